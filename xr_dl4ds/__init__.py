@@ -1,0 +1,20 @@
+"""Downscaling with deep learning as an xarray accessor.
+
+``import xr_dl4ds`` registers ``.downscale`` on Datasets and DataArrays; TensorFlow is loaded when
+a model is fitted or loaded, not before.
+"""
+
+import pyproj  # noqa: F401  must precede eccodes, whose wheels carry a second libproj
+
+from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
+from xr_dl4ds import tutorial as tutorial
+from xr_dl4ds.config import Network as Network
+from xr_dl4ds.config import Sampling as Sampling
+from xr_dl4ds.config import Supervised as Supervised
+from xr_dl4ds.downscaler import Downscaler as Downscaler
+from xr_dl4ds.downscaler import load as load
+from xr_dl4ds.downscaler import version as _version
+
+__version__ = _version()
+
+__all__ = ["Downscaler", "Network", "Sampling", "Supervised", "load", "tutorial"]

@@ -1,0 +1,282 @@
+"""The `.downscale` accessor: spelling only. Each method translates its arguments and calls."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import xarray as xr
+
+from xr_dl4ds import metrics, plotting
+from xr_dl4ds.config import OPTION_CLASSES, Network, Sampling, Supervised
+from xr_dl4ds.downscaler import Downscaler, fit
+from xr_dl4ds.grid.coarsening import coarsen
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.interpolation import interpolate
+from xr_dl4ds.preparation import Data, Inputs
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+F = TypeVar("F")
+
+
+def _flat_options(method: F) -> F:
+    """Show every field of the option classes in the signature, for tab completion."""
+    signature = inspect.signature(method)  # type: ignore[arg-type]
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = {f.name: f for cls in OPTION_CLASSES.values() for f in dataclasses.fields(cls)}
+    flat = [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+        for n, f in fields.items()
+    ]
+    method.__signature__ = signature.replace(parameters=[*own, *flat])  # type: ignore[attr-defined]
+    return method
+
+
+@xr.register_dataarray_accessor("downscale")
+@xr.register_dataset_accessor("downscale")
+class DownscaleAccessor:
+    """Downscaling of a Dataset or DataArray: ``import xr_dl4ds``, then ``ds.downscale``."""
+
+    def __init__(self, obj: Data) -> None:
+        self._obj = obj
+
+    def coarsen(
+        self,
+        scale: int,
+        *,
+        trim: bool = False,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+    ) -> Data:
+        """Average blocks of `scale` x `scale` cells: LR fields on the same cells.
+
+        Parameters
+        ----------
+        scale : int
+            Cells along one edge of a block, >= 2.
+        trim : bool
+            Drop the last rows and columns that `scale` leaves over, instead of raising.
+        x_dim, y_dim : str, optional
+            Spatial dimensions, where they cannot be found by CF attributes or name.
+
+        Returns
+        -------
+        xarray.Dataset or xarray.DataArray
+            As given, lazy where it is. A block is the mean of its valid cells; a Dataset carries
+            CF bounds; ``area: mean`` is added to `cell_methods`.
+
+        Raises
+        ------
+        GridError
+            When `scale` does not divide the grid: says which rows and columns are left over.
+
+        Examples
+        --------
+        >>> import xr_dl4ds as xd
+        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+        >>> dict(hr.downscale.coarsen(4).sizes)["latitude"]
+        4
+        """
+        out = coarsen(self._obj, scale, trim=trim, dims=Dims(x=x_dim, y=y_dim))
+        return self._as_given(out)
+
+    def interpolate(
+        self,
+        like: Data,
+        *,
+        method: str = "bilinear",
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+    ) -> Data:
+        """Interpolate to the grid of `like`: the baseline that a model has to beat.
+
+        Parameters
+        ----------
+        like : xarray.Dataset or xarray.DataArray
+            Anything on the wanted grid; only its coordinates count.
+        method : {"bilinear", "bicubic", "nearest", "conservative"}
+            Bicubic is cubic convolution (Keys 1981) with the parameter -0.75.
+        x_dim, y_dim : str, optional
+            Spatial dimensions of these data.
+
+        Returns
+        -------
+        xarray.Dataset or xarray.DataArray
+            As given, on the coordinates of `like`, lazy where it is; without NaN at the borders.
+            Masked cells stay masked and do not spread.
+
+        Raises
+        ------
+        GridError
+            When the grids do not overlap.
+        ValueError
+            For an unknown method.
+
+        Examples
+        --------
+        >>> import xr_dl4ds as xd
+        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+        >>> lr = hr.downscale.coarsen(4)
+        >>> base = lr.downscale.interpolate(hr, method="bicubic")
+        >>> base.t2m.shape == hr.t2m.shape
+        True
+        """
+        out = interpolate(self._obj, like, method, Dims(x=x_dim, y=y_dim))
+        return self._as_given(out)
+
+    @_flat_options
+    def fit(
+        self,
+        hr: Data | None = None,
+        *,
+        scale: int | None = None,
+        static: Data | Sequence[Data] | None = None,
+        predictors: Data | Sequence[Data] | None = None,
+        validation: float | tuple[Data, Data] | None = 0.1,
+        trim: bool = False,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
+        network: Network | None = None,
+        sampling: Sampling | None = None,
+        training: Supervised | None = None,
+        **options: Any,
+    ) -> Downscaler:
+        """Learn the map from low to high resolution.
+
+        ``hr.downscale.fit(scale=4)`` is perfect prognosis: LR fields are made from these HR data.
+        ``lr.downscale.fit(hr)`` is MOS: these are LR data, paired with `hr`.
+
+        Parameters
+        ----------
+        hr : xarray.Dataset or xarray.DataArray, optional
+            HR targets ``(time, y, x)``. Its variables without time are static fields; LR variables
+            of the same name are LR counterparts, all others predictors.
+        scale : int, optional
+            HR cells along one edge of an LR cell, >= 2; for perfect prognosis.
+        static : xarray.Dataset or xarray.DataArray, or several, optional
+            Further static fields ``(y, x)``, on the target's grid or another that covers it.
+        predictors : xarray.Dataset or xarray.DataArray, or several, optional
+            Further time-varying predictors, each object on its own grid.
+        validation : float or (lr, hr), optional
+            Share of the last time steps that chooses the weights to keep, or a pair of data on the
+            same grids; None or 0 keeps the last weights.
+        trim : bool
+            Drop HR rows and columns that the scale leaves over, instead of raising.
+        x_dim, y_dim, time_dim : str, optional
+            Dimensions, where they cannot be found by CF attributes or name.
+        network, sampling, training : Network, Sampling, Supervised, optional
+            Options.
+        **options
+            Any field of the three, flat: ``epochs=20``, ``backbone="convnet"``. They win.
+
+        Returns
+        -------
+        Downscaler
+            The fitted model. Nothing is remembered on these data.
+
+        Raises
+        ------
+        TypeError
+            For an unknown option: the nearest is named.
+        GridError
+            Grids that do not overlap, are swapped, or that the scale does not divide.
+        TimeError
+            No common time, calendars that differ, duplicated times.
+        VariableError
+            All NaN, constant or infinite values, units that differ, names that clash.
+        TrainingError
+            When the loss is not finite.
+
+        Notes
+        -----
+        Targets and LR inputs of all samples are held in memory as float32. Masked cells (NaN)
+        enter neither statistics nor loss. One seed gives one result on one machine.
+
+        Examples
+        --------
+        >>> import xr_dl4ds as xd
+        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=3)
+        >>> model = hr.downscale.fit(scale=4, epochs=1, n_filters=4, verbose=False)
+        >>> model.scale
+        4
+        """
+        pair = {"hr": self._obj} if hr is None else {"hr": hr, "lr": self._obj}
+        inputs = Inputs(
+            **pair,
+            scale=scale,
+            static=static,
+            predictors=predictors,
+            validation=validation,
+            trim=trim,
+            dims=Dims(x=x_dim, y=y_dim, time=time_dim),
+        )
+        given = {"network": network, "sampling": sampling, "training": training}
+        return fit(inputs, given, options)
+
+    def predict(
+        self,
+        model: Downscaler,
+        *,
+        static: Data | Sequence[Data] | None = None,
+        predictors: Data | Sequence[Data] | None = None,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
+    ) -> Data:
+        """Downscale these LR data with a fitted model; see `Downscaler.predict`."""
+        if not isinstance(model, Downscaler):
+            raise TypeError(
+                f"Expected a Downscaler, got {type(model).__name__}. Models come from"
+                " .downscale.fit or xr_dl4ds.load."
+            )
+        return model.predict(
+            self._obj,
+            static=static,
+            predictors=predictors,
+            x_dim=x_dim,
+            y_dim=y_dim,
+            time_dim=time_dim,
+        )
+
+    def evaluate(
+        self,
+        hr: Data,
+        *,
+        lr: Data | None = None,
+        scale: int | None = None,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
+    ) -> xr.Dataset:
+        """Score this prediction against the truth; see `xr_dl4ds.metrics.evaluate`."""
+        dims = Dims(x=x_dim, y=y_dim, time=time_dim)
+        return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, dims=dims)
+
+    def plot(
+        self,
+        *,
+        lr: Data | None = None,
+        hr: Data | None = None,
+        variable: str | None = None,
+        time: int = 0,
+    ) -> Figure:
+        """Draw LR | prediction | truth | error at one time; see `xr_dl4ds.plotting.plot`."""
+        return plotting.plot(self._obj, lr=lr, hr=hr, variable=variable, time=time)
+
+    def _as_given(self, out: xr.Dataset) -> Data:
+        """A DataArray for a DataArray."""
+        return out if isinstance(self._obj, xr.Dataset) else _single(out, self._obj.name)
+
+
+def _single(out: xr.Dataset, name: Any) -> xr.DataArray:
+    """The one variable; bounds cannot travel with a DataArray, so nothing points to them."""
+    array = out[name]
+    for dim in array.dims:
+        if dim in array.coords:
+            array[dim].attrs.pop("bounds", None)
+    return array

@@ -1,0 +1,335 @@
+"""`fit`, and `Downscaler`, the fitted model that it returns."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import html
+import importlib.metadata
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from xr_dl4ds import prediction, preparation, storage
+from xr_dl4ds.config import OPTION_CLASSES, Network, Sampling, Supervised, route
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.preparation import Data, Inputs, Prepared
+from xr_dl4ds.state import State
+
+if TYPE_CHECKING:
+    import keras
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Downscaler:
+    """A fitted model: a value that predicts, saves itself and shows what it is.
+
+    Made by ``.downscale.fit`` or `load`, not by hand.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The generator, float32.
+    history : xarray.Dataset
+        Variables loss, val_loss, learning_rate (1) and seconds (s) over `epoch`.
+    options : mapping
+        The option objects by role: network, sampling, training.
+    state : State
+        Variables, grids, statistics and static fields.
+    provenance : mapping
+        Plain values about data and training, which go into the attributes of predictions.
+    """
+
+    network: keras.Model
+    history: xr.Dataset
+    options: Mapping[str, Any]
+    state: State
+    provenance: Mapping[str, Any]
+
+    @property
+    def scale(self) -> int:
+        """HR cells along one edge of an LR cell, as the network sees them."""
+        return self.state.pairing.scale
+
+    def predict(
+        self,
+        lr: Data,
+        *,
+        static: Data | Sequence[Data] | None = None,
+        predictors: Data | Sequence[Data] | None = None,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
+    ) -> Data:
+        """Downscale LR fields.
+
+        Parameters
+        ----------
+        lr : xarray.Dataset or xarray.DataArray
+            The LR variables of training, ``(time, y, x)`` in any order, or ``(y, x)``; on the
+            training domain or another of the same spacing.
+        static : xarray.Dataset or xarray.DataArray, optional
+            HR static fields ``(y, x)``; needed on a domain other than that of training.
+        predictors : xarray.Dataset or xarray.DataArray, optional
+            Time-varying predictors that are not in `lr`, on any grid that covers it.
+        x_dim, y_dim, time_dim : str, optional
+            Dimensions of `lr`, where they cannot be found by CF attributes or name.
+
+        Returns
+        -------
+        xarray.Dataset or xarray.DataArray
+            Targets ``(time, y, x)`` on HR cells in the layout of `lr` and the units of training,
+            float32, with CF metadata; a Dataset for a Dataset, a DataArray for a DataArray (when
+            there is one target). Lazy where `lr` is: memory is bounded by one chunk in time.
+            Cells that were never valid in training, or whose LR value is NaN, are NaN.
+
+        Raises
+        ------
+        VariableError
+            For a missing or misnamed variable, missing static fields, or other units.
+        GridError
+            For a spacing other than that of training; HR fields are told to be coarsened.
+        TimeError
+            For duplicated times, or predictors that lack some.
+
+        Examples
+        --------
+        >>> import xr_dl4ds as xd
+        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=3)
+        >>> model = hr.downscale.fit(scale=4, epochs=1, verbose=False)
+        >>> dict(model.predict(hr[["t2m"]].downscale.coarsen(4)).sizes)["latitude"]
+        16
+        """
+        dims = Dims(x=x_dim, y=y_dim, time=time_dim)
+        request = prediction.Request(lr=lr, static=static, predictors=predictors, dims=dims)
+        return prediction.predict(self.state, request, self._apply, self.provenance)
+
+    def _apply(self, lr: xr.DataArray, static: xr.DataArray | None) -> xr.DataArray:
+        from xr_dl4ds.inference import Application, apply
+
+        application = Application(
+            network=self.network,
+            static=None if static is None else static.compute().to_numpy(),
+            scale=self.scale,
+            token=str(self.provenance["model"]),
+        )
+        return apply(application, lr)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model as a folder of config.json, state.nc and network.weights.h5.
+
+        Parameters
+        ----------
+        path : path
+            The folder to make.
+        overwrite : bool
+            Replace a model that is there already; other folders and files are never replaced.
+
+        Raises
+        ------
+        FileExistsError, PermissionError, NotADirectoryError
+            When the folder cannot be made.
+        """
+        options = {role: dataclasses.asdict(self.options[role]) for role in OPTION_CLASSES}
+        storage.write(
+            path,
+            self.state,
+            {**options, "provenance": dict(self.provenance)},
+            self.history,
+            self.network.save_weights,
+            overwrite=overwrite,
+        )
+
+    def summary(self) -> None:
+        """Show Keras's table of the network's layers."""
+        self.network.summary()
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, str]:
+        state, features = self.state, self.state.features
+        architecture: Network = self.options["network"]
+        last = self.history.isel(epoch=int(self.provenance["best_epoch"]) - 1)
+        losses = [f"{n} {float(last[n]):.4g}" for n in ("loss", "val_loss") if n in last]
+        return {
+            "targets": ", ".join(features.targets),
+            "predictors": ", ".join(features.predictors) or "none",
+            "static": ", ".join(features.static) or "none",
+            "scale": f"{self.scale} ({state.pairing.method})",
+            "HR grid": f"{state.pairing.hr.shape}: {state.pairing.hr.extent}",
+            "network": f"{architecture.backbone}, {architecture.upsampling},"
+            f" {self.network.count_params():,} parameters",
+            "trained on": " to ".join(self.provenance["period"]),
+            "kept": f"epoch {self.provenance['best_epoch']} of {self.history.sizes['epoch']},"
+            f" {', '.join(losses)}",
+        }
+
+    def __repr__(self) -> str:
+        width = max(map(len, self._rows))
+        lines = [f"    {key:<{width}}  {value}" for key, value in self._rows.items()]
+        return "\n".join(["<xr_dl4ds.Downscaler>", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(key)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for key, value in self._rows.items()
+        )
+        return f"<div><b>xr_dl4ds.Downscaler</b><table>{rows}</table></div>"
+
+
+def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Downscaler:
+    """Check the data, train a network on them, and return the model.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The user's data; not changed.
+    given : mapping
+        Option objects by role: network, sampling, training.
+    flat : mapping
+        Single options, which win over `given`.
+
+    Returns
+    -------
+    Downscaler
+        The fitted model.
+
+    Raises
+    ------
+    TypeError
+        For an unknown option.
+    GridError, TimeError, VariableError
+        For data that do not fit together, before any training.
+    TrainingError
+        For a loss that is not finite.
+    """
+    options = route(given, flat)
+    prepared = preparation.prepare(inputs, options["network"], options["sampling"])
+
+    # TensorFlow is loaded here and not before: wrong input is told at once
+    from xr_dl4ds.batches import Samples
+    from xr_dl4ds.training import resolve_precision, train
+
+    scale = prepared.state.pairing.scale
+    samples, validation = (
+        None if part is None else Samples.load(part.lr, part.target, prepared.static, scale)
+        for part in (prepared.train, prepared.validation)
+    )
+    assert samples is not None
+    options["training"] = dataclasses.replace(
+        options["training"], precision=resolve_precision(options["training"].precision)
+    )
+    network = _network(prepared.state, options, precision=options["training"].precision)
+    trained = train(
+        network,
+        samples,
+        validation,
+        sampling=options["sampling"],
+        training=options["training"],
+    )
+    network = _network(prepared.state, options)
+    network.set_weights(trained.network.get_weights())
+    return Downscaler(
+        network=network,
+        history=trained.history,
+        options=options,
+        state=prepared.state,
+        provenance=_provenance(prepared, options, network, trained.best_epoch),
+    )
+
+
+def load(path: str | os.PathLike[str]) -> Downscaler:
+    """Read a model that `Downscaler.save` wrote; no code is run from it.
+
+    Parameters
+    ----------
+    path : path
+        The model's folder.
+
+    Returns
+    -------
+    Downscaler
+        Predicts the same bits as the one that was saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such folder.
+    ModelFileError
+        When it is no model, is damaged, or was written by a newer version of the package.
+    """
+    state, config, history, weights = storage.read(path)
+    try:
+        options = {role: cls(**config[role]) for role, cls in OPTION_CLASSES.items()}
+        network = _network(state, options)
+        network.load_weights(str(weights))
+    except (TypeError, ValueError, KeyError, OSError) as error:
+        raise storage.ModelFileError(
+            f"The model in {os.fspath(path)!r} is damaged: its options and weights do not fit"
+            f" ({error})."
+        ) from error
+    return Downscaler(
+        network=network,
+        history=history,
+        options=options,
+        state=state,
+        provenance=config["provenance"],
+    )
+
+
+def _network(
+    state: State, options: Mapping[str, Any], *, precision: str = "float32"
+) -> keras.Model:
+    from xr_dl4ds.networks import Ports, generator
+
+    sampling: Sampling = options["sampling"]
+    ports = Ports(
+        n_lr=state.features.n_lr,
+        n_static=len(state.features.static),
+        skips=state.features.skips,
+        scale=state.pairing.scale,
+        interpolation=sampling.interpolation,
+    )
+    return generator(options["network"], ports, seed=sampling.seed, precision=precision)
+
+
+def _provenance(
+    prepared: Prepared, options: Mapping[str, Any], network: keras.Model, best_epoch: int
+) -> dict[str, Any]:
+    architecture: Network = options["network"]
+    training: Supervised = options["training"]
+    state = prepared.state
+    digest = hashlib.sha256()
+    for array in network.get_weights():
+        digest.update(array.tobytes())
+    name = f"{architecture.backbone} with {architecture.upsampling} upsampling"
+    return {
+        "software": f"xr_dl4ds {version()}",
+        "summary": f"xr_dl4ds {version()} downscaled {', '.join(state.features.targets)} by"
+        f" {state.pairing.scale} ({name})",
+        "model": digest.hexdigest(),
+        "scale": state.pairing.scale,
+        "pairing": state.pairing.method,
+        "targets": list(state.features.targets),
+        "predictors": list(state.features.predictors),
+        "static": list(state.features.static),
+        "network": dataclasses.asdict(architecture),
+        "loss": training.loss,
+        "best_epoch": best_epoch,
+        "period": list(prepared.period),
+        "seed": options["sampling"].seed,
+    }
+
+
+def version() -> str:
+    """The installed version of the package; "unknown" when it is run from a bare checkout."""
+    try:
+        return importlib.metadata.version("xr_dl4ds")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

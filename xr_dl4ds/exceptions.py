@@ -1,0 +1,21 @@
+"""Errors of the package, each a `ValueError` so that plain `except ValueError` keeps working."""
+
+
+class GridError(ValueError):
+    """The grids or their axes do not allow what was asked."""
+
+
+class TimeError(ValueError):
+    """The time axes do not allow what was asked."""
+
+
+class VariableError(ValueError):
+    """A variable is missing, misnamed, without usable values, or in other units."""
+
+
+class ModelFileError(ValueError):
+    """A folder is not a model that this version of the package can read."""
+
+
+class TrainingError(RuntimeError):
+    """Training ended without a usable network."""

@@ -1,0 +1,239 @@
+"""One axis of a rectilinear grid: cell centres in the user's own layout, and edges, order, refinement.
+
+Any direction and spacing is supported; longitudes may follow any convention and may cross the seam
+(``[358, 359, 0, 1]``). *Canonical* means increasing, with longitudes as one unbroken run that
+begins in [-180, 180): the order in which the package works inside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from xr_dl4ds.exceptions import GridError
+
+#: Largest distance, in cells, between coordinates that count as the same: float32 jitter on real
+#: files reaches 1e-4 of a cell, half-cell offsets are 0.5.
+TOLERANCE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Axis:
+    """Cell centres along one dimension.
+
+    Parameters
+    ----------
+    name : str
+        The dimension's name in the user's data.
+    values : numpy.ndarray
+        Centres, shape ``(name,)``, in the user's order, convention and dtype.
+    attrs : mapping
+        CF attributes of the coordinate.
+    kind : {"latitude", "longitude", "planar"}
+        What the values measure; `planar` covers projected and rotated coordinates.
+
+    Raises
+    ------
+    GridError
+        With fewer than two centres, a NaN, a duplicate, or an order that is not monotonic.
+    """
+
+    name: str
+    values: np.ndarray
+    attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    kind: str = "planar"
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values)
+        object.__setattr__(self, "values", values)
+        if values.ndim != 1 or values.size < 2:
+            raise GridError(
+                f"Expected the coordinate {self.name!r} to be one-dimensional with at least 2 cells,"
+                f" got shape {values.shape}. Select a larger region."
+            )
+        if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+            raise GridError(
+                f"Expected the coordinate {self.name!r} to hold finite numbers, got {values.dtype}"
+                f" with {_odd(values)}. Drop those cells with .dropna or .isel."
+            )
+        steps = np.diff(self.canonical)
+        if not (steps > 0).all():
+            at = int(np.argmin(steps > 0))
+            raise GridError(
+                f"Expected the coordinate {self.name!r} to be strictly increasing or decreasing, got"
+                f" {self.canonical[at]:g} followed by {self.canonical[at + 1]:g}. Sort it with"
+                f" .sortby({self.name!r}) and drop duplicates with .drop_duplicates({self.name!r})."
+            )
+
+    @property
+    def size(self) -> int:
+        """Number of cells."""
+        return int(self.values.size)
+
+    @functools.cached_property
+    def order(self) -> np.ndarray:
+        """Positions that bring `values` into canonical order: ``values[order]`` increases."""
+        if self.kind != "longitude":
+            return np.arange(self.size)[:: 1 if self.values[-1] > self.values[0] else -1]
+        return _longitude_order(self.values.astype("f8"))
+
+    @functools.cached_property
+    def canonical(self) -> np.ndarray:
+        """Centres in canonical order, float64."""
+        values = self.values.astype("f8")[self.order]
+        if self.kind != "longitude":
+            return values
+        run = values + 360 * np.r_[0, np.cumsum(np.diff(values) < 0)]
+        return run - 360 * np.floor((run[0] + 180) / 360)
+
+    @property
+    def edges(self) -> np.ndarray:
+        """The ``size + 1`` cell edges of the canonical centres; latitudes end at the poles."""
+        return edges(self.canonical, latitude=self.kind == "latitude")
+
+    @property
+    def spacing(self) -> float:
+        """Median distance of neighbouring centres, in the units of the coordinate."""
+        return float(np.median(np.diff(self.canonical)))
+
+    @property
+    def extent(self) -> str:
+        """First and last centre as text, for messages."""
+        return f"{self.canonical[0]:g} to {self.canonical[-1]:g}"
+
+    @property
+    def periodic(self) -> bool:
+        """True for longitudes that go once around the globe."""
+        gap = 360 - (self.canonical[-1] - self.canonical[0])
+        return self.kind == "longitude" and abs(gap - self.spacing) < 0.01 * self.spacing
+
+    def same_cells(self, other: Axis) -> bool:
+        """Whether both have the same canonical centres, to `TOLERANCE` of a cell."""
+        if self.size != other.size:
+            return False
+        return bool(np.abs(self.canonical - other.canonical).max() < TOLERANCE * self.spacing)
+
+    def replace(self, values: np.ndarray) -> Axis:
+        """The same kind of axis with other centres, in the layout of `values`."""
+        return dataclasses.replace(self, values=values)
+
+
+def edges(centres: np.ndarray, *, latitude: bool = False) -> np.ndarray:
+    """Cell edges halfway between centres, the outer cells taken symmetric.
+
+    Parameters
+    ----------
+    centres : numpy.ndarray
+        Strictly monotonic, shape ``(n,)``, ``n >= 2``.
+    latitude : bool
+        Clip at the poles, degrees.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n + 1,)``, float64.
+
+    Examples
+    --------
+    >>> edges(np.array([10.0, 20.0, 40.0]))
+    array([ 5., 15., 30., 50.])
+    """
+    centres = np.asarray(centres, "f8")
+    half = np.diff(centres) / 2
+    out = np.r_[centres[0] - half[0], centres[:-1] + half, centres[-1] + half[-1]]
+    return np.clip(out, -90, 90) if latitude else out
+
+
+def refine(axis: Axis, scale: int) -> np.ndarray:
+    """Canonical HR centres that split each cell of `axis` into `scale` equal parts.
+
+    Examples
+    --------
+    >>> refine(Axis(name="x", values=np.array([1.0, 3.0])), 2)
+    array([0.5, 1.5, 2.5, 3.5])
+    """
+    parts = (np.arange(scale) + 0.5) / scale
+    low, width = axis.edges[:-1], np.diff(axis.edges)
+    return (low[:, None] + width[:, None] * parts).ravel()
+
+
+def block_means(axis: Axis, scale: int) -> np.ndarray:
+    """Centres of the cells made of `scale` neighbours each, in the layout of `axis`.
+
+    The length of the axis must be a multiple of `scale`. Blocks across the longitude seam keep the
+    convention of their first member.
+    """
+    values = axis.values.astype("f8")
+    if axis.kind == "longitude":
+        values = np.rad2deg(np.unwrap(np.deg2rad(values)))
+        values = np.where(np.abs(values - axis.values) < 1e-6, axis.values, values)
+    means = values.reshape(-1, scale).mean(axis=1)
+    if axis.kind == "longitude":
+        means = means - 360 * np.round((means - axis.values[::scale].astype("f8")) / 360)
+    return means
+
+
+def in_layout_of(axis: Axis, canonical: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lay refined centres out as the caller's axis is: direction, starting point, convention.
+
+    Parameters
+    ----------
+    axis : Axis
+        The caller's LR axis.
+    canonical : numpy.ndarray
+        HR centres in canonical order, `scale` for each LR cell.
+    scale : int
+        HR cells in an LR cell.
+
+    Returns
+    -------
+    values : numpy.ndarray
+        HR centres in the caller's layout.
+    order : numpy.ndarray
+        Positions that bring a canonical HR array into that layout.
+    """
+    place = np.argsort(axis.order)  # canonical position of each of the caller's cells
+    turns = np.round((axis.values.astype("f8") - axis.canonical[place]) / 360)
+    shift = 360 * turns if axis.kind == "longitude" else np.zeros(axis.size)
+    inside = np.arange(scale)
+    if axis.order[0] > axis.order[1] and axis.order[-2] > axis.order[-1]:
+        inside = inside[::-1]
+    order = (place[:, None] * scale + inside).ravel()
+    return canonical[order] + np.repeat(shift, scale), order
+
+
+def cell_bounds(axis: Axis) -> np.ndarray:
+    """CF bounds of each cell in the layout of `axis`, shape ``(name, 2)``."""
+    place = axis.order.argsort()
+    shift = (axis.values.astype("f8") - axis.canonical[place]) * (axis.kind == "longitude")
+    run = axis.edges
+    pair = np.stack([run[place] + shift, run[place + 1] + shift], axis=1)
+    return pair[:, ::-1] if axis.order[0] > axis.order[-1] else pair
+
+
+def _longitude_order(values: np.ndarray) -> np.ndarray:
+    """Increasing order around the circle, broken at the widest gap, or where the user breaks it."""
+    turned = values % 360
+    order = np.argsort(turned, kind="stable")
+    ring = turned[order]
+    gaps = np.diff(np.r_[ring, ring[0] + 360])
+    if gaps.max() > 1.5 * np.median(gaps):
+        first = (int(gaps.argmax()) + 1) % ring.size
+    else:  # a full circle has no gap: it begins at the user's western end
+        west = 0 if (np.diff(values) > 0).sum() >= values.size / 2 else values.size - 1
+        first = int(np.flatnonzero(order == west)[0])
+    order = np.roll(order, -first)
+    steps = np.diff(order) % values.size
+    if not ((steps == 1).all() or (steps == values.size - 1).all()):
+        return np.arange(values.size)  # not one monotonic run: let the check in Axis report it
+    return order
+
+
+def _odd(values: np.ndarray) -> str:
+    if not np.issubdtype(values.dtype, np.number):
+        return f"values such as {values[0]!r}"
+    return f"{int((~np.isfinite(values)).sum())} that are NaN or infinite"

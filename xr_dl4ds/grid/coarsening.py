@@ -1,0 +1,159 @@
+"""Block means on the same cells: how LR fields are made from HR ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.axis import block_means, cell_bounds
+from xr_dl4ds.grid.discovery import Dims, grid_mapping
+from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, gridded, standardize
+
+logger = logging.getLogger(__name__)
+
+
+def coarsen(
+    obj: xr.Dataset | xr.DataArray, scale: int, *, trim: bool = False, dims: Dims | None = None
+) -> xr.Dataset:
+    """Average blocks of `scale` x `scale` cells, in the caller's layout.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+        Fields on one grid; those without spatial dimensions are passed on.
+    scale : int
+        Cells along one edge of a block, >= 2.
+    trim : bool
+        Drop the last rows and columns that the scale leaves over, instead of raising.
+    dims : Dims, optional
+        Dimensions named by the caller.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy where `obj` is. A block is the mean of its valid cells, NaN where it has none.
+        Coordinates are block means with CF bounds; ``area: mean`` is added to `cell_methods`.
+
+    Raises
+    ------
+    GridError
+        When `scale` does not divide the grid and `trim` is False.
+    """
+    ds = as_dataset(obj, "the data to coarsen")
+    found = gridded(ds, dims or Dims(), "the data to coarsen")
+    _check_scale(scale)
+    first = next(iter(found))
+    y, x = str(found[first].y), str(found[first].x)
+    grid = standardize(ds[[first]], dims or Dims(), "the data to coarsen").grid
+    whole = leftover_free(grid, scale, trim=trim)
+    kept = ds.isel({y: whole[Y], x: whole[X]})
+    out = block_mean(kept, {y: scale, x: scale})
+    for name in found:
+        out[name].attrs = with_area_mean(kept[name].attrs)
+        mapping, _ = grid_mapping(ds, name)
+        if mapping is not None:
+            out[name].attrs["grid_mapping"] = mapping
+    coarse = coarser(trimmed(grid, scale, trim=trim), scale)
+    for axis in (coarse.y, coarse.x):
+        bounds = f"{axis.name}_bnds"
+        attrs = {**axis.attrs, "bounds": bounds}
+        out = out.assign_coords(
+            {
+                axis.name: (axis.name, axis.values, attrs),
+                bounds: ((axis.name, "bnds"), cell_bounds(axis)),
+            }
+        )
+    return out.assign_attrs(ds.attrs)
+
+
+def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
+    """Mean of the valid cells of each block, floating dtypes kept, attributes not."""
+    gridded_names = [n for n, v in ds.data_vars.items() if set(blocks) <= set(v.dims)]
+    means = ds[gridded_names].coarsen(blocks, boundary="exact").mean()
+    means = means.map(lambda v: v if ds[v.name].dtype.kind == "f" else v.astype("f4"))
+    others = ds.drop_vars([n for n in ds.variables if set(ds[n].dims) & set(blocks)])
+    return means.assign(dict(others.data_vars.items()))
+
+
+def coarsened(fields: Fields, scale: int) -> Fields:
+    """The block means of canonical fields whose size is a multiple of `scale`."""
+    grid = coarser(fields.grid, scale)
+    data = block_mean(fields.data, {Y: scale, X: scale})
+    for name in data.data_vars:
+        data[name].attrs = with_area_mean(fields.data[name].attrs)
+    return dataclasses.replace(fields, data=data.assign_coords(grid.coords), grid=grid)
+
+
+def coarser(grid: Grid, scale: int) -> Grid:
+    """The grid of block means, in the same layout; its size must be a multiple of `scale`."""
+    return dataclasses.replace(
+        grid,
+        y=grid.y.replace(block_means(grid.y, scale)),
+        x=grid.x.replace(block_means(grid.x, scale)),
+    )
+
+
+def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
+    """Canonical fields without the rows and columns, last in the user's layout, left over."""
+    grid = trimmed(fields.grid, scale, trim=trim)
+    keep = {
+        dim: before.order.argsort()[after.order]  # the user's positions, found in canonical order
+        for dim, before, after in (
+            (Y, fields.grid.y, grid.y),
+            (X, fields.grid.x, grid.x),
+        )
+    }
+    return dataclasses.replace(
+        fields, data=fields.data.isel(keep).assign_coords(grid.coords), grid=grid
+    )
+
+
+def trimmed(grid: Grid, scale: int, *, trim: bool) -> Grid:
+    """The grid without the cells left over; a `GridError` if there are any and `trim` is False."""
+    keep = leftover_free(grid, scale, trim=trim)
+    y, x = grid.y, grid.x
+    return dataclasses.replace(grid, y=y.replace(y.values[keep[Y]]), x=x.replace(x.values[keep[X]]))
+
+
+def leftover_free(grid: Grid, scale: int, *, trim: bool) -> dict[str, slice]:
+    """Slices, in the user's layout, that leave multiples of `scale`."""
+    _check_scale(scale)
+    keep, complaints = {}, []
+    for dim, axis in ((Y, grid.y), (X, grid.x)):
+        size = axis.size - axis.size % scale
+        keep[dim] = slice(0, size)
+        if size < axis.size:
+            rest = ", ".join(f"{v:g}" for v in axis.values[size:])
+            complaints.append(
+                f"{axis.name} has {axis.size} cells, {axis.size - size} too many ({rest})"
+            )
+        if size < 2 * scale:
+            raise GridError(
+                f"Expected at least two blocks of {scale} cells along {axis.name}, got"
+                f" {axis.size} cells. Use a smaller scale or a larger region."
+            )
+    if complaints and not trim:
+        wanted = f"{grid.y.name}=slice(0, {keep[Y].stop}), {grid.x.name}=slice(0, {keep[X].stop})"
+        raise GridError(
+            f"Expected a grid that scale {scale} divides, got {'; '.join(complaints)}. Drop them"
+            f" with .isel({wanted}) or pass trim=True."
+        )
+    if complaints:
+        logger.info("trimmed: %s", "; ".join(complaints))
+    return keep
+
+
+def with_area_mean(attrs: dict) -> dict:
+    """CF attributes of a spatial mean: ``area: mean`` after the other cell methods."""
+    methods = str(attrs.get("cell_methods", "")).strip()
+    if "area: mean" in methods:
+        return dict(attrs)
+    return {**attrs, "cell_methods": f"{methods} area: mean".strip()}
+
+
+def _check_scale(scale: int) -> None:
+    if isinstance(scale, bool) or not hasattr(scale, "__index__") or scale < 2:
+        raise GridError(f"Expected `scale` to be a whole number >= 2, got {scale!r}.")

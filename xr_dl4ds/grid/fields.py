@@ -1,0 +1,229 @@
+"""The package's inner form of gridded data: dimensions ``(time, y, x)``, canonical order, no other
+coordinates; and `Grid`, which remembers how the user laid the same data out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
+
+TIME, Y, X = "time", "y", "x"
+
+_DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
+_DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A rectilinear horizontal grid in the user's layout.
+
+    Parameters
+    ----------
+    y, x : Axis
+        Its two axes.
+    mapping_name : str, optional
+        Name of the CF grid-mapping variable, None where the data carry none.
+    mapping : mapping
+        Attributes of that variable.
+    """
+
+    y: Axis
+    x: Axis
+    mapping_name: str | None = None
+    mapping: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells along y and x."""
+        return self.y.size, self.x.size
+
+    @property
+    def extent(self) -> str:
+        """Names, first and last centres and spacings as text, for messages."""
+        return ", ".join(f"{a.name} {a.extent} by {a.spacing:g}" for a in (self.y, self.x))
+
+    def same_cells(self, other: Grid) -> bool:
+        """Whether both grids have the same cells, in whatever layout."""
+        return self.y.same_cells(other.y) and self.x.same_cells(other.x)
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        """Canonical centres by canonical dimension."""
+        return {Y: self.y.canonical, X: self.x.canonical}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fields:
+    """Variables of one grid in canonical form, with what is needed to lay them out again.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Variables ``(time, y, x)`` or ``(y, x)`` with canonical coordinates, lazy where the
+        user's are; attributes kept.
+    grid : Grid
+        The user's layout.
+    dims : Dims
+        The user's names; `time` is None when no variable has a time dimension.
+    """
+
+    data: xr.Dataset
+    grid: Grid
+    dims: Dims
+
+    @property
+    def varying(self) -> list[str]:
+        """Names of the variables with a time dimension."""
+        return [str(n) for n, v in self.data.items() if TIME in v.dims]
+
+    @property
+    def static(self) -> list[str]:
+        """Names of the variables without one."""
+        return [str(n) for n, v in self.data.items() if TIME not in v.dims]
+
+    def pick(self, names: list[str]) -> Fields:
+        """The same grid with these variables alone."""
+        return dataclasses.replace(self, data=self.data[names])
+
+
+def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
+    """A Dataset of the object; a DataArray must have a name."""
+    if isinstance(obj, xr.Dataset):
+        return obj
+    if not isinstance(obj, xr.DataArray):
+        raise TypeError(
+            f"Expected {role} to be an xarray Dataset or DataArray, got {type(obj).__name__}."
+        )
+    if obj.name is None:
+        raise VariableError(
+            f"Expected the DataArray given as {role} to have a name, got none."
+            " Give it one with .rename('t2m')."
+        )
+    if obj.name in obj.coords:
+        raise VariableError(
+            f"Expected the DataArray given as {role} to have a name of its own, got {obj.name!r},"
+            " which is one of its coordinates. Rename it with .rename('t2m')."
+        )
+    return obj.to_dataset()
+
+
+def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
+    """Dimensions of each variable that lies on the grid; bounds and grid mappings are passed over.
+
+    Raises
+    ------
+    VariableError
+        When no variable lies on a grid.
+    GridError
+        When variables lie on different dimensions.
+    """
+    passed_over = auxiliary_names(ds)
+    candidates = [n for n in ds.data_vars if n not in passed_over and ds[n].ndim >= 2]
+    if not candidates:
+        raise VariableError(
+            f"Expected {role} to have a variable on a grid, got {list(ds.data_vars)} with the"
+            f" dimensions {dict(ds.sizes)}."
+        )
+    found = {n: find_dims(ds[n], given) for n in candidates}
+    layouts = {(d.y, d.x) for d in found.values()}
+    times = {d.time for d in found.values() if d.time}
+    if len(layouts) > 1 or len(times) > 1:
+        raise GridError(
+            f"Expected all variables of {role} on the same dimensions, got"
+            f" { {str(n): ds[n].dims for n in candidates} }. Select those of one grid, and pass the"
+            " others as static= or predictors=."
+        )
+    for name, dims in found.items():
+        extra = [d for d in ds[name].dims if d not in (dims.y, dims.x, dims.time)]
+        if extra:
+            raise GridError(
+                f"Expected {name!r} of {role} to have the dimensions time, y and x, got the extra"
+                f" {extra}. Select one with .isel({extra[0]}=0), or pass time_dim= if it is the"
+                " sample axis."
+            )
+    return found
+
+
+def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Fields:
+    """Bring user data into the package's inner form without computing anything.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+        Variables on one rectilinear grid, dimensions in any order and direction.
+    given : Dims
+        Dimensions named by the caller.
+    role : str
+        What to call the data in messages, such as ``"the HR data"``.
+
+    Returns
+    -------
+    Fields
+        Views on the same data; the object itself is not changed.
+    """
+    ds = as_dataset(obj, role)
+    found = gridded(ds, given, role)
+    names = list(found)
+    time = next((d.time for d in found.values() if d.time), None)
+    dims = dataclasses.replace(found[names[0]], time=time)
+    _check_numeric(ds[names], role)
+    grid = Grid(
+        y=_axis(ds[names[0]], str(dims.y)),
+        x=_axis(ds[names[0]], str(dims.x)),
+        **dict(zip(("mapping_name", "mapping"), grid_mapping(ds, names[0]), strict=True)),
+    )
+    data = ds[names].isel({str(dims.y): grid.y.order, str(dims.x): grid.x.order})
+    data = data.reset_coords(drop=True)
+    data = data.drop_vars([c for c in data.coords if c != time])
+    renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
+    data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
+    data = data.transpose(TIME, Y, X, missing_dims="ignore")
+    return Fields(data=data, grid=grid, dims=dims)
+
+
+def _axis(variable: xr.DataArray, name: str) -> Axis:
+    if name not in variable.coords:
+        raise GridError(
+            f"Expected {variable.name!r} to have a coordinate along {name!r}, got none."
+            f" Assign the cell centres with .assign_coords({name}=...)."
+        )
+    coordinate = variable[name]
+    return Axis(
+        name=name,
+        values=coordinate.to_numpy(),
+        attrs={k: v for k, v in coordinate.attrs.items() if k != "bounds"},
+        kind=_kind(coordinate),
+    )
+
+
+def _kind(coordinate: xr.DataArray) -> str:
+    standard_name = coordinate.attrs.get("standard_name")
+    units = str(coordinate.attrs.get("units", "")).lower()
+    name = str(coordinate.name).lower()
+    bare = not standard_name and not units
+    if standard_name == "latitude" or units in _DEGREES_NORTH:
+        return "latitude"
+    if standard_name == "longitude" or units in _DEGREES_EAST:
+        return "longitude"
+    if bare and name in ("lat", "latitude", "nav_lat"):
+        return "latitude"
+    if bare and name in ("lon", "longitude", "nav_lon"):
+        return "longitude"
+    return "planar"
+
+
+def _check_numeric(ds: xr.Dataset, role: str) -> None:
+    for name, variable in ds.items():
+        if variable.dtype.kind not in "fiub":
+            raise VariableError(
+                f"Expected {name!r} of {role} to hold numbers, got dtype {variable.dtype}."
+                " Leave it out by selecting the other variables."
+            )

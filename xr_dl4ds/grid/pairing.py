@@ -1,0 +1,271 @@
+"""LR and HR grids of a model: how the LR fields reach the network, and where its output lies."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.axis import TOLERANCE, Axis, in_layout_of, refine
+from xr_dl4ds.grid.coarsening import coarser, trim_fields
+from xr_dl4ds.grid.fields import Fields, Grid, X, Y
+from xr_dl4ds.grid.nesting import nest, ratio, require_overlap, turns_between
+from xr_dl4ds.grid.regrid import interpolate, window
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where one LR domain lies with respect to the training domain.
+
+    Parameters
+    ----------
+    lr : Grid
+        The grid that the network sees.
+    hr : Grid
+        The grid of the prediction, in the caller's layout.
+    order : dict of numpy.ndarray
+        Positions that bring a canonical HR array into that layout, by canonical dimension.
+    trained : dict of slice, optional
+        The part of the training HR domain that this is; None on another domain.
+    """
+
+    lr: Grid
+    hr: Grid
+    order: dict[str, np.ndarray]
+    trained: dict[str, slice] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """The grids of a model.
+
+    Parameters
+    ----------
+    scale : int
+        HR cells along one edge of an LR cell, as the network sees them; 1 when LR fields are
+        interpolated to the HR grid before they reach it.
+    method : {"nested", "bicubic", "bilinear", "nearest", "conservative"}
+        How LR fields are brought onto `lr`: cut, interpolated, or averaged.
+    source : Grid
+        The LR grid that was given.
+    lr, hr : Grid
+        The grids of samples.
+    """
+
+    scale: int
+    method: str
+    source: Grid
+    lr: Grid
+    hr: Grid
+
+    def bring(self, fields: Fields) -> xr.Dataset:
+        """LR fields on `source`, or on a part or another domain of `lr`, as the network sees them."""
+        if not fields.grid.same_cells(self.source):
+            return fields.data
+        if self.method != "nested":
+            return interpolate(fields.data, self.source, self.lr, self.method)
+        inner = window(self.source, self.lr)
+        assert inner is not None
+        return fields.data.isel(inner).assign_coords(self.lr.coords)
+
+    def place(self, given: Grid) -> Placement:
+        """Find the HR grid of a prediction for LR fields on `given`.
+
+        On the training LR grid, or a part of it, the HR coordinates are the stored ones;
+        elsewhere LR cells are split evenly.
+
+        Raises
+        ------
+        GridError
+            When the spacing is not that of training.
+        """
+        if given.same_cells(self.source):
+            return self._stored(given)
+        if self.scale == 1 and self.method != "nested":
+            raise GridError(
+                f"Expected LR fields on the training grid ({self.source.extent}), because LR and HR"
+                f" cells do not nest, got {given.extent}. Interpolate them onto it first."
+            )
+        self._check_spacing(given)
+        part = window(self.lr, given)
+        trained = None
+        hr_centres = {Y: refine(given.y, self.scale), X: refine(given.x, self.scale)}
+        if part is not None:
+            trained = {d: slice(s.start * self.scale, s.stop * self.scale) for d, s in part.items()}
+            hr_centres = {d: self.hr.coords[d][s] for d, s in trained.items()}
+        axes, order = {}, {}
+        for dim, axis, name in ((Y, given.y, self.hr.y), (X, given.x, self.hr.x)):
+            shift = turns_between(name, axis) if trained else 0.0
+            values, order[dim] = in_layout_of(axis, hr_centres[dim] + shift, self.scale)
+            axes[dim] = name.replace(values)
+        hr = dataclasses.replace(self.hr, y=axes[Y], x=axes[X])
+        return Placement(lr=given, hr=hr, order=order, trained=trained)
+
+    def _stored(self, given: Grid) -> Placement:
+        """The training domain: stored HR coordinates, turned round where the caller's LR are."""
+        order, axes = {}, {}
+        for dim, now, then, low, hr in (
+            (Y, given.y, self.source.y, self.lr.y, self.hr.y),
+            (X, given.x, self.source.x, self.lr.x, self.hr.x),
+        ):
+            order[dim], axes[dim] = np.argsort(hr.order), hr
+            if _same_layout(now, then):
+                continue
+            if self.method == "nested":
+                part = _cut_axis(now, _window(now, low))
+                centres = hr.canonical + turns_between(hr, part)
+                values, order[dim] = in_layout_of(part, centres, self.scale)
+            else:
+                if _falls(now) != _falls(then):
+                    order[dim] = order[dim][::-1]
+                values = hr.canonical[order[dim]] + _turns(now)
+            axes[dim] = hr.replace(values)
+        whole = {Y: slice(0, self.hr.y.size), X: slice(0, self.hr.x.size)}
+        hr_grid = dataclasses.replace(self.hr, y=axes[Y], x=axes[X])
+        return Placement(lr=self.lr, hr=hr_grid, order=order, trained=whole)
+
+    def _check_spacing(self, given: Grid) -> None:
+        seen = ratio(given, self.lr)
+        if all(abs(r - 1) < 0.01 for r in seen):
+            return
+        hint = "Bring the fields onto that spacing first."
+        if all(abs(r - 1) < 0.01 for r in ratio(given, self.hr)):
+            hint = (
+                "This is the HR spacing: make LR fields with"
+                f" .downscale.coarsen({self.scale}) first."
+            )
+        raise GridError(
+            f"Expected LR fields with the spacing of training ({self.lr.y.spacing:g} by"
+            f" {self.lr.x.spacing:g}), got {given.y.spacing:g} by {given.x.spacing:g}. {hint}"
+        )
+
+
+def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[Pairing, Fields]:
+    """Find how LR fields reach the network, and the HR fields that belong to them.
+
+    Parameters
+    ----------
+    lr, hr : Fields
+        Overlapping fields, HR the finer.
+    straight : str, optional
+        Interpolate LR fields that do not nest straight to HR cells by this method; None averages
+        them (conservative) onto block means of the HR cells.
+    trim : bool
+        Drop HR rows and columns that the scale leaves over.
+
+    Returns
+    -------
+    pairing : Pairing
+        The grids.
+    hr : Fields
+        HR fields on the common cells.
+
+    Raises
+    ------
+    GridError
+        When the grids do not overlap, are swapped, or have the same spacing.
+    """
+    require_overlap(lr.grid, hr.grid, "the LR data", "the HR data")
+    nesting = nest(lr.grid, hr.grid)
+    if nesting is not None:
+        if nesting.scale < 2:
+            raise _not_finer(lr.grid, hr.grid)
+        cut = _cut(hr, nesting.hr)
+        common = _cut(lr, nesting.lr).grid
+        _say_cut(lr.grid, common, "LR")
+        _say_cut(hr.grid, cut.grid, "HR")
+        pairing = Pairing(
+            scale=nesting.scale, method="nested", source=lr.grid, lr=common, hr=cut.grid
+        )
+        return pairing, cut
+    hr = _covered(hr, lr.grid)
+    if straight is not None:
+        logger.info("LR and HR cells do not nest: LR is interpolated to HR cells (%s)", straight)
+        return Pairing(scale=1, method=straight, source=lr.grid, lr=hr.grid, hr=hr.grid), hr
+    scale = round(float(np.mean(ratio(lr.grid, hr.grid))))
+    if scale < 2:
+        raise _not_finer(lr.grid, hr.grid)
+    hr = trim_fields(hr, scale, trim=trim)
+    logger.info(
+        "LR and HR cells do not nest: LR is regridded (conservative) to %d x %d HR cells",
+        scale,
+        scale,
+    )
+    coarse = coarser(hr.grid, scale)
+    pairing = Pairing(scale=scale, method="conservative", source=lr.grid, lr=coarse, hr=hr.grid)
+    return pairing, hr
+
+
+def _not_finer(lr: Grid, hr: Grid) -> GridError:
+    return GridError(
+        f"Expected the HR grid to be at least twice as fine as the LR grid, got LR {lr.extent} and"
+        f" HR {hr.extent}. For perfect prognosis call hr.downscale.fit(scale=4)."
+    )
+
+
+def _cut(fields: Fields, inner: dict[str, slice]) -> Fields:
+    """Canonical slices of the fields, the layout kept."""
+    grid = dataclasses.replace(
+        fields.grid,
+        y=_cut_axis(fields.grid.y, inner[Y]),
+        x=_cut_axis(fields.grid.x, inner[X]),
+    )
+    data = fields.data.isel(inner).assign_coords(grid.coords)
+    return dataclasses.replace(fields, data=data, grid=grid)
+
+
+def _cut_axis(axis: Axis, part: slice) -> Axis:
+    if part == slice(0, axis.size):
+        return axis
+    return axis.replace(axis.values[axis.order[part][:: -1 if _falls(axis) else 1]])
+
+
+def _covered(hr: Fields, lr: Grid) -> Fields:
+    """The HR cells whose centres lie inside the LR cells."""
+    inner = {}
+    for dim, h, low in ((Y, hr.grid.y, lr.y), (X, hr.grid.x, lr.x)):
+        edges = low.edges + turns_between(low, h)
+        slack = TOLERANCE * h.spacing
+        inside = np.flatnonzero(
+            (h.canonical > edges[0] - slack) & (h.canonical < edges[-1] + slack)
+        )
+        if low.periodic:
+            inside = np.arange(h.size)
+        inner[dim] = slice(int(inside[0]), int(inside[-1]) + 1)
+    cut = _cut(hr, inner)
+    _say_cut(hr.grid, cut.grid, "HR")
+    return cut
+
+
+def _say_cut(before: Grid, after: Grid, role: str) -> None:
+    if before.shape != after.shape:
+        logger.info("%s is cut to the common cells: %s", role, after.extent)
+
+
+def _window(axis: Axis, inner: Axis) -> slice:
+    """The canonical cells of `axis` that are those of `inner`."""
+    centres = axis.canonical + turns_between(axis, inner)
+    start = int(np.argmin(np.abs(centres - inner.canonical[0])))
+    return slice(start, start + inner.size)
+
+
+def _falls(axis: Axis) -> bool:
+    return bool(np.median(np.diff(axis.order)) < 0)
+
+
+def _turns(axis: Axis) -> float:
+    """Degrees between the caller's longitudes and the canonical ones."""
+    if axis.kind != "longitude":
+        return 0.0
+    return float(360 * np.round((axis.values.mean() - axis.canonical.mean()) / 360))
+
+
+def _same_layout(a: Axis, b: Axis) -> bool:
+    return a.size == b.size and bool(
+        np.abs(a.values.astype("f8") - b.values.astype("f8")).max() < TOLERANCE * a.spacing
+    )

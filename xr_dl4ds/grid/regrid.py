@@ -1,0 +1,120 @@
+"""Bring fields onto another grid, lazily."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid import weights
+from xr_dl4ds.grid.axis import TOLERANCE
+from xr_dl4ds.grid.fields import Fields, Grid, X, Y
+from xr_dl4ds.grid.nesting import ratio, require_overlap, turns_between
+
+logger = logging.getLogger(__name__)
+
+
+def interpolate(data: xr.Dataset, source: Grid, target: Grid, method: str) -> xr.Dataset:
+    """Interpolate canonical fields from one grid to another.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Variables whose last dimensions are ``(y, x)``, on `source`.
+    source, target : Grid
+        The two grids.
+    method : {"bicubic", "bilinear", "nearest", "conservative"}
+        See `xr_dl4ds.grid.weights`.
+
+    Returns
+    -------
+    xarray.Dataset
+        On the canonical cells of `target`; lazy where `data` is, dtype and attributes kept. No
+        NaN at the borders; masked cells stay masked and do not spread.
+    """
+    matrices = {
+        name: (weights.METHODS[name](source.y, target.y), weights.METHODS[name](source.x, target.x))
+        for name in (method, "conservative" if method == "conservative" else "nearest")
+    }
+    wy, wx = matrices[method]
+    cell = matrices["conservative" if method == "conservative" else "nearest"]
+    out = xr.Dataset(attrs=data.attrs)
+    for name, variable in data.items():
+        out[name] = _apply(variable, wy, wx, cell)
+    return out.assign_coords(target.coords)
+
+
+def _apply(
+    variable: xr.DataArray, wy: np.ndarray, wx: np.ndarray, cell: tuple[np.ndarray, np.ndarray]
+) -> xr.DataArray:
+    if variable.dtype.kind != "f":
+        variable = variable.astype("f4")
+    if variable.chunks is not None:
+        variable = variable.chunk({Y: -1, X: -1})
+    result = xr.apply_ufunc(
+        weights.apply,
+        variable,
+        input_core_dims=[[Y, X]],
+        output_core_dims=[[Y, X]],
+        exclude_dims={Y, X},
+        kwargs={"wy": wy, "wx": wx, "cell": cell},
+        dask="parallelized",
+        output_dtypes=[variable.dtype],
+        dask_gufunc_kwargs={"output_sizes": {Y: wy.shape[0], X: wx.shape[0]}},
+    )
+    return result.assign_attrs(variable.attrs)
+
+
+def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
+    """Bring fields of any overlapping grid onto `target`: the one way for auxiliary data.
+
+    The same cells are taken as they are; finer fields are averaged (conservative), coarser ones
+    interpolated (bilinear).
+
+    Raises
+    ------
+    GridError
+        When the fields do not cover the target.
+    """
+    source = fields.grid
+    if source.same_cells(target):
+        return fields.data.assign_coords(target.coords)
+    require_overlap(source, target, role, "the target grid")
+    _require_cover(source, target, role)
+    inner = window(source, target)
+    if inner is not None:
+        return fields.data.isel(inner).assign_coords(target.coords)
+    finer = max(ratio(source, target)) < 1.0
+    method = "conservative" if finer else "bilinear"
+    logger.info("%s are brought onto the grid %s by %s", role, target.extent, method)
+    return interpolate(fields.data, source, target, method)
+
+
+def _require_cover(source: Grid, target: Grid, role: str) -> None:
+    """Every target centre must lie within the source's cells."""
+    for s, t in ((source.y, target.y), (source.x, target.x)):
+        shift = turns_between(s, t)
+        slack = max(0.01 * t.spacing, 0.51 * s.spacing if s.spacing > t.spacing else 0.0)
+        if s.periodic:
+            continue
+        low, high = s.edges[0] + shift - slack, s.edges[-1] + shift + slack
+        if t.canonical[0] < low or t.canonical[-1] > high:
+            raise GridError(
+                f"Expected {role} to cover {t.name} {t.extent}, got {s.name} {s.extent}."
+                " Provide fields for the whole domain, or select a smaller one."
+            )
+
+
+def window(source: Grid, target: Grid) -> dict[str, slice] | None:
+    """The part of `source` that has exactly the cells of `target`, if there is one."""
+    out = {}
+    for dim, s, t in ((Y, source.y, target.y), (X, source.x, target.x)):
+        centres = s.canonical + turns_between(s, t)
+        start = int(np.argmin(np.abs(centres - t.canonical[0])))
+        part = centres[start : start + t.size]
+        if part.size != t.size or np.abs(part - t.canonical).max() > TOLERANCE * t.spacing:
+            return None
+        out[dim] = slice(start, start + t.size)
+    return out

@@ -1,0 +1,129 @@
+"""Time axes: checks, and the steps that two of them have in common.
+
+Nothing is matched by nearness: xarray's inner join gives an empty result without an error for
+calendars or hours that differ, and a training set must never shrink in silence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.exceptions import TimeError
+from xr_dl4ds.grid.fields import TIME, Fields
+
+logger = logging.getLogger(__name__)
+
+
+def index_of(data: xr.Dataset) -> pd.Index | None:
+    """The index of the time dimension; None where it has no coordinate."""
+    return data.indexes.get(TIME)
+
+
+def calendar(index: pd.Index) -> str:
+    """CF calendar of dates, "none" for other values; proleptic_gregorian counts as standard."""
+    if isinstance(index, pd.DatetimeIndex):
+        return "standard"
+    if isinstance(index, xr.CFTimeIndex):
+        name = str(index.calendar)
+        return {"proleptic_gregorian": "standard", "gregorian": "standard"}.get(name, name)
+    return "none"
+
+
+def span(index: pd.Index) -> str:
+    """Length, first and last step and calendar as text, for messages."""
+    return f"{len(index)} steps from {index[0]} to {index[-1]} ({calendar(index)} calendar)"
+
+
+def check_times(fields: Fields, role: str) -> None:
+    """Raise a `TimeError` for an empty axis, missing or duplicated times."""
+    if TIME not in fields.data.sizes:
+        return
+    if fields.data.sizes[TIME] == 0:
+        raise TimeError(f"Expected {role} to have at least one time step, got none.")
+    index = index_of(fields.data)
+    if index is None:
+        return
+    if index.hasnans:
+        raise TimeError(
+            f"Expected every time of {role} to be known, got {int(index.isna().sum())} missing"
+            f" (NaT). Drop them with .dropna({fields.dims.time!r})."
+        )
+    if not index.is_unique:
+        twice = index[index.duplicated()].unique()
+        shown = ", ".join(str(t) for t in twice[:3]) + (", ..." if len(twice) > 3 else "")
+        raise TimeError(
+            f"Expected every time of {role} once, got {len(twice)} duplicated: {shown}."
+            f" Keep one of each with .drop_duplicates({fields.dims.time!r})."
+        )
+
+
+def in_order(fields: Fields, role: str) -> Fields:
+    """The fields in order of time, so that a share of the last steps can be held out."""
+    index = index_of(fields.data)
+    if index is None or index.is_monotonic_increasing:
+        return fields
+    logger.info("%s are sorted by time", role)
+    return dataclasses.replace(fields, data=fields.data.sortby(TIME))
+
+
+def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | None:
+    """Times that both have; None when neither has time coordinates and the lengths agree.
+
+    Raises
+    ------
+    TimeError
+        When the calendars differ or no time is common, with both ranges.
+    """
+    left, right = index_of(a.data), index_of(b.data)
+    if left is None or right is None:
+        sizes = a.data.sizes[TIME], b.data.sizes[TIME]
+        if left is None and right is None and sizes[0] == sizes[1]:
+            return None
+        raise TimeError(
+            f"Expected {a_role} and {b_role} both to have time coordinates, got"
+            f" {_describe(left, sizes[0])} and {_describe(right, sizes[1])}."
+            " Assign them with .assign_coords(time=...)."
+        )
+    if calendar(left) != calendar(right):
+        raise TimeError(
+            f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."
+            " Convert one with .convert_calendar, such as .convert_calendar('noleap')."
+        )
+    if isinstance(left, pd.DatetimeIndex) != isinstance(right, pd.DatetimeIndex):
+        left, right = _as_dates(left), _as_dates(right)
+    common = left.intersection(right).sort_values()
+    if len(common) == 0:
+        raise TimeError(
+            f"{a_role} and {b_role} have no time in common: {span(left)}; {span(right)}."
+            " Shift or floor one, for instance"
+            " .assign_coords(time=ds.time.dt.floor('D')) for daily data stamped at noon."
+        )
+    if len(common) < max(len(left), len(right)):
+        logger.info(
+            "%d times are common to %s (%d) and %s (%d); the others are left out",
+            len(common), a_role, len(left), b_role, len(right),
+        )  # fmt: skip
+    return common
+
+
+def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
+    """The steps at `times`, all of which must be there; everything for None."""
+    if times is None:
+        return data
+    index = data.indexes[TIME]
+    if isinstance(index, xr.CFTimeIndex) and isinstance(times, pd.DatetimeIndex):
+        index = _as_dates(index)
+    positions = index.get_indexer(times)
+    return data.isel({TIME: positions})
+
+
+def _as_dates(index: pd.Index) -> pd.Index:
+    return index.to_datetimeindex(time_unit="ns") if isinstance(index, xr.CFTimeIndex) else index
+
+
+def _describe(index: pd.Index | None, size: int) -> str:
+    return f"{size} steps without coordinates" if index is None else span(index)

@@ -1,0 +1,136 @@
+"""Interpolation between rectilinear grids as one weight matrix for each axis.
+
+xarray's and xarray-regrid's interpolation leave NaN in the HR cells outside the outer LR centres
+(a fifth of the field at scale 4), and the latter finds latitudes by name. Matrices have neither
+trouble, are the same for every method, and cost two matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.nesting import turns_between
+
+
+def nearest(source: Axis, target: Axis) -> np.ndarray:
+    """1 for the source cell that holds the target centre, the outer cells reaching to infinity."""
+    cell = np.searchsorted(source.edges[1:-1], _centres(source, target), side="right")
+    return np.eye(source.size)[cell]
+
+
+def bilinear(source: Axis, target: Axis) -> np.ndarray:
+    """Linear between source centres, constant beyond the outer ones."""
+    at = _fractional(source, target)
+    low = np.clip(np.floor(at).astype(int), 0, source.size - 2)
+    at = np.clip(at - low, 0, 1)[:, None]
+    return (1 - at) * np.eye(source.size)[low] + at * np.eye(source.size)[low + 1]
+
+
+def bicubic(source: Axis, target: Axis) -> np.ndarray:
+    """Cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711), the outer cells repeated.
+
+    The free parameter is -0.75, as in OpenCV, PyTorch and so DL4DS (TensorFlow takes -0.5).
+    """
+    at = _fractional(source, target)
+    first = np.floor(at).astype(int) - 1
+    rows = np.arange(target.size)
+    out = np.zeros((target.size, source.size))
+    for tap in range(4):
+        weight = cubic_kernel(np.abs(at - (first + tap)))
+        np.add.at(out, (rows, np.clip(first + tap, 0, source.size - 1)), weight)
+    return out
+
+
+def cubic_kernel(distance: np.ndarray, a: float = -0.75) -> np.ndarray:
+    """Keys's kernel of the distance in cells: zero from 2 on, weights at unit steps sum to 1."""
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = a * (((distance - 5) * distance + 8) * distance - 4)
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+
+
+def conservative(source: Axis, target: Axis) -> np.ndarray:
+    """Share of each target cell that each source cell covers (first order, Jones 1999).
+
+    Latitude cells weigh by the sine of their edges, so that areas on the sphere are meant.
+    doi:10.1175/1520-0493(1999)127<2204:FASOCR>2.0.CO;2. Target cells beyond the source take the
+    nearest source cell.
+    """
+    shift = turns_between(source, target)
+    measure = _sine if source.kind == "latitude" else _itself
+    s, t = measure(source.edges + shift), measure(target.edges)
+    overlap = np.minimum(s[None, 1:], t[1:, None]) - np.maximum(s[None, :-1], t[:-1, None])
+    overlap = np.clip(overlap, 0, None)
+    total = overlap.sum(axis=1, keepdims=True)
+    outside = total[:, 0] <= 1e-12 * np.abs(t[1:] - t[:-1])
+    overlap[outside] = nearest(source, target)[outside]
+    return overlap / np.where(outside[:, None], 1.0, total)
+
+
+METHODS: dict[str, Callable[[Axis, Axis], np.ndarray]] = {
+    "bicubic": bicubic,
+    "bilinear": bilinear,
+    "nearest": nearest,
+    "conservative": conservative,
+}
+
+
+def apply(
+    block: np.ndarray, wy: np.ndarray, wx: np.ndarray, cell: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Apply weights to arrays ``(..., y, x)``; NaN neither spreads nor shrinks.
+
+    Parameters
+    ----------
+    block : numpy.ndarray
+        Source values, NaN where masked.
+    wy, wx : numpy.ndarray
+        Weights, ``(y_target, y_source)`` and ``(x_target, x_source)``.
+    cell : pair of numpy.ndarray
+        Non-negative weights for masked fields, same shapes: a target cell is NaN when all the
+        source that these weights name is NaN, and otherwise takes the mean of the valid rest.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(..., y_target, x_target)`` in the dtype of `block`.
+    """
+    dtype = block.dtype
+    missing = np.isnan(block)
+    if not missing.any():
+        return wy.astype(dtype) @ block @ wx.T.astype(dtype)
+    filled = np.where(missing, 0, block)
+    valid = (~missing).astype(dtype)
+    out = wy.astype(dtype) @ filled @ wx.T.astype(dtype)
+    touched = (
+        (np.abs(wy) > 0).astype(dtype) @ missing.astype(dtype) @ (np.abs(wx.T) > 0).astype(dtype)
+    )
+    cy, cx = (w.astype(dtype) for w in cell)
+    share = cy @ valid @ cx.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (cy @ filled @ cx.T) / share
+    return np.where(touched > 0, np.where(share > 1e-6, mean, np.nan), out).astype(dtype)
+
+
+def _centres(source: Axis, target: Axis) -> np.ndarray:
+    return target.canonical - turns_between(source, target)
+
+
+def _fractional(source: Axis, target: Axis) -> np.ndarray:
+    """Position of the target centres in source cells, linear within and beyond the outer ones."""
+    at = _centres(source, target)
+    index = np.interp(at, source.canonical, np.arange(source.size, dtype="f8"))
+    first, last = source.canonical[[0, -1]]
+    step = np.diff(source.canonical)[[0, -1]]
+    index = np.where(at < first, (at - first) / step[0], index)
+    return np.where(at > last, source.size - 1 + (at - last) / step[1], index)
+
+
+def _sine(degrees: np.ndarray) -> np.ndarray:
+    return np.sin(np.deg2rad(degrees))
+
+
+def _itself(edges: np.ndarray) -> np.ndarray:
+    return edges

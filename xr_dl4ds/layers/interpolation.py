@@ -1,0 +1,127 @@
+"""Interpolation of cell means by an integer factor, the same as the array side's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+#: Cells on either side of an LR cell that the widest kernel (bicubic) reaches.
+REACH = 2
+
+
+def _taps(method: str, distance: np.ndarray) -> np.ndarray:
+    if method == "nearest":
+        return (distance < 0.5).astype("f4")
+    if method == "bilinear":
+        return np.clip(1 - distance, 0, None)
+    # Keys 1981, doi:10.1109/TASSP.1981.1163711, with a = -0.75 as in OpenCV and PyTorch
+    a = -0.75
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = a * (((distance - 5) * distance + 8) * distance - 4)
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+
+
+def phase_weights(method: str, scale: int) -> np.ndarray:
+    """Weights of the LR neighbours for each HR cell inside an LR cell.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(scale, 2 * REACH + 1)``; rows sum to 1.
+    """
+    centre = (np.arange(scale) + 0.5) / scale - 0.5
+    neighbour = np.arange(-REACH, REACH + 1)
+    return _taps(method, np.abs(centre[:, None] - neighbour)).astype("f4")
+
+
+@keras.saving.register_keras_serializable(package="xr_dl4ds")
+class Interpolation(keras.layers.Layer):
+    """Interpolate chosen channels to `scale` times as many rows and columns.
+
+    Outer cells are repeated beyond the border. Equal to `xr_dl4ds.grid.regrid.interpolate` between
+    nested, evenly spaced grids; Keras's own `UpSampling2D` has another cubic kernel and no choice
+    of channels.
+
+    Parameters
+    ----------
+    scale : int
+        HR cells along one edge of an LR cell, >= 1.
+    method : {"bicubic", "bilinear", "nearest"}
+        Kernel.
+    channels : sequence of int or None, optional
+        For each output channel, the input channel to interpolate, None for a channel of zeros. By
+        default all input channels.
+
+    Input shape
+        ``(batch, y, x, channel)``
+    Output shape
+        ``(batch, scale * y, scale * x, channel)``
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        method: str = "bicubic",
+        channels: tuple[int | None, ...] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.method = method
+        self.channels = None if channels is None else tuple(channels)
+
+    def call(self, inputs: Any) -> Any:
+        """Interpolate along y, then along x."""
+        x = self._choose(inputs)
+        if self.scale == 1:
+            return x
+        weights = ops.convert_to_tensor(phase_weights(self.method, self.scale), dtype=x.dtype)
+        x = self._along(x, weights, 1)
+        return self._along(x, weights, 2)
+
+    def _choose(self, x: Any) -> Any:
+        if self.channels is None:
+            return x
+        matrix = np.zeros((x.shape[-1], len(self.channels)), "f4")
+        for output, channel in enumerate(self.channels):
+            if channel is not None:
+                matrix[channel, output] = 1
+        return ops.matmul(x, ops.convert_to_tensor(matrix, dtype=x.dtype))
+
+    def _along(self, x: Any, weights: Any, axis: int) -> Any:
+        first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+        size = ops.shape(x)[axis]
+        padded = ops.concatenate([first] * REACH + [x] + [last] * REACH, axis=axis)
+        shifts = [
+            padded[:, k : k + size] if axis == 1 else padded[:, :, k : k + size]
+            for k in range(2 * REACH + 1)
+        ]
+        neighbours = ops.stack(shifts, axis=axis + 1)
+        form = "bnkxc,pk->bnpxc" if axis == 1 else "bynkc,pk->bynpc"
+        fine = ops.einsum(form, neighbours, weights)
+        shape = list(ops.shape(x))
+        shape[axis] = size * self.scale
+        return ops.reshape(fine, shape)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Shape of the output; unknown sizes stay unknown."""
+        batch, y, x, channel = input_shape
+        out = channel if self.channels is None else len(self.channels)
+        return (
+            batch,
+            None if y is None else y * self.scale,
+            None if x is None else x * self.scale,
+            out,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "method": self.method,
+            "channels": self.channels,
+        }

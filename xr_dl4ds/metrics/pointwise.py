@@ -1,0 +1,46 @@
+"""Scores of pairs of values, over any dimensions, lazily.
+
+A cell counts where prediction and truth are both valid, with equal weight; callers mask them
+alike first. Oracle in the tests: xskillscore and scipy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import numpy as np
+import xarray as xr
+
+Dimensions = Sequence[Hashable]
+Score = Callable[[xr.DataArray, xr.DataArray, Dimensions], xr.DataArray]
+
+
+def bias(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+    """Mean of prediction minus truth, in their units."""
+    return (prediction - truth).mean(dims, dtype="f8")
+
+
+def mae(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+    """Mean absolute error, in their units."""
+    return np.abs(prediction - truth).mean(dims, dtype="f8")
+
+
+def rmse(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+    """Root mean square error, in their units."""
+    return np.sqrt(((prediction - truth).astype("f8") ** 2).mean(dims))
+
+
+def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+    """Pearson correlation, 1; NaN where either is constant."""
+    valid = prediction.notnull() & truth.notnull()
+    a = prediction.astype("f8").where(valid)
+    b = truth.astype("f8").where(valid)
+    a, b = a - a.mean(dims), b - b.mean(dims)
+    spread = np.sqrt((a**2).mean(dims) * (b**2).mean(dims))
+    return (a * b).mean(dims) / spread.where(spread > 0)
+
+
+SCORES: dict[str, Score] = {"bias": bias, "mae": mae, "rmse": rmse, "correlation": correlation}
+
+#: Scores that are 0 for a perfect prediction, for which skill is defined.
+ERRORS = ("mae", "rmse")

@@ -1,0 +1,4 @@
+"""Generators, assembled from small functions by the options in `xr_dl4ds.config.Network`."""
+
+from xr_dl4ds.networks.generator import Ports as Ports
+from xr_dl4ds.networks.generator import generator as generator

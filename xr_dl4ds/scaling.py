@@ -1,0 +1,111 @@
+"""Standardization by variable: fitted statistics as an `xarray.Dataset`, looked up by name.
+
+Statistics ignore NaN and are computed in double precision in one pass over the (lazy) data.
+Standardizing keeps NaN as NaN: what a masked cell becomes is decided where arrays are built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import dask
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import nearest
+from xr_dl4ds.exceptions import VariableError
+
+#: A standard deviation below this share of the largest magnitude is rounding of one constant value
+#: in float32 (epsilon 1.2e-7), not variability.
+CONSTANT = 1e-6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Scaler:
+    """Mean and standard deviation of named variables.
+
+    Parameters
+    ----------
+    statistics : xarray.Dataset
+        One variable for each scaled one, dimension ``statistic`` with the entries "mean",
+        "std" (both in the variable's units) and "valid" (share of cells that are not NaN, 1).
+    """
+
+    statistics: xr.Dataset
+
+    @classmethod
+    def fit(cls, data: xr.Dataset, role: str) -> Scaler:
+        """Compute the statistics of every variable.
+
+        Parameters
+        ----------
+        data : xarray.Dataset
+            Training fields, any dimensions, lazy or not.
+        role : str
+            What to call the data in messages.
+
+        Raises
+        ------
+        VariableError
+            For a variable without a valid cell, with infinite values, or constant.
+        """
+        lazy = {}
+        for name, variable in data.items():
+            wide = variable.astype("f8")
+            lazy[name] = xr.concat(
+                [wide.mean(), wide.std(), variable.notnull().mean(), np.abs(wide).max()],
+                dim="statistic",
+            )
+        (found,) = dask.compute(xr.Dataset(lazy))
+        found = found.assign_coords(statistic=["mean", "std", "valid", "largest"])
+        for name, values in found.items():
+            _check(str(name), values, role)
+        return cls(statistics=found.sel(statistic=["mean", "std", "valid"]))
+
+    def merge(self, other: Scaler) -> Scaler:
+        """The statistics of both; those of `other` win."""
+        names = [n for n in self.statistics.data_vars if n not in other.statistics]
+        return Scaler(statistics=self.statistics[names].merge(other.statistics))
+
+    def transform(self, data: xr.Dataset) -> xr.Dataset:
+        """``(value - mean) / std`` of each variable, float32, lazily; NaN stays NaN."""
+        return data.map(
+            lambda v: ((v - self._of(v.name, "mean")) / self._of(v.name, "std")).astype("f4")
+        )
+
+    def inverse(self, data: xr.Dataset) -> xr.Dataset:
+        """Standardized values back in physical units, float32, lazily."""
+        return data.map(
+            lambda v: (v * self._of(v.name, "std") + self._of(v.name, "mean")).astype("f4")
+        )
+
+    def has_missing(self, names: list[str]) -> bool:
+        """Whether any of these variables had NaN when the statistics were fitted."""
+        return any(self._of(n, "valid") < 1 for n in names)
+
+    def _of(self, name: object, statistic: str) -> float:
+        if name not in self.statistics:
+            raise VariableError(
+                f"Expected a variable that was fitted, got {name!r}."
+                f"{nearest(str(name), map(str, self.statistics.data_vars))}"
+            )
+        return float(self.statistics[name].sel(statistic=statistic))
+
+
+def _check(name: str, values: xr.DataArray, role: str) -> None:
+    mean, std, valid, largest = (float(v) for v in values)
+    if valid == 0:
+        raise VariableError(
+            f"Expected {name!r} of {role} to have values, got NaN everywhere. Leave it out, or check"
+            " its _FillValue and the selected region."
+        )
+    if not np.isfinite([mean, std, largest]).all():
+        raise VariableError(
+            f"Expected {name!r} of {role} to be finite where it is not NaN, got infinite values."
+            f" Mask them with .where(abs(ds[{name!r}]) < limit)."
+        )
+    if std <= CONSTANT * largest:
+        raise VariableError(
+            f"Expected {name!r} of {role} to vary, got the constant {mean:g}. Leave it out: there is"
+            " nothing to learn from it."
+        )

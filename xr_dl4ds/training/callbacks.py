@@ -1,0 +1,134 @@
+"""What happens between epochs: the best weights, the history, the progress bar."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+import xarray as xr
+from tqdm.auto import tqdm
+
+from xr_dl4ds.exceptions import TrainingError
+
+logger = logging.getLogger(__name__)
+
+
+class StopIfNotFinite(keras.callbacks.Callback):
+    """End training with an error as soon as a loss is NaN or infinite."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Check the losses of the epoch."""
+        bad = {k: v for k, v in (logs or {}).items() if not math.isfinite(v)}
+        if bad:
+            raise TrainingError(
+                f"Expected finite losses, got {bad} in epoch {epoch + 1}. Use a smaller"
+                ' learning_rate, or precision="float32".'
+            )
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keep the weights of the lowest `val_loss`, and stop when it no longer falls.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Whose weights are kept, in memory, and restored at the end of training.
+    patience : int, optional
+        Epochs to wait for a fall of more than `min_delta`; None never stops early.
+    min_delta : float
+        Smallest fall that counts for stopping. Any fall counts for the best weights.
+    """
+
+    def __init__(self, network: keras.Model, patience: int | None, min_delta: float) -> None:
+        super().__init__()
+        self.network = network
+        self.patience = patience
+        self.min_delta = min_delta
+        self.best = math.inf
+        self.best_epoch = 0
+        self._weights: list[np.ndarray] | None = None
+        self._reference, self._waited = math.inf, 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Compare this epoch's `val_loss` with the best so far."""
+        value = (logs or {})["val_loss"]
+        if value < self.best:
+            self.best, self.best_epoch = value, epoch + 1
+            self._weights = self.network.get_weights()
+        self._waited = 0 if value < self._reference - self.min_delta else self._waited + 1
+        self._reference = min(self._reference, value) if self._waited == 0 else self._reference
+        if self.patience is not None and self._waited >= self.patience:
+            self.model.stop_training = True
+            logger.info("stopped after epoch %d: no improvement in %d", epoch + 1, self.patience)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Restore the best weights."""
+        if self._weights is not None:
+            self.network.set_weights(self._weights)
+
+
+class Record(keras.callbacks.Callback):
+    """Collect the history.
+
+    Attributes
+    ----------
+    rows : list of dict
+        One for each epoch: losses, learning rate, seconds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[dict[str, float]] = []
+        self._start = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Add a row."""
+        row: dict[str, float] = dict(logs or {})
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row["seconds"] = time.perf_counter() - self._start
+        self.rows.append(row)
+
+    def history(self) -> xr.Dataset:
+        """The rows as a Dataset over `epoch`, counted from 1."""
+        about = {
+            "loss": {"long_name": "training loss", "units": "1"},
+            "val_loss": {"long_name": "validation loss", "units": "1"},
+            "learning_rate": {"long_name": "learning rate", "units": "1"},
+            "seconds": {"long_name": "wall time of the epoch", "units": "s"},
+        }
+        names = [n for n in about if n in self.rows[0]]
+        epochs = np.arange(1, len(self.rows) + 1, dtype="i4")
+        return xr.Dataset(
+            {n: ("epoch", [row[n] for row in self.rows], about[n]) for n in names},
+            coords={"epoch": ("epoch", epochs, {"long_name": "epoch", "units": "1"})},
+        )
+
+
+class Progress(keras.callbacks.Callback):
+    """A tqdm bar over epochs with the current losses."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self._epochs = epochs
+        self._bar: Any = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Show the bar."""
+        self._bar = tqdm(total=self._epochs, desc="fit", unit="epoch")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Move the bar."""
+        self._bar.set_postfix({k: f"{v:.4f}" for k, v in (logs or {}).items()}, refresh=False)
+        self._bar.update()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Leave the bar as it stands."""
+        self._bar.close()
