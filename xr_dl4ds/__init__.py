@@ -13,7 +13,7 @@ from xr_dl4ds.config import Sampling as Sampling
 from xr_dl4ds.config import Supervised as Supervised
 from xr_dl4ds.downscaler import Downscaler as Downscaler
 from xr_dl4ds.downscaler import load as load
-from xr_dl4ds.downscaler import version as _version
+from xr_dl4ds.provenance import version as _version
 
 __version__ = _version()
 

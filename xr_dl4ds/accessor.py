@@ -15,7 +15,7 @@ from xr_dl4ds.downscaler import Downscaler, fit
 from xr_dl4ds.grid.coarsening import coarsen
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.interpolation import interpolate
-from xr_dl4ds.preparation import Data, Inputs
+from xr_dl4ds.sources import Data, Inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

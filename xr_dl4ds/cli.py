@@ -13,11 +13,12 @@ from collections.abc import Sequence
 import xarray as xr
 
 from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
-from xr_dl4ds import downscaler, tutorial
+from xr_dl4ds import storage, tutorial
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import TrainingError, VariableError
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import standardize
+from xr_dl4ds.provenance import version
 
 #: Share of the last time steps that is held out for the test.
 TEST = 0.1
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s"
     )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes are not ours
     try:
         demo(options)
     except (ValueError, TypeError, OSError, TrainingError) as error:
@@ -53,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="xr-dl4ds", description="Downscaling of gridded Earth data with deep learning."
     )
-    parser.add_argument("--version", action="version", version=downscaler.version())
+    parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "train on the first 90 %% of the time steps, predict the rest, score and draw it"
     one = commands.add_parser(
@@ -149,7 +151,7 @@ def _output_folder(path: str) -> pathlib.Path:
     for name in ("prediction.nc", "figure.png"):
         if (folder / name).is_dir():
             raise IsADirectoryError(f"Expected {str(folder / name)!r} to be free for a file.")
-    downscaler.storage.require_writable(folder / "model", overwrite=True)
+    storage.require_writable(folder / "model", overwrite=True)
     return folder
 
 

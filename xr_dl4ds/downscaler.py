@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 import html
-import importlib.metadata
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xr_dl4ds import prediction, preparation, storage
-from xr_dl4ds.config import OPTION_CLASSES, Network, Sampling, Supervised, route
+from xr_dl4ds.config import OPTION_CLASSES, Network, Sampling, route
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.preparation import Data, Inputs, Prepared
+from xr_dl4ds.provenance import provenance
+from xr_dl4ds.sources import Data, Inputs
 from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
     import keras
-
-logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -240,7 +236,13 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
         history=trained.history,
         options=options,
         state=prepared.state,
-        provenance=_provenance(prepared, options, network, trained.best_epoch),
+        provenance=provenance(
+            prepared.state,
+            options,
+            network.get_weights(),
+            period=prepared.period,
+            best_epoch=trained.best_epoch,
+        ),
     )
 
 
@@ -297,39 +299,3 @@ def _network(
         interpolation=sampling.interpolation,
     )
     return generator(options["network"], ports, seed=sampling.seed, precision=precision)
-
-
-def _provenance(
-    prepared: Prepared, options: Mapping[str, Any], network: keras.Model, best_epoch: int
-) -> dict[str, Any]:
-    architecture: Network = options["network"]
-    training: Supervised = options["training"]
-    state = prepared.state
-    digest = hashlib.sha256()
-    for array in network.get_weights():
-        digest.update(array.tobytes())
-    name = f"{architecture.backbone} with {architecture.upsampling} upsampling"
-    return {
-        "software": f"xr_dl4ds {version()}",
-        "summary": f"xr_dl4ds {version()} downscaled {', '.join(state.features.targets)} by"
-        f" {state.pairing.scale} ({name})",
-        "model": digest.hexdigest(),
-        "scale": state.pairing.scale,
-        "pairing": state.pairing.method,
-        "targets": list(state.features.targets),
-        "predictors": list(state.features.predictors),
-        "static": list(state.features.static),
-        "network": dataclasses.asdict(architecture),
-        "loss": training.loss,
-        "best_epoch": best_epoch,
-        "period": list(prepared.period),
-        "seed": options["sampling"].seed,
-    }
-
-
-def version() -> str:
-    """The installed version of the package; "unknown" when it is run from a bare checkout."""
-    try:
-        return importlib.metadata.version("xr_dl4ds")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

@@ -16,7 +16,7 @@ from xr_dl4ds.grid.fields import TIME, Fields, X, Y, as_dataset, standardize
 from xr_dl4ds.grid.pairing import Placement
 from xr_dl4ds.grid.regrid import onto
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, index_of
-from xr_dl4ds.preparation import Data, auxiliary
+from xr_dl4ds.sources import Data, auxiliary
 from xr_dl4ds.state import State
 
 #: ``(stacked LR channels, stacked static channels) -> stacked HR output``, see `inference.apply`.
@@ -181,7 +181,7 @@ def _masked(state: State, out: xr.Dataset, varying: xr.Dataset, placement: Place
 def _laid_out(
     out: xr.Dataset, source: xr.Dataset, fields: Fields, placement: Placement
 ) -> xr.Dataset:
-    """Dimensions, their order, directions and the coordinates along time, as the caller has them."""
+    """Dimensions, their order and directions, and coordinates along time, as the caller has."""
     first = source[next(iter(fields.data.data_vars))]
     names = {fields.dims.y: Y, fields.dims.x: X, fields.dims.time: TIME}
     order = [names[str(d)] for d in first.dims]

@@ -96,8 +96,8 @@ def _check(name: str, values: xr.DataArray, role: str) -> None:
     mean, std, valid, largest = (float(v) for v in values)
     if valid == 0:
         raise VariableError(
-            f"Expected {name!r} of {role} to have values, got NaN everywhere. Leave it out, or check"
-            " its _FillValue and the selected region."
+            f"Expected {name!r} of {role} to have values, got NaN everywhere. Leave it out, or"
+            " check its _FillValue and the selected region."
         )
     if not np.isfinite([mean, std, largest]).all():
         raise VariableError(
@@ -106,6 +106,6 @@ def _check(name: str, values: xr.DataArray, role: str) -> None:
         )
     if std <= CONSTANT * largest:
         raise VariableError(
-            f"Expected {name!r} of {role} to vary, got the constant {mean:g}. Leave it out: there is"
-            " nothing to learn from it."
+            f"Expected {name!r} of {role} to vary, got the constant {mean:g}. Leave it out: there"
+            " is nothing to learn from it."
         )

@@ -66,7 +66,7 @@ class State:
         return self.features.stack_static(self.scaler.transform(static[list(self.features.static)]))
 
     def masked_by_lr(self, varying: xr.Dataset, target: str) -> xr.DataArray | None:
-        """True in the HR cells ``(time, y, x)`` whose LR counterpart is NaN, without coordinates."""
+        """True in the HR cells ``(time, y, x)`` whose LR counterpart is NaN."""
         if target not in self.features.counterparts:
             return None
         return to_hr_cells(varying[target].isnull(), self.pairing.scale)
@@ -89,8 +89,8 @@ def require_units(name: str, expected: Any, got: Any, role: str, other: str) -> 
     if expected is None or got is None or _plain(expected) == _plain(got):
         return
     raise VariableError(
-        f"Expected {name!r} of {role} in {expected!r} as in {other}, got {got!r}. Convert the values"
-        f" and set .attrs['units'] = {expected!r}."
+        f"Expected {name!r} of {role} in {expected!r} as in {other}, got {got!r}. Convert the"
+        f" values and set .attrs['units'] = {expected!r}."
     )
 
 

@@ -234,18 +234,18 @@ def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
 def _state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
     """One flat dataset, every name prefixed by what it is."""
     out: dict[str, xr.Variable] = {}
-    for name in _GRIDS:
-        grid: Grid = getattr(state.pairing, name)
+    for role in _GRIDS:
+        grid: Grid = getattr(state.pairing, role)
         for letter, axis in (("y", grid.y), ("x", grid.x)):
-            out[f"{name}_{letter}"] = xr.Variable(f"{name}_{letter}", axis.values)
+            out[f"{role}_{letter}"] = xr.Variable(f"{role}_{letter}", axis.values)
     for name, values in state.scaler.statistics.items():
         out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
     for name, values in state.static.items():
         out[f"static_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy())
     for name, values in state.never.items():
         out[f"never_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy().astype("i1"))
-    for name, values in history.variables.items():
-        out[f"history_{name}"] = xr.Variable("history_epoch", values.to_numpy(), values.attrs)
+    for name, column in history.variables.items():
+        out[f"history_{name}"] = xr.Variable("history_epoch", column.to_numpy(), column.attrs)
     return xr.Dataset(out)
 
 
@@ -253,7 +253,9 @@ def _state(config: Mapping[str, Any], data: xr.Dataset) -> State:
     grids = {name: _grid(config["grids"][name], data, name) for name in _GRIDS}
     hr: Grid = grids["hr"]
     fields = config["features"]
-    features = Features(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    features = Features(
+        **{k: tuple(v) for k, v in fields.items() if k != "mask"}, mask=fields["mask"]
+    )
     statistics = {
         name.removeprefix("statistics_"): ("statistic", data[name].to_numpy())
         for name in map(str, data.data_vars)

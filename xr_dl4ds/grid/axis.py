@@ -1,4 +1,4 @@
-"""One axis of a rectilinear grid: cell centres in the user's own layout, and edges, order, refinement.
+"""One axis of a rectilinear grid: centres in the user's layout; edges, order, refinement.
 
 Any direction and spacing is supported; longitudes may follow any convention and may cross the seam
 (``[358, 359, 0, 1]``). *Canonical* means increasing, with longitudes as one unbroken run that
@@ -52,8 +52,8 @@ class Axis:
         object.__setattr__(self, "values", values)
         if values.ndim != 1 or values.size < 2:
             raise GridError(
-                f"Expected the coordinate {self.name!r} to be one-dimensional with at least 2 cells,"
-                f" got shape {values.shape}. Select a larger region."
+                f"Expected the coordinate {self.name!r} to be one-dimensional with at least 2"
+                f" cells, got shape {values.shape}. Select a larger region."
             )
         if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
             raise GridError(
@@ -64,8 +64,8 @@ class Axis:
         if not (steps > 0).all():
             at = int(np.argmin(steps > 0))
             raise GridError(
-                f"Expected the coordinate {self.name!r} to be strictly increasing or decreasing, got"
-                f" {self.canonical[at]:g} followed by {self.canonical[at + 1]:g}. Sort it with"
+                f"Expected the coordinate {self.name!r} to be strictly increasing or decreasing,"
+                f" got {self.canonical[at]:g} followed by {self.canonical[at + 1]:g}. Sort it with"
                 f" .sortby({self.name!r}) and drop duplicates with .drop_duplicates({self.name!r})."
             )
 

@@ -18,10 +18,36 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, TimeError
 
 Y_NAMES = frozenset(
-    ["y", "lat", "latitude", "nav_lat", "rlat", "nlat", "j", "south_north", "northing", "grid_latitude", "projection_y_coordinate", "yc"]
+    [
+        "y",
+        "lat",
+        "latitude",
+        "nav_lat",
+        "rlat",
+        "nlat",
+        "j",
+        "south_north",
+        "northing",
+        "grid_latitude",
+        "projection_y_coordinate",
+        "yc",
+    ]
 )
 X_NAMES = frozenset(
-    ["x", "lon", "longitude", "nav_lon", "rlon", "nlon", "i", "west_east", "easting", "grid_longitude", "projection_x_coordinate", "xc"]
+    [
+        "x",
+        "lon",
+        "longitude",
+        "nav_lon",
+        "rlon",
+        "nlon",
+        "i",
+        "west_east",
+        "easting",
+        "grid_longitude",
+        "projection_x_coordinate",
+        "xc",
+    ]
 )
 
 

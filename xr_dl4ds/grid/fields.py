@@ -1,5 +1,6 @@
-"""The package's inner form of gridded data: dimensions ``(time, y, x)``, canonical order, no other
-coordinates; and `Grid`, which remembers how the user laid the same data out.
+"""The package's inner form of gridded data, and how the user laid the same data out.
+
+Inside, dimensions are ``(time, y, x)`` in canonical order, without other coordinates.
 """
 
 from __future__ import annotations
@@ -175,10 +176,12 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     time = next((d.time for d in found.values() if d.time), None)
     dims = dataclasses.replace(found[names[0]], time=time)
     _check_numeric(ds[names], role)
+    mapping_name, mapping = grid_mapping(ds, names[0])
     grid = Grid(
         y=_axis(ds[names[0]], str(dims.y)),
         x=_axis(ds[names[0]], str(dims.x)),
-        **dict(zip(("mapping_name", "mapping"), grid_mapping(ds, names[0]), strict=True)),
+        mapping_name=mapping_name,
+        mapping=mapping,
     )
     data = ds[names].isel({str(dims.y): grid.y.order, str(dims.x): grid.x.order})
     data = data.reset_coords(drop=True)

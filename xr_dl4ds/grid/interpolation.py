@@ -54,7 +54,7 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     back = {Y: y.name, X: x.name, TIME: source.dims.time}
     out = xr.Dataset(attrs=ds.attrs)
     for name, variable in data.items():
-        order = [names[d] for d in ds[name].dims]
+        order = [names[str(d)] for d in ds[name].dims]
         moved = variable.transpose(*order).drop_vars(list(variable.coords))
         out[name] = moved.rename({d: back[d] for d in order if d != back[d]})
     spatial = {source.dims.y, source.dims.x}

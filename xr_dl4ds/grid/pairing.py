@@ -64,7 +64,7 @@ class Pairing:
     hr: Grid
 
     def bring(self, fields: Fields) -> xr.Dataset:
-        """LR fields on `source`, or on a part or another domain of `lr`, as the network sees them."""
+        """LR fields on `source`, or elsewhere with the spacing of `lr`, for the network."""
         if not fields.grid.same_cells(self.source):
             return fields.data
         if self.method != "nested":

@@ -59,8 +59,8 @@ def evaluate(
     Returns
     -------
     xarray.Dataset
-        Over ``product`` (prediction, bilinear, bicubic): bias, mae, rmse (units of the variable) and
-        correlation (1), over all valid cells with equal weight; the same as maps ``*_map`` over
+        Over ``product`` (prediction, bilinear, bicubic): bias, mae, rmse (units of the variable)
+        and correlation (1), over all valid cells with equal weight; the same as maps ``*_map`` over
         ``(product, y, x)``; and over ``reference``: ``mae_skill`` and ``rmse_skill``,
         ``1 - score / score of the reference`` (1 is perfect, 0 as good as the reference; Murphy
         1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2). With several
@@ -149,8 +149,8 @@ def _baselines(
     elif scale is not None and scale >= 2:
         if any(n % scale for n in truth.grid.shape):
             raise GridError(
-                f"Expected the scored grid {truth.grid.shape} to be a multiple of the scale {scale}."
-                " Pass lr= for the baselines."
+                f"Expected the scored grid {truth.grid.shape} to be a multiple of the scale"
+                f" {scale}. Pass lr= for the baselines."
             )
         low = coarsened(truth, scale)
         data = low.data

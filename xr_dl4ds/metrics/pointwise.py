@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-import numpy as np
 import xarray as xr
 
 Dimensions = Sequence[Hashable]
@@ -17,17 +16,17 @@ Score = Callable[[xr.DataArray, xr.DataArray, Dimensions], xr.DataArray]
 
 def bias(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Mean of prediction minus truth, in their units."""
-    return (prediction - truth).mean(dims, dtype="f8")
+    return (prediction - truth).astype("f8").mean(dims)
 
 
 def mae(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Mean absolute error, in their units."""
-    return np.abs(prediction - truth).mean(dims, dtype="f8")
+    return abs(prediction - truth).astype("f8").mean(dims)
 
 
 def rmse(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Root mean square error, in their units."""
-    return np.sqrt(((prediction - truth).astype("f8") ** 2).mean(dims))
+    return ((prediction - truth).astype("f8") ** 2).mean(dims) ** 0.5
 
 
 def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
@@ -36,7 +35,7 @@ def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions)
     a = prediction.astype("f8").where(valid)
     b = truth.astype("f8").where(valid)
     a, b = a - a.mean(dims), b - b.mean(dims)
-    spread = np.sqrt((a**2).mean(dims) * (b**2).mean(dims))
+    spread = ((a**2).mean(dims) * (b**2).mean(dims)) ** 0.5
     return (a * b).mean(dims) / spread.where(spread > 0)
 
 

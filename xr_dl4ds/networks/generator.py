@@ -82,7 +82,7 @@ def generator(
 
 def _refine(lr: Any, network: Network, ports: Ports) -> Any:
     """Backbone and upsampling, in the order that the upsampling asks for."""
-    options = {
+    options: dict[str, Any] = {
         "n_filters": network.n_filters,
         "n_blocks": network.n_blocks,
         "activation": network.activation,

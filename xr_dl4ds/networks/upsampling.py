@@ -1,4 +1,7 @@
-"""Learned upsampling by an integer factor, ``(batch, y, x, c)`` -> ``(batch, scale*y, scale*x, filters)``."""
+"""Learned upsampling by an integer factor.
+
+Each function maps ``(batch, y, x, channel)`` to ``(batch, scale*y, scale*x, filters)``.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,96 @@
+"""Small fields that every test may use, numpy and chunked; real files, where they are."""
+
+import pyproj  # noqa: F401, I001  must precede eccodes
+import contextlib
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import dask
+import numpy as np
+import pytest
+import xarray as xr
+
+import xr_dl4ds  # noqa: F401  registers .downscale
+
+#: Real data beside the project, see its README; tests that need a file skip without it.
+DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
+
+
+def analytic(time=8, y=8, x=12, seed=0):
+    """A smooth, moving temperature field (K) over a static hill, descending latitude."""
+    rng = np.random.default_rng(seed)
+    lat, lon = 50.0 - 0.25 * np.arange(y), 5.0 + 0.25 * np.arange(x)
+    hill = 800 * np.exp(-(((np.arange(y) - y / 2) / 2) ** 2)[:, None]) * np.ones(x)
+    hill = hill + 100 * rng.random((y, x))
+    phase = 2 * np.pi * (np.arange(x) / x)[None, None] + np.arange(time)[:, None, None] / 2
+    t2m = 280 + 5 * np.sin(phase) - 0.0065 * hill + 0.1 * rng.random((time, y, x))
+    return xr.Dataset(
+        {
+            "t2m": (
+                ("time", "latitude", "longitude"),
+                t2m.astype("f4"),
+                {
+                    "standard_name": "air_temperature",
+                    "long_name": "2 metre temperature",
+                    "units": "K",
+                    "cell_methods": "time: point",
+                },
+            ),
+            "orog": (
+                ("latitude", "longitude"),
+                hill.astype("f4"),
+                {"standard_name": "surface_altitude", "units": "m"},
+            ),
+        },
+        coords={
+            "time": np.datetime64("2001-01-01", "ns") + np.arange(time) * np.timedelta64(6, "h"),
+            "latitude": ("latitude", lat, {"standard_name": "latitude", "units": "degrees_north"}),
+            "longitude": (
+                "longitude",
+                lon,
+                {"standard_name": "longitude", "units": "degrees_east"},
+            ),
+        },
+        attrs={"title": "analytic test field", "Conventions": "CF-1.8"},
+    )
+
+
+@pytest.fixture
+def hr():
+    """`t2m` (time 8, latitude 8, longitude 12) and `orog`, in memory."""
+    return analytic()
+
+
+@pytest.fixture(params=[{}, {"time": 3}, {"time": 2, "latitude": 3, "longitude": 5}], ids=str)
+def hr_any(request):
+    """The same in memory, chunked in time, and chunked in space too."""
+    return analytic().chunk(request.param) if request.param else analytic()
+
+
+@contextlib.contextmanager
+def no_compute():
+    """Raise when dask computes anything inside."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("dask computed, where nothing should be computed")
+
+    with dask.config.set(scheduler=refuse):
+        yield
+
+
+def real(name):
+    """A file of the real data, opened with an engine named; skips where it is absent."""
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"{name} is not beside the project")
+    return xr.open_dataset(path, engine="netcdf4")
+
+
+def era5_uk():
+    """ERA5 UK on the 32 x 48 cells of the anchor experiment, and its static fields."""
+    inner = {"latitude": slice(0, 32), "longitude": slice(0, 48)}
+    static = real("uk_static_025.nc")[["orog", "land_fraction"]]
+    return real("era5_uk_t2m_hourly.nc").isel(inner), static.isel(inner)

@@ -1,0 +1,74 @@
+"""What a prediction says of its origin: data, network and training, as plain JSON values."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xr_dl4ds.config import Network, Supervised
+from xr_dl4ds.state import State
+
+
+def provenance(
+    state: State,
+    options: Mapping[str, Any],
+    weights: Sequence[np.ndarray],
+    *,
+    period: tuple[str, str],
+    best_epoch: int,
+) -> dict[str, Any]:
+    """Describe a fitted model.
+
+    Parameters
+    ----------
+    state : State
+        What was fitted.
+    options : mapping
+        Option objects by role.
+    weights : sequence of numpy.ndarray
+        The network's weights; their hash names the model.
+    period : pair of str
+        First and last time of training.
+    best_epoch : int
+        The epoch, counted from 1, whose weights these are.
+
+    Returns
+    -------
+    dict
+        Plain values; "summary" is a line for CF's `history`.
+    """
+    architecture: Network = options["network"]
+    training: Supervised = options["training"]
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(array.tobytes())
+    name = f"{architecture.backbone} with {architecture.upsampling} upsampling"
+    return {
+        "software": f"xr_dl4ds {version()}",
+        "summary": f"xr_dl4ds {version()} downscaled {', '.join(state.features.targets)} by"
+        f" {state.pairing.scale} ({name})",
+        "model": digest.hexdigest(),
+        "scale": state.pairing.scale,
+        "pairing": state.pairing.method,
+        "targets": list(state.features.targets),
+        "predictors": list(state.features.predictors),
+        "static": list(state.features.static),
+        "network": dataclasses.asdict(architecture),
+        "loss": training.loss,
+        "best_epoch": best_epoch,
+        "period": list(period),
+        "seed": options["sampling"].seed,
+    }
+
+
+def version() -> str:
+    """The installed version of the package; "unknown" when it is run from a bare checkout."""
+    try:
+        return importlib.metadata.version("xr_dl4ds")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
