@@ -13,7 +13,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.coarsening import coarsened, trim_fields
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, Fields, standardize
+from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
 from xr_dl4ds.grid.pairing import Pairing, pair
 from xr_dl4ds.grid.regrid import onto
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
@@ -64,8 +64,9 @@ def auxiliary(data: Data | Sequence[Data] | None, role: str) -> list[Fields]:
 
 def read_hr(inputs: Inputs) -> Fields:
     """The HR data in order of time; at least one variable varies."""
-    given = inputs.dims if inputs.lr is None else those_of(inputs.hr, inputs.dims)
-    hr = standardize(inputs.hr, given, "the HR data")
+    ds = as_dataset(inputs.hr, "the HR data")
+    given = inputs.dims if inputs.lr is None else those_of(ds, inputs.dims)
+    hr = standardize(ds, given, "the HR data")
     if not hr.varying:
         raise VariableError(
             f"Expected the HR data to have a variable with a time dimension, got {list(hr.data)}"

@@ -101,7 +101,8 @@ def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
         return obj
     if not isinstance(obj, xr.DataArray):
         raise TypeError(
-            f"Expected {role} to be an xarray Dataset or DataArray, got {type(obj).__name__}."
+            f"Expected {role} to be an xarray Dataset or DataArray, got {type(obj).__name__}:"
+            f" {obj!r}. Options and the scale are passed by name, such as scale=4."
         )
     if obj.name is None:
         raise VariableError(
