@@ -87,6 +87,8 @@ def georeference(
     xarray.Dataset
         With coordinates, bounds, grid mapping and encodings; data as lazy as they came.
     """
+    import rioxarray  # noqa: F401  registers .rio, so that prediction.rio.to_raster works
+
     out = data.copy()
     crs = crs_of(grid)
     for name in out.data_vars:

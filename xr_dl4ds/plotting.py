@@ -48,15 +48,14 @@ def plot(
     -------
     matplotlib.figure.Figure
         One row of maps under shared colours; the error has its own, centred on zero, and its
-        bias and RMSE in the title.
+        bias and RMSE in the title. A notebook shows it where it is a cell's last value; in a
+        script use ``savefig``, or `matplotlib.pyplot.show` with a window.
 
     Raises
     ------
     VariableError
         When the variable, or a step at that time, is missing.
     """
-    from matplotlib.figure import Figure
-
     sr = standardize(as_dataset(prediction, "the prediction"), dims or Dims(), "the prediction")
     name = _choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
@@ -75,12 +74,25 @@ def plot(
             panels["error"] = panels["prediction"] - on_cells
     ny, nx = sr.grid.shape
     size = (4.2 * len(panels), max(2.2, 3.6 * ny / nx) + 1.3)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = _new_figure(size)
     _draw(figure, panels, _label(sr.data[name]))
     figure.suptitle(_title(sr, name, time))
     for axes in figure.axes[: len(panels)]:
         axes.set_xlabel(_axis_label(sr.grid.x.name, sr.grid.x.attrs))
     figure.axes[0].set_ylabel(_axis_label(sr.grid.y.name, sr.grid.y.attrs))
+    return figure
+
+
+def _new_figure(size: tuple[float, float]) -> Figure:
+    """A figure that pyplot knows where it opens windows, and forgets where it does not.
+
+    A notebook would otherwise show the figure twice, and a long loop would gather figures.
+    """
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(figsize=size, layout="constrained")
+    if plt.get_backend().lower().rsplit(".", 1)[-1] in ("agg", "inline", "backend_inline"):
+        plt.close(figure)
     return figure
 
 

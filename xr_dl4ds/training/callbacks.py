@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import time
+import warnings
 from typing import Any
 
 import keras
 import numpy as np
 import xarray as xr
-from tqdm.auto import tqdm
+
+with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain bar, without advice
+    warnings.simplefilter("ignore")
+    from tqdm.auto import tqdm
 
 from xr_dl4ds.exceptions import TrainingError
 
