@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from xr_dl4ds import metrics, plotting
-from xr_dl4ds.config import OPTION_CLASSES, Network, Sampling, Supervised
+from xr_dl4ds.config import Network, Sampling, Supervised
 from xr_dl4ds.downscaler import Downscaler, fit
 from xr_dl4ds.grid.coarsening import coarsen
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.interpolation import interpolate
+from xr_dl4ds.signature import with_options_shown
 from xr_dl4ds.sources import Data, Inputs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-F = TypeVar("F")
-
-
-def _flat_options(method: F) -> F:
-    """Show every field of the option classes in the signature, for tab completion."""
-    signature = inspect.signature(method)  # type: ignore[arg-type]
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    fields = {f.name: f for cls in OPTION_CLASSES.values() for f in dataclasses.fields(cls)}
-    flat = [
-        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-        for n, f in fields.items()
-    ]
-    method.__signature__ = signature.replace(parameters=[*own, *flat])  # type: ignore[attr-defined]
-    return method
 
 
 @xr.register_dataarray_accessor("downscale")
@@ -128,7 +112,7 @@ class DownscaleAccessor:
         out = interpolate(self._obj, like, method, Dims(x=x_dim, y=y_dim))
         return self._as_given(out)
 
-    @_flat_options
+    @with_options_shown
     def fit(
         self,
         hr: Data | None = None,
@@ -228,7 +212,22 @@ class DownscaleAccessor:
         y_dim: str | None = None,
         time_dim: str | None = None,
     ) -> Data:
-        """Downscale these LR data with a fitted model; see `Downscaler.predict`."""
+        """Downscale these LR data with a fitted model.
+
+        Parameters
+        ----------
+        model : Downscaler
+            From `fit` or `xr_dl4ds.load`.
+        static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
+            Static fields of another domain, and predictors that are not among these data.
+        x_dim, y_dim, time_dim : str, optional
+            Dimensions, where they cannot be found by CF attributes or name.
+
+        Returns
+        -------
+        xarray.Dataset or xarray.DataArray
+            ``(time, y, x)`` on HR cells, see `Downscaler.predict`, also for errors.
+        """
         if not isinstance(model, Downscaler):
             raise TypeError(
                 f"Expected a Downscaler, got {type(model).__name__}. Models come from"
@@ -253,7 +252,24 @@ class DownscaleAccessor:
         y_dim: str | None = None,
         time_dim: str | None = None,
     ) -> xr.Dataset:
-        """Score this prediction against the truth; see `xr_dl4ds.metrics.evaluate`."""
+        """Score this prediction against the truth, beside interpolation.
+
+        Parameters
+        ----------
+        hr : xarray.Dataset or xarray.DataArray
+            The truth, covering the grid of these data; the times in common are scored.
+        lr : xarray.Dataset or xarray.DataArray, optional
+            LR fields for the baselines. By default the truth averaged by `scale`.
+        scale : int, optional
+            By default the one noted on the prediction.
+        x_dim, y_dim, time_dim : str, optional
+            Dimensions, where they cannot be found by CF attributes or name.
+
+        Returns
+        -------
+        xarray.Dataset
+            bias, mae, rmse, correlation, maps and skill, see `xr_dl4ds.metrics.evaluate`.
+        """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
         return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, dims=dims)
 
@@ -265,7 +281,22 @@ class DownscaleAccessor:
         variable: str | None = None,
         time: int = 0,
     ) -> Figure:
-        """Draw LR | prediction | truth | error at one time; see `xr_dl4ds.plotting.plot`."""
+        """Draw LR | prediction | truth | error at one time.
+
+        Parameters
+        ----------
+        lr, hr : xarray.Dataset or xarray.DataArray, optional
+            LR fields and truth; the step at the same time is taken.
+        variable : str, optional
+            Which one; by default the first.
+        time : int
+            Position of the step in these data.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `xr_dl4ds.plotting.plot`.
+        """
         return plotting.plot(self._obj, lr=lr, hr=hr, variable=variable, time=time)
 
     def _as_given(self, out: xr.Dataset) -> Data:

@@ -57,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    about = "train on the first 90 %% of the time steps, predict the rest, score and draw it"
+    about = "train on the first 90 % of the time steps, predict the rest, score and draw it"
     one = commands.add_parser(
         "demo",
-        help=about.replace("%%", "%"),
+        help=about.replace("%", "%%"),
         description=f"Perfect prognosis from HR fields alone: {about}. Without --data on a"
         " synthetic case, which needs no network.",
     )
@@ -145,7 +145,13 @@ def _say(text: str) -> None:
 def _output_folder(path: str) -> pathlib.Path:
     """Make the folder now: a path that cannot be written is found before any training."""
     folder = pathlib.Path(path).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(
+            f"Expected a folder that can be written at {path!r}, got: {error.strerror}."
+            " Choose another --output."
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"Expected to be allowed to write in {str(folder)!r}.")
     for name in ("prediction.nc", "figure.png"):

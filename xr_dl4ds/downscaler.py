@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import html
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xr_dl4ds import prediction, preparation, storage
-from xr_dl4ds.config import OPTION_CLASSES, Network, Sampling, route
+from xr_dl4ds import display, prediction, preparation, storage
+from xr_dl4ds.config import OPTION_CLASSES, Sampling, route
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.provenance import provenance
 from xr_dl4ds.sources import Data, Inputs
@@ -146,37 +144,20 @@ class Downscaler:
         """Show Keras's table of the network's layers."""
         self.network.summary()
 
-    @functools.cached_property
     def _rows(self) -> dict[str, str]:
-        state, features = self.state, self.state.features
-        architecture: Network = self.options["network"]
-        last = self.history.isel(epoch=int(self.provenance["best_epoch"]) - 1)
-        losses = [f"{n} {float(last[n]):.4g}" for n in ("loss", "val_loss") if n in last]
-        return {
-            "targets": ", ".join(features.targets),
-            "predictors": ", ".join(features.predictors) or "none",
-            "static": ", ".join(features.static) or "none",
-            "scale": f"{self.scale} ({state.pairing.method})",
-            "HR grid": f"{state.pairing.hr.shape}: {state.pairing.hr.extent}",
-            "network": f"{architecture.backbone}, {architecture.upsampling},"
-            f" {self.network.count_params():,} parameters",
-            "trained on": " to ".join(self.provenance["period"]),
-            "kept": f"epoch {self.provenance['best_epoch']} of {self.history.sizes['epoch']},"
-            f" {', '.join(losses)}",
-        }
+        return display.rows(
+            self.state,
+            self.options["network"],
+            self.network.count_params(),
+            self.history,
+            self.provenance,
+        )
 
     def __repr__(self) -> str:
-        width = max(map(len, self._rows))
-        lines = [f"    {key:<{width}}  {value}" for key, value in self._rows.items()]
-        return "\n".join(["<xr_dl4ds.Downscaler>", *lines])
+        return display.as_text("xr_dl4ds.Downscaler", self._rows())
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{html.escape(key)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for key, value in self._rows.items()
-        )
-        return f"<div><b>xr_dl4ds.Downscaler</b><table>{rows}</table></div>"
+        return display.as_html("xr_dl4ds.Downscaler", self._rows())
 
 
 def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Downscaler:
@@ -265,6 +246,16 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         When there is no such folder.
     ModelFileError
         When it is no model, is damaged, or was written by a newer version of the package.
+
+    Examples
+    --------
+    >>> import tempfile, xr_dl4ds as xd
+    >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     hr.downscale.fit(scale=4, epochs=1, verbose=False).save(f"{folder}/model")
+    ...     model = xd.load(f"{folder}/model")
+    >>> model.scale
+    4
     """
     state, config, history, weights = storage.read(path)
     try:

@@ -55,6 +55,15 @@ def plot(
     ------
     VariableError
         When the variable, or a step at that time, is missing.
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+    >>> lr = hr[["t2m"]].downscale.coarsen(4)
+    >>> figure = plot(lr.downscale.interpolate(hr), lr=lr, hr=hr, time=3)
+    >>> [axes.get_title() for axes in figure.axes][:3]
+    ['LR', 'prediction', 'truth']
     """
     sr = standardize(as_dataset(prediction, "the prediction"), dims or Dims(), "the prediction")
     name = _choose(sr, variable)

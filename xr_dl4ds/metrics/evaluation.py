@@ -70,6 +70,15 @@ def evaluate(
     ------
     VariableError, GridError, TimeError
         When prediction and truth do not belong together.
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+    >>> base = hr[["t2m"]].downscale.coarsen(4).downscale.interpolate(hr, method="bilinear")
+    >>> scores = evaluate(base, hr, scale=4)
+    >>> float(scores.rmse_skill.sel(reference="bilinear").round(6))
+    0.0
     """
     dims = dims or Dims()
     given = in_order(_read(prediction, dims, "the prediction"), "the prediction")

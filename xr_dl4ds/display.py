@@ -1,0 +1,52 @@
+"""How a fitted model shows itself in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from xr_dl4ds.config import Network
+from xr_dl4ds.state import State
+
+
+def rows(
+    state: State,
+    architecture: Network,
+    n_parameters: int,
+    history: xr.Dataset,
+    provenance: Mapping[str, Any],
+) -> dict[str, str]:
+    """What there is to say of a model, in the order in which to say it."""
+    features, best = state.features, int(provenance["best_epoch"])
+    kept = history.isel(epoch=best - 1)
+    losses = [f"{name} {float(kept[name]):.4g}" for name in ("loss", "val_loss") if name in kept]
+    return {
+        "targets": ", ".join(features.targets),
+        "predictors": ", ".join(features.predictors) or "none",
+        "static": ", ".join(features.static) or "none",
+        "scale": f"{state.pairing.scale} ({state.pairing.method})",
+        "HR grid": f"{state.pairing.hr.shape}: {state.pairing.hr.extent}",
+        "network": f"{architecture.backbone}, {architecture.upsampling},"
+        f" {n_parameters:,} parameters",
+        "trained on": " to ".join(provenance["period"]),
+        "kept": f"epoch {best} of {history.sizes['epoch']}, {', '.join(losses)}",
+    }
+
+
+def as_text(title: str, table: Mapping[str, str]) -> str:
+    """The rows under a title, aligned."""
+    width = max(map(len, table))
+    return "\n".join([f"<{title}>", *(f"    {k:<{width}}  {v}" for k, v in table.items())])
+
+
+def as_html(title: str, table: Mapping[str, str]) -> str:
+    """The rows as an HTML table, escaped."""
+    left = "style='text-align:left'"
+    lines = "".join(
+        f"<tr><th {left}>{html.escape(k)}</th><td {left}>{html.escape(v)}</td></tr>"
+        for k, v in table.items()
+    )
+    return f"<div><b>{html.escape(title)}</b><table>{lines}</table></div>"
