@@ -17,7 +17,7 @@ from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
 from xr_dl4ds.grid.pairing import Pairing, pair
 from xr_dl4ds.grid.regrid import onto
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
-from xr_dl4ds.state import require_units
+from xr_dl4ds.units import require_units
 
 logger = logging.getLogger(__name__)
 

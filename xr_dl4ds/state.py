@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.features import Features
 from xr_dl4ds.grid.coarsening import block_mean
 from xr_dl4ds.grid.fields import TIME, Fields, X, Y
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.scaling import Scaler
+from xr_dl4ds.units import require_units
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,21 +82,3 @@ def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
     """Repeat each LR cell for its HR cells, without coordinates along y and x."""
     index = {d: np.repeat(np.arange(lr.sizes[d]), scale) for d in (Y, X)}
     return lr.drop_vars([c for c in lr.coords if c != TIME]).isel(index)
-
-
-def require_units(name: str, expected: Any, got: Any, role: str, other: str) -> None:
-    """Raise a `VariableError` for units that differ; unknown units on either side pass."""
-    if expected is None or got is None or _plain(expected) == _plain(got):
-        return
-    raise VariableError(
-        f"Expected {name!r} of {role} in {expected!r} as in {other}, got {got!r}. Convert the"
-        f" values and set .attrs['units'] = {expected!r}."
-    )
-
-
-def _plain(units: Any) -> str:
-    """Spellings of one unit that differ only in spaces, powers' signs or capital kelvin."""
-    text = " ".join(str(units).replace("**", "").replace("^", "").split())
-    same = {"kelvin": "K", "Kelvin": "K", "degK": "K", "C": "degC", "celsius": "degC"}
-    same |= {"Celsius": "degC", "degrees_C": "degC", "deg_C": "degC", "": "1"}
-    return same.get(text, text)

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import cf_xarray  # noqa: F401  registers the .cf accessor
+import cftime
 import numpy as np
 import xarray as xr
 
@@ -128,10 +129,9 @@ def _time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | None
 
 def holds_times(coordinate: xr.DataArray) -> bool:
     """Whether the values are numpy or cftime dates."""
-    return np.issubdtype(coordinate.dtype, np.datetime64) or (
-        coordinate.dtype == object
-        and xr.coding.times.contains_cftime_datetimes(coordinate.variable)
-    )
+    if coordinate.dtype != object or coordinate.size == 0:
+        return np.issubdtype(coordinate.dtype, np.datetime64)
+    return isinstance(coordinate.to_numpy().flat[0], cftime.datetime)
 
 
 def auxiliary_names(ds: xr.Dataset) -> set[Hashable]:

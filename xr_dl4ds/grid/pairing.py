@@ -185,13 +185,13 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
         return pairing, cut
     hr = _covered(hr, lr.grid)
     if straight is not None:
-        logger.info("LR and HR cells do not nest: LR is interpolated to HR cells (%s)", straight)
+        logger.warning("LR and HR cells do not nest: LR is interpolated to HR cells (%s)", straight)
         return Pairing(scale=1, method=straight, source=lr.grid, lr=hr.grid, hr=hr.grid), hr
     scale = round(float(np.mean(ratio(lr.grid, hr.grid))))
     if scale < 2:
         raise _not_finer(lr.grid, hr.grid)
     hr = trim_fields(hr, scale, trim=trim)
-    logger.info(
+    logger.warning(
         "LR and HR cells do not nest: LR is regridded (conservative) to %d x %d HR cells",
         scale,
         scale,

@@ -102,11 +102,12 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
             " Shift or floor one, for instance"
             " .assign_coords(time=ds.time.dt.floor('D')) for daily data stamped at noon."
         )
-    if len(common) < max(len(left), len(right)):
-        logger.info(
-            "%d times are common to %s (%d) and %s (%d); the others are left out",
-            len(common), a_role, len(left), b_role, len(right),
-        )  # fmt: skip
+    kept = len(common)
+    if kept < max(len(left), len(right)):
+        # one side longer than the other is everyday; both losing steps is worth a look
+        level = logging.WARNING if kept < min(len(left), len(right)) else logging.INFO
+        template = "%d times are common to %s (%d) and %s (%d); the others are left out"
+        logger.log(level, template, kept, a_role, len(left), b_role, len(right))
     return common
 
 

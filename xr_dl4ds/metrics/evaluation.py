@@ -16,6 +16,7 @@ from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardi
 from xr_dl4ds.grid.regrid import interpolate, window
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.metrics.pointwise import ERRORS, SCORES
+from xr_dl4ds.units import require_units
 
 Data = xr.Dataset | xr.DataArray
 
@@ -63,8 +64,10 @@ def evaluate(
         and correlation (1), over all valid cells with equal weight; the same as maps ``*_map`` over
         ``(product, y, x)``; and over ``reference``: ``mae_skill`` and ``rmse_skill``,
         ``1 - score / score of the reference`` (1 is perfect, 0 as good as the reference; Murphy
-        1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2). With several
-        variables there is a dimension ``variable``. Lazy where the data are.
+        1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2). With several variables there is
+        a dimension ``variable`` with a coordinate ``units``. Lazy where the data are. The attribute
+        ``baselines`` says what was interpolated: for MOS pass `lr`, because averaged truth is
+        better than any LR that one has.
 
     Raises
     ------
@@ -92,6 +95,10 @@ def evaluate(
         out = scores[0].assign_coords(variable=names[0])
     else:
         out = xr.concat(scores, dim=xr.Variable("variable", names), combine_attrs="drop_conflicts")
+        units = [pair[1].data[name].attrs.get("units", "1") for name in names]
+        out = out.assign_coords(units=("variable", units))
+    origin = "lr" if lr is not None else f"the truth averaged over {scale} x {scale} cells"
+    out.attrs["baselines"] = f"interpolation of {origin}"
     return _with_axes(out, given.grid)
 
 
@@ -111,12 +118,8 @@ def _common_names(prediction: Fields, truth: Fields) -> list[str]:
             f" and {truth.varying}. Rename one."
         )
     for name in names:
-        units = [f.data[name].attrs.get("units") for f in (prediction, truth)]
-        if None not in units and units[0] != units[1]:
-            raise VariableError(
-                f"Expected {name!r} of prediction and truth in the same units, got {units[0]!r} and"
-                f" {units[1]!r}. Convert one."
-            )
+        expected, got = (f.data[name].attrs.get("units") for f in (truth, prediction))
+        require_units(name, expected, got, "the prediction", "the truth")
     return names
 
 
