@@ -280,6 +280,9 @@ class DownscaleAccessor:
         hr: Data | None = None,
         variable: str | None = None,
         time: int = 0,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
     ) -> Figure:
         """Draw LR | prediction | truth | error at one time.
 
@@ -291,13 +294,16 @@ class DownscaleAccessor:
             Which one; by default the first.
         time : int
             Position of the step in these data.
+        x_dim, y_dim, time_dim : str, optional
+            Dimensions, where they cannot be found by CF attributes or name.
 
         Returns
         -------
         matplotlib.figure.Figure
             See `xr_dl4ds.plotting.plot`.
         """
-        return plotting.plot(self._obj, lr=lr, hr=hr, variable=variable, time=time)
+        dims = Dims(x=x_dim, y=y_dim, time=time_dim)
+        return plotting.plot(self._obj, lr=lr, hr=hr, variable=variable, time=time, dims=dims)
 
     def _as_given(self, out: xr.Dataset) -> Data:
         """A DataArray for a DataArray."""

@@ -65,17 +65,18 @@ def plot(
     >>> [axes.get_title() for axes in figure.axes][:3]
     ['LR', 'prediction', 'truth']
     """
-    sr = standardize(as_dataset(prediction, "the prediction"), dims or Dims(), "the prediction")
+    dims = dims or Dims()
+    sr = standardize(as_dataset(prediction, "the prediction"), dims, "the prediction")
     name = _choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
     if not -steps <= time < steps:
         raise VariableError(f"Expected `time` to be a position among {steps} steps, got {time}.")
     panels = {"prediction": _step(sr, name, sr, time, "the prediction")}
     if lr is not None:
-        low = standardize(as_dataset(lr, "the LR data"), Dims(), "the LR data")
+        low = standardize(as_dataset(lr, "the LR data"), dims.within(lr), "the LR data")
         panels = {"LR": _step(low, name, sr, time, "the LR data"), **panels}
     if hr is not None:
-        truth = standardize(as_dataset(hr, "the truth"), Dims(), "the truth")
+        truth = standardize(as_dataset(hr, "the truth"), dims.within(hr), "the truth")
         panels["truth"] = _step(truth, name, sr, time, "the truth")
         inner = window(truth.grid, sr.grid)
         if inner is not None:

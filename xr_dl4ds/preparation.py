@@ -27,7 +27,6 @@ from xr_dl4ds.sources import (
     predictor_fields,
     read_hr,
     static_fields,
-    those_of,
 )
 from xr_dl4ds.state import State
 
@@ -183,7 +182,7 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
         raise ValueError(f"Expected an (lr, hr) pair, got {len(inputs.validation)} objects.")
     roles = "the LR validation data", "the HR validation data"
     lr, hr = (
-        in_order(standardize(obj, those_of(obj, inputs.dims), role), role)
+        in_order(standardize(obj, inputs.dims.within(obj), role), role)
         for obj, role in zip(inputs.validation, roles, strict=True)
     )
     wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}

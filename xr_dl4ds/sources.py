@@ -65,7 +65,7 @@ def auxiliary(data: Data | Sequence[Data] | None, role: str) -> list[Fields]:
 def read_hr(inputs: Inputs) -> Fields:
     """The HR data in order of time; at least one variable varies."""
     ds = as_dataset(inputs.hr, "the HR data")
-    given = inputs.dims if inputs.lr is None else those_of(ds, inputs.dims)
+    given = inputs.dims if inputs.lr is None else inputs.dims.within(ds)
     hr = standardize(ds, given, "the HR data")
     if not hr.varying:
         raise VariableError(
@@ -86,10 +86,9 @@ def pair_grids(inputs: Inputs, hr: Fields, straight: str | None) -> tuple[Fields
                 " hr.downscale.fit(scale=4) or lr.downscale.fit(hr)."
             )
         hr = trim_fields(hr, inputs.scale, trim=inputs.trim)
-        lr = coarsened(hr.pick(hr.varying), inputs.scale)
-        pairing = Pairing(
-            scale=inputs.scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid
-        )
+        scale = int(inputs.scale)  # a NumPy integer is no JSON value
+        lr = coarsened(hr.pick(hr.varying), scale)
+        pairing = Pairing(scale=scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid)
         return lr, hr, pairing
     lr = standardize(inputs.lr, inputs.dims, "the LR data")
     check_times(lr, "the LR data")
@@ -112,12 +111,6 @@ def pair_grids(inputs: Inputs, hr: Fields, straight: str | None) -> tuple[Fields
             [n for n in lr.varying if n not in hr.varying],
         )
     return lr, hr, pairing
-
-
-def those_of(obj: Data, dims: Dims) -> Dims:
-    """The given dimensions that this object has; the pair may name them differently."""
-    kept = {k: v for k, v in dataclasses.asdict(dims).items() if v in obj.dims}
-    return Dims(**kept)
 
 
 def static_fields(inputs: Inputs, lr: Fields, hr: Fields, pairing: Pairing) -> xr.Dataset:

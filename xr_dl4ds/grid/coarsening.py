@@ -10,7 +10,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import block_means, cell_bounds
 from xr_dl4ds.grid.discovery import Dims, grid_mapping
-from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, gridded, standardize
+from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, grid_of, gridded
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def coarsen(
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
-        Fields on one grid; those without spatial dimensions are passed on.
+        Fields on one grid, with any other dimensions; variables without spatial ones are kept.
     scale : int
         Cells along one edge of a block, >= 2.
     trim : bool
@@ -47,7 +47,7 @@ def coarsen(
     _check_scale(scale)
     first = next(iter(found))
     y, x = str(found[first].y), str(found[first].x)
-    grid = standardize(ds[[first]], dims or Dims(), "the data to coarsen").grid
+    grid = grid_of(ds, first, found[first])
     whole = leftover_free(grid, scale, trim=trim)
     kept = ds.isel({y: whole[Y], x: whole[X]})
     out = block_mean(kept, {y: scale, x: scale})

@@ -60,6 +60,10 @@ class Dims:
     x: str | None = None
     time: str | None = None
 
+    def within(self, obj: xr.Dataset | xr.DataArray) -> Dims:
+        """Those that this object has; the other side of a pair may name them differently."""
+        return Dims(**{k: v for k, v in dataclasses.asdict(self).items() if v in obj.dims})
+
 
 def find_dims(obj: xr.DataArray, given: Dims) -> Dims:
     """Find the y, x and time dimensions of one variable.

@@ -125,7 +125,7 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
     VariableError
         When no variable lies on a grid.
     GridError
-        When variables lie on different dimensions.
+        When variables lie on different spatial or time dimensions.
     """
     passed_over = auxiliary_names(ds)
     candidates = [n for n in ds.data_vars if n not in passed_over and ds[n].ndim >= 2]
@@ -143,14 +143,6 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
             f" { {str(n): ds[n].dims for n in candidates} }. Select those of one grid, and pass the"
             " others as static= or predictors=."
         )
-    for name, dims in found.items():
-        extra = [d for d in ds[name].dims if d not in (dims.y, dims.x, dims.time)]
-        if extra:
-            raise GridError(
-                f"Expected {name!r} of {role} to have the dimensions time, y and x, got the extra"
-                f" {extra}. Select one with .isel({extra[0]}=0), or pass time_dim= if it is the"
-                " sample axis."
-            )
     return found
 
 
@@ -173,17 +165,12 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     """
     ds = as_dataset(obj, role)
     found = gridded(ds, given, role)
+    _no_other_dims(ds, found, role)
     names = list(found)
     time = next((d.time for d in found.values() if d.time), None)
     dims = dataclasses.replace(found[names[0]], time=time)
     _check_numeric(ds[names], role)
-    mapping_name, mapping = grid_mapping(ds, names[0])
-    grid = Grid(
-        y=_axis(ds[names[0]], str(dims.y)),
-        x=_axis(ds[names[0]], str(dims.x)),
-        mapping_name=mapping_name,
-        mapping=mapping,
-    )
+    grid = grid_of(ds, names[0], dims)
     data = ds[names].isel({str(dims.y): grid.y.order, str(dims.x): grid.x.order})
     data = data.reset_coords(drop=True)
     data = data.drop_vars([c for c in data.coords if c != time])
@@ -191,6 +178,28 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
     data = data.transpose(TIME, Y, X, missing_dims="ignore")
     return Fields(data=data, grid=grid, dims=dims)
+
+
+def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims) -> Grid:
+    """The grid of one variable."""
+    mapping_name, mapping = grid_mapping(ds, name)
+    return Grid(
+        y=_axis(ds[name], str(dims.y)),
+        x=_axis(ds[name], str(dims.x)),
+        mapping_name=mapping_name,
+        mapping=mapping,
+    )
+
+
+def _no_other_dims(ds: xr.Dataset, found: dict[Hashable, Dims], role: str) -> None:
+    for name, dims in found.items():
+        extra = [d for d in ds[name].dims if d not in (dims.y, dims.x, dims.time)]
+        if extra:
+            raise GridError(
+                f"Expected {name!r} of {role} to have the dimensions time, y and x, got the extra"
+                f" {extra}. Select one with .isel({extra[0]}=0), or pass time_dim= if it is the"
+                " sample axis."
+            )
 
 
 def _axis(variable: xr.DataArray, name: str) -> Axis:

@@ -7,7 +7,7 @@ import xarray as xr
 from xr_dl4ds.config import nearest
 from xr_dl4ds.grid import regrid
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.fields import X, Y, as_dataset, grid_of, gridded, standardize
 from xr_dl4ds.grid.nesting import require_overlap
 from xr_dl4ds.grid.weights import METHODS
 
@@ -20,7 +20,7 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
-        Fields ``(time, y, x)`` or ``(y, x)``, dimensions in any order.
+        Fields on one grid, with any other dimensions, in any order.
     like : xarray.Dataset or xarray.DataArray
         Whose grid is wanted.
     method : {"bicubic", "bilinear", "nearest", "conservative"}
@@ -44,20 +44,21 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
             f"{nearest(method, METHODS)}"
         )
     ds = as_dataset(obj, "the data")
-    source = standardize(ds, dims, "the data")
-    target = standardize(like, Dims(), "the target grid")
-    require_overlap(source.grid, target.grid, "the data", "the target grid")
-    data = regrid.interpolate(source.data, source.grid, target.grid, method)
-    y, x = target.grid.y, target.grid.x
-    data = data.isel({Y: y.order.argsort(), X: x.order.argsort()})
-    names = {source.dims.y: Y, source.dims.x: X, source.dims.time: TIME}
-    back = {Y: y.name, X: x.name, TIME: source.dims.time}
-    out = xr.Dataset(attrs=ds.attrs)
-    for name, variable in data.items():
-        order = [names[str(d)] for d in ds[name].dims]
-        moved = variable.transpose(*order).drop_vars(list(variable.coords))
-        out[name] = moved.rename({d: back[d] for d in order if d != back[d]})
-    spatial = {source.dims.y, source.dims.x}
-    kept = {c: v.variable for c, v in ds.coords.items() if not set(v.dims) & spatial}
-    axes = {a.name: (a.name, a.values, dict(a.attrs)) for a in (y, x)}
-    return out.assign_coords({**kept, **axes})
+    found = gridded(ds, dims, "the data")
+    first, named = next(iter(found.items()))
+    source = grid_of(ds, first, named)
+    target = standardize(like, Dims(), "the target grid").grid
+    require_overlap(source, target, "the data", "the target grid")
+    inner = {str(named.y): Y, str(named.x): X}
+    order = {str(named.y): source.y.order, str(named.x): source.x.order}
+    data = ds[list(found)].isel(order).reset_coords(drop=True).rename(inner)
+    data = data.drop_vars([Y, X]).transpose(..., Y, X)
+    data = regrid.interpolate(data, source, target, method).drop_vars([Y, X])
+    data = data.isel({Y: target.y.order.argsort(), X: target.x.order.argsort()})
+    outer = {named.y: target.y.name, named.x: target.x.name}
+    out = data.rename({Y: target.y.name, X: target.x.name}).drop_vars(list(data.coords))
+    for name in found:
+        out[name] = out[name].transpose(*(outer.get(str(d), d) for d in ds[name].dims))
+    kept = {c: v.variable for c, v in ds.coords.items() if not set(v.dims) & set(inner)}
+    axes = {a.name: (a.name, a.values, dict(a.attrs)) for a in (target.y, target.x)}
+    return out.assign_coords({**kept, **axes}).assign_attrs(ds.attrs)

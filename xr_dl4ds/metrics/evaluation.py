@@ -85,11 +85,12 @@ def evaluate(
     """
     dims = dims or Dims()
     given = in_order(_read(prediction, dims, "the prediction"), "the prediction")
-    truth_fields = in_order(_read(truth, Dims(), "the truth"), "the truth")
+    truth_fields = in_order(_read(truth, dims.within(truth), "the truth"), "the truth")
     names = _common_names(given, truth_fields)
     pair = _on_common_cells(given.pick(names), truth_fields.pick(names))
     scale = scale or provenance_of(prediction).get("scale")
-    baselines = _baselines(pair[1], lr, scale, names)
+    low = None if lr is None else _read(lr, dims.within(lr), "the LR data")
+    baselines = _baselines(pair[1], low, scale, names)
     scores = [_score(name, pair, baselines) for name in names]
     if len(scores) == 1:
         out = scores[0].assign_coords(variable=names[0])
@@ -142,10 +143,10 @@ def _on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]
 
 
 def _baselines(
-    truth: Fields, lr: Data | None, scale: int | None, names: list[str]
+    truth: Fields, lr: Fields | None, scale: int | None, names: list[str]
 ) -> dict[str, xr.Dataset]:
     if lr is not None:
-        low = in_order(_read(lr, Dims(), "the LR data"), "the LR data")
+        low = in_order(lr, "the LR data")
         missing = [n for n in names if n not in low.varying]
         if missing:
             raise VariableError(
