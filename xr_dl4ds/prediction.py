@@ -14,6 +14,7 @@ from xr_dl4ds.georeference import georeference
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import TIME, Fields, X, Y, as_dataset, standardize
 from xr_dl4ds.grid.pairing import Placement
+from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import onto
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, index_of
 from xr_dl4ds.sources import Data, auxiliary
@@ -55,7 +56,7 @@ def predict(state: State, request: Request, apply: Apply, provenance: Mapping[st
         As the LR data were given, when there is one target.
     """
     source = as_dataset(request.lr, ROLE)
-    fields = _lr_fields(state, source, request)
+    fields = facing(_lr_fields(state, source, request), state.pairing.source)
     placement = state.pairing.place(fields.grid)
     varying = state.pairing.bring(fields)
     if TIME not in varying.sizes:

@@ -88,6 +88,8 @@ class Axis:
         if self.kind != "longitude":
             return values
         run = values + 360 * np.r_[0, np.cumsum(np.diff(values) < 0)]
+        if run[-1] - run[0] >= 360:  # not one run: as it is, so that the check refuses it
+            return values
         return run - 360 * np.floor((run[0] + 180) / 360)
 
     @property
@@ -106,6 +108,21 @@ class Axis:
         return f"{self.canonical[0]:g} to {self.canonical[-1]:g}"
 
     @property
+    def falls(self) -> bool:
+        """True where the user's values decrease, but for a step across the seam."""
+        return bool(np.median(np.diff(self.order)) < 0)
+
+    def in_one_run(self) -> tuple[Axis, np.ndarray]:
+        """The same cells with neighbours side by side, in the user's direction, and their order.
+
+        ``[0, 1, 358, 359]`` is such a case: its first and last cells are neighbours.
+        """
+        if (np.abs(np.diff(self.order)) == 1).all():
+            return self, np.arange(self.size)
+        order = self.order[:: -1 if self.falls else 1]
+        return self.replace(self.canonical[:: -1 if self.falls else 1]), order
+
+    @property
     def periodic(self) -> bool:
         """True for longitudes that go once around the globe."""
         gap = 360 - (self.canonical[-1] - self.canonical[0])
@@ -115,7 +132,10 @@ class Axis:
         """Whether both have the same canonical centres, to `TOLERANCE` of a cell."""
         if self.size != other.size:
             return False
-        return bool(np.abs(self.canonical - other.canonical).max() < TOLERANCE * self.spacing)
+        apart = self.canonical - other.canonical
+        if self.kind == "longitude":  # jitter at the date line begins the run a turn away
+            apart = apart - 360 * np.round(apart.mean() / 360)
+        return bool(np.abs(apart).max() < TOLERANCE * self.spacing)
 
     def replace(self, values: np.ndarray) -> Axis:
         """The same kind of axis with other centres, in the layout of `values`."""
@@ -199,9 +219,7 @@ def in_layout_of(axis: Axis, canonical: np.ndarray, scale: int) -> tuple[np.ndar
     place = np.argsort(axis.order)  # canonical position of each of the caller's cells
     turns = np.round((axis.values.astype("f8") - axis.canonical[place]) / 360)
     shift = 360 * turns if axis.kind == "longitude" else np.zeros(axis.size)
-    inside = np.arange(scale)
-    if axis.order[0] > axis.order[1] and axis.order[-2] > axis.order[-1]:
-        inside = inside[::-1]
+    inside = np.arange(scale)[:: -1 if axis.falls else 1]
     order = (place[:, None] * scale + inside).ravel()
     return canonical[order] + np.repeat(shift, scale), order
 
@@ -212,7 +230,7 @@ def cell_bounds(axis: Axis) -> np.ndarray:
     shift = (axis.values.astype("f8") - axis.canonical[place]) * (axis.kind == "longitude")
     run = axis.edges
     pair = np.stack([run[place] + shift, run[place + 1] + shift], axis=1)
-    return pair[:, ::-1] if axis.order[0] > axis.order[-1] else pair
+    return pair[:, ::-1] if axis.falls else pair
 
 
 def _longitude_order(values: np.ndarray) -> np.ndarray:

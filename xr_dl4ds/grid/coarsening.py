@@ -9,8 +9,8 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import block_means, cell_bounds
-from xr_dl4ds.grid.discovery import Dims, grid_mapping
-from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, grid_of, gridded
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, grid_of, gridded, require_usable
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +45,19 @@ def coarsen(
     ds = as_dataset(obj, "the data to coarsen")
     found = gridded(ds, dims or Dims(), "the data to coarsen")
     _check_scale(scale)
+    require_usable(ds[list(found)], "the data to coarsen")
     first = next(iter(found))
-    y, x = str(found[first].y), str(found[first].x)
     grid = grid_of(ds, first, found[first])
+    ds, grid = _in_one_run(ds, grid)
     whole = leftover_free(grid, scale, trim=trim)
+    y, x = grid.y.name, grid.x.name
     kept = ds.isel({y: whole[Y], x: whole[X]})
     out = block_mean(kept, {y: scale, x: scale})
     for name in found:
         out[name].attrs = with_area_mean(kept[name].attrs)
-        mapping, _ = grid_mapping(ds, name)
-        if mapping is not None:
-            out[name].attrs["grid_mapping"] = mapping
+        out[name].encoding = {}  # packing to steps of the HR values would round the means
+        if grid.mapping_name is not None:
+            out[name].attrs["grid_mapping"] = grid.mapping_name
     coarse = coarser(trimmed(grid, scale, trim=trim), scale)
     for axis in (coarse.y, coarse.x):
         bounds = f"{axis.name}_bnds"
@@ -69,13 +71,51 @@ def coarsen(
     return out.assign_attrs(ds.attrs)
 
 
+def _in_one_run(ds: xr.Dataset, grid: Grid) -> tuple[xr.Dataset, Grid]:
+    """Neighbouring columns side by side, where the user's longitudes begin inside the region."""
+    axis, order = grid.x.in_one_run()
+    if axis is grid.x:
+        return ds, grid
+    ds = ds.isel({axis.name: order}).assign_coords(
+        {axis.name: (axis.name, axis.values, dict(axis.attrs))}
+    )
+    return ds, dataclasses.replace(grid, x=axis)
+
+
 def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
-    """Mean of the valid cells of each block, floating dtypes kept, attributes not."""
-    gridded_names = [n for n, v in ds.data_vars.items() if set(blocks) <= set(v.dims)]
-    means = ds[gridded_names].coarsen(blocks, boundary="exact").mean()
+    """Mean of the valid cells of each block, floating dtypes kept, attributes not.
+
+    Auxiliary coordinates over both dimensions are averaged, longitudes on the circle; those over
+    one of them, and text, have no mean and are left out.
+    """
+    inner = set(blocks)
+    fields = [n for n, v in ds.data_vars.items() if inner <= set(v.dims)]
+    touched = [n for n, v in ds.variables.items() if set(v.dims) & inner]
+    around = {n: ds[n] for n in ds.coords if inner <= set(ds[n].dims) and ds[n].dtype.kind in "fiu"}
+    beside = [n for n in ds.coords if n in touched and n not in blocks]
+    means = ds[fields].drop_vars(beside, errors="ignore")
+    means = means.coarsen(blocks, boundary="exact").mean()
     means = means.map(lambda v: v if ds[v.name].dtype.kind == "f" else v.astype("f4"))
-    others = ds.drop_vars([n for n in ds.variables if set(ds[n].dims) & set(blocks)])
-    return means.assign(dict(others.data_vars.items()))
+    others = ds.drop_vars(touched)
+    averaged = {n: _coordinate_mean(v, blocks) for n, v in around.items()}
+    kept = {n: v.variable for n, v in others.coords.items()}  # with attributes and encoding
+    return means.assign(dict(others.data_vars.items())).assign_coords({**kept, **averaged})
+
+
+def _coordinate_mean(coordinate: xr.DataArray, blocks: dict[str, int]) -> xr.DataArray:
+    """Block means of a two-dimensional coordinate, without coordinates of its own."""
+    plain = coordinate.reset_coords(drop=True).drop_vars(list(coordinate.indexes))
+    is_longitude = (
+        coordinate.attrs.get("standard_name") == "longitude"
+        or str(coordinate.attrs.get("units", "")).lower() == "degrees_east"
+    )
+    if is_longitude:  # by whole turns as near to the middle as can be, so that no block has a seam
+        middle = plain.isel({d: plain.sizes[d] // 2 for d in plain.dims}, drop=True)
+        plain = middle + (plain - middle + 180) % 360 - 180
+    mean = plain.coarsen(blocks, boundary="exact").mean()
+    if is_longitude:
+        mean = xr.where(coordinate.min() < 0, (mean + 180) % 360 - 180, mean % 360)
+    return mean.assign_attrs(coordinate.attrs)
 
 
 def coarsened(fields: Fields, scale: int) -> Fields:
@@ -89,10 +129,11 @@ def coarsened(fields: Fields, scale: int) -> Fields:
 
 def coarser(grid: Grid, scale: int) -> Grid:
     """The grid of block means, in the same layout; its size must be a multiple of `scale`."""
+    x, _ = grid.x.in_one_run()
     return dataclasses.replace(
         grid,
         y=grid.y.replace(block_means(grid.y, scale)),
-        x=grid.x.replace(block_means(grid.x, scale)),
+        x=x.replace(block_means(x, scale)),
     )
 
 

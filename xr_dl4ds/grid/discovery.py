@@ -113,7 +113,7 @@ def _spatial(obj: xr.DataArray, axis: str, given: str | None, names: frozenset[s
         seen = f"the candidates {found}" if found else "no candidate"
         raise GridError(
             f"Expected one {axis} dimension of {obj.name!r} among {obj.dims}, got {seen}."
-            f" Pass {axis}_dim=."
+            f" Pass {axis}_dim=, or leave {obj.name!r} out by selecting the other variables."
         )
     return str(found[0])
 

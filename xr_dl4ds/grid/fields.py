@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
 
@@ -135,6 +135,10 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
             f" dimensions {dict(ds.sizes)}."
         )
     found = {n: find_dims(ds[n], given) for n in candidates}
+    if given.time is not None and not any(given.time in ds[n].dims for n in candidates):
+        raise TimeError(
+            f"Expected time_dim={given.time!r} to be a dimension of {role}, got {dict(ds.sizes)}."
+        )
     layouts = {(d.y, d.x) for d in found.values()}
     times = {d.time for d in found.values() if d.time}
     if len(layouts) > 1 or len(times) > 1:
@@ -169,7 +173,7 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     names = list(found)
     time = next((d.time for d in found.values() if d.time), None)
     dims = dataclasses.replace(found[names[0]], time=time)
-    _check_numeric(ds[names], role)
+    require_usable(ds[names], role)
     grid = grid_of(ds, names[0], dims)
     data = ds[names].isel({str(dims.y): grid.y.order, str(dims.x): grid.x.order})
     data = data.reset_coords(drop=True)
@@ -221,7 +225,7 @@ def _kind(coordinate: xr.DataArray) -> str:
     standard_name = coordinate.attrs.get("standard_name")
     units = str(coordinate.attrs.get("units", "")).lower()
     name = str(coordinate.name).lower()
-    bare = not standard_name and not units
+    bare = not standard_name and units in ("", "degrees", "degree")
     if standard_name == "latitude" or units in _DEGREES_NORTH:
         return "latitude"
     if standard_name == "longitude" or units in _DEGREES_EAST:
@@ -233,8 +237,14 @@ def _kind(coordinate: xr.DataArray) -> str:
     return "planar"
 
 
-def _check_numeric(ds: xr.Dataset, role: str) -> None:
+def require_usable(ds: xr.Dataset, role: str) -> None:
+    """Raise a `VariableError` for a variable without numbers, or named as an inner dimension."""
     for name, variable in ds.items():
+        if name in (TIME, Y, X):
+            raise VariableError(
+                f"Expected the variables of {role} to be named otherwise than {name!r}, which is"
+                f" kept for a dimension. Rename it with .rename({name}='{name}_value')."
+            )
         if variable.dtype.kind not in "fiub":
             raise VariableError(
                 f"Expected {name!r} of {role} to hold numbers, got dtype {variable.dtype}."

@@ -50,6 +50,8 @@ def require_overlap(lr: Grid, hr: Grid, lr_role: str, hr_role: str) -> None:
                 f" {a.name!r} ({a.kind}) and {b.name!r} ({b.kind}). Set standard_name and units on"
                 " both, or reproject one with .rio.reproject_match."
             )
+        if a.periodic or b.periodic:
+            continue
         low, high = a.edges[[0, -1]] + turns_between(a, b)
         if high <= b.edges[0] or low >= b.edges[-1]:
             raise GridError(

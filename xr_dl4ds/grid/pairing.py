@@ -13,6 +13,7 @@ from xr_dl4ds.grid.axis import TOLERANCE, Axis, in_layout_of, refine
 from xr_dl4ds.grid.coarsening import coarser, trim_fields
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y
 from xr_dl4ds.grid.nesting import nest, ratio, require_overlap, turns_between
+from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import interpolate, window
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Pairing:
 
     def bring(self, fields: Fields) -> xr.Dataset:
         """LR fields on `source`, or elsewhere with the spacing of `lr`, for the network."""
+        fields = facing(fields, self.source)
         if not fields.grid.same_cells(self.source):
             return fields.data
         if self.method != "nested":
@@ -121,7 +123,7 @@ class Pairing:
                 centres = hr.canonical + turns_between(hr, part)
                 values, order[dim] = in_layout_of(part, centres, self.scale)
             else:
-                if _falls(now) != _falls(then):
+                if now.falls != then.falls:
                     order[dim] = order[dim][::-1]
                 values = hr.canonical[order[dim]] + _turns(now)
             axes[dim] = hr.replace(values)
@@ -171,6 +173,7 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
         When the grids do not overlap, are swapped, or have the same spacing.
     """
     require_overlap(lr.grid, hr.grid, "the LR data", "the HR data")
+    lr = facing(lr, hr.grid)
     nesting = nest(lr.grid, hr.grid)
     if nesting is not None:
         if nesting.scale < 2:
@@ -222,7 +225,7 @@ def _cut(fields: Fields, inner: dict[str, slice]) -> Fields:
 def _cut_axis(axis: Axis, part: slice) -> Axis:
     if part == slice(0, axis.size):
         return axis
-    return axis.replace(axis.values[axis.order[part][:: -1 if _falls(axis) else 1]])
+    return axis.replace(axis.values[axis.order[part][:: -1 if axis.falls else 1]])
 
 
 def _covered(hr: Fields, lr: Grid) -> Fields:
@@ -236,6 +239,11 @@ def _covered(hr: Fields, lr: Grid) -> Fields:
         )
         if low.periodic:
             inside = np.arange(h.size)
+        if inside.size < 2:
+            raise GridError(
+                f"Expected LR cells to cover at least two HR centres along {h.name}"
+                f" {h.extent}, got {low.extent}. The grids hardly overlap: select the same region."
+            )
         inner[dim] = slice(int(inside[0]), int(inside[-1]) + 1)
     cut = _cut(hr, inner)
     _say_cut(hr.grid, cut.grid, "HR")
@@ -252,10 +260,6 @@ def _window(axis: Axis, inner: Axis) -> slice:
     centres = axis.canonical + turns_between(axis, inner)
     start = int(np.argmin(np.abs(centres - inner.canonical[0])))
     return slice(start, start + inner.size)
-
-
-def _falls(axis: Axis) -> bool:
-    return bool(np.median(np.diff(axis.order)) < 0)
 
 
 def _turns(axis: Axis) -> float:

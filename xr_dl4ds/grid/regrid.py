@@ -12,6 +12,7 @@ from xr_dl4ds.grid import weights
 from xr_dl4ds.grid.axis import TOLERANCE
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y
 from xr_dl4ds.grid.nesting import ratio, require_overlap, turns_between
+from xr_dl4ds.grid.periodic import facing
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +79,11 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     GridError
         When the fields do not cover the target.
     """
-    source = fields.grid
-    if source.same_cells(target):
+    if fields.grid.same_cells(target):
         return fields.data.assign_coords(target.coords)
-    require_overlap(source, target, role, "the target grid")
+    require_overlap(fields.grid, target, role, "the target grid")
+    fields = facing(fields, target)
+    source = fields.grid
     _require_cover(source, target, role)
     inner = window(source, target)
     if inner is not None:

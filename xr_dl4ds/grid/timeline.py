@@ -50,7 +50,7 @@ def check_times(fields: Fields, role: str) -> None:
     if index.hasnans:
         raise TimeError(
             f"Expected every time of {role} to be known, got {int(index.isna().sum())} missing"
-            f" (NaT). Drop them with .dropna({fields.dims.time!r})."
+            f" (NaT). Drop them with .isel({fields.dims.time}=ds.{fields.dims.time}.notnull())."
         )
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
@@ -88,14 +88,18 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
             f" {_describe(left, sizes[0])} and {_describe(right, sizes[1])}."
             " Assign them with .assign_coords(time=...)."
         )
+    if "none" in (calendar(left), calendar(right)) and calendar(left) != calendar(right):
+        raise TimeError(
+            f"Expected {a_role} and {b_role} both to have dates, got {span(left)} and"
+            f" {span(right)}. Decode the numbers with xarray.decode_cf(ds)."
+        )
     if calendar(left) != calendar(right):
         raise TimeError(
             f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."
             " Convert one with .convert_calendar, such as .convert_calendar('noleap')."
         )
-    if isinstance(left, pd.DatetimeIndex) != isinstance(right, pd.DatetimeIndex):
-        left, right = _as_dates(left), _as_dates(right)
-    common = left.intersection(right).sort_values()
+    one, other = (right, left) if isinstance(left, xr.CFTimeIndex) else (left, right)
+    common = one[_keys(one, other).isin(_keys(other, one))].sort_values()
     if len(common) == 0:
         raise TimeError(
             f"{a_role} and {b_role} have no time in common: {span(left)}; {span(right)}."
@@ -116,14 +120,17 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
     if times is None:
         return data
     index = data.indexes[TIME]
-    if isinstance(index, xr.CFTimeIndex) and isinstance(times, pd.DatetimeIndex):
-        index = _as_dates(index)
-    positions = index.get_indexer(times)
+    positions = _keys(index, times).get_indexer(_keys(times, index))
+    if (positions < 0).any():
+        raise TimeError(f"Expected the time {times[int((positions < 0).argmax())]}, got none.")
     return data.isel({TIME: positions})
 
 
-def _as_dates(index: pd.Index) -> pd.Index:
-    return index.to_datetimeindex(time_unit="ns") if isinstance(index, xr.CFTimeIndex) else index
+def _keys(index: pd.Index, other: pd.Index) -> pd.Index:
+    """What to compare: dates of numpy and of cftime as text, anything else as it is."""
+    if isinstance(index, xr.CFTimeIndex) == isinstance(other, xr.CFTimeIndex):
+        return index
+    return pd.Index(index.strftime("%Y-%m-%dT%H:%M:%S"))
 
 
 def _describe(index: pd.Index | None, size: int) -> str:

@@ -11,22 +11,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.nesting import turns_between
+from xr_dl4ds.grid.axis import Axis, edges
 
 
 def nearest(source: Axis, target: Axis) -> np.ndarray:
     """1 for the source cell that holds the target centre, the outer cells reaching to infinity."""
-    cell = np.searchsorted(source.edges[1:-1], _centres(source, target), side="right")
-    return np.eye(source.size)[cell]
+    run = _run(source)
+    cell = np.searchsorted(edges(run)[1:-1], _centres(source, target), side="right")
+    return np.eye(source.size)[cell % source.size]
 
 
 def bilinear(source: Axis, target: Axis) -> np.ndarray:
     """Linear between source centres, constant beyond the outer ones."""
     at = _fractional(source, target)
-    low = np.clip(np.floor(at).astype(int), 0, source.size - 2)
-    at = np.clip(at - low, 0, 1)[:, None]
-    return (1 - at) * np.eye(source.size)[low] + at * np.eye(source.size)[low + 1]
+    size = _run(source).size
+    low = np.clip(np.floor(at).astype(int), 0, size - 2)
+    share = np.clip(at - low, 0, 1)[:, None]
+    unit = np.eye(source.size)
+    return (1 - share) * unit[low % source.size] + share * unit[(low + 1) % source.size]
 
 
 def bicubic(source: Axis, target: Axis) -> np.ndarray:
@@ -35,12 +37,13 @@ def bicubic(source: Axis, target: Axis) -> np.ndarray:
     The free parameter is -0.75, as in OpenCV, PyTorch and so DL4DS (TensorFlow takes -0.5).
     """
     at = _fractional(source, target)
+    size = _run(source).size
     first = np.floor(at).astype(int) - 1
     rows = np.arange(target.size)
     out = np.zeros((target.size, source.size))
     for tap in range(4):
         weight = cubic_kernel(np.abs(at - (first + tap)))
-        np.add.at(out, (rows, np.clip(first + tap, 0, source.size - 1)), weight)
+        np.add.at(out, (rows, np.clip(first + tap, 0, size - 1) % source.size), weight)
     return out
 
 
@@ -58,11 +61,14 @@ def conservative(source: Axis, target: Axis) -> np.ndarray:
     doi:10.1175/1520-0493(1999)127<2204:FASOCR>2.0.CO;2. Target cells beyond the source take the
     nearest source cell.
     """
-    shift = turns_between(source, target)
+    turns = (-360.0, 0.0, 360.0) if source.kind == "longitude" else (0.0,)
     measure = _sine if source.kind == "latitude" else _itself
-    s, t = measure(source.edges + shift), measure(target.edges)
-    overlap = np.minimum(s[None, 1:], t[1:, None]) - np.maximum(s[None, :-1], t[:-1, None])
-    overlap = np.clip(overlap, 0, None)
+    t = measure(target.edges)
+    overlap = np.zeros((target.size, source.size))
+    for turn in turns:
+        s = measure(source.edges + turn)
+        shared = np.minimum(s[None, 1:], t[1:, None]) - np.maximum(s[None, :-1], t[:-1, None])
+        overlap += np.clip(shared, 0, None)
     total = overlap.sum(axis=1, keepdims=True)
     outside = total[:, 0] <= 1e-12 * np.abs(t[1:] - t[:-1])
     overlap[outside] = nearest(source, target)[outside]
@@ -82,6 +88,8 @@ def apply(
 ) -> np.ndarray:
     """Apply weights to arrays ``(..., y, x)``; NaN neither spreads nor shrinks.
 
+    Infinite values count as masked: in a matrix product one would spoil its row and column.
+
     Parameters
     ----------
     block : numpy.ndarray
@@ -98,7 +106,7 @@ def apply(
         ``(..., y_target, x_target)`` in the dtype of `block`.
     """
     dtype = block.dtype
-    missing = np.isnan(block)
+    missing = ~np.isfinite(block)
     if not missing.any():
         return wy.astype(dtype) @ block @ wx.T.astype(dtype)
     filled = np.where(missing, 0, block)
@@ -114,23 +122,34 @@ def apply(
     return np.where(touched > 0, np.where(share > 1e-6, mean, np.nan), out).astype(dtype)
 
 
+def _run(source: Axis) -> np.ndarray:
+    """Source centres; those of a full circle once more on either side."""
+    centres = source.canonical
+    if not source.periodic:
+        return centres
+    return np.concatenate([centres - 360, centres, centres + 360])
+
+
 def _centres(source: Axis, target: Axis) -> np.ndarray:
-    return target.canonical - turns_between(source, target)
+    """Target centres; longitudes by whole turns as near to the middle of the source as can be."""
+    if source.kind != "longitude":
+        return target.canonical
+    middle = (source.canonical[0] + source.canonical[-1]) / 2
+    return middle + (target.canonical - middle + 180) % 360 - 180
 
 
 def _fractional(source: Axis, target: Axis) -> np.ndarray:
     """Position of the target centres in source cells, linear within and beyond the outer ones."""
-    at = _centres(source, target)
-    index = np.interp(at, source.canonical, np.arange(source.size, dtype="f8"))
-    first, last = source.canonical[[0, -1]]
-    step = np.diff(source.canonical)[[0, -1]]
-    index = np.where(at < first, (at - first) / step[0], index)
-    return np.where(at > last, source.size - 1 + (at - last) / step[1], index)
+    at, run = _centres(source, target), _run(source)
+    index = np.interp(at, run, np.arange(run.size, dtype="f8"))
+    step = np.diff(run)[[0, -1]]
+    index = np.where(at < run[0], (at - run[0]) / step[0], index)
+    return np.where(at > run[-1], run.size - 1 + (at - run[-1]) / step[1], index)
 
 
 def _sine(degrees: np.ndarray) -> np.ndarray:
     return np.sin(np.deg2rad(degrees))
 
 
-def _itself(edges: np.ndarray) -> np.ndarray:
-    return edges
+def _itself(values: np.ndarray) -> np.ndarray:
+    return values

@@ -13,6 +13,7 @@ from xr_dl4ds.georeference import provenance_of
 from xr_dl4ds.grid.coarsening import coarsened
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import interpolate, window
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.metrics.pointwise import ERRORS, SCORES
@@ -125,6 +126,7 @@ def _common_names(prediction: Fields, truth: Fields) -> list[str]:
 
 
 def _on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
+    truth = facing(truth, prediction.grid)
     inner = window(truth.grid, prediction.grid)
     if inner is None:
         raise GridError(
