@@ -81,7 +81,7 @@ class Batches(keras.utils.PyDataset):
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.samples = samples
-        self.batch_size = min(batch_size, len(samples))
+        self.batch_size = batch_size
         self.cells = None if patch_size is None else patch_size // samples.scale
         self.seed = seed
         self.shuffle = shuffle

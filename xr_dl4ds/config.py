@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -32,8 +33,9 @@ UPSAMPLING_ALIASES = {
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Say which known name is meant: ``" Did you mean 'x'?"``, or nothing when none is near."""
-    match = difflib.get_close_matches(name, list(known), n=1)
-    return f" Did you mean {match[0]!r}?" if match else ""
+    plain = {k.lower(): k for k in known}
+    match = difflib.get_close_matches(name.lower(), list(plain), n=1)
+    return f" Did you mean {plain[match[0]]!r}?" if match else ""
 
 
 def _one_of(option: str, value: Any, known: Iterable[str]) -> None:
@@ -45,9 +47,12 @@ def _one_of(option: str, value: Any, known: Iterable[str]) -> None:
         )
 
 
-def _whole(option: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+def _whole(options: Any, option: str, least: int) -> None:
+    """Check, and make a plain int of NumPy's."""
+    value = getattr(options, option)
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(f"Expected `{option}` to be a whole number >= {least}, got {value!r}.")
+    object.__setattr__(options, option, int(value))
 
 
 def _positive(option: str, value: Any, *, zero: bool = False) -> None:
@@ -103,13 +108,14 @@ class Network:
     interpolation_skip: bool = True
 
     def __post_init__(self) -> None:
-        alias = UPSAMPLING_ALIASES.get(self.upsampling, self.upsampling)
-        object.__setattr__(self, "upsampling", alias)
+        if isinstance(self.upsampling, str):
+            alias = UPSAMPLING_ALIASES.get(self.upsampling, self.upsampling)
+            object.__setattr__(self, "upsampling", alias)
         _one_of("backbone", self.backbone, BACKBONES)
         _one_of("upsampling", self.upsampling, UPSAMPLINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
-        _whole("n_filters", self.n_filters, 1)
-        _whole("n_blocks", self.n_blocks, 1)
+        _whole(self, "n_filters", 1)
+        _whole(self, "n_blocks", 1)
         _flag("interpolation_skip", self.interpolation_skip)
 
 
@@ -146,9 +152,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.patch_size is not None:
-            _whole("patch_size", self.patch_size, 1)
-        _whole("batch_size", self.batch_size, 1)
-        _whole("seed", self.seed, 0)
+            _whole(self, "patch_size", 1)
+        _whole(self, "batch_size", 1)
+        _whole(self, "seed", 0)
         _one_of("interpolation", self.interpolation, INTERPOLATIONS)
 
 
@@ -200,8 +206,8 @@ class Supervised:
 
     def __post_init__(self) -> None:
         self._check_loss()
-        _whole("epochs", self.epochs, 1)
-        _whole("patience", self.patience, 1)
+        _whole(self, "epochs", 1)
+        _whole(self, "patience", 1)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("precision", self.precision, PRECISIONS)
         _positive("learning_rate", self.learning_rate)

@@ -187,6 +187,11 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
         For a loss that is not finite.
     """
     options = route(given, flat)
+    if options["training"].early_stopping and not inputs.validation:
+        raise ValueError(
+            "Expected validation data for `early_stopping`, got none. Pass validation=0.1, or"
+            " early_stopping=False."
+        )
     prepared = preparation.prepare(inputs, options["network"], options["sampling"])
 
     # TensorFlow is loaded here and not before: wrong input is told at once

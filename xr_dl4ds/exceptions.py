@@ -1,4 +1,7 @@
-"""Errors of the package, each a `ValueError` so that plain `except ValueError` keeps working."""
+"""Errors of the package.
+
+Those about data are `ValueError`, so that plain `except ValueError` keeps working.
+"""
 
 
 class GridError(ValueError):

@@ -17,12 +17,12 @@ Loss = Callable[[Any, Any, Any], Any]
 
 def mae(target: Any, prediction: Any, weight: Any) -> Any:
     """Mean absolute error over valid cells."""
-    return _weighted_mean(ops.abs(_difference(target, prediction)), weight)
+    return _weighted_mean(ops.abs(_difference(target, prediction, weight)), weight)
 
 
 def mse(target: Any, prediction: Any, weight: Any) -> Any:
     """Mean squared error over valid cells."""
-    return _weighted_mean(ops.square(_difference(target, prediction)), weight)
+    return _weighted_mean(ops.square(_difference(target, prediction, weight)), weight)
 
 
 LOSSES: dict[str, Loss] = {"mae": mae, "mse": mse}
@@ -51,8 +51,10 @@ def build(loss: str | Mapping[str, float]) -> Loss:
     return weighted_sum
 
 
-def _difference(target: Any, prediction: Any) -> Any:
-    return ops.cast(prediction, "float32") - ops.cast(target, "float32")
+def _difference(target: Any, prediction: Any, weight: Any) -> Any:
+    """In float32; 0 in masked cells, whatever they hold (a square may overflow; 0 * inf is NaN)."""
+    difference = ops.cast(prediction, "float32") - ops.cast(target, "float32")
+    return ops.where(ops.cast(weight, "bool"), difference, 0.0)
 
 
 def _weighted_mean(values: Any, weight: Any) -> Any:

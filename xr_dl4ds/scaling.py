@@ -70,7 +70,7 @@ class Scaler:
     def transform(self, data: xr.Dataset) -> xr.Dataset:
         """``(value - mean) / std`` of each variable, float32, lazily; NaN stays NaN."""
         return data.map(
-            lambda v: ((v - self._of(v.name, "mean")) / self._of(v.name, "std")).astype("f4")
+            lambda v: ((_wide(v) - self._of(v.name, "mean")) / self._of(v.name, "std")).astype("f4")
         )
 
     def inverse(self, data: xr.Dataset) -> xr.Dataset:
@@ -90,6 +90,11 @@ class Scaler:
                 f"{nearest(str(name), map(str, self.statistics.data_vars))}"
             )
         return float(self.statistics[name].sel(statistic=statistic))
+
+
+def _wide(variable: xr.DataArray) -> xr.DataArray:
+    """At least float32: the mean itself is rounded in the arithmetic of float16."""
+    return variable.astype("f4") if variable.dtype == "f2" else variable
 
 
 def _check(name: str, values: xr.DataArray, role: str) -> None:

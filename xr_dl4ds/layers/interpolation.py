@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,16 +13,28 @@ from keras import ops
 REACH = 2
 
 
-def _taps(method: str, distance: np.ndarray) -> np.ndarray:
-    if method == "nearest":
-        return (distance < 0.5).astype("f4")
-    if method == "bilinear":
-        return np.clip(1 - distance, 0, None)
+def _nearest(distance: np.ndarray) -> np.ndarray:
+    return (distance < 0.5).astype("f4")
+
+
+def _bilinear(distance: np.ndarray) -> np.ndarray:
+    return np.clip(1 - distance, 0, None)
+
+
+def _bicubic(distance: np.ndarray) -> np.ndarray:
     # Keys 1981, doi:10.1109/TASSP.1981.1163711, with a = -0.75 as in OpenCV and PyTorch
     a = -0.75
     near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
     far = a * (((distance - 5) * distance + 8) * distance - 4)
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
+
+
+#: Weight of a neighbour by its distance in LR cells.
+KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "nearest": _nearest,
+    "bilinear": _bilinear,
+    "bicubic": _bicubic,
+}
 
 
 def phase_weights(method: str, scale: int) -> np.ndarray:
@@ -34,7 +47,7 @@ def phase_weights(method: str, scale: int) -> np.ndarray:
     """
     centre = (np.arange(scale) + 0.5) / scale - 0.5
     neighbour = np.arange(-REACH, REACH + 1)
-    return _taps(method, np.abs(centre[:, None] - neighbour)).astype("f4")
+    return KERNELS[method](np.abs(centre[:, None] - neighbour)).astype("f4")
 
 
 @keras.saving.register_keras_serializable(package="xr_dl4ds")
@@ -78,33 +91,31 @@ class Interpolation(keras.layers.Layer):
         x = self._choose(inputs)
         if self.scale == 1:
             return x
-        weights = ops.convert_to_tensor(phase_weights(self.method, self.scale), dtype=x.dtype)
-        x = self._along(x, weights, 1)
-        return self._along(x, weights, 2)
+        return self._along(self._along(x, 1), 2)
 
     def _choose(self, x: Any) -> Any:
         if self.channels is None:
             return x
-        matrix = np.zeros((x.shape[-1], len(self.channels)), "f4")
-        for output, channel in enumerate(self.channels):
-            if channel is not None:
-                matrix[channel, output] = 1
-        return ops.matmul(x, ops.convert_to_tensor(matrix, dtype=x.dtype))
+        nothing = ops.zeros_like(x[..., :1])
+        chosen = [nothing if c is None else x[..., c : c + 1] for c in self.channels]
+        return ops.concatenate(chosen, axis=-1)
 
-    def _along(self, x: Any, weights: Any, axis: int) -> Any:
+    def _along(self, x: Any, axis: int) -> Any:
+        """Weighted sums of shifted copies: matrix products may round to TensorFloat-32 on a GPU."""
         first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
-        size = ops.shape(x)[axis]
+        shape = list(ops.shape(x))
+        size = shape[axis]
         padded = ops.concatenate([first] * REACH + [x] + [last] * REACH, axis=axis)
         shifts = [
             padded[:, k : k + size] if axis == 1 else padded[:, :, k : k + size]
             for k in range(2 * REACH + 1)
         ]
-        neighbours = ops.stack(shifts, axis=axis + 1)
-        form = "bnkxc,pk->bnpxc" if axis == 1 else "bynkc,pk->bynpc"
-        fine = ops.einsum(form, neighbours, weights)
-        shape = list(ops.shape(x))
+        phases = [
+            sum(float(w) * shift for w, shift in zip(row, shifts, strict=True) if w)
+            for row in phase_weights(self.method, self.scale)
+        ]
         shape[axis] = size * self.scale
-        return ops.reshape(fine, shape)
+        return ops.reshape(ops.stack(phases, axis=axis + 1), shape)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Shape of the output; unknown sizes stay unknown."""

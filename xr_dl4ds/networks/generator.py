@@ -88,7 +88,9 @@ def _refine(lr: Any, network: Network, ports: Ports) -> Any:
         "activation": network.activation,
     }
     if network.upsampling not in UPSAMPLINGS:
-        x = Interpolation(ports.scale, ports.interpolation, name="upsampling_interpolation")(lr)
+        x = Interpolation(
+            ports.scale, ports.interpolation, dtype="float32", name="upsampling_interpolation"
+        )(lr)
         return backbone(x, network.backbone, **options)
     x = backbone(lr, network.backbone, **options)
     if ports.scale == 1:
@@ -138,9 +140,9 @@ def _building(seed: int, precision: str) -> Iterator[None]:
     Keras draws the default seed of each initializer from Python's `random`.
     """
     state, policy = random.getstate(), keras.config.dtype_policy()
-    random.seed(seed)
-    keras.config.set_dtype_policy(precision)
     try:
+        random.seed(seed)
+        keras.config.set_dtype_policy(precision)
         yield
     finally:
         random.setstate(state)

@@ -63,8 +63,10 @@ class KeepBest(keras.callbacks.Callback):
         if value < self.best:
             self.best, self.best_epoch = value, epoch + 1
             self._weights = self.network.get_weights()
-        self._waited = 0 if value < self._reference - self.min_delta else self._waited + 1
-        self._reference = min(self._reference, value) if self._waited == 0 else self._reference
+        if value < self._reference - self.min_delta:
+            self._reference, self._waited = value, 0
+        else:
+            self._waited += 1
         if self.patience is not None and self._waited >= self.patience:
             self.model.stop_training = True
             logger.info("stopped after epoch %d: no improvement in %d", epoch + 1, self.patience)

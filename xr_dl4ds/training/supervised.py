@@ -134,16 +134,21 @@ def train(
         patience = training.patience if training.early_stopping else None
         keeper = KeepBest(network, patience, training.min_delta)
         callbacks.append(keeper)
-    if training.verbose:
-        callbacks.append(Progress(training.epochs))
-    step.fit(
-        _batches(samples, sampling),
-        validation_data=None if validation is None else _whole_fields(validation, sampling),
-        epochs=training.epochs,
-        callbacks=callbacks,
-        shuffle=False,  # Batches shuffles, seeded
-        verbose=0,
-    )
+    progress = Progress(training.epochs) if training.verbose else None
+    if progress is not None:
+        callbacks.append(progress)
+    try:
+        step.fit(
+            _batches(samples, sampling),
+            validation_data=None if validation is None else _whole_fields(validation, sampling),
+            epochs=training.epochs,
+            callbacks=callbacks,
+            shuffle=False,  # Batches shuffles, seeded
+            verbose=0,
+        )
+    finally:  # Keras ends no callback after an error
+        if progress is not None:
+            progress.on_train_end()
     best = len(record.rows) if keeper is None else keeper.best_epoch
     logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
     return Trained(network=network, history=record.history(), best_epoch=best)

@@ -1,0 +1,244 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from xr_dl4ds import config
+from xr_dl4ds.config import Network, Sampling, Supervised
+
+
+def network_side():
+    """The tables of the implementations; imported here, so that the rest needs no TensorFlow."""
+    from xr_dl4ds.losses import LOSSES
+    from xr_dl4ds.networks.backbones import BACKBONES
+    from xr_dl4ds.networks.upsampling import UPSAMPLINGS
+    from xr_dl4ds.training.supervised import OPTIMIZERS
+
+    return {
+        "BACKBONES": set(BACKBONES),
+        # pre-upsampling stands before the backbone, so it has no function in the table
+        "UPSAMPLINGS": {*UPSAMPLINGS, "interpolation"},
+        "LOSSES": set(LOSSES),
+        "OPTIMIZERS": set(OPTIMIZERS),
+    }
+
+
+@pytest.mark.parametrize("table", ["BACKBONES", "UPSAMPLINGS", "LOSSES", "OPTIMIZERS"])
+def test_the_names_of_options_are_those_of_the_implementations(table):
+    names = getattr(config, table)
+    assert set(names) == network_side()[table]
+    assert len(names) == len(set(names))
+
+
+def test_every_activation_is_one_of_keras():
+    from keras import activations
+
+    for name in config.ACTIVATIONS:
+        assert callable(activations.get(name))
+
+
+def test_interpolations_are_methods_of_both_sides():
+    from xr_dl4ds.grid.weights import METHODS
+    from xr_dl4ds.layers.interpolation import phase_weights
+
+    # the layer's kernels differ from each other, so none is another one's fallback
+    kernels = {name: tuple(phase_weights(name, 3).ravel()) for name in config.INTERPOLATIONS}
+    assert set(kernels) <= set(METHODS)
+    assert len(set(kernels.values())) == 3
+
+
+# --- values ---------------------------------------------------------------------------------
+
+NOT_DEFAULT = [
+    Network(
+        backbone="convnet",
+        upsampling="deconvolution",
+        n_filters=8,
+        n_blocks=2,
+        activation="tanh",
+        interpolation_skip=False,
+    ),
+    Sampling(patch_size=16, batch_size=5, interpolation="nearest", seed=3),
+    Supervised(
+        loss={"mae": 0.8, "mse": 0.2},
+        epochs=2,
+        optimizer="sgd",
+        learning_rate=0.5,
+        early_stopping=True,
+        patience=3,
+        min_delta=0.01,
+        precision="mixed_float16",
+        verbose=False,
+    ),
+]
+
+
+@pytest.mark.parametrize("options", NOT_DEFAULT, ids=lambda o: type(o).__name__)
+def test_options_survive_json(options):
+    default = type(options)()
+    for field in dataclasses.fields(options):  # a new field must get a value above
+        assert getattr(options, field.name) != getattr(default, field.name)
+    actual = type(options)(**json.loads(json.dumps(dataclasses.asdict(options))))
+    assert actual == options
+
+
+@pytest.mark.parametrize("options", NOT_DEFAULT, ids=lambda o: type(o).__name__)
+def test_options_are_frozen_and_keyword_only(options):
+    first = dataclasses.fields(options)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(options, first, getattr(options, first))
+    with pytest.raises(TypeError, match="positional argument"):
+        type(options)(getattr(options, first))
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("pin", "interpolation"),
+        ("spc", "subpixel"),
+        ("rc", "resize"),
+        ("dc", "deconvolution"),
+    ],
+)
+def test_names_of_dl4ds_are_translated(alias, name):
+    assert Network(upsampling=alias) == Network(upsampling=name)
+    assert Network(upsampling=alias).upsampling == name
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "value"),
+    [(Network, "n_filters", np.int64(8)), (Sampling, "seed", np.int32(2))],
+)
+def test_whole_numbers_of_numpy_become_plain(options, field, value):
+    # from a sweep such as `for n in np.arange(8, 33, 8)`; np.int64 would not go into JSON either
+    actual = options(**{field: value})
+    assert getattr(actual, field) == value
+    assert type(getattr(actual, field)) is int
+
+
+def test_changing_the_dict_of_losses_later_changes_nothing():
+    weights = {"mae": 1.0}
+    options = Supervised(loss=weights)
+    weights["mae"] = 5.0
+    weights["mse"] = 1.0
+    assert options.loss == {"mae": 1.0}
+
+
+# --- messages -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "given", "message"),
+    [
+        (Network, {"backbone": "resnett"}, r"convnet, resnet, got 'resnett'. Did you mean 'resne"),
+        (Network, {"upsampling": "subpixels"}, r"`upsampling`.*Did you mean 'subpixel'\?"),
+        (Network, {"upsampling": ["spc"]}, r"`upsampling` to be one of interpolation, subpixel"),
+        (Network, {"activation": "swish"}, r"`activation` to be one of relu, .*, got 'swish'\."),
+        (Network, {"activation": None}, r"`activation` to be one of relu, .*, got None\.$"),
+        (Network, {"n_filters": 0}, r"`n_filters` to be a whole number >= 1, got 0"),
+        (Network, {"n_filters": 8.0}, r"`n_filters` to be a whole number >= 1, got 8\.0"),
+        (Network, {"n_blocks": True}, r"`n_blocks` to be a whole number >= 1, got True"),
+        (Network, {"interpolation_skip": 1}, r"`interpolation_skip` to be True or False, got 1"),
+        (Sampling, {"patch_size": 0}, r"`patch_size` to be a whole number >= 1, got 0"),
+        (Sampling, {"batch_size": 2.5}, r"`batch_size` to be a whole number >= 1, got 2\.5"),
+        (Sampling, {"seed": -1}, r"`seed` to be a whole number >= 0, got -1"),
+        (Sampling, {"seed": None}, r"`seed` to be a whole number >= 0, got None"),
+        (Sampling, {"interpolation": "cubic"}, r"bicubic, bilinear, nearest, got 'cubic'. Did yo"),
+        (Supervised, {"loss": "rmse"}, r"`loss` to be one of mae, mse, got 'rmse'. Did you mean"),
+        (Supervised, {"loss": {}}, r"`loss` to name at least one loss, got an empty dict"),
+        (Supervised, {"loss": {"msee": 1.0}}, r"got 'msee'. Did you mean 'mse'\?"),
+        (Supervised, {"loss": {"mae": 0}}, r"`loss\['mae'\]` to be a finite number > 0, got 0"),
+        (Supervised, {"loss": {"mse": np.nan}}, r"`loss\['mse'\]` to be a finite number > 0"),
+        (Supervised, {"epochs": 0}, r"`epochs` to be a whole number >= 1, got 0"),
+        (Supervised, {"patience": 0}, r"`patience` to be a whole number >= 1, got 0"),
+        (Supervised, {"optimizer": "Adam"}, r"adam, adamw, sgd, got 'Adam'. Did you mean 'adam'"),
+        (Supervised, {"precision": "bfloat16"}, r"got 'bfloat16'. Did you mean 'mixed_bfloat16'\?"),
+        (Supervised, {"learning_rate": 0}, r"`learning_rate` to be a finite number > 0, got 0"),
+        (Supervised, {"learning_rate": np.inf}, r"`learning_rate` to be a finite number > 0"),
+        (Supervised, {"learning_rate": "1e-3"}, r"finite number > 0, got '1e-3'"),
+        (Supervised, {"learning_rate": True}, r"finite number > 0, got True"),
+        (Supervised, {"min_delta": -0.1}, r"`min_delta` to be a finite number >= 0, got -0\.1"),
+        (Supervised, {"early_stopping": None}, r"`early_stopping` to be True or False, got None"),
+        (Supervised, {"verbose": 2}, r"`verbose` to be True or False, got 2"),
+    ],
+    ids=lambda v: str(v) if isinstance(v, dict) else None,
+)
+def test_wrong_options_are_told_where_they_are_built(options, given, message):
+    with pytest.raises(ValueError, match=message):
+        options(**given)
+
+
+def test_smallest_allowed_values():
+    assert Supervised(min_delta=0).min_delta == 0
+    assert Sampling(seed=0, patch_size=1, batch_size=1).patch_size == 1
+    assert Network(n_filters=1, n_blocks=1).n_filters == 1
+
+
+def test_nearest_names_nothing_when_nothing_is_near():
+    assert config.nearest("t2n", ["t2m", "orog"]) == " Did you mean 't2m'?"
+    assert config.nearest("precipitation", ["t2m", "orog"]) == ""
+    assert config.nearest("x", []) == ""
+
+
+def test_nearest_does_not_mind_capitals():
+    # letter by letter, "Relu" is nearer to "elu" (6/7) than to "relu" (6/8)
+    assert config.nearest("Relu", ["elu", "relu"]) == " Did you mean 'relu'?"
+    assert config.nearest("T2M", ["t2m", "orog"]) == " Did you mean 't2m'?"
+    assert config.nearest("t2m", ["T2M", "orog"]) == " Did you mean 'T2M'?"
+
+
+# --- route ----------------------------------------------------------------------------------
+
+
+def test_every_option_has_one_owner():
+    fields = [f.name for cls in config.OPTION_CLASSES.values() for f in dataclasses.fields(cls)]
+    assert len(fields) == len(set(fields))
+
+
+def test_route_gives_defaults_for_nothing():
+    expected = {"network": Network(), "sampling": Sampling(), "training": Supervised()}
+    assert config.route({}, {}) == expected
+    assert config.route(dict.fromkeys(expected), {}) == expected
+
+
+def test_route_gives_each_flat_option_to_its_class():
+    flat = {"backbone": "convnet", "seed": 4, "epochs": 2, "loss": "mse", "n_blocks": 1}
+    assert config.route({}, flat) == {
+        "network": Network(backbone="convnet", n_blocks=1),
+        "sampling": Sampling(seed=4),
+        "training": Supervised(epochs=2, loss="mse"),
+    }
+
+
+def test_route_lets_flat_options_win_and_keeps_the_rest():
+    network = Network(n_filters=8, n_blocks=3)
+    actual = config.route({"network": network, "sampling": None}, {"n_blocks": 1})
+    assert actual["network"] == Network(n_filters=8, n_blocks=1)
+    assert network == Network(n_filters=8, n_blocks=3)
+
+
+def test_route_checks_and_translates_flat_options():
+    assert config.route({}, {"upsampling": "rc"})["network"].upsampling == "resize"
+    with pytest.raises(ValueError, match="`epochs` to be a whole number >= 1, got 0"):
+        config.route({}, {"epochs": 0})
+
+
+def test_route_names_the_nearest_of_an_unknown_option():
+    with pytest.raises(TypeError, match=r"unknown option 'epoch'\. Did you mean 'epochs'\?"):
+        config.route({}, {"epoch": 3})
+    with pytest.raises(TypeError, match=r"'zzz'\. Options are: activation, .*, verbose\.$"):
+        config.route({}, {"zzz": 3})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"network": Sampling()}, r"`network` to be an xr_dl4ds\.Network, got Sampling"),
+        ({"network": Network}, r"`network` to be an xr_dl4ds\.Network, got type"),
+        ({"training": {"epochs": 3}}, r"`training` to be an xr_dl4ds\.Supervised, got dict"),
+    ],
+)
+def test_route_refuses_objects_of_another_class(given, message):
+    with pytest.raises(TypeError, match=message):
+        config.route(given, {})

@@ -1,0 +1,54 @@
+"""Samples and networks so small that training takes milliseconds a step."""
+
+import keras
+import numpy as np
+
+from xr_dl4ds.batches import Samples
+from xr_dl4ds.config import Network, Sampling, Supervised
+from xr_dl4ds.networks import Ports, generator
+from xr_dl4ds.training import train
+
+
+def toy(n=12, y=4, x=5, seed=0, static=False):
+    """Targets that the interpolated field misses by a constant and the sign of the field."""
+    rng = np.random.default_rng(seed)
+    lr = rng.normal(size=(n, y, x, 1)).astype("f4")
+    target = lr.repeat(2, axis=1).repeat(2, axis=2)
+    target = target + 0.5 * np.sign(target) + 1
+    hill = rng.normal(size=(2 * y, 2 * x, 1)).astype("f4") if static else None
+    return Samples(lr=lr, target=target, static=hill, scale=2)
+
+
+def tiny(seed=1, precision="float32", n_static=0, **options):
+    """The smallest generator for `toy`."""
+    network = Network(**{"n_filters": 4, "n_blocks": 1, **options})
+    ports = Ports(n_lr=1, n_static=n_static, skips=(0,), scale=2)
+    return generator(network, ports, seed=seed, precision=precision)
+
+
+def line(weight=1.0):
+    """``prediction = weight * lr``, the same grid: every step can be worked out by hand."""
+    lr = keras.Input((None, None, 1), name="lr")
+    start = keras.initializers.Constant(weight)
+    out = keras.layers.Dense(1, use_bias=False, kernel_initializer=start)(lr)
+    return keras.Model({"lr": lr}, out)
+
+
+def constant(lr, target, n=1, size=2):
+    """`n` samples of `size` x `size` cells with one value each."""
+    shape = (n, size, size, 1)
+    return Samples(
+        lr=np.full(shape, lr, "f4"), target=np.full(shape, target, "f4"), static=None, scale=1
+    )
+
+
+def fit(network, samples, validation=None, *, sampling=None, **training):
+    """`train` with quiet float32 defaults."""
+    options = {"precision": "float32", "verbose": False, "epochs": 2, **training}
+    return train(
+        network,
+        samples,
+        validation,
+        sampling=Sampling(**(sampling or {})),
+        training=Supervised(**options),
+    )
