@@ -11,6 +11,7 @@ from xr_dl4ds import metrics, plotting
 from xr_dl4ds.config import Network, Sampling, Supervised
 from xr_dl4ds.downscaler import Downscaler, fit
 from xr_dl4ds.grid.coarsening import coarsen
+from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.interpolation import interpolate
 from xr_dl4ds.signature import with_options_shown
@@ -307,13 +308,4 @@ class DownscaleAccessor:
 
     def _as_given(self, out: xr.Dataset) -> Data:
         """A DataArray for a DataArray."""
-        return out if isinstance(self._obj, xr.Dataset) else _single(out, self._obj.name)
-
-
-def _single(out: xr.Dataset, name: Any) -> xr.DataArray:
-    """The one variable; bounds cannot travel with a DataArray, so nothing points to them."""
-    array = out[name]
-    for dim in array.dims:
-        if dim in array.coords:
-            array[dim].attrs.pop("bounds", None)
-    return array
+        return out if isinstance(self._obj, xr.Dataset) else one_variable(out, self._obj.name)

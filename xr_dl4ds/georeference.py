@@ -6,6 +6,7 @@ After CF-1.8 and what GDAL needs of it: `standard_name` on x and y, the grid map
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Mapping
@@ -16,18 +17,12 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import Axis, cell_bounds
-from xr_dl4ds.grid.discovery import holds_times
+from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
+from xr_dl4ds.grid.discovery import auxiliary_names
 from xr_dl4ds.grid.fields import Grid
 
 #: Global attribute with the provenance as JSON; CF has no field for it.
 PROVENANCE = "xr_dl4ds_provenance"
-
-_AXIS_ATTRS: dict[str, dict[str, str]] = {
-    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
-    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
-    "planar": {},
-}
 
 
 def target_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,59 +84,55 @@ def georeference(
     """
     import rioxarray  # noqa: F401  registers .rio, so that prediction.rio.to_raster works
 
-    out = data.copy()
     crs = crs_of(grid)
+    out = with_times(with_axes(data.copy(), named_axes(grid, crs)), source)
     for name in out.data_vars:
         out[name].attrs = dict(attrs[str(name)])
         out[name].encoding = {"dtype": "float32", "zlib": True, "_FillValue": np.float32("nan")}
-        # auxiliary coordinates by name; None keeps the grid mapping from being listed as one
-        out[name].encoding["coordinates"] = _auxiliary(out, name)
         if crs is not None:
             out[name].attrs["grid_mapping"] = crs[0]
-    for axis, letter in ((grid.y, "Y"), (grid.x, "X")):
-        out = _with_axis(out, axis, letter)
+    beside = {f"{axis.name}_bnds" for axis in (grid.y, grid.x)} | auxiliary_names(out)
     if crs is not None:
+        out = _with_geographic(out, grid, crs[1])
         out = out.assign_coords({crs[0]: xr.Variable((), np.int32(0), crs[1])})
-    out = _with_time(out)
+        beside |= {crs[0]}
     out.attrs = _global_attrs(source.attrs, provenance)
-    return out
+    return with_encodings(out, beside)
 
 
-def _auxiliary(out: xr.Dataset, name: Any) -> str | None:
-    dims = set(out[name].dims)
-    found = [str(c) for c in out.coords if c not in out.dims and set(out[c].dims) <= dims]
-    return " ".join(sorted(found)) or None
-
-
-def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
-    bounds = f"{axis.name}_bnds"
-    attrs = {**axis.attrs, **_AXIS_ATTRS[axis.kind], "axis": letter, "bounds": bounds}
-    out = out.assign_coords(
-        {
-            axis.name: xr.Variable(axis.name, axis.values, attrs),
-            bounds: xr.Variable((axis.name, "bnds"), cell_bounds(axis)),
-        }
+def named_axes(grid: Grid, crs: tuple[str, dict[str, Any]] | None) -> Grid:
+    """Axes with the names and units that CF and GDAL ask for, where the mapping knows them."""
+    if crs is None or grid.y.kind != "planar":
+        return grid
+    rotated = crs[1].get("grid_mapping_name") == "rotated_latitude_longitude"
+    if not rotated and not pyproj.CRS.from_cf(crs[1]).is_projected:
+        return grid
+    name = "grid_{}itude" if rotated else "projection_{}_coordinate"
+    letters = ("lat", "long") if rotated else ("y", "x")
+    missing = {"units": "degrees" if rotated else "m"}
+    y, x = (
+        dataclasses.replace(
+            axis, attrs={**missing, "standard_name": name.format(letter), **axis.attrs}
+        )
+        for axis, letter in zip((grid.y, grid.x), letters, strict=True)
     )
-    out[axis.name].encoding = {"dtype": axis.values.dtype, "_FillValue": None}
-    out[bounds].encoding = {"_FillValue": None, "coordinates": None}
-    return out
+    return dataclasses.replace(grid, y=y, x=x)
 
 
-def _with_time(out: xr.Dataset) -> xr.Dataset:
-    """CF attributes of every time coordinate; units and calendar stay those of the input."""
-    for name in list(out.coords):
-        coordinate = out[name]
-        if not holds_times(coordinate):
-            continue
-        attrs = dict(coordinate.attrs)
-        if name in out.dims:
-            attrs.update(standard_name="time", axis="T")
-            attrs.pop("bounds", None)
-        kept = {k: v for k, v in coordinate.encoding.items() if k in ("units", "calendar")}
-        out = out.assign_coords({name: coordinate.variable.copy()})
-        out[name].attrs = attrs
-        out[name].encoding = {**kept, "dtype": "float64", "_FillValue": None}
-    return out
+def _with_geographic(out: xr.Dataset, grid: Grid, mapping: Mapping[str, Any]) -> xr.Dataset:
+    """Latitude and longitude ``(y, x)`` of the cells of projected and rotated grids."""
+    if grid.y.kind != "planar":
+        return out
+    crs = pyproj.CRS.from_cf(dict(mapping))
+    transform = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform
+    lon, lat = transform(*np.meshgrid(grid.x.values, grid.y.values))
+    dims = (grid.y.name, grid.x.name)
+    about = {
+        "lat": (lat, {"standard_name": "latitude", "units": "degrees_north"}),
+        "lon": (lon, {"standard_name": "longitude", "units": "degrees_east"}),
+    }
+    free = {n: xr.Variable(dims, v, a) for n, (v, a) in about.items() if n not in out.variables}
+    return out.assign_coords(free)
 
 
 def _global_attrs(inherited: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:

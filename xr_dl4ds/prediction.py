@@ -11,6 +11,7 @@ import xarray as xr
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.georeference import georeference
+from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import TIME, Fields, X, Y, as_dataset, standardize
 from xr_dl4ds.grid.pairing import Placement
@@ -70,7 +71,7 @@ def predict(state: State, request: Request, apply: Apply, provenance: Mapping[st
     out = _laid_out(out, source, fields, placement)
     result = georeference(out, placement.hr, state.attrs, source, provenance)
     if isinstance(request.lr, xr.DataArray) and len(state.features.targets) == 1:
-        target = result[state.features.targets[0]]
+        target = one_variable(result, state.features.targets[0])
         return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
     return result
 

@@ -318,6 +318,7 @@ def test_era5_in_blocks_of_four():
     actual = coarsen(hr, 4)
     np.testing.assert_allclose(actual.t2m, hr.t2m.coarsen(BLOCKS).mean(), rtol=1e-6)
     np.testing.assert_array_equal(actual.latitude[:2], [57.625, 56.625])
+    np.testing.assert_array_equal(actual.longitude[:2], [-9.625, -8.625])  # exactly
 
 
 @pytest.mark.parametrize("decode_coords", [True, "all"])

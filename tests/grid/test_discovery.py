@@ -7,8 +7,6 @@ import xarray as xr
 from tests.conftest import DATA, analytic, real
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.discovery import (
-    X_NAMES,
-    Y_NAMES,
     Dims,
     auxiliary_names,
     find_dims,
@@ -50,7 +48,6 @@ def bare(*dims, **coords):
 def test_usual_names_are_found_in_any_order(y, x):
     assert find_dims(bare("time", y, x, time=TIMES), Dims()) == Dims(y=y, x=x, time="time")
     assert find_dims(bare(x, "time", y, time=TIMES), Dims()) == Dims(y=y, x=x, time="time")
-    assert {y.lower(), x.lower()} <= Y_NAMES | X_NAMES
 
 
 def test_names_without_coordinates_are_found_too():

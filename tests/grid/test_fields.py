@@ -191,6 +191,11 @@ def test_grid_shape_extent_and_coords():
             GridError,
             "Select those of one grid, and pass the others as static= or predictors=",
         ),
+        (
+            lambda ds: ds.assign(other=ds.t2m.rename(time="date")),
+            GridError,
+            "on the same dimensions.*Select those of one grid",
+        ),
         (lambda ds: ds.expand_dims(level=2), GridError, r"extra \['level'\].*\.isel\(level=0\)"),
         (
             lambda ds: ds.drop_vars("latitude"),

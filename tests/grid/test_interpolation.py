@@ -110,8 +110,8 @@ def test_a_real_land_mask_stays_where_it_is(method):
 @pytest.mark.parametrize("source_layout", sorted(LAYOUTS))
 @pytest.mark.parametrize("target_layout", sorted(LAYOUTS))
 def test_layouts_of_longitudes_change_the_order_and_not_the_values(source_layout, target_layout):
-    lr = field(40.0 + 4 * np.arange(3), -10.0 + 4 * np.arange(6))
-    hr = field(37.5 + np.arange(12), -11.5 + np.arange(24))
+    lr = field(40.0 + 4 * np.arange(3), -6.0 + 4 * np.arange(6))
+    hr = field(37.5 + np.arange(12), -7.5 + np.arange(24))
     plain = interpolate(lr, hr, "bilinear", Dims()).t
     laid_out = []
     for ds, layout in ((lr, source_layout), (hr, target_layout)):

@@ -124,7 +124,7 @@ def test_common_cells_against_a_search(scale, lr_size, low, size, jitter, falls)
 
 @pytest.mark.parametrize("lr_layout", sorted(LAYOUTS))
 @pytest.mark.parametrize("hr_layout", sorted(LAYOUTS))
-@pytest.mark.parametrize("first", [-8, 172])
+@pytest.mark.parametrize("first", [-8, 172, 177])
 def test_longitudes_in_any_two_layouts(lr_layout, hr_layout, first):
     rows = lat(52, 48), lat(*np.arange(46.5, 54))
     lr = Grid(y=rows[0], x=lon(*LAYOUTS[lr_layout](first + 2.0 + 4 * np.arange(4))))
@@ -171,6 +171,8 @@ def test_gaussian_latitudes_nest_in_their_block_means_alone():
 def test_swapped_grids_are_refused():
     with pytest.raises(GridError, match=r"look swapped: call lr\.downscale\.fit\(hr\)"):
         nest(plane(8, 8), plane(2, 2, step=4))
+    with pytest.raises(GridError, match="look swapped"):
+        nest(plane(8, 8, step=0.9), plane(8, 8))
 
 
 # --- real files -----------------------------------------------------------------------------

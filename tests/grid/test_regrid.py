@@ -129,6 +129,14 @@ def test_conservative_keeps_the_area_mean():
     assert means[1] == pytest.approx(means[0], abs=1e-12)
 
 
+def test_conservative_means_are_of_what_is_valid():
+    # the mean of 1, 2 and 3; the cell nearest to the centre would be one of them
+    data = on(plane(2, 4), [[1, 2, np.nan, np.nan], [3, np.nan, np.nan, np.nan]])
+    target = Grid(y=planar(1, 3), x=planar(1, 3))
+    actual = interpolate(data, plane(2, 4), target, "conservative").t
+    np.testing.assert_allclose(actual[0], [2, np.nan])
+
+
 # --- window ---------------------------------------------------------------------------------
 
 

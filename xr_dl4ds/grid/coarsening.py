@@ -8,8 +8,9 @@ import logging
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import block_means, cell_bounds
-from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.axis import block_means
+from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
+from xr_dl4ds.grid.discovery import Dims, auxiliary_names
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, grid_of, gridded, require_usable
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def coarsen(
     """
     ds = as_dataset(obj, "the data to coarsen")
     found = gridded(ds, dims or Dims(), "the data to coarsen")
-    _check_scale(scale)
+    check_scale(scale)
     require_usable(ds[list(found)], "the data to coarsen")
     first = next(iter(found))
     grid = grid_of(ds, first, found[first])
@@ -53,22 +54,15 @@ def coarsen(
     y, x = grid.y.name, grid.x.name
     kept = ds.isel({y: whole[Y], x: whole[X]})
     out = block_mean(kept, {y: scale, x: scale})
+    beside = {f"{a.name}_bnds" for a in (grid.y, grid.x)} | auxiliary_names(ds)
     for name in found:
         out[name].attrs = with_area_mean(kept[name].attrs)
         out[name].encoding = {}  # packing to steps of the HR values would round the means
         if grid.mapping_name is not None:
             out[name].attrs["grid_mapping"] = grid.mapping_name
-    coarse = coarser(trimmed(grid, scale, trim=trim), scale)
-    for axis in (coarse.y, coarse.x):
-        bounds = f"{axis.name}_bnds"
-        attrs = {**axis.attrs, "bounds": bounds}
-        out = out.assign_coords(
-            {
-                axis.name: (axis.name, axis.values, attrs),
-                bounds: ((axis.name, "bnds"), cell_bounds(axis)),
-            }
-        )
-    return out.assign_attrs(ds.attrs)
+    out = with_axes(out, coarser(trimmed(grid, scale, trim=trim), scale))
+    out = with_times(out, ds).assign_attrs(ds.attrs)
+    return with_encodings(out, beside)
 
 
 def _in_one_run(ds: xr.Dataset, grid: Grid) -> tuple[xr.Dataset, Grid]:
@@ -161,7 +155,7 @@ def trimmed(grid: Grid, scale: int, *, trim: bool) -> Grid:
 
 def leftover_free(grid: Grid, scale: int, *, trim: bool) -> dict[str, slice]:
     """Slices, in the user's layout, that leave multiples of `scale`."""
-    _check_scale(scale)
+    check_scale(scale)
     keep, complaints = {}, []
     for dim, axis in ((Y, grid.y), (X, grid.x)):
         size = axis.size - axis.size % scale
@@ -195,6 +189,7 @@ def with_area_mean(attrs: dict) -> dict:
     return {**attrs, "cell_methods": f"{methods} area: mean".strip()}
 
 
-def _check_scale(scale: int) -> None:
+def check_scale(scale: int) -> None:
+    """Raise a `GridError` for anything but a whole number >= 2."""
     if isinstance(scale, bool) or not hasattr(scale, "__index__") or scale < 2:
         raise GridError(f"Expected `scale` to be a whole number >= 2, got {scale!r}.")

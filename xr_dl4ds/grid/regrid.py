@@ -84,7 +84,7 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     require_overlap(fields.grid, target, role, "the target grid")
     fields = facing(fields, target)
     source = fields.grid
-    _require_cover(source, target, role)
+    require_cover(source, target, role)
     inner = window(source, target)
     if inner is not None:
         return fields.data.isel(inner).assign_coords(target.coords)
@@ -94,7 +94,7 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     return interpolate(fields.data, source, target, method)
 
 
-def _require_cover(source: Grid, target: Grid, role: str) -> None:
+def require_cover(source: Grid, target: Grid, role: str) -> None:
     """Every target centre must lie within the source's cells."""
     for s, t in ((source.y, target.y), (source.x, target.x)):
         shift = turns_between(s, t)

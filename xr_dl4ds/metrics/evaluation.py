@@ -10,11 +10,12 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.georeference import provenance_of
-from xr_dl4ds.grid.coarsening import coarsened
+from xr_dl4ds.grid.coarsening import check_scale, coarsened
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.nesting import require_overlap
 from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import interpolate, window
+from xr_dl4ds.grid.regrid import interpolate, require_cover, window
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.metrics.pointwise import ERRORS, SCORES
 from xr_dl4ds.units import require_units
@@ -86,11 +87,11 @@ def evaluate(
     """
     dims = dims or Dims()
     given = in_order(_read(prediction, dims, "the prediction"), "the prediction")
-    truth_fields = in_order(_read(truth, dims.within(truth), "the truth"), "the truth")
+    truth_fields = in_order(_read(truth, dims, "the truth"), "the truth")
     names = _common_names(given, truth_fields)
     pair = _on_common_cells(given.pick(names), truth_fields.pick(names))
-    scale = scale or provenance_of(prediction).get("scale")
-    low = None if lr is None else _read(lr, dims.within(lr), "the LR data")
+    scale = provenance_of(prediction).get("scale") if scale is None else scale
+    low = None if lr is None else _read(lr, dims, "the LR data")
     baselines = _baselines(pair[1], low, scale, names)
     scores = [_score(name, pair, baselines) for name in names]
     if len(scores) == 1:
@@ -105,10 +106,14 @@ def evaluate(
 
 
 def _read(obj: Data, dims: Dims, role: str) -> Fields:
-    fields = standardize(as_dataset(obj, role), dims, role)
+    ds = as_dataset(obj, role)
+    fields = standardize(ds, dims.within(ds), role)
     check_times(fields, role)
     if not fields.varying:
-        raise VariableError(f"Expected {role} to have a time dimension, got {list(fields.data)}.")
+        raise VariableError(
+            f"Expected {role} to have a time dimension, got {list(fields.data)} without. Keep it"
+            " when selecting one step: .isel(time=[0])."
+        )
     return fields
 
 
@@ -154,6 +159,11 @@ def _baselines(
             raise VariableError(
                 f"Expected the LR data to have {missing} to interpolate, got {low.varying}."
             )
+        require_overlap(low.grid, truth.grid, "the LR data", "the truth")
+        require_cover(facing(low, truth.grid).grid, truth.grid, "the LR data")
+        for name in names:
+            expected, got = (f.data[name].attrs.get("units") for f in (truth, low))
+            require_units(name, expected, got, "the LR data", "the truth")
         times = common_times(low, truth, "the LR data", "the truth")
         data = at_times(low.pick(names).data, times)
         if times is not None and len(times) < truth.data.sizes[TIME]:
@@ -161,7 +171,8 @@ def _baselines(
                 f"Expected the LR data at all {truth.data.sizes[TIME]} times that are scored, got"
                 f" {len(times)}. Select the common times first."
             )
-    elif scale is not None and scale >= 2:
+    elif scale is not None:
+        check_scale(scale)
         if any(n % scale for n in truth.grid.shape):
             raise GridError(
                 f"Expected the scored grid {truth.grid.shape} to be a multiple of the scale"
@@ -197,14 +208,20 @@ def _score(name: str, pair: tuple[Fields, Fields], baselines: dict[str, xr.Datas
     out: dict[str, xr.DataArray] = {}
     for score, function in SCORES.items():
         attrs = {"units": "1" if score == "correlation" else units, "long_name": _LONG_NAMES[score]}
-        out[score] = function(stacked, truth, (TIME, Y, X)).assign_attrs(attrs)
-        out[f"{score}_map"] = function(stacked, truth, (TIME,)).assign_attrs(attrs)
+        out[score] = _about(function(stacked, truth, (TIME, Y, X)), attrs)
+        out[f"{score}_map"] = _about(function(stacked, truth, (TIME,)), attrs)
     for score in ERRORS:
         reference = out[score].sel(product=list(BASELINES)).rename(product="reference")
         skill = 1 - out[score].sel(product="prediction", drop=True) / reference
         attrs = {"units": "1", "long_name": f"skill: 1 - {score} / {score} of the reference"}
-        out[f"{score}_skill"] = skill.assign_attrs(attrs)
+        out[f"{score}_skill"] = _about(skill, attrs)
     return xr.Dataset(out)
+
+
+def _about(score: xr.DataArray, attrs: dict[str, str]) -> xr.DataArray:
+    """With these attributes and no others."""
+    score.attrs = attrs
+    return score
 
 
 def _with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:

@@ -16,17 +16,17 @@ Score = Callable[[xr.DataArray, xr.DataArray, Dimensions], xr.DataArray]
 
 def bias(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Mean of prediction minus truth, in their units."""
-    return (prediction - truth).astype("f8").mean(dims)
+    return (prediction.astype("f8") - truth.astype("f8")).mean(dims)
 
 
 def mae(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Mean absolute error, in their units."""
-    return abs(prediction - truth).astype("f8").mean(dims)
+    return abs(prediction.astype("f8") - truth.astype("f8")).mean(dims)
 
 
 def rmse(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Root mean square error, in their units."""
-    return ((prediction - truth).astype("f8") ** 2).mean(dims) ** 0.5
+    return ((prediction.astype("f8") - truth.astype("f8")) ** 2).mean(dims) ** 0.5
 
 
 def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
@@ -34,9 +34,10 @@ def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions)
     valid = prediction.notnull() & truth.notnull()
     a = prediction.astype("f8").where(valid)
     b = truth.astype("f8").where(valid)
+    varies = (a.max(dims) > a.min(dims)) & (b.max(dims) > b.min(dims))
     a, b = a - a.mean(dims), b - b.mean(dims)
     spread = ((a**2).mean(dims) * (b**2).mean(dims)) ** 0.5
-    return (a * b).mean(dims) / spread.where(spread > 0)
+    return (a * b).mean(dims) / spread.where(varies)
 
 
 SCORES: dict[str, Score] = {"bias": bias, "mae": mae, "rmse": rmse, "correlation": correlation}

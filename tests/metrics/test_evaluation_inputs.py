@@ -1,0 +1,224 @@
+"""Whatever the layout of what is scored, the scores are the same; and what cannot be scored."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+
+from tests.conftest import analytic, no_compute
+from tests.metrics.reference import close, prediction_of
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.georeference import PROVENANCE
+from xr_dl4ds.metrics import SCORES, evaluate
+
+
+@pytest.fixture
+def truth():
+    return analytic()[["t2m"]]
+
+
+@pytest.fixture
+def prediction(truth):
+    return prediction_of(truth)
+
+
+# --- layouts --------------------------------------------------------------------------------------
+
+
+@settings(max_examples=8, deadline=None)
+@given(data=st.data())
+def test_layouts_do_not_matter(data):
+    truth = analytic(time=3)[["t2m"]].assign_coords(longitude=-1.0 + 0.25 * np.arange(12))
+    truth.longitude.attrs = {"units": "degrees_east", "standard_name": "longitude"}
+    prediction = prediction_of(truth)
+    expected = evaluate(prediction, truth)
+    changed = []
+    for ds in (prediction, truth):
+        if data.draw(st.booleans(), "south to north"):
+            ds = ds.sortby("latitude")
+        if data.draw(st.booleans(), "0..360"):  # the seam is inside: 359, 359.25, ..., 0, 0.25
+            ds = ds.assign_coords(longitude=ds.longitude % 360)
+            ds.longitude.attrs = truth.longitude.attrs
+        if data.draw(st.booleans(), "float32"):
+            ds = ds.assign_coords(latitude=ds.latitude.astype("f4"))
+        ds = ds.transpose(*data.draw(st.permutations(["time", "latitude", "longitude"])))
+        changed.append(ds)
+    actual = evaluate(*changed)
+    for name in expected:
+        a, e = actual[name], expected[name]
+        if "latitude" in e.dims:
+            np.testing.assert_array_equal(a.latitude, changed[0].latitude)
+            np.testing.assert_array_equal(a.longitude, changed[0].longitude)
+            a = a.assign_coords(longitude=(a.longitude + 180) % 360 - 180, latitude=a.latitude)
+            a = a.sortby("latitude", ascending=False).sortby("longitude")
+            e = e.sortby("longitude")
+        np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-4)
+
+
+def test_dimensions_named_by_the_caller_serve_both(prediction, truth):
+    names = {"time": "t", "latitude": "a", "longitude": "b"}
+    odd = [ds.rename(names) for ds in (prediction, truth, truth.downscale.coarsen(4))]
+    for ds in odd:
+        ds["a"].attrs = ds["b"].attrs = {"units": "1"}
+    named = {"x_dim": "b", "y_dim": "a", "time_dim": "t"}
+    expected = evaluate(prediction, truth)
+    actual = odd[0].downscale.evaluate(odd[1], **named)
+    np.testing.assert_allclose(actual.rmse, expected.rmse, rtol=1e-5)
+    assert actual.rmse_map.dims == ("product", "a", "b")
+    actual = odd[0].downscale.evaluate(odd[1], lr=odd[2], **named)
+    np.testing.assert_allclose(actual.rmse, expected.rmse, rtol=1e-5)
+
+
+def test_dataset_and_dataarray(prediction, truth):
+    expected = evaluate(prediction, truth)
+    xr.testing.assert_identical(evaluate(prediction, truth.t2m), expected)
+    array = prediction.t2m.assign_attrs(prediction.attrs)
+    xr.testing.assert_identical(evaluate(array, truth.t2m), expected)
+    xr.testing.assert_identical(array.downscale.evaluate(truth), expected)
+    assert expected.coords["variable"].item() == "t2m"
+
+
+def test_integer_truth(prediction, truth):
+    whole = truth.round().astype("i2").assign(t2m=lambda ds: ds.t2m.assign_attrs(units="K"))
+    expected = evaluate(prediction, whole.astype("f4"))
+    xr.testing.assert_allclose(evaluate(prediction, whole), expected)
+
+
+def test_several_variables(prediction, truth):
+    rain = (truth.t2m * 2).rename("pr").assign_attrs(units="mm")
+    both = prediction.assign(pr=(prediction.t2m * 2).assign_attrs(units="mm"))
+    actual = evaluate(both, truth.assign(pr=rain))
+    assert list(actual["variable"].to_numpy()) == ["t2m", "pr"]
+    assert actual.rmse.dims == ("variable", "product")
+    assert actual.mae_map.dims == ("variable", "product", "latitude", "longitude")
+    expected = evaluate(prediction, truth)
+    close(actual.sel(variable="t2m"), expected)
+    np.testing.assert_allclose(actual.rmse.sel(variable="pr"), 2 * expected.rmse, rtol=1e-5)
+    # K and mm have no common unit, they stand beside the names; correlations have one
+    assert list(actual.units.to_numpy()) == ["K", "mm"]
+    assert "units" not in actual.rmse.attrs
+    assert actual.correlation.attrs["units"] == "1"
+    # variables of the truth alone are left out
+    assert evaluate(prediction, truth.assign(pr=rain)).variable.item() == "t2m"
+
+
+def test_attributes_say_what_a_score_is(prediction, truth):
+    actual = evaluate(prediction, truth)
+    assert set(actual.data_vars) == {
+        *SCORES, *(f"{s}_map" for s in SCORES), "mae_skill", "rmse_skill",
+    }  # fmt: skip
+    for name in actual.data_vars:
+        units = "1" if "correlation" in name or "skill" in name else "K"
+        # an error is no air temperature: the variable's own standard_name does not hold for it
+        assert set(actual[name].attrs) == {"units", "long_name"}
+        assert actual[name].attrs["units"] == units
+    assert actual.rmse.attrs["long_name"] == "root mean square error"
+
+
+# --- lazy, and nothing changed --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [{"time": 3}, {"time": 2, "latitude": 3, "longitude": 5}])
+def test_lazy_in_lazy_out(prediction, truth, chunks):
+    truth["t2m"][0, 6, 9] = np.nan
+    expected = evaluate(prediction, truth)
+    with no_compute():
+        actual = evaluate(prediction.chunk(chunks), truth.chunk(chunks))
+        lr = truth.chunk(chunks).downscale.coarsen(4)
+        with_lr = evaluate(prediction.chunk(chunks), truth.chunk(chunks), lr=lr)
+    assert all(v.chunks is not None for v in actual.data_vars.values())
+    close(actual.compute(), expected)
+    close(with_lr.compute(), expected)
+
+
+def test_inputs_are_not_changed(prediction, truth):
+    low = truth.downscale.coarsen(4)
+    given_objects = [prediction, truth, low]
+    copies = [ds.copy(deep=True) for ds in given_objects]
+    evaluate(prediction, truth, lr=low)
+    for ds, copy in zip(given_objects, copies, strict=True):
+        xr.testing.assert_identical(ds, copy)
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+
+def shifted(ds, **by):
+    return ds.assign_coords({d: (d, ds[d].data + v, ds[d].attrs) for d, v in by.items()})
+
+
+def in_units(ds, units):
+    return ds.assign(t2m=ds.t2m.assign_attrs(units=units))
+
+
+ERRORS = {
+    "no scale": (
+        lambda p, t: ((p.drop_attrs(deep=False), t), {}),
+        GridError,
+        "Pass lr=.*or scale=",
+    ),
+    "scale 1": (lambda p, t: ((p, t), {"scale": 1}), GridError, "whole number >= 2, got 1"),
+    "scale 2.5": (lambda p, t: ((p, t), {"scale": 2.5}), GridError, "whole number >= 2, got 2.5"),
+    "scale 5": (lambda p, t: ((p, t), {"scale": 5}), GridError, r"multiple of the scale 5.*lr="),
+    "note": (
+        lambda p, t: ((p.assign_attrs({PROVENANCE: "{"}), t), {}),
+        GridError,
+        "Remove it and pass lr= or scale=",
+    ),
+    "names": (lambda p, t: ((p, t.rename(t2m="tas")), {}), VariableError, "'tas'.*Rename one"),
+    "units": (lambda p, t: ((p, in_units(t, "degC")), {}), VariableError, "'degC'.*Convert"),
+    "truth too small": (
+        lambda p, t: ((p, t.isel(latitude=slice(1, None))), {}),
+        GridError,
+        "Expected the truth to cover the cells of the prediction",
+    ),
+    "other cells": (lambda p, t: ((p, shifted(t, latitude=0.1)), {}), GridError, "truth to cover"),
+    "other times": (
+        lambda p, t: ((p, shifted(t, time=np.timedelta64(1, "h"))), {}),
+        TimeError,
+        "no time in common",
+    ),
+    "calendars": (
+        lambda p, t: ((p, t.convert_calendar("noleap")), {}),
+        TimeError,
+        "convert_calendar",
+    ),
+    "twice": (lambda p, t: ((p.isel(time=[0, 0]), t), {}), TimeError, "drop_duplicates"),
+    "no steps": (lambda p, t: ((p.isel(time=slice(0)), t), {}), TimeError, "prediction.*got none"),
+    "no time": (lambda p, t: ((p.isel(time=0), t), {}), VariableError, r"isel\(time=\[0\]\)"),
+    "no object": (lambda p, t: ((p, t.t2m.data), {}), TypeError, "the truth.*xarray"),
+    "lr names": (
+        lambda p, t: ((p, t), {"lr": t.downscale.coarsen(4).rename(t2m="tas")}),
+        VariableError,
+        r"LR data to have \['t2m'\]",
+    ),
+    "lr times": (
+        lambda p, t: ((p, t), {"lr": t.downscale.coarsen(4).isel(time=slice(3))}),
+        (TimeError, GridError),
+        "Select the common times",
+    ),
+    "lr units": (
+        lambda p, t: ((p, t), {"lr": in_units(t.downscale.coarsen(4) - 273.15, "degC")}),
+        VariableError,
+        "got 'degC'",
+    ),
+    "lr elsewhere": (
+        lambda p, t: ((p, t), {"lr": shifted(t.downscale.coarsen(4), latitude=-60.0)}),
+        GridError,
+        "LR data",
+    ),
+    "lr too small": (
+        lambda p, t: ((p, t), {"lr": t.downscale.coarsen(2).isel(latitude=slice(2))}),
+        GridError,
+        "LR data.* to cover",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_say_the_cure(prediction, truth, case):
+    make, kind, match = ERRORS[case]
+    arguments, options = make(prediction, truth)
+    with pytest.raises(kind, match=match):
+        evaluate(*arguments, **options)

@@ -1,0 +1,223 @@
+"""The house rules that a machine can check, see CONTRIBUTING.md and setup.cfg."""
+
+import ast
+import configparser
+import importlib
+import io
+import pathlib
+import pkgutil
+import subprocess
+import sys
+import tokenize
+
+import pytest
+
+import xr_dl4ds
+
+ROOT = pathlib.Path(xr_dl4ds.__file__).parent
+MODULES = sorted(ROOT.rglob("*.py"))
+MODULE_LINES = 300
+FUNCTION_LINES = 40
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def contract(name):
+    """A section of the import contracts in setup.cfg; its module names."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT.parent / "setup.cfg")
+    return parser[f"importlinter:contract:{name}"]["source_modules"].split()
+
+
+def array_side():
+    folders = contract("array-side")
+    found = [p for p in MODULES if any(f"{name_of(p)}.".startswith(f"{f}.") for f in folders)]
+    assert len(found) >= len(folders)
+    return found
+
+
+def fresh(code):
+    """Run code in a process of its own, which must end well."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(params=MODULES, ids=name_of)
+def module(request):
+    return request.param
+
+
+def functions(tree):
+    return [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+
+
+def code_lines(source):
+    """Numbers of the lines that hold code: no comment, no blank line, no docstring."""
+    layout = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    layout |= {tokenize.ENCODING, tokenize.ENDMARKER}
+    lines = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in layout:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    return lines
+
+
+def docstring_lines(node):
+    if ast.get_docstring(node, clean=False) is None:
+        return set()
+    return set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def test_modules_are_short(module):
+    lines = len(module.read_text("utf-8").splitlines())
+    assert lines <= MODULE_LINES, f"{name_of(module)} has {lines} lines; split it by nouns"
+
+
+def test_functions_are_short(module):
+    source = module.read_text("utf-8")
+    code = code_lines(source)
+    long = {}
+    for function in functions(ast.parse(source)):
+        body = range(function.body[0].lineno, function.end_lineno + 1)
+        size = len((code & set(body)) - docstring_lines(function))
+        if size > FUNCTION_LINES:
+            long[function.name] = size
+    assert long == {}
+
+
+def test_the_measure_of_functions_counts_code_alone():
+    source = (
+        'def f(\n    a,\n):\n    """Doc,\n    long."""\n    # why\n\n    b = (\n        a\n    )\n'
+        '    return """x\n    y""", b\n'
+    )
+    (function,) = functions(ast.parse(source))
+    body = set(range(function.body[0].lineno, function.end_lineno + 1))
+    # three lines of the assignment, two of the return
+    assert len((code_lines(source) & body) - docstring_lines(function)) == 5
+
+
+# --- habits ---------------------------------------------------------------------------------------
+
+
+def test_nothing_is_printed(module):
+    calls = [n for n in ast.walk(ast.parse(module.read_text("utf-8"))) if isinstance(n, ast.Call)]
+    assert [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"] == []
+
+
+def test_imports_are_named(module):
+    tree = ast.parse(module.read_text("utf-8"))
+    froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+    assert [f.lineno for f in froms if f.names[0].name == "*"] == []
+    assert [f.lineno for f in froms if f.level] == []  # absolute, so that a line says it all
+
+
+def test_public_names_are_documented(module):
+    tree = ast.parse(module.read_text("utf-8"))
+    assert ast.get_docstring(tree), "a module says what it is for"
+    nodes = [*tree.body]
+    nodes += [m for n in tree.body if isinstance(n, ast.ClassDef) for m in n.body]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    public = [n for n in nodes if isinstance(n, kinds) and not n.name.startswith("_")]
+    hidden = {m for n in tree.body if isinstance(n, ast.ClassDef) and n.name.startswith("_")
+              for m in n.body}  # fmt: skip
+    assert [n.name for n in public if n not in hidden and not ast.get_docstring(n)] == []
+
+
+#: What `Axis` calls its centres, an array already; everywhere else `.values` would load data.
+AXES = {"axis", "a", "b", "y", "x"}
+
+
+def is_axis(node):
+    """``axis.values``, ``grid.y.values``, and those of `Axis` itself."""
+    name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+    return name in AXES
+
+
+@pytest.mark.parametrize("path", array_side(), ids=name_of)
+def test_array_side_does_not_load_data_by_values(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}  # dict.values()
+    inside_axis = {
+        id(n)
+        for c in ast.walk(tree)
+        if isinstance(c, ast.ClassDef) and c.name == "Axis"
+        for n in ast.walk(c)
+    }
+    found = [
+        n.lineno
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Attribute)
+        and n.attr == "values"
+        and id(n) not in called | inside_axis
+        and not is_axis(n.value)
+    ]
+    assert found == [], "use .data, or .to_numpy() where it is meant"
+
+
+# --- layers ---------------------------------------------------------------------------------------
+
+
+def test_layers():
+    program = pathlib.Path(sys.executable).parent / "lint-imports"
+    if not program.exists():
+        pytest.skip("import-linter is not installed")
+    arguments = [program, "--config", "setup.cfg", "--no-cache"]
+    done = subprocess.run(arguments, cwd=ROOT.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert " 0 broken" in done.stdout
+
+
+def test_every_module_can_be_imported():
+    names = [m.name for m in pkgutil.walk_packages([str(ROOT)], "xr_dl4ds.")]
+    assert {name_of(p) for p in MODULES} == {"xr_dl4ds", *names}
+    for name in names:
+        importlib.import_module(name)
+
+
+def test_import_leaves_the_network_libraries_alone():
+    loaded = fresh("import sys, xr_dl4ds; print(*sys.modules)").split()
+    roots = {name.split(".")[0] for name in loaded}
+    assert "xr_dl4ds" in roots
+    assert roots & {"tensorflow", "keras", "horovod", "torch", "jax"} == set()
+    # eccodes before pyproj aborts the interpreter at its end
+    assert "eccodes" not in loaded[: loaded.index("pyproj")]
+
+
+def test_array_side_works_without_the_network_libraries():
+    code = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None  # an import fails
+import xr_dl4ds as xd
+hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+lr = hr.downscale.coarsen(4)
+base = lr[["t2m"]].downscale.interpolate(hr, method="bicubic")
+print(float(base.downscale.evaluate(hr, scale=4).rmse_skill.sel(reference="bicubic").round(6)))
+base.downscale.plot(lr=lr, hr=hr)
+"""
+    assert float(fresh(code)) == 0.0
+
+
+def test_process_that_writes_and_reads_ends_well(tmp_path):
+    # rc 134 or 139 is what eccodes and pyproj do to one another, after all went well
+    code = f"""
+import xr_dl4ds as xd, xarray as xr
+hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+hr.downscale.coarsen(4).to_netcdf({str(tmp_path / "lr.nc")!r})
+print(xr.open_dataset({str(tmp_path / "lr.nc")!r}).sizes["latitude"])
+"""
+    assert int(fresh(code)) == 4
+
+
+def test_names_of_the_public_contract():
+    expected = {"Downscaler", "Network", "Sampling", "Supervised", "load", "tutorial"}
+    assert expected <= set(xr_dl4ds.__all__)
+    for name in xr_dl4ds.__all__:
+        assert hasattr(xr_dl4ds, name)
+    methods = {"fit", "predict", "coarsen", "interpolate", "evaluate", "plot"}
+    assert methods <= set(dir(xr_dl4ds.accessor.DownscaleAccessor))
