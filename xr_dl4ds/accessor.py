@@ -57,7 +57,7 @@ class DownscaleAccessor:
         Raises
         ------
         GridError
-            When `scale` does not divide the grid: says which rows and columns are left over.
+            When `scale` does not divide the grid; the rows and columns left over are named.
 
         Examples
         --------
@@ -66,8 +66,7 @@ class DownscaleAccessor:
         >>> dict(hr.downscale.coarsen(4).sizes)["latitude"]
         4
         """
-        out = coarsen(self._obj, scale, trim=trim, dims=Dims(x=x_dim, y=y_dim))
-        return self._as_given(out)
+        return self._as_given(coarsen(self._obj, scale, trim=trim, dims=Dims(x=x_dim, y=y_dim)))
 
     def interpolate(
         self,
@@ -96,22 +95,18 @@ class DownscaleAccessor:
 
         Raises
         ------
-        GridError
-            When the grids do not overlap.
         ValueError
-            For an unknown method.
+            For an unknown method, or grids that do not overlap.
 
         Examples
         --------
         >>> import xr_dl4ds as xd
         >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
-        >>> lr = hr.downscale.coarsen(4)
-        >>> base = lr.downscale.interpolate(hr, method="bicubic")
+        >>> base = hr.downscale.coarsen(4).downscale.interpolate(hr, method="bicubic")
         >>> base.t2m.shape == hr.t2m.shape
         True
         """
-        out = interpolate(self._obj, like, method, Dims(x=x_dim, y=y_dim))
-        return self._as_given(out)
+        return self._as_given(interpolate(self._obj, like, method, Dims(x=x_dim, y=y_dim)))
 
     @with_options_shown
     def fit(
@@ -143,10 +138,8 @@ class DownscaleAccessor:
             of the same name are LR counterparts, all others predictors.
         scale : int, optional
             HR cells along one edge of an LR cell, >= 2; for perfect prognosis.
-        static : xarray.Dataset or xarray.DataArray, or several, optional
-            Further static fields ``(y, x)``, on the target's grid or another that covers it.
-        predictors : xarray.Dataset or xarray.DataArray, or several, optional
-            Further time-varying predictors, each object on its own grid.
+        static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
+            Further static fields ``(y, x)`` and time-varying predictors, each on its own grid.
         validation : float or (lr, hr), optional
             Share of the last time steps that chooses the weights to keep, or a pair of data on the
             same grids; None or 0 keeps the last weights.
@@ -168,26 +161,21 @@ class DownscaleAccessor:
         ------
         TypeError
             For an unknown option: the nearest is named.
-        GridError
-            Grids that do not overlap, are swapped, or that the scale does not divide.
-        TimeError
-            No common time, calendars that differ, duplicated times.
-        VariableError
-            All NaN, constant or infinite values, units that differ, names that clash.
+        GridError, TimeError, VariableError
+            For data that do not fit together, before any training.
         TrainingError
             When the loss is not finite.
 
         Notes
         -----
-        Targets and LR inputs of all samples are held in memory as float32. Masked cells (NaN)
+        LR inputs and targets of all samples are held in memory as float32. Masked cells (NaN)
         enter neither statistics nor loss. One seed gives one result on one machine.
 
         Examples
         --------
         >>> import xr_dl4ds as xd
         >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=3)
-        >>> model = hr.downscale.fit(scale=4, epochs=1, n_filters=4, verbose=False)
-        >>> model.scale
+        >>> hr.downscale.fit(scale=4, epochs=1, verbose=False).scale
         4
         """
         pair = {"hr": self._obj} if hr is None else {"hr": hr, "lr": self._obj}

@@ -18,6 +18,7 @@ from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import TrainingError, VariableError
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import standardize
+from xr_dl4ds.metrics import SCORES
 from xr_dl4ds.provenance import version
 
 #: Share of the last time steps that is held out for the test.
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes are not ours
     try:
         demo(options)
-    except (ValueError, TypeError, OSError, TrainingError) as error:
+    except (ValueError, TypeError, OSError, ImportError, TrainingError) as error:
         sys.stderr.write(f"xr-dl4ds: {error}\n")
         return 1
     return 0
@@ -83,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
 def demo(options: argparse.Namespace) -> None:
     """The main job end to end: HR data in, scores, CF NetCDF and figure out."""
     folder = _output_folder(options.output)
+    for given in filter(None, (options.data, options.static)):
+        if pathlib.Path(given).resolve() == (folder / "prediction.nc").resolve():
+            raise ValueError(f"Expected --output not to write over the input {given!r}.")
     if options.data is None:
         if options.variable or options.static:
             raise ValueError("Expected --data with --variable or --static, got none.")
@@ -121,15 +125,14 @@ def demo(options: argparse.Namespace) -> None:
 def _table(scores: xr.Dataset, variable: str, steps: int) -> str:
     """The score table as text."""
     units = scores.rmse.attrs["units"]
-    rows = [f"{variable}, {steps} held-out steps  bias / {units}   MAE / {units}  RMSE / {units}"
-            "  correlation"]  # fmt: skip
-    width = rows[0].index("bias")
+    title = f"{variable}, {steps} held-out steps"
+    columns = {f"{name} / {units}": 3 for name in ("bias", "MAE", "RMSE")} | {"correlation": 4}
+    rows = ["  ".join([title, *(f"{column:>8}" for column in columns)])]
     for product in scores["product"].to_numpy():
-        one = scores.sel(product=product)
-        rows.append(
-            f"{product!s:<{width}}{float(one.bias):8.3f}  {float(one.mae):8.3f}"
-            f"  {float(one.rmse):8.3f}  {float(one.correlation):11.4f}"
-        )
+        values = [float(scores[name].sel(product=product)) for name in SCORES]
+        cells = zip(values, columns.items(), strict=True)
+        line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
+        rows.append("  ".join([f"{product!s:<{len(title)}}", *line]))
     skills = ", ".join(
         f"{float(scores.rmse_skill.sel(reference=r)):.0%} against {r}"
         for r in scores["reference"].to_numpy()
@@ -178,13 +181,16 @@ def _read(path: str, variable: str | None) -> xr.Dataset:
             variable = _varying(data)
         except VariableError as error:
             raise VariableError(f"{error} Pass --variable.") from error
-    if variable not in data:
+    if variable not in data.data_vars:
         names = list(map(str, data.data_vars))
         raise VariableError(
             f"Expected --variable to be one of {names}, got {variable!r}.{nearest(variable, names)}"
         )
     scalars = [n for n in data.data_vars if data[n].ndim == 0]
-    return data[[variable, *scalars]]
+    data = data[[variable, *scalars]]
+    if variable not in standardize(data, Dims(), "the data").varying:
+        raise VariableError(f"Expected --variable to vary in time, got {variable!r}.")
+    return data
 
 
 def _varying(data: xr.Dataset) -> str:

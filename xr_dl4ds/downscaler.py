@@ -208,13 +208,8 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
         options["training"], precision=resolve_precision(options["training"].precision)
     )
     network = _network(prepared.state, options, precision=options["training"].precision)
-    trained = train(
-        network,
-        samples,
-        validation,
-        sampling=options["sampling"],
-        training=options["training"],
-    )
+    chosen = {role: options[role] for role in ("sampling", "training")}
+    trained = train(network, samples, validation, **chosen)
     network = _network(prepared.state, options)
     network.set_weights(trained.network.get_weights())
     return Downscaler(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, Fields, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.discovery import Dims, holds_times
+from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.nesting import turns_between
+from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import window
 from xr_dl4ds.grid.timeline import index_of
 
@@ -66,41 +70,59 @@ def plot(
     ['LR', 'prediction', 'truth']
     """
     dims = dims or Dims()
-    sr = standardize(as_dataset(prediction, "the prediction"), dims, "the prediction")
+    ds = as_dataset(prediction, "the prediction")
+    sr = standardize(ds, dims, "the prediction")
     name = _choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
     if not -steps <= time < steps:
         raise VariableError(f"Expected `time` to be a position among {steps} steps, got {time}.")
-    panels = {"prediction": _step(sr, name, sr, time, "the prediction")}
+    at = _time_of(ds, sr, time)
+    panels = {"prediction": _step(sr, name, time, None, "the prediction")}
     if lr is not None:
-        low = standardize(as_dataset(lr, "the LR data"), dims.within(lr), "the LR data")
-        panels = {"LR": _step(low, name, sr, time, "the LR data"), **panels}
+        low = _beside(lr, sr, dims, "the LR data")
+        panels = {"LR": _step(low, name, time, at, "the LR data"), **panels}
     if hr is not None:
-        truth = standardize(as_dataset(hr, "the truth"), dims.within(hr), "the truth")
-        panels["truth"] = _step(truth, name, sr, time, "the truth")
+        truth = _beside(hr, sr, dims, "the truth")
+        panels["truth"] = _step(truth, name, time, at, "the truth")
         inner = window(truth.grid, sr.grid)
         if inner is not None:
             on_cells = panels["truth"].isel(inner).assign_coords(sr.grid.coords)
             panels["error"] = panels["prediction"] - on_cells
-    ny, nx = sr.grid.shape
-    size = (4.2 * len(panels), max(2.2, 3.6 * ny / nx) + 1.3)
-    figure = _new_figure(size)
-    _draw(figure, panels, _label(sr.data[name]))
-    figure.suptitle(_title(sr, name, time))
+    figure = _new_figure(sr.grid, len(panels))
+    _draw(figure, panels, sr.data[name], _aspect(sr.grid))
+    figure.suptitle(name if at is None else f"{name}, {at}")
     for axes in figure.axes[: len(panels)]:
         axes.set_xlabel(_axis_label(sr.grid.x.name, sr.grid.x.attrs))
     figure.axes[0].set_ylabel(_axis_label(sr.grid.y.name, sr.grid.y.attrs))
     return figure
 
 
-def _new_figure(size: tuple[float, float]) -> Figure:
+def _beside(obj: Data, sr: Fields, dims: Dims, role: str) -> Fields:
+    """Other data of the same region, longitudes by whole turns beside those of `sr`."""
+    ds = as_dataset(obj, role)
+    fields = facing(standardize(ds, dims.within(ds), role), sr.grid)
+    beside = fields.data[X] + turns_between(fields.grid.x, sr.grid.x)
+    return dataclasses.replace(fields, data=fields.data.assign_coords({X: beside}))
+
+
+def _aspect(grid: Grid) -> float:
+    """Height of a degree of latitude over the width of a degree of longitude, midway; else 1."""
+    if (grid.y.kind, grid.x.kind) != ("latitude", "longitude"):
+        return 1.0
+    middle = np.deg2rad(grid.y.canonical[[0, -1]].mean())
+    return float(1 / np.cos(np.clip(middle, -1.4, 1.4)))
+
+
+def _new_figure(grid: Grid, panels: int) -> Figure:
     """A figure that pyplot knows where it opens windows, and forgets where it does not.
 
     A notebook would otherwise show the figure twice, and a long loop would gather figures.
     """
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(figsize=size, layout="constrained")
+    height, width = (float(np.ptp(axis.edges)) for axis in (grid.y, grid.x))
+    tall = float(np.clip(3.4 * _aspect(grid) * height / width, 1.5, 12))
+    figure = plt.figure(figsize=(4.2 * panels, tall + 1.3), layout="constrained")
     if plt.get_backend().lower().rsplit(".", 1)[-1] in ("agg", "inline", "backend_inline"):
         plt.close(figure)
     return figure
@@ -117,26 +139,38 @@ def _choose(fields: Fields, variable: str | None) -> str:
     return variable
 
 
-def _step(fields: Fields, name: str, sr: Fields, time: int, role: str) -> xr.DataArray:
+def _time_of(ds: xr.Dataset, sr: Fields, time: int) -> Any:
+    """The time that is drawn: of a step, or the scalar one that selecting a step leaves."""
+    index = index_of(sr.data)
+    if index is not None:
+        return index[time]
+    scalar = [c for c in ds.coords.values() if c.ndim == 0 and holds_times(c)]
+    named = [c for c in scalar if c.attrs.get("standard_name", c.name) == "time"]
+    return pd.Index(np.atleast_1d((named or scalar)[0]))[0] if named or scalar else None
+
+
+def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataArray:
     if name not in fields.data:
         raise VariableError(f"Expected {role} to have {name!r}, got {list(fields.data)}.")
     field = fields.data[name]
     if TIME not in field.dims:
         return field.compute()
-    index, wanted = index_of(fields.data), index_of(sr.data)
-    if index is None or wanted is None or fields is sr:
+    index = index_of(fields.data)
+    if index is None or at is None:
         return field.isel({TIME: time}).compute()
-    if wanted[time] not in index:
-        raise VariableError(
-            f"Expected {role} to have the time {wanted[time]}, got {index[0]} to {index[-1]}."
-        )
-    return field.sel({TIME: wanted[time]}).compute()
+    if at not in index:
+        there = f"{index[0]} to {index[-1]}" if len(index) else "no step"
+        raise VariableError(f"Expected {role} to have the time {at}, got {there}.")
+    return field.sel({TIME: at}).compute()
 
 
-def _draw(figure: Figure, panels: dict[str, xr.DataArray], label: str) -> None:
+def _draw(
+    figure: Figure, panels: dict[str, xr.DataArray], about: xr.DataArray, aspect: float
+) -> None:
+    units = about.attrs.get("units", "1")
     fields = [panel for name, panel in panels.items() if name != "error"]
-    low = min(float(f.min()) for f in fields)
-    high = max(float(f.max()) for f in fields)
+    low = np.nanmin([float(f.min()) for f in fields])
+    high = np.nanmax([float(f.max()) for f in fields])
     row = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     image = None
     for axes, (name, panel) in zip(row, panels.items(), strict=True):
@@ -151,17 +185,17 @@ def _draw(figure: Figure, panels: dict[str, xr.DataArray], label: str) -> None:
             vmin=-limit if error else low,
             vmax=limit if error else high,
         )
-        axes.set_aspect("equal")
+        axes.set_aspect(aspect)
         axes.set_title(name)
         if error:
             rmse = float(np.sqrt((panel**2).mean()))
-            axes.set_title(f"error (bias {float(panel.mean()):.2g}, RMSE {rmse:.2g})")
-            figure.colorbar(mesh, ax=axes, shrink=0.8, label=label)
+            axes.set_title(f"error (bias {float(panel.mean()):.2g}, RMSE {rmse:.2g} {units})")
+            figure.colorbar(mesh, ax=axes, shrink=0.8, label=f"prediction - truth / {units}")
         else:
             image = mesh
     if image is not None:
         shared = [a for a, name in zip(row, panels, strict=True) if name != "error"]
-        figure.colorbar(image, ax=shared, shrink=0.8, label=label)
+        figure.colorbar(image, ax=shared, shrink=0.8, label=_label(about))
 
 
 def _label(variable: xr.DataArray) -> str:
@@ -172,8 +206,3 @@ def _label(variable: xr.DataArray) -> str:
 def _axis_label(name: str, attrs: object) -> str:
     units = dict(attrs).get("units") if isinstance(attrs, dict) else None
     return f"{name} / {units}" if units else name
-
-
-def _title(sr: Fields, name: str, time: int) -> str:
-    index = index_of(sr.data)
-    return name if index is None else f"{name}, {index[time]}"

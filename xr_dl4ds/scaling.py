@@ -60,7 +60,8 @@ class Scaler:
         found = found.assign_coords(statistic=["mean", "std", "valid", "largest"])
         for name, values in found.items():
             _check(str(name), values, role)
-        return cls(statistics=found.sel(statistic=["mean", "std", "valid"]))
+        kept = found.sel(statistic=["mean", "std", "valid"]).drop_attrs()
+        return cls(statistics=kept)
 
     def merge(self, other: Scaler) -> Scaler:
         """The statistics of both; those of `other` win."""

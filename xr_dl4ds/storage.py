@@ -6,7 +6,6 @@ place and renamed, so that a crash leaves either the old model or the new one.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -16,22 +15,15 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
+from xr_dl4ds import serialization
 from xr_dl4ds.exceptions import ModelFileError
-from xr_dl4ds.features import Features
-from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.fields import Grid
-from xr_dl4ds.grid.pairing import Pairing
-from xr_dl4ds.scaling import Scaler
 from xr_dl4ds.state import State
 
 #: Raised when a reader of the former version could not read the folder.
 FORMAT_VERSION = 1
 CONFIG, STATE, WEIGHTS = "config.json", "state.nc", "network.weights.h5"
-
-_GRIDS = ("source", "lr", "hr")
 
 
 def write(
@@ -69,15 +61,16 @@ def write(
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     draft.mkdir(parents=True)
     try:
-        _state_dataset(state, history).to_netcdf(draft / STATE, engine="netcdf4")
+        serialization.state_dataset(state, history).to_netcdf(draft / STATE, engine="netcdf4")
         save_weights(str(draft / WEIGHTS))
         config = {
             "format": "xr_dl4ds model",
             "format_version": FORMAT_VERSION,
             **options,
-            "state": _state_config(state),
+            "state": serialization.state_config(state),
             "sha256": {name: _digest(draft / name) for name in (STATE, WEIGHTS)},
         }
+        config["sha256"][CONFIG] = _own_digest(config)
         (draft / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         _swap(draft, folder)
     finally:
@@ -95,10 +88,11 @@ def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -
     PermissionError, NotADirectoryError
         When no folder can be made there.
     """
-    folder = pathlib.Path(path).expanduser().absolute()
+    folder = pathlib.Path(path).expanduser().resolve()  # a link stays, its target is replaced
     if folder.exists():
-        is_model = (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
-        empty = folder.is_dir() and not any(folder.iterdir())
+        inside = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        is_model = inside == {CONFIG, STATE, WEIGHTS}
+        empty = folder.is_dir() and not inside
         if is_model and not overwrite:
             raise FileExistsError(
                 f"Expected no model at {str(folder)!r} yet, got one. Choose another path or pass"
@@ -153,7 +147,8 @@ def read(path: str | os.PathLike[str]) -> tuple[State, dict[str, Any], xr.Datase
     if not folder.exists():
         raise FileNotFoundError(f"Expected a model folder at {str(folder)!r}, got nothing there.")
     config = _read_config(folder)
-    for name, expected in config["sha256"].items():
+    for name in (STATE, WEIGHTS):
+        expected = config["sha256"][name]
         if not (folder / name).is_file():
             raise ModelFileError(f"The model in {str(folder)!r} is damaged: {name} is missing.")
         if _digest(folder / name) != expected:
@@ -163,7 +158,13 @@ def read(path: str | os.PathLike[str]) -> tuple[State, dict[str, Any], xr.Datase
             )
     with xr.open_dataset(folder / STATE, engine="netcdf4") as stored:
         data = stored.load()
-    return _state(config["state"], data), config, _history(data), folder / WEIGHTS
+    try:
+        state, history = serialization.state(config["state"], data), serialization.history(data)
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"The model in {str(folder)!r} is damaged: {CONFIG} lacks {error}."
+        ) from error
+    return state, config, history, folder / WEIGHTS
 
 
 def _read_config(folder: pathlib.Path) -> dict[str, Any]:
@@ -186,114 +187,27 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
             f"Expected a model of format version {FORMAT_VERSION} or older, got {version!r} in"
             f" {str(folder)!r}. Upgrade with pip install -U xr_dl4ds."
         )
-    absent = {"network", "sampling", "training", "state", "sha256"} - set(config)
+    wanted = {"network", "sampling", "training", "provenance", "state", "sha256"}
+    absent = sorted(wanted - set(config))
+    if not absent:
+        absent = [f"sha256/{n}" for n in (STATE, WEIGHTS, CONFIG) if n not in config["sha256"]]
     if absent:
+        raise ModelFileError(f"The model in {str(folder)!r} is damaged: {CONFIG} lacks {absent}.")
+    if _own_digest(config) != config["sha256"][CONFIG]:
         raise ModelFileError(
-            f"The model in {str(folder)!r} is damaged: {CONFIG} lacks {sorted(absent)}."
+            f"The model in {str(folder)!r} is damaged: {CONFIG} is not the file that was saved."
+            " Copy it again from its source."
         )
     return config
+
+
+def _own_digest(config: Mapping[str, Any]) -> str:
+    """Digest of what the config says, but for this digest itself."""
+    sums = {k: v for k, v in config["sha256"].items() if k != CONFIG}
+    text = json.dumps({**config, "sha256": sums}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digest(path: pathlib.Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _state_config(state: State) -> dict[str, Any]:
-    pairing = state.pairing
-    return {
-        "features": dataclasses.asdict(state.features),
-        "scale": pairing.scale,
-        "method": pairing.method,
-        "grids": {name: _grid_config(getattr(pairing, name)) for name in _GRIDS},
-        "attrs": {n: _plain(a) for n, a in state.attrs.items()},
-        "units": _plain(state.units),
-        "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
-    }
-
-
-def _grid_config(grid: Grid) -> dict[str, Any]:
-    return {
-        "axes": [
-            {"name": a.name, "kind": a.kind, "attrs": _plain(a.attrs)} for a in (grid.y, grid.x)
-        ],
-        "mapping_name": grid.mapping_name,
-        "mapping": _plain(grid.mapping),
-    }
-
-
-def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as JSON values; arrays as lists."""
-    return {
-        str(k): v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v
-        for k, v in attrs.items()
-        if isinstance(v, (str, int, float, bool, list, tuple, np.ndarray, np.generic, type(None)))
-    }
-
-
-def _state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
-    """One flat dataset, every name prefixed by what it is."""
-    out: dict[str, xr.Variable] = {}
-    for role in _GRIDS:
-        grid: Grid = getattr(state.pairing, role)
-        for letter, axis in (("y", grid.y), ("x", grid.x)):
-            out[f"{role}_{letter}"] = xr.Variable(f"{role}_{letter}", axis.values)
-    for name, values in state.scaler.statistics.items():
-        out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
-    for name, values in state.static.items():
-        out[f"static_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy())
-    for name, values in state.never.items():
-        out[f"never_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy().astype("i1"))
-    for name, column in history.variables.items():
-        out[f"history_{name}"] = xr.Variable("history_epoch", column.to_numpy(), column.attrs)
-    return xr.Dataset(out)
-
-
-def _state(config: Mapping[str, Any], data: xr.Dataset) -> State:
-    grids = {name: _grid(config["grids"][name], data, name) for name in _GRIDS}
-    hr: Grid = grids["hr"]
-    fields = config["features"]
-    features = Features(
-        **{k: tuple(v) for k, v in fields.items() if k != "mask"}, mask=fields["mask"]
-    )
-    statistics = {
-        name.removeprefix("statistics_"): ("statistic", data[name].to_numpy())
-        for name in map(str, data.data_vars)
-        if name.startswith("statistics_")
-    }
-
-    def on_hr(prefix: str, dtype: str, names: Any) -> xr.Dataset:
-        found = {n: (("y", "x"), data[f"{prefix}_{n}"].to_numpy().astype(dtype)) for n in names}
-        return xr.Dataset(found, coords=hr.coords)
-
-    static = on_hr("static", "f4", features.static)
-    for name, attrs in config["static_attrs"].items():
-        static[name].attrs = dict(attrs)
-    return State(
-        features=features,
-        pairing=Pairing(scale=config["scale"], method=config["method"], **grids),
-        scaler=Scaler(
-            statistics=xr.Dataset(statistics, coords={"statistic": ["mean", "std", "valid"]})
-        ),
-        static=static,
-        never=on_hr("never", "bool", features.targets),
-        attrs=config["attrs"],
-        units=config["units"],
-    )
-
-
-def _grid(config: Mapping[str, Any], data: xr.Dataset, name: str) -> Grid:
-    axes = {
-        letter: Axis(values=data[f"{name}_{letter}"].to_numpy(), **about)
-        for letter, about in zip(("y", "x"), config["axes"], strict=True)
-    }
-    return Grid(**axes, mapping_name=config["mapping_name"], mapping=config["mapping"])
-
-
-def _history(data: xr.Dataset) -> xr.Dataset:
-    names = [n for n in map(str, data.variables) if n.startswith("history_")]
-    found = {
-        n.removeprefix("history_"): ("epoch", data[n].to_numpy(), dict(data[n].attrs))
-        for n in names
-    }
-    return xr.Dataset(found).set_coords("epoch")

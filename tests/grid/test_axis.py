@@ -250,22 +250,24 @@ def test_in_layout_of_longitudes_across_the_seam():
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
-@pytest.mark.parametrize("first", [-10, -1, 20, 178])
-def test_in_layout_of_follows_cells_direction_and_convention(layout, first):
-    axis = lon(*LAYOUTS[layout](first + 2.0 * np.arange(6)))
+@pytest.mark.parametrize("first", [-10, -3, -1, 20, 178])
+@pytest.mark.parametrize("size", [3, 6])
+def test_in_layout_of_follows_cells_direction_and_convention(layout, first, size):
+    axis = lon(*LAYOUTS[layout](first + 2.0 * np.arange(size)))
     fine = refine(axis, 3)
     values, order = in_layout_of(axis, fine, 3)
     sign = -1 if "descending" in layout else 1
     # HR cells lie 2/3 apart around the LR centre, in the direction in which the caller goes
     expected = axis.values[:, None] + sign * np.array([-2 / 3, 0, 2 / 3])
-    np.testing.assert_allclose(values.reshape(6, 3), expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(values.reshape(size, 3), expected, rtol=0, atol=1e-9)
     np.testing.assert_allclose(fine[order] % 360, values % 360, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
-@pytest.mark.parametrize("first", [-10, -1, 20, 178])
-def test_bounds_belong_to_their_cells(layout, first):
-    axis = lon(*LAYOUTS[layout](first + 2.0 * np.arange(6)))
+@pytest.mark.parametrize("first", [-10, -3, -1, 20, 178])
+@pytest.mark.parametrize("size", [3, 6])
+def test_bounds_belong_to_their_cells(layout, first, size):
+    axis = lon(*LAYOUTS[layout](first + 2.0 * np.arange(size)))
     sign = -1 if "descending" in layout else 1
     # each cell is 2 wide around its centre; bounds rise where the centres rise
     expected = axis.values[:, None] + sign * np.array([-1.0, 1.0])

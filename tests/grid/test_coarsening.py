@@ -128,8 +128,9 @@ def test_attributes_of_variables_axes_and_the_dataset():
     actual = coarsen(ds, 4)
     assert actual.attrs == ds.attrs
     assert actual.t2m.attrs == {**ds.t2m.attrs, "cell_methods": "time: point area: mean"}
-    assert actual.latitude.attrs == {**ds.latitude.attrs, "bounds": "latitude_bnds"}
-    assert actual.longitude.attrs == {**ds.longitude.attrs, "bounds": "longitude_bnds"}
+    for name, axis in (("latitude", "Y"), ("longitude", "X")):
+        expected = {**ds[name].attrs, "axis": axis, "bounds": f"{name}_bnds"}
+        assert actual[name].attrs == expected
     xr.testing.assert_identical(
         actual[["note", "nao"]].drop_attrs(), ds[["note", "nao"]].drop_attrs()
     )
@@ -289,6 +290,16 @@ def test_blocks_are_made_of_neighbours_in_any_layout(layout, first):
     np.testing.assert_allclose(fields(coarsen(ds, 4)).data.t, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("layout", ["0..360, sorted", "0..360, sorted, descending"])
+def test_trim_leaves_no_hole_where_longitudes_are_rolled(layout):
+    # 13 columns -3.5 ... 8.5; the last by position, 359.5 or 0.5, lies in the middle of the region
+    ds = field(40.0 + np.arange(8), LAYOUTS[layout](np.arange(-3.5, 9)))
+    actual = trim_fields(fields(ds), 4, trim=True)
+    np.testing.assert_allclose(np.diff(actual.data.x), np.ones(11))
+    expected = fields(coarsen(ds, 4, trim=True)).data
+    xr.testing.assert_allclose(coarsened(actual, 4).data, expected)
+
+
 @pytest.mark.parametrize("falls", [True, False])
 def test_trim_fields_drops_what_is_last_in_the_users_layout(falls):
     ds = analytic(time=2, y=9, x=14)
@@ -318,7 +329,8 @@ def test_era5_in_blocks_of_four():
     actual = coarsen(hr, 4)
     np.testing.assert_allclose(actual.t2m, hr.t2m.coarsen(BLOCKS).mean(), rtol=1e-6)
     np.testing.assert_array_equal(actual.latitude[:2], [57.625, 56.625])
-    np.testing.assert_array_equal(actual.longitude[:2], [-9.625, -8.625])  # exactly
+    expected = hr.longitude.values.reshape(-1, 4).mean(axis=1)  # -9.625, -8.625, ... to the bit
+    np.testing.assert_array_equal(actual.longitude, expected)
 
 
 @pytest.mark.parametrize("decode_coords", [True, "all"])

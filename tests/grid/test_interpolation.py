@@ -248,6 +248,7 @@ def test_no_link_to_a_grid_mapping_that_is_not_there(as_coordinate):
     lr.t2m.attrs["grid_mapping"] = "crs"
     actual = interpolate(lr, hr, "bilinear", Dims())
     assert actual.t2m.attrs.get("grid_mapping") in {None, *actual.variables}
+    assert lr.t2m.attrs["grid_mapping"] == "crs"
 
 
 # --- messages -------------------------------------------------------------------------------

@@ -199,6 +199,18 @@ def test_a_global_model_covers_any_region(lr_first, hr_first, straight, offset):
     np.testing.assert_allclose(pairing.bring(lr).t[0], expected, atol=0.01)
 
 
+@pytest.mark.parametrize("straight", [None, "bilinear"])
+@pytest.mark.parametrize("offset", [0.0, 1.5])
+def test_a_region_in_global_hr_is_not_cut_at_its_break(straight, offset):
+    lr = field(np.arange(42.0, 60, 4), -10 + offset + np.arange(0, 24, 4.0))
+    hr = field(np.arange(-89.5, 90), np.arange(0.5, 360))
+    pairing, cut = pair(fields(lr), fields(hr), straight=straight, trim=True)
+    assert cut.grid.x.size >= 20  # of 24; 12 east of Greenwich
+    x, y = pairing.hr.x.canonical, pairing.hr.y.canonical[:, None]
+    expected = np.cos(np.deg2rad(x - 20)) + y / 50
+    np.testing.assert_allclose(cut.data.t[0], expected, atol=1e-9)
+
+
 def test_the_globe_in_two_conventions():
     lr = field(np.arange(-88, 90, 4.0), np.arange(2, 360, 4.0))
     hr = field(np.arange(-89, 90, 2.0), np.arange(-179, 180, 2.0))

@@ -110,7 +110,8 @@ class Axis:
     @property
     def falls(self) -> bool:
         """True where the user's values decrease, but for a step across the seam."""
-        return bool(np.median(np.diff(self.order)) < 0)
+        steps = np.diff(self.order) % self.size
+        return bool(steps[0] == self.size - 1 and (self.size > 2 or self.order[0] == 1))
 
     def in_one_run(self) -> tuple[Axis, np.ndarray]:
         """The same cells with neighbours side by side, in the user's direction, and their order.

@@ -138,7 +138,7 @@ def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
         dim: before.order.argsort()[after.order]  # the user's positions, found in canonical order
         for dim, before, after in (
             (Y, fields.grid.y, grid.y),
-            (X, fields.grid.x, grid.x),
+            (X, fields.grid.x.in_one_run()[0], grid.x),
         )
     }
     return dataclasses.replace(
@@ -149,7 +149,7 @@ def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
 def trimmed(grid: Grid, scale: int, *, trim: bool) -> Grid:
     """The grid without the cells left over; a `GridError` if there are any and `trim` is False."""
     keep = leftover_free(grid, scale, trim=trim)
-    y, x = grid.y, grid.x
+    y, (x, _) = grid.y, grid.x.in_one_run()
     return dataclasses.replace(grid, y=y.replace(y.values[keep[Y]]), x=x.replace(x.values[keep[X]]))
 
 

@@ -76,7 +76,7 @@ def _with_time_bounds(
         return out, attrs
     of = source[name]
     bounds = of.attrs.get("bounds") or of.encoding.get("bounds")
-    if bounds not in source.variables or set(source[bounds].dims) - {name} & set(out.dims):
+    if bounds not in source.variables or source[bounds].dims[:-1] != (name,):
         return out, attrs
     out = out.assign_coords({bounds: source[bounds].variable.copy()})
     out[bounds].attrs = {}

@@ -174,6 +174,7 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
     """
     require_overlap(lr.grid, hr.grid, "the LR data", "the HR data")
     lr = facing(lr, hr.grid)
+    hr = hr if lr.grid.x.periodic else facing(hr, lr.grid)
     nesting = nest(lr.grid, hr.grid)
     if nesting is not None:
         if nesting.scale < 2:

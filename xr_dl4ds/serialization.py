@@ -1,0 +1,126 @@
+"""A model's `State` as plain JSON values and one flat dataset, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.features import Features
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.pairing import Pairing
+from xr_dl4ds.scaling import Scaler
+from xr_dl4ds.state import State
+
+_GRIDS = ("source", "lr", "hr")
+
+
+def state_config(state: State) -> dict[str, Any]:
+    """Names, attributes and layouts of a state as JSON values."""
+    pairing = state.pairing
+    return {
+        "features": dataclasses.asdict(state.features),
+        "scale": pairing.scale,
+        "method": pairing.method,
+        "grids": {name: _grid_config(getattr(pairing, name)) for name in _GRIDS},
+        "attrs": {n: _plain(a) for n, a in state.attrs.items()},
+        "units": _plain(state.units),
+        "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
+    }
+
+
+def _grid_config(grid: Grid) -> dict[str, Any]:
+    return {
+        "axes": [
+            {"name": a.name, "kind": a.kind, "attrs": _plain(a.attrs)} for a in (grid.y, grid.x)
+        ],
+        "mapping_name": grid.mapping_name,
+        "mapping": _plain(grid.mapping),
+    }
+
+
+def _plain(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes as JSON values: arrays as lists, what JSON cannot tell left out."""
+    plain = {}
+    for key, value in attrs.items():
+        value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        if isinstance(value, (list, tuple)):
+            value = [v.item() if isinstance(v, np.generic) else v for v in value]
+        values = value if isinstance(value, list) else [value]
+        if all(isinstance(v, (str, int, float, bool, type(None))) for v in values):
+            plain[str(key)] = value
+    return plain
+
+
+def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
+    """One flat dataset, every name prefixed by what it is."""
+    out: dict[str, xr.Variable] = {}
+    for role in _GRIDS:
+        grid: Grid = getattr(state.pairing, role)
+        for letter, axis in (("y", grid.y), ("x", grid.x)):
+            out[f"{role}_{letter}"] = xr.Variable(f"{role}_{letter}", axis.values)
+    for name, values in state.scaler.statistics.items():
+        out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
+    for name, values in state.static.items():
+        out[f"static_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy())
+    for name, values in state.never.items():
+        out[f"never_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy().astype("i1"))
+    for name, column in history.variables.items():
+        out[f"history_{name}"] = xr.Variable("history_epoch", column.to_numpy(), column.attrs)
+    return xr.Dataset(out)
+
+
+def state(config: Mapping[str, Any], data: xr.Dataset) -> State:
+    """The state that `state_config` and `state_dataset` describe."""
+    grids = {name: _grid(config["grids"][name], data, name) for name in _GRIDS}
+    hr: Grid = grids["hr"]
+    fields = config["features"]
+    features = Features(
+        **{k: tuple(v) for k, v in fields.items() if k != "mask"}, mask=fields["mask"]
+    )
+    statistics = {
+        name.removeprefix("statistics_"): ("statistic", data[name].to_numpy())
+        for name in map(str, data.data_vars)
+        if name.startswith("statistics_")
+    }
+
+    def on_hr(prefix: str, dtype: str, names: Any) -> xr.Dataset:
+        found = {n: (("y", "x"), data[f"{prefix}_{n}"].to_numpy().astype(dtype)) for n in names}
+        return xr.Dataset(found, coords=hr.coords)
+
+    static = on_hr("static", "f4", features.static)
+    for name, attrs in config["static_attrs"].items():
+        static[name].attrs = dict(attrs)
+    return State(
+        features=features,
+        pairing=Pairing(scale=config["scale"], method=config["method"], **grids),
+        scaler=Scaler(
+            statistics=xr.Dataset(statistics, coords={"statistic": ["mean", "std", "valid"]})
+        ),
+        static=static,
+        never=on_hr("never", "bool", features.targets),
+        attrs=config["attrs"],
+        units=config["units"],
+    )
+
+
+def _grid(config: Mapping[str, Any], data: xr.Dataset, name: str) -> Grid:
+    axes = {
+        letter: Axis(values=data[f"{name}_{letter}"].to_numpy(), **about)
+        for letter, about in zip(("y", "x"), config["axes"], strict=True)
+    }
+    return Grid(**axes, mapping_name=config["mapping_name"], mapping=config["mapping"])
+
+
+def history(data: xr.Dataset) -> xr.Dataset:
+    """The learning curve that `state_dataset` put beside the state."""
+    names = [n for n in map(str, data.variables) if n.startswith("history_")]
+    found = {
+        n.removeprefix("history_"): ("epoch", data[n].to_numpy(), dict(data[n].attrs))
+        for n in names
+    }
+    return xr.Dataset(found).set_coords("epoch")
