@@ -57,7 +57,9 @@ def predict(state: State, request: Request, apply: Apply, provenance: Mapping[st
         As the LR data were given, when there is one target.
     """
     source = as_dataset(request.lr, ROLE)
-    fields = facing(_lr_fields(state, source, request), state.pairing.source)
+    fields = _lr_fields(state, source, request)
+    if state.pairing.source.x.periodic:
+        fields = facing(fields, state.pairing.source)
     placement = state.pairing.place(fields.grid)
     varying = state.pairing.bring(fields)
     if TIME not in varying.sizes:

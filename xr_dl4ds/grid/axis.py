@@ -127,7 +127,7 @@ class Axis:
     def periodic(self) -> bool:
         """True for longitudes that go once around the globe."""
         gap = 360 - (self.canonical[-1] - self.canonical[0])
-        return self.kind == "longitude" and abs(gap - self.spacing) < 0.01 * self.spacing
+        return self.kind == "longitude" and bool(abs(gap - self.spacing) < 0.01 * self.spacing)
 
     def same_cells(self, other: Axis) -> bool:
         """Whether both have the same canonical centres, to `TOLERANCE` of a cell."""

@@ -66,7 +66,8 @@ class Pairing:
 
     def bring(self, fields: Fields) -> xr.Dataset:
         """LR fields on `source`, or elsewhere with the spacing of `lr`, for the network."""
-        fields = facing(fields, self.source)
+        if self.source.x.periodic:
+            fields = facing(fields, self.source)
         if not fields.grid.same_cells(self.source):
             return fields.data
         if self.method != "nested":
