@@ -40,7 +40,9 @@ def execute(book: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in book.cells:
         cell.metadata.pop("execution", None)  # times of day
         if "outputs" in cell:
-            cell.outputs = [tidy(one) for one in cell.outputs if not is_start_up_note(one)]
+            told = [tidy(one) for one in cell.outputs if not is_start_up_note(one)]
+            bars = [one for one in told if one.get("name") == "stderr"]
+            cell.outputs = [one for one in told if one.get("name") != "stderr"] + bars[-1:]
     return book
 
 
