@@ -161,6 +161,7 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (Supervised, {"min_delta": -0.1}, r"`min_delta` to be a finite number >= 0, got -0\.1"),
         (Supervised, {"early_stopping": None}, r"`early_stopping` to be True or False, got None"),
         (Supervised, {"verbose": 2}, r"`verbose` to be True or False, got 2"),
+        (Supervised, {"verbose": "1"}, r"`verbose` to be True or False, got '1'"),
     ],
     ids=lambda v: str(v) if isinstance(v, dict) else None,
 )
@@ -242,3 +243,8 @@ def test_route_names_the_nearest_of_an_unknown_option():
 def test_route_refuses_objects_of_another_class(given, message):
     with pytest.raises(TypeError, match=message):
         config.route(given, {})
+
+
+def test_verbose_may_be_spelled_as_in_keras():
+    assert Supervised(verbose=0) == Supervised(verbose=False)
+    assert Supervised(verbose=1).verbose is True

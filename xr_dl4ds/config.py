@@ -213,6 +213,8 @@ class Supervised:
         _positive("learning_rate", self.learning_rate)
         _positive("min_delta", self.min_delta, zero=True)
         _flag("early_stopping", self.early_stopping)
+        if type(self.verbose) is int and self.verbose in (0, 1):  # Keras's spelling
+            object.__setattr__(self, "verbose", bool(self.verbose))
         _flag("verbose", self.verbose)
 
     def _check_loss(self) -> None:
