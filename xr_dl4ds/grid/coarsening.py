@@ -103,12 +103,13 @@ def _coordinate_mean(coordinate: xr.DataArray, blocks: dict[str, int]) -> xr.Dat
         coordinate.attrs.get("standard_name") == "longitude"
         or str(coordinate.attrs.get("units", "")).lower() == "degrees_east"
     )
+    lowest = plain.min()
     if is_longitude:  # by whole turns as near to the middle as can be, so that no block has a seam
         middle = plain.isel({d: plain.sizes[d] // 2 for d in plain.dims}, drop=True)
         plain = middle + (plain - middle + 180) % 360 - 180
     mean = plain.coarsen(blocks, boundary="exact").mean()
     if is_longitude:
-        mean = xr.where(coordinate.min() < 0, (mean + 180) % 360 - 180, mean % 360)
+        mean = xr.where(lowest < 0, (mean + 180) % 360 - 180, mean % 360)
     return mean.assign_attrs(coordinate.attrs)
 
 
