@@ -2,3 +2,4 @@
 
 from xr_dl4ds.networks.generator import Ports as Ports
 from xr_dl4ds.networks.generator import generator as generator
+from xr_dl4ds.networks.settings import own_keras as own_keras

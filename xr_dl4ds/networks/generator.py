@@ -20,6 +20,7 @@ from xr_dl4ds.config import Network
 from xr_dl4ds.layers import Interpolation
 from xr_dl4ds.networks.backbones import BACKBONES, backbone
 from xr_dl4ds.networks.blocks import conv
+from xr_dl4ds.networks.settings import own_keras
 from xr_dl4ds.networks.upsampling import UPSAMPLINGS
 
 
@@ -139,11 +140,10 @@ def _building(seed: int, precision: str) -> Iterator[None]:
 
     Keras draws the default seed of each initializer from Python's `random`.
     """
-    state, policy = random.getstate(), keras.config.dtype_policy()
-    try:
-        random.seed(seed)
-        keras.config.set_dtype_policy(precision)
-        yield
-    finally:
-        random.setstate(state)
-        keras.config.set_dtype_policy(policy)
+    state = random.getstate()
+    with own_keras(precision):
+        try:
+            random.seed(seed)
+            yield
+        finally:
+            random.setstate(state)

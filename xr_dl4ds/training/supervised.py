@@ -14,6 +14,7 @@ from xr_dl4ds import losses
 from xr_dl4ds.batches import Batches, Samples
 from xr_dl4ds.config import Sampling, Supervised
 from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.networks import own_keras
 from xr_dl4ds.training.callbacks import KeepBest, Progress, Record, StopIfNotFinite
 
 logger = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class SupervisedStep(keras.Model):
         return {"loss": self.tracker.result()}
 
 
+@own_keras()
 def train(
     network: keras.Model,
     samples: Samples,
