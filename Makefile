@@ -50,7 +50,7 @@ docs: $(VENV)/.docs  ## build the pages in docs/_build/html
 dev: $(VENV)/.dev  ## install everything for development
 
 clean:  ## remove the environment and everything built
-	rm -rf "$(VENV)" build dist *.egg-info docs/_build .pytest_cache .hypothesis \
+	rm -rf "$(VENV)" build dist *.egg-info docs/_build docs/generated xr_dl4ds_demo .pytest_cache .hypothesis \
 	    .mypy_cache .ruff_cache .import_linter_cache
 	find xr_dl4ds tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 

@@ -209,7 +209,7 @@ def test_trim_is_the_cure_for_a_scale_that_does_not_divide(hr):
 PREDICTIONS = {
     "missing": (
         lambda lr, hr: lr.rename(t2m="tm2"),
-        r"Expected the LR data to have \['t2m'\].*Did you mean 'tm2'\? Rename it",
+        r"Expected the LR data to have \['t2m'\].*Did you mean 'tm2'\? Add it, or rename",
     ),
     "units": (
         lambda lr, hr: lr.assign(t2m=lr.t2m.assign_attrs(units="degC")),

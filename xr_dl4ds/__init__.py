@@ -18,3 +18,8 @@ from xr_dl4ds.provenance import version as _version
 __version__ = _version()
 
 __all__ = ["Downscaler", "Network", "Sampling", "Supervised", "load", "tutorial"]
+
+
+def __dir__() -> list[str]:
+    """What a user has use for; modules stay importable by name."""
+    return [*__all__, "__version__"]

@@ -150,7 +150,7 @@ class DownscaleAccessor:
         network, sampling, training : Network, Sampling, Supervised, optional
             Options.
         **options
-            Any field of the three, flat: ``epochs=20``, ``backbone="convnet"``. They win.
+            Any field of the three, flat: ``epochs=20``, ``backbone="convnet"``; they win.
 
         Returns
         -------

@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--data", metavar="FILE", help="NetCDF file or Zarr store of HR fields")
     one.add_argument("--variable", metavar="NAME", help="which one (with --data)")
-    one.add_argument("--scale", type=int, default=4, help="HR cells in an LR cell (default: 4)")
+    one.add_argument(
+        "--scale", type=int, default=4, help="HR cells along one edge of an LR cell (default: 4)"
+    )
     one.add_argument("--static", metavar="FILE", help="file of static fields (with --data)")
     one.add_argument("--epochs", type=int, default=20, help="default: 20")
     one.add_argument("--seed", type=int, default=0, help="default: 0")
@@ -103,6 +105,9 @@ def demo(options: argparse.Namespace) -> None:
         scale=options.scale, static=static, trim=True, epochs=options.epochs, seed=options.seed
     )
     _say(f"... in {time.perf_counter() - start:.0f} s.\n{model!r}")
+    before, after = standardize(data, Dims(), "the data").grid.shape, model.state.pairing.hr.shape
+    if before != after:
+        _say(f"Scale {options.scale} does not divide {before} cells: the first {after} were used.")
     lr = test[[variable]].downscale.coarsen(options.scale, trim=True)
     prediction = lr.downscale.predict(model)
     scores = prediction.downscale.evaluate(test[[variable]])

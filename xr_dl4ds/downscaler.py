@@ -223,6 +223,7 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
             network.get_weights(),
             period=prepared.period,
             best_epoch=trained.best_epoch,
+            perfect_prognosis=inputs.lr is None,
         ),
     )
 

@@ -74,8 +74,11 @@ def plot(
     sr = standardize(ds, dims, "the prediction")
     name = _choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
-    if not -steps <= time < steps:
-        raise VariableError(f"Expected `time` to be a position among {steps} steps, got {time}.")
+    if not isinstance(time, (int, np.integer)) or not -steps <= time < steps:
+        raise VariableError(
+            f"Expected `time` to be a position among {steps} steps, got {time!r}. Select a date"
+            " first: .sel(time=['2001-01-02T06'])."
+        )
     at = _time_of(ds, sr, time)
     panels = {"prediction": _step(sr, name, time, None, "the prediction")}
     if lr is not None:
@@ -86,8 +89,8 @@ def plot(
         panels["truth"] = _step(truth, name, time, at, "the truth")
         inner = window(truth.grid, sr.grid)
         if inner is not None:
-            on_cells = panels["truth"].isel(inner).assign_coords(sr.grid.coords)
-            panels["error"] = panels["prediction"] - on_cells
+            panels["truth"] = panels["truth"].isel(inner).assign_coords(sr.grid.coords)
+            panels["error"] = panels["prediction"] - panels["truth"]
     figure = _new_figure(sr.grid, len(panels))
     _draw(figure, panels, sr.data[name], _aspect(sr.grid))
     figure.suptitle(name if at is None else f"{name}, {at}")

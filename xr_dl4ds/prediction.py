@@ -88,7 +88,9 @@ def _lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
         name = missing[0]
         others = [str(n) for n in source.data_vars]
         hint = nearest(name, others)
-        cure = "Pass it as predictors=." if name in state.features.predictors else "Rename it."
+        cure = "Add it, or rename the one that is meant."
+        if name in state.features.predictors:
+            cure = "Pass it as predictors=."
         raise VariableError(
             f"Expected {ROLE} to have {missing}, on which the model was fitted, got {others}."
             f"{hint} {cure}"

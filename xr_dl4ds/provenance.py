@@ -21,6 +21,7 @@ def provenance(
     *,
     period: tuple[str, str],
     best_epoch: int,
+    perfect_prognosis: bool,
 ) -> dict[str, Any]:
     """Describe a fitted model.
 
@@ -36,6 +37,8 @@ def provenance(
         First and last time of training.
     best_epoch : int
         The epoch, counted from 1, whose weights these are.
+    perfect_prognosis : bool
+        Whether LR fields were made from the HR ones; False for explicit pairs (MOS).
 
     Returns
     -------
@@ -55,6 +58,7 @@ def provenance(
         "model": digest.hexdigest(),
         "scale": state.pairing.scale,
         "pairing": state.pairing.method,
+        "perfect_prognosis": perfect_prognosis,
         "targets": list(state.features.targets),
         "predictors": list(state.features.predictors),
         "static": list(state.features.static),

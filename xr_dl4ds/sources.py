@@ -132,6 +132,9 @@ def static_fields(inputs: Inputs, lr: Fields, hr: Fields, pairing: Pairing) -> x
                 )
             found[str(name)] = variable.astype("f4")
     extra = [n for n in lr.static if n not in found] if inputs.lr is not None else []
+    known = [n for n in lr.static if n in found] if inputs.lr is not None else []
+    if known:
+        logger.info("static fields of the LR data that HR has too are not used: %s", known)
     if extra:
         logger.info("static fields of the LR data are interpolated to HR cells: %s", extra)
         found |= {

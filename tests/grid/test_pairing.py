@@ -149,6 +149,15 @@ def test_scale_left_over_without_nesting_can_be_trimmed():
     assert (pairing.hr.shape, pairing.lr.shape, cut.data.t.shape) == ((9, 9), (3, 3), (2, 9, 9))
 
 
+def test_what_our_own_cut_leaves_over_is_trimmed():
+    # LR points that are every fourth HR point: their outer cells end within the HR domain
+    hr = plane(16, 16)
+    lr = Grid(y=plane(4, 4, step=4, y0=-1.5).y, x=plane(4, 4, step=4, x0=-1.5).x)
+    pairing, cut = paired(lr, hr)
+    assert pairing.method == "conservative"
+    assert cut.grid.shape == (12, 12)  # 14 of 16 cells are covered, 12 are whole LR cells
+
+
 def test_every_fourth_point_is_not_a_nested_pair():
     hr = plane(16, 16)
     lr = Grid(y=plane(4, 4, step=4, y0=-1.5).y, x=plane(4, 4, step=4, x0=-1.5).x)

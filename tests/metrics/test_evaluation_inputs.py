@@ -1,5 +1,7 @@
 """Whatever the layout of what is scored, the scores are the same; and what cannot be scored."""
 
+import json
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -222,3 +224,19 @@ def test_errors_say_the_cure(prediction, truth, case):
     arguments, options = make(prediction, truth)
     with pytest.raises(kind, match=match):
         evaluate(*arguments, **options)
+
+
+def test_the_baselines_of_a_mos_prediction_are_told_to_need_lr(prediction, truth, caplog):
+    note = {"scale": 4, "perfect_prognosis": False}
+    mos = prediction.assign_attrs({PROVENANCE: json.dumps(note)})
+    evaluate(mos, truth)
+    assert "pass lr= for a fair comparison" in caplog.text
+    caplog.clear()
+    evaluate(mos, truth, lr=truth.downscale.coarsen(4))
+    assert not caplog.text
+
+
+def test_a_scale_of_one_is_no_scale_for_baselines(prediction, truth):
+    straight = prediction.assign_attrs({PROVENANCE: json.dumps({"scale": 1})})
+    with pytest.raises(GridError, match=r"Pass lr="):
+        evaluate(straight, truth)

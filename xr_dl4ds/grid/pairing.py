@@ -188,6 +188,7 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
             scale=nesting.scale, method="nested", source=lr.grid, lr=common, hr=cut.grid
         )
         return pairing, cut
+    whole = hr.grid.shape
     hr = _covered(hr, lr.grid)
     if straight is not None:
         logger.warning("LR and HR cells do not nest: LR is interpolated to HR cells (%s)", straight)
@@ -195,7 +196,8 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
     scale = round(float(np.mean(ratio(lr.grid, hr.grid))))
     if scale < 2:
         raise _not_finer(lr.grid, hr.grid)
-    hr = trim_fields(hr, scale, trim=trim)
+    # what our own cut leaves over is no choice of the caller's
+    hr = trim_fields(hr, scale, trim=trim or hr.grid.shape != whole)
     logger.warning(
         "LR and HR cells do not nest: LR is regridded (conservative) to %d x %d HR cells",
         scale,

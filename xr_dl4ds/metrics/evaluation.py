@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Hashable
 from typing import Any
 
@@ -19,6 +20,8 @@ from xr_dl4ds.grid.regrid import interpolate, require_cover, window
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.metrics.pointwise import ERRORS, SCORES
 from xr_dl4ds.units import require_units
+
+logger = logging.getLogger(__name__)
 
 Data = xr.Dataset | xr.DataArray
 
@@ -90,7 +93,14 @@ def evaluate(
     truth_fields = in_order(_read(truth, dims, "the truth"), "the truth")
     names = _common_names(given, truth_fields)
     pair = _on_common_cells(given.pick(names), truth_fields.pick(names))
-    scale = provenance_of(prediction).get("scale") if scale is None else scale
+    noted = provenance_of(prediction)
+    if scale is None and noted.get("scale", 1) > 1:
+        scale = noted["scale"]
+    if lr is None and not noted.get("perfect_prognosis", True):
+        logger.warning(
+            "the model was fitted on LR/HR pairs, but the baselines interpolate the averaged truth,"
+            " which is better than its LR: pass lr= for a fair comparison"
+        )
     low = None if lr is None else _read(lr, dims, "the LR data")
     baselines = _baselines(pair[1], low, scale, names)
     scores = [_score(name, pair, baselines) for name in names]
