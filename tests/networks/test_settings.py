@@ -1,3 +1,5 @@
+import concurrent.futures
+
 import keras
 import numpy as np
 import pytest
@@ -48,4 +50,17 @@ def test_a_model_does_not_depend_on_the_callers_settings(others, tmp_path):
     assert settings() == others
     with own_keras():
         expected = low.downscale.predict(hr.downscale.fit(**TINY)).t2m
+    np.testing.assert_array_equal(actual, expected)
+
+
+def test_threads_that_fit_at_once_get_what_each_would_get_alone():
+    hr = analytic()
+
+    def weights(seed):
+        model = hr.downscale.fit(**TINY, seed=seed)
+        return np.concatenate([w.ravel() for w in model.network.get_weights()])
+
+    expected = [weights(seed) for seed in range(3)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        actual = list(pool.map(weights, range(3)))
     np.testing.assert_array_equal(actual, expected)

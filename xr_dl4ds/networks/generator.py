@@ -140,8 +140,8 @@ def _building(seed: int, precision: str) -> Iterator[None]:
 
     Keras draws the default seed of each initializer from Python's `random`.
     """
-    state = random.getstate()
     with own_keras(precision):
+        state = random.getstate()
         try:
             random.seed(seed)
             yield
