@@ -182,6 +182,14 @@ ALONE = {
         lambda hr: (hr, {"scale": 2, "predictors": later(hr[["t2m"]].rename(t2m="z"), 90)}),
         "no time in common",
     ),
+    "a name with a slash": (
+        lambda hr: (hr.rename(t2m="t/2m"), {"scale": 2}),
+        r"names that NetCDF can hold, got 't/2m'. Rename it",
+    ),
+    "a reserved name": (
+        lambda hr: (hr.rename(t2m="statistic"), {"scale": 2}),
+        r"named otherwise than 'statistic'.*Rename it with .rename\(statistic=",
+    ),
     "hr as a number": (
         lambda hr: (hr, {"hr": 4}),
         "an xarray Dataset or DataArray, got int: 4. Options and the scale are passed by name",

@@ -179,6 +179,38 @@ def test_lr_gaps_come_out_as_gaps_of_their_step_alone(model, lr):
     np.testing.assert_array_equal(actual.isnull(), expected)
 
 
+def test_lr_gaps_in_the_validation_part_alone_are_not_scored(hr):
+    low = hr[["t2m"]].downscale.coarsen(2)
+    gap = low.copy(deep=True)
+    gap.t2m[7, 0, 0] = np.nan  # in the held-out step alone
+    wrong = hr.copy(deep=True)
+    wrong.t2m[7, 0:2, 0:2] = 1e6  # below the gap: must not count
+    one = gap.downscale.fit(hr, **TINY)
+    two = gap.downscale.fit(wrong, **TINY)
+    np.testing.assert_array_equal(one.history.val_loss, two.history.val_loss)
+
+
+def test_a_target_named_like_the_grid_mapping_is_kept(hr):
+    named = hr.rename(t2m="crs")
+    model = named.downscale.fit(scale=2, **TINY)
+    actual = named[["crs"]].downscale.coarsen(2).downscale.predict(model)
+    assert actual.crs.dims == ("time", "latitude", "longitude")
+    assert actual.crs.attrs["grid_mapping"] == "crs_mapping"
+
+
+def test_half_precision_fields_do_not_overflow(hr):
+    half = hr.astype("f2")
+    actual = half.downscale.coarsen(4)
+    np.testing.assert_allclose(actual.t2m, hr.downscale.coarsen(4).t2m, atol=0.2)
+
+
+def test_prediction_in_other_processes(model, lr):
+    expected = lr.downscale.predict(model)
+    lazy = lr.chunk(time=4).downscale.predict(model)
+    actual = lazy.compute(scheduler="processes", num_workers=1)
+    np.testing.assert_allclose(actual.t2m, expected.t2m, atol=1e-5)
+
+
 def test_several_targets_and_predictors_on_their_own_grid(hr):
     rng = np.random.default_rng(0)
     hr["pr"] = hr.t2m.copy(data=rng.gamma(2, size=hr.t2m.shape).astype("f4"))

@@ -85,6 +85,8 @@ def georeference(
     import rioxarray  # noqa: F401  registers .rio, so that prediction.rio.to_raster works
 
     crs = crs_of(grid)
+    if crs is not None and crs[0] in data.data_vars:  # a target of that name stays
+        crs = (f"{crs[0]}_mapping", crs[1])
     out = with_times(with_axes(data.copy(), named_axes(grid, crs)), source)
     for name in out.data_vars:
         out[name].attrs = dict(attrs[str(name)])

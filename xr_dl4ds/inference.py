@@ -16,6 +16,7 @@ import tensorflow as tf
 import xarray as xr
 from dask.base import normalize_token
 
+import xr_dl4ds.layers  # noqa: F401  registers them where a network is unpickled
 from xr_dl4ds.features import CHANNEL
 from xr_dl4ds.grid.fields import TIME, X, Y
 

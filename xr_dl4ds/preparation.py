@@ -164,11 +164,10 @@ def _state(
 
 def _stacked(state: State, pair: Pair) -> Stacked:
     targets = state.scaler.transform(pair.hr[list(state.features.targets)])
-    if state.features.mask:
-        for name in state.features.counterparts:
-            hidden = state.masked_by_lr(pair.lr, name)
-            assert hidden is not None
-            targets[name] = targets[name].where(~hidden)
+    for name in state.features.counterparts:  # also where only the validation part has gaps
+        hidden = state.masked_by_lr(pair.lr, name)
+        assert hidden is not None
+        targets[name] = targets[name].where(~hidden)
     return Stacked(
         lr=state.network_input(pair.lr, state.static),
         target=state.features.stack_targets(targets),

@@ -88,6 +88,8 @@ def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
     around = {n: ds[n] for n in ds.coords if inner <= set(ds[n].dims) and ds[n].dtype.kind in "fiu"}
     beside = [n for n in ds.coords if n in touched and n not in blocks]
     means = ds[fields].drop_vars(beside, errors="ignore")
+    # sums of float16 overflow
+    means = means.map(lambda v: v.astype("f4") if v.dtype == "f2" else v)
     means = means.coarsen(blocks, boundary="exact").mean()
     means = means.map(lambda v: v if ds[v.name].dtype.kind == "f" else v.astype("f4"))
     others = ds.drop_vars(touched)

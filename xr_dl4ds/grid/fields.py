@@ -18,6 +18,9 @@ from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mappi
 
 TIME, Y, X = "time", "y", "x"
 
+#: Names of dimensions inside the package, which no variable may have.
+RESERVED = (TIME, Y, X, "channel", "statistic")
+
 _DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
 _DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
 
@@ -240,7 +243,12 @@ def _kind(coordinate: xr.DataArray) -> str:
 def require_usable(ds: xr.Dataset, role: str) -> None:
     """Raise a `VariableError` for a variable without numbers, or named as an inner dimension."""
     for name, variable in ds.items():
-        if name in (TIME, Y, X):
+        if not isinstance(name, str) or "/" in name:
+            raise VariableError(
+                f"Expected the variables of {role} to have names that NetCDF can hold, got"
+                f" {name!r}. Rename it with .rename({{{name!r}: 'new_name'}})."
+            )
+        if name in RESERVED:
             raise VariableError(
                 f"Expected the variables of {role} to be named otherwise than {name!r}, which is"
                 f" kept for a dimension. Rename it with .rename({name}='{name}_value')."
