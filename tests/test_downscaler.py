@@ -349,6 +349,23 @@ def test_pairs_that_do_not_nest_are_regridded_and_remembered(hr, caplog):
     assert odd.downscale.predict(straight).t2m.shape[1:] == straight.state.pairing.hr.shape
 
 
+def test_part_of_a_grid_that_does_not_nest_is_refused(hr):
+    # its cells were averaged from the whole LR grid: a part would lie half a cell off, unmasked
+    low = hr[["t2m"]].downscale.coarsen(2)
+    odd = low.drop_vars(["latitude_bnds", "longitude_bnds"]).assign_coords(
+        latitude=("latitude", low.latitude.values + 0.1, low.latitude.attrs)
+    )
+    model = odd.downscale.fit(hr, trim=True, **TINY)
+    with pytest.raises(ValueError, match=r"on the training grid.*select after"):
+        odd.isel(longitude=slice(1, 5)).downscale.predict(model)
+
+
+def test_a_time_series_without_a_grid_is_said_to_be_left_out(hr, caplog):
+    low = hr[["t2m"]].downscale.coarsen(2).assign(nao=("time", np.arange(8.0)))
+    low.downscale.fit(hr, **TINY)
+    assert "['nao'] lie on no grid and are left out of the LR data" in caplog.text
+
+
 def test_java_pair_masks_sea_and_beats_its_lr():
     hr = real("java_chirps_hr.nc")[["pr", "land_fraction"]].sel(time=slice("2000-06", "2010"))
     low = real("java_imerg_lr.nc")[["pr"]]

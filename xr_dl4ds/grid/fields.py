@@ -6,6 +6,7 @@ Inside, dimensions are ``(time, y, x)`` in canonical order, without other coordi
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
+
+logger = logging.getLogger(__name__)
 
 TIME, Y, X = "time", "y", "x"
 
@@ -138,6 +141,9 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
             f" dimensions {dict(ds.sizes)}."
         )
     found = {n: find_dims(ds[n], given) for n in candidates}
+    series = [n for n, v in ds.data_vars.items() if v.ndim == 1 and n not in passed_over]
+    if series:
+        logger.warning("%s lie on no grid and are left out of %s", series, role)
     if given.time is not None and not any(given.time in ds[n].dims for n in candidates):
         raise TimeError(
             f"Expected time_dim={given.time!r} to be a dimension of {role}, got {dict(ds.sizes)}."

@@ -68,6 +68,8 @@ class Pairing:
         """LR fields on `source`, or elsewhere with the spacing of `lr`, for the network."""
         if self.source.x.periodic:
             fields = facing(fields, self.source)
+        if fields.grid.same_cells(self.lr):  # without the jitter of their coordinates
+            return fields.data.assign_coords(self.lr.coords)
         if not fields.grid.same_cells(self.source):
             return fields.data
         if self.method != "nested":
@@ -89,10 +91,10 @@ class Pairing:
         """
         if given.same_cells(self.source):
             return self._stored(given)
-        if self.scale == 1 and self.method != "nested":
+        if self.method != "nested" and (self.scale == 1 or window(self.source, given) is not None):
             raise GridError(
-                f"Expected LR fields on the training grid ({self.source.extent}), because LR and HR"
-                f" cells do not nest, got {given.extent}. Interpolate them onto it first."
+                f"Expected LR fields on the whole training grid ({self.source.extent}), because LR"
+                f" and HR cells do not nest, got {given.extent}. Predict there and select after."
             )
         self._check_spacing(given)
         part = window(self.lr, given)
