@@ -91,10 +91,12 @@ class Pairing:
         """
         if given.same_cells(self.source):
             return self._stored(given)
-        if self.method != "nested" and (self.scale == 1 or window(self.source, given) is not None):
+        is_part = window(self.source, given) is not None
+        if self.method != "nested" and (self.scale == 1 or is_part):
+            cure = "Predict there and select after" if is_part else "Interpolate them onto it first"
             raise GridError(
-                f"Expected LR fields on the whole training grid ({self.source.extent}), because LR"
-                f" and HR cells do not nest, got {given.extent}. Predict there and select after."
+                f"Expected LR fields on the training grid ({self.source.extent}), because LR and HR"
+                f" cells do not nest, got {given.extent}. {cure}."
             )
         self._check_spacing(given)
         part = window(self.lr, given)
