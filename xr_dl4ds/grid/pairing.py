@@ -116,15 +116,16 @@ class Pairing:
     def _stored(self, given: Grid) -> Placement:
         """The training domain: stored HR coordinates, turned round where the caller's LR are."""
         order, axes = {}, {}
-        for dim, now, then, low, hr in (
-            (Y, given.y, self.source.y, self.lr.y, self.hr.y),
-            (X, given.x, self.source.x, self.lr.x, self.hr.x),
+        inner = window(given, self.lr) or {}  # there for every nested pair
+        for dim, now, then, hr in (
+            (Y, given.y, self.source.y, self.hr.y),
+            (X, given.x, self.source.x, self.hr.x),
         ):
             order[dim], axes[dim] = np.argsort(hr.order), hr
             if _same_layout(now, then):
                 continue
             if self.method == "nested":
-                part = _cut_axis(now, _window(now, low))
+                part = _cut_axis(now, inner[dim])
                 centres = hr.canonical + turns_between(hr, part)
                 values, order[dim] = in_layout_of(part, centres, self.scale)
             else:
@@ -261,13 +262,6 @@ def _covered(hr: Fields, lr: Grid) -> Fields:
 def _say_cut(before: Grid, after: Grid, role: str) -> None:
     if before.shape != after.shape:
         logger.info("%s is cut to the common cells: %s", role, after.extent)
-
-
-def _window(axis: Axis, inner: Axis) -> slice:
-    """The canonical cells of `axis` that are those of `inner`."""
-    centres = axis.canonical + turns_between(axis, inner)
-    start = int(np.argmin(np.abs(centres - inner.canonical[0])))
-    return slice(start, start + inner.size)
 
 
 def _turns(axis: Axis) -> float:
