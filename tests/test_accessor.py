@@ -41,7 +41,8 @@ def test_flat_options_win_over_objects(hr):
         n_filters=4,
         epochs=1,
     )
-    assert model.options["network"] == xd.Network(n_filters=4, n_blocks=1, backbone="convnet")
+    network = model.options["network"]
+    assert (network.n_filters, network.n_blocks, network.backbone) == (4, 1, "convnet")
     assert model.history.sizes["epoch"] == 1
 
 

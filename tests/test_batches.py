@@ -17,7 +17,7 @@ def numbered(n, y=3, x=4, scale=2, static=False):
     return Samples(
         lr=np.broadcast_to(number, (n, y, x, 2)).copy(),
         target=np.broadcast_to(number, (n, scale * y, scale * x, 1)).copy(),
-        static=np.ones((scale * y, scale * x, 3), "f4") if static else None,
+        fixed={"static": np.ones((scale * y, scale * x, 3), "f4")} if static else {},
         scale=scale,
     )
 
@@ -33,7 +33,7 @@ def placed(n, y, x, scale):
     return Samples(
         lr=np.stack([positions(y, x, scale)] * n),
         target=np.stack([high] * n),
-        static=high + 1000,
+        fixed={"static": high + 1000},
         scale=scale,
     )
 
@@ -156,7 +156,7 @@ def test_a_patch_may_be_the_field():
     inputs, target, _ = Batches(samples, batch_size=3, patch_size=12)[0]
     np.testing.assert_array_equal(inputs["lr"], samples.lr)
     np.testing.assert_array_equal(target, samples.target)
-    np.testing.assert_array_equal(inputs["static"], np.stack([samples.static] * 3))
+    np.testing.assert_array_equal(inputs["static"], np.stack([samples.fixed["static"]] * 3))
 
 
 @settings(deadline=None, max_examples=50)
@@ -237,14 +237,14 @@ def fields():
 def test_load_drops_samples_without_a_valid_cell(chunked):
     given = fields()
     lr, target, static = (a.chunk(dict.fromkeys(a.dims, 2)) for a in given) if chunked else given
-    samples = Samples.load(lr, target, static, 2)
-    kept = [0, 2, 3, 4]
+    samples = Samples.load(lr, target, {"static": static}, scale=2)
+    assert samples.starts.tolist() == [0, 2, 3, 4]
     assert len(samples) == 4
     assert samples.scale == 2
     for actual, expected in (
-        (samples.lr, given[0][kept]),
-        (samples.target, given[1][kept]),
-        (samples.static, given[2]),
+        (samples.lr, given[0]),
+        (samples.target, given[1]),
+        (samples.fixed["static"], given[2]),
     ):
         assert type(actual) is np.ndarray
         assert actual.dtype == np.float32
@@ -263,13 +263,12 @@ def test_load_computes_everything_in_one_pass():
 
     chunked = [a.chunk() for a in fields()]
     with dask.config.set(scheduler=counting):
-        Samples.load(*chunked, 2)
+        Samples.load(*chunked[:2], {"static": chunked[2]}, scale=2)
     assert len(passes) == 1
 
 
 def test_load_without_static_fields_or_valid_samples():
     lr, target, _ = fields()
-    assert Samples.load(lr, target, None, 2).static is None
-    empty = Samples.load(lr, target.where(False), None, 2)
+    assert Samples.load(lr, target, {}, scale=2).fixed == {}
+    empty = Samples.load(lr, target.where(False), {}, scale=2)
     assert len(empty) == 0
-    assert empty.lr.shape == (0, 2, 3, 2)

@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 
 from xr_dl4ds import config
-from xr_dl4ds.config import Network, Sampling, Supervised
+from xr_dl4ds.config import Network, Sampling, Supervised, choices, settled
 
 
 def network_side():
     """The tables of the implementations; imported here, so that the rest needs no TensorFlow."""
+    from xr_dl4ds.forcings import COORDINATE_FEATURES, TIME_FEATURES
     from xr_dl4ds.losses import LOSSES
     from xr_dl4ds.networks.backbones import BACKBONES
+    from xr_dl4ds.networks.blocks import DROPOUTS, NORMALIZATIONS
     from xr_dl4ds.networks.upsampling import UPSAMPLINGS
     from xr_dl4ds.training.supervised import OPTIMIZERS
 
@@ -20,21 +22,25 @@ def network_side():
         # pre-upsampling stands before the backbone, so it has no function in the table
         "UPSAMPLINGS": {*UPSAMPLINGS, "interpolation"},
         "LOSSES": set(LOSSES),
+        "NORMALIZATIONS": set(NORMALIZATIONS),
+        "DROPOUTS": set(DROPOUTS),
+        "TIME_FEATURES": set(TIME_FEATURES),
+        "COORDINATE_FEATURES": set(COORDINATE_FEATURES),
         "OPTIMIZERS": set(OPTIMIZERS),
     }
 
 
-@pytest.mark.parametrize("table", ["BACKBONES", "UPSAMPLINGS", "LOSSES", "OPTIMIZERS"])
-def test_the_names_of_options_are_those_of_the_implementations(table):
-    names = getattr(config, table)
-    assert set(names) == network_side()[table]
-    assert len(names) == len(set(names))
+def test_the_names_of_options_are_those_of_the_implementations():
+    for table, expected in network_side().items():
+        names = getattr(choices, table)
+        assert set(names) == expected, table
+        assert len(names) == len(set(names))
 
 
 def test_every_activation_is_one_of_keras():
     from keras import activations
 
-    for name in config.ACTIVATIONS:
+    for name in (*choices.ACTIVATIONS, *choices.OUTPUT_ACTIVATIONS):
         assert callable(activations.get(name))
 
 
@@ -43,7 +49,7 @@ def test_interpolations_are_methods_of_both_sides():
     from xr_dl4ds.layers.interpolation import phase_weights
 
     # the layer's kernels differ from each other, so none is another one's fallback
-    kernels = {name: tuple(phase_weights(name, 3).ravel()) for name in config.INTERPOLATIONS}
+    kernels = {name: tuple(phase_weights(name, 3).ravel()) for name in choices.INTERPOLATIONS}
     assert set(kernels) <= set(METHODS)
     assert len(set(kernels.values())) == 3
 
@@ -56,15 +62,34 @@ NOT_DEFAULT = [
         upsampling="deconvolution",
         n_filters=8,
         n_blocks=2,
+        normalization="layer",
+        dropout="spatial",
+        dropout_rate=0.1,
+        monte_carlo=True,
+        attention=True,
+        localized=True,
         activation="tanh",
+        output_activation="relu",
         interpolation_skip=False,
+        constraint="multiplicative",
     ),
-    Sampling(patch_size=16, batch_size=5, interpolation="nearest", seed=3),
+    Network(backbone="unet", decoder_upsampling="subpixel"),
+    Sampling(
+        patch_size=16,
+        time_window=3,
+        batch_size=5,
+        interpolation="nearest",
+        scaling={"pr": "minmax"},
+        time_features=["hour_of_day"],
+        coordinate_features=["x", "latitude"],
+        seed=3,
+    ),
     Supervised(
         loss={"mae": 0.8, "mse": 0.2},
         epochs=2,
         optimizer="sgd",
-        learning_rate=0.5,
+        learning_rate=(0.5, 0.1),
+        lr_decay_after=1,
         early_stopping=True,
         patience=3,
         min_delta=0.01,
@@ -76,11 +101,16 @@ NOT_DEFAULT = [
 
 @pytest.mark.parametrize("options", NOT_DEFAULT, ids=lambda o: type(o).__name__)
 def test_options_survive_json(options):
-    default = type(options)()
-    for field in dataclasses.fields(options):  # a new field must get a value above
-        assert getattr(options, field.name) != getattr(default, field.name)
     actual = type(options)(**json.loads(json.dumps(dataclasses.asdict(options))))
     assert actual == options
+
+
+@pytest.mark.parametrize("options", [Network, Sampling, Supervised])
+def test_every_option_is_tried_at_another_value(options):
+    tried = [o for o in NOT_DEFAULT if type(o) is options]
+    for field in dataclasses.fields(options):  # a new field must get a value above
+        default = getattr(options(), field.name)
+        assert any(getattr(o, field.name) != default for o in tried), field.name
 
 
 @pytest.mark.parametrize("options", NOT_DEFAULT, ids=lambda o: type(o).__name__)
@@ -131,21 +161,63 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
 @pytest.mark.parametrize(
     ("options", "given", "message"),
     [
-        (Network, {"backbone": "resnett"}, r"convnet, resnet, got 'resnett'. Did you mean 'resne"),
+        (Network, {"backbone": "resnett"}, r"convnet, .*, got 'resnett'\. Did you mean 'resne"),
         (Network, {"upsampling": "subpixels"}, r"`upsampling`.*Did you mean 'subpixel'\?"),
-        (Network, {"upsampling": ["spc"]}, r"`upsampling` to be one of interpolation, subpixel"),
+        (Network, {"upsampling": ["spc"]}, r"`upsampling` to be one of auto, interpolation, "),
         (Network, {"activation": "swish"}, r"`activation` to be one of relu, .*, got 'swish'\."),
         (Network, {"activation": None}, r"`activation` to be one of relu, .*, got None\.$"),
         (Network, {"n_filters": 0}, r"`n_filters` to be a whole number >= 1, got 0"),
         (Network, {"n_filters": 8.0}, r"`n_filters` to be a whole number >= 1, got 8\.0"),
         (Network, {"n_blocks": True}, r"`n_blocks` to be a whole number >= 1, got True"),
         (Network, {"interpolation_skip": 1}, r"`interpolation_skip` to be True or False, got 1"),
+        (Network, {"normalization": "group"}, r"`normalization` to be one of None, batch, layer"),
+        (Network, {"dropout": "alpha"}, r"`dropout` to be one of None, vanilla, gaussian, spatial"),
+        (Network, {"dropout_rate": 0.2}, r"`dropout` for dropout_rate=0\.2, got None\. Use drop"),
+        (Network, {"monte_carlo": True}, r"`dropout` for monte_carlo=True, got None"),
+        (Network, {"dropout": "vanilla", "dropout_rate": 1.0}, r"`dropout_rate` < 1, got 1\.0"),
+        (Network, {"dropout": "vanilla", "dropout_rate": 0}, r"`dropout_rate` to be .* > 0, got 0"),
+        (Network, {"constraint": "additiv"}, r"`constraint` to be .*Did you mean 'additive'\?"),
+        (
+            Network,
+            {"output_activation": "tanh"},
+            r"`output_activation` to be .*None, relu, softplu",
+        ),
+        (
+            Network,
+            {"output_activation": "relu", "constraint": "additive"},
+            r"no output_activation='relu' with constraint='additive', which moves the values",
+        ),
+        (
+            Network,
+            {"output_activation": "sigmoid", "constraint": "multiplicative"},
+            r"no output_activation='sigmoid' with constraint='multiplicative'",
+        ),
+        (Network, {"attention": 1}, r"`attention` to be True or False, got 1"),
+        (Network, {"localized": "yes"}, r"`localized` to be True or False, got 'yes'"),
+        (
+            Network,
+            {"backbone": "unet", "upsampling": "spc"},
+            r"upsampling='interpolation' for the backbone unet, .*got 'subpixel'\. Leave it out",
+        ),
+        (
+            Network,
+            {"decoder_upsampling": "rc"},
+            r"`decoder_upsampling` for the backbone unet alone, got it for 'resnet'",
+        ),
+        (Sampling, {"time_window": 1}, r"`time_window` .* >= 2, got 1\. Use None for spatial"),
+        (Sampling, {"time_window": 2.0}, r"`time_window` to be a whole number >= 2, got 2\.0"),
+        (Sampling, {"scaling": "robust"}, r"`scaling` to be one of standard, minmax, got 'robust'"),
+        (Sampling, {"scaling": {"pr": "log"}}, r"`scaling\['pr'\]` to be one of standard, minmax"),
+        (Sampling, {"time_features": ["hour"]}, r"`time_features` to be one of day_of_year, hour_"),
+        (Sampling, {"time_features": 3}, r"`time_features` to be a list of names, got 3"),
+        (Sampling, {"coordinate_features": ["lat"]}, r"to be one of latitude, longitude, x, y"),
+        (Sampling, {"coordinate_features": ["x", "x"]}, r"each name of `coordinate_features` once"),
         (Sampling, {"patch_size": 0}, r"`patch_size` to be a whole number >= 1, got 0"),
         (Sampling, {"batch_size": 2.5}, r"`batch_size` to be a whole number >= 1, got 2\.5"),
         (Sampling, {"seed": -1}, r"`seed` to be a whole number >= 0, got -1"),
         (Sampling, {"seed": None}, r"`seed` to be a whole number >= 0, got None"),
         (Sampling, {"interpolation": "cubic"}, r"bicubic, bilinear, nearest, got 'cubic'. Did yo"),
-        (Supervised, {"loss": "rmse"}, r"`loss` to be one of mae, mse, got 'rmse'. Did you mean"),
+        (Supervised, {"loss": "rmse"}, r"`loss` to be one of mae, mse, .*got 'rmse'\. Did you"),
         (Supervised, {"loss": {}}, r"`loss` to name at least one loss, got an empty dict"),
         (Supervised, {"loss": {"msee": 1.0}}, r"got 'msee'. Did you mean 'mse'\?"),
         (Supervised, {"loss": {"mae": 0}}, r"`loss\['mae'\]` to be a finite number > 0, got 0"),
@@ -158,6 +230,23 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (Supervised, {"learning_rate": np.inf}, r"`learning_rate` to be a finite number > 0"),
         (Supervised, {"learning_rate": "1e-3"}, r"finite number > 0, got '1e-3'"),
         (Supervised, {"learning_rate": True}, r"finite number > 0, got True"),
+        (
+            Supervised,
+            {"learning_rate": (1, 0), "lr_decay_after": 1},
+            r"`learning_rate` .*> 0, got 0",
+        ),
+        (
+            Supervised,
+            {"learning_rate": (1, 2, 3)},
+            r"`learning_rate` to be one number or two, got 3",
+        ),
+        (
+            Supervised,
+            {"learning_rate": (1, 0.1)},
+            r"`lr_decay_after`, .* got None for learning_rate",
+        ),
+        (Supervised, {"lr_decay_after": 3}, r"two learning rates for lr_decay_after=3, got 0\.001"),
+        (Supervised, {"lr_decay_after": 0}, r"`lr_decay_after` to be a whole number >= 1, got 0"),
         (Supervised, {"min_delta": -0.1}, r"`min_delta` to be a finite number >= 0, got -0\.1"),
         (Supervised, {"early_stopping": None}, r"`early_stopping` to be True or False, got None"),
         (Supervised, {"verbose": 2}, r"`verbose` to be True or False, got 2"),
@@ -248,3 +337,69 @@ def test_route_refuses_objects_of_another_class(given, message):
 def test_verbose_may_be_spelled_as_in_keras():
     assert Supervised(verbose=0) == Supervised(verbose=False)
     assert Supervised(verbose=1).verbose is True
+
+
+# --- what is left to the package ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "sampling", "expected"),
+    [
+        ({}, {}, ("subpixel", 6, None)),
+        ({"backbone": "unet"}, {}, ("interpolation", 3, "resize")),
+        ({"backbone": "unet", "n_blocks": 2, "decoder_upsampling": "dc"}, {}, 2),
+        ({"backbone": "densenet", "upsampling": "rc"}, {"time_window": 4}, ("resize", 2, None)),
+    ],
+)
+def test_settled(network, sampling, expected):
+    actual = settled(Network(**network), Sampling(**sampling))
+    if expected == 2:
+        expected = ("interpolation", 2, "deconvolution")
+    assert (actual.upsampling, actual.n_blocks, actual.decoder_upsampling) == expected
+
+
+def test_flat_backbone_brings_its_own_upsampling():
+    # the public contract: lr.downscale.fit(hr, backbone="unet", epochs=60)
+    options = config.route({}, {"backbone": "unet", "epochs": 60})
+    assert settled(options["network"], options["sampling"]).upsampling == "interpolation"
+
+
+@pytest.mark.parametrize("backbone", choices.SPATIAL_ONLY)
+def test_spatial_backbones_refuse_windows(backbone):
+    with pytest.raises(ValueError, match=rf"convnet, resnet, densenet for .*got '{backbone}'"):
+        settled(Network(backbone=backbone), Sampling(time_window=2))
+
+
+def test_a_bounded_output_needs_minmax():
+    network = Network(output_activation="sigmoid")
+    with pytest.raises(ValueError, match=r"scaling='minmax' for output_activation='sigmoid'"):
+        settled(network, Sampling())
+    assert settled(network, Sampling(scaling="minmax")).output_activation == "sigmoid"
+
+
+def test_time_features_true_is_day_and_hour():
+    assert Sampling(time_features=True).time_features == ("day_of_year", "hour_of_day")
+    assert Sampling(time_features=False).time_features == ()
+    assert Sampling(time_features="solar_zenith").time_features == ("solar_zenith",)
+
+
+def test_scaling_of_variables():
+    assert Sampling(scaling="minmax").scaling_of("t2m") == "minmax"
+    by_name = Sampling(scaling={"pr": "minmax"})
+    assert (by_name.scaling_of("pr"), by_name.scaling_of("t2m")) == ("minmax", "standard")
+
+
+def test_learning_rate_of_epochs():
+    two = Supervised(learning_rate=(0.1, 0.01), lr_decay_after=2)
+    assert [two.rate_of(e) for e in range(4)] == [0.1, 0.1, 0.01, 0.01]
+    assert Supervised(learning_rate=0.5).rate_of(99) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("mae", 1), ("dssim_mae", 11), ({"msdssim": 1, "mae": 1}, 81), ({"mse": 1, "dssim": 2}, 11)],
+)
+def test_cells_that_a_loss_needs(loss, expected):
+    from xr_dl4ds.losses import least_cells
+
+    assert Supervised(loss=loss).least_cells == expected == least_cells(loss)

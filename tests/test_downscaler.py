@@ -125,12 +125,9 @@ def test_a_single_step_without_time(model, lr):
     assert actual.time == lr.time[2]
 
 
-@pytest.mark.parametrize("backbone", ["convnet", "resnet"])
-@pytest.mark.parametrize("upsampling", ["subpixel", "resize", "deconvolution", "interpolation"])
-@pytest.mark.parametrize("static", [True, False])
-def test_every_network_for_perfect_prognosis_and_pairs(hr, backbone, upsampling, static):
-    hr = hr if static else hr[["t2m"]]
-    options = {**TINY, "epochs": 1, "backbone": backbone, "upsampling": upsampling}
+@pytest.mark.parametrize("upsampling", ["subpixel", "interpolation"])
+def test_perfect_prognosis_and_pairs_of_the_same_fields_are_the_same_training(hr, upsampling):
+    options = {**TINY, "epochs": 1, "upsampling": upsampling, "constraint": "additive"}
     one = hr.downscale.fit(scale=2, **options)
     low = hr[["t2m"]].downscale.coarsen(2)
     two = low.downscale.fit(hr, **options)
@@ -138,7 +135,6 @@ def test_every_network_for_perfect_prognosis_and_pairs(hr, backbone, upsampling,
         actual = low.downscale.predict(model)
         assert actual.t2m.shape == hr.t2m.shape
         assert bool(np.isfinite(actual.t2m).all())
-    # the same pairs, made by us or given, are the same training
     np.testing.assert_array_equal(low.downscale.predict(one).t2m, low.downscale.predict(two).t2m)
 
 

@@ -10,7 +10,7 @@ from dask.base import tokenize
 
 from tests.conftest import no_compute
 from xr_dl4ds import inference
-from xr_dl4ds.config import Network
+from xr_dl4ds.config import Network, Sampling, settled
 from xr_dl4ds.inference import Application, apply
 from xr_dl4ds.layers import Interpolation
 from xr_dl4ds.networks import Ports, generator
@@ -27,21 +27,23 @@ def stacked(time=5, y=3, x=4, channels=2, seed=0):
 @pytest.fixture(scope="module")
 def network():
     """Two LR and one static channel to two HR channels, scale 2, with random weights."""
-    options = Network(n_filters=4, n_blocks=1, interpolation_skip=False)
+    options = settled(Network(n_filters=4, n_blocks=1, interpolation_skip=False), Sampling())
     return generator(options, Ports(n_lr=2, n_static=1, skips=(0, None), scale=2), seed=1)
 
 
 def application(network, y=3, x=4, **options):
     static = np.random.default_rng(9).normal(size=(2 * y, 2 * x, 1)).astype("f4")
     return Application(
-        **{"network": network, "static": static, "scale": 2, "token": "a", **options}
+        **{"network": network, "fixed": {"static": static}, "scale": 2, "token": "a", **options}
     )
 
 
 def expected_of(app, lr):
     """The network called as Keras calls it, time step by time step."""
     steps = [
-        np.asarray(app.network({"lr": step[None], "static": app.static[None]}, training=False))
+        np.asarray(
+            app.network({"lr": step[None], "static": app.fixed["static"][None]}, training=False)
+        )
         for step in lr.transpose(*DIMS).to_numpy()
     ]
     return np.concatenate(steps)
@@ -75,9 +77,11 @@ def test_double_precision_input_is_taken(network):
 
 
 def test_a_network_without_static_fields():
-    options = Network(n_filters=4, n_blocks=1)  # fresh: the interpolated field itself
+    options = settled(
+        Network(n_filters=4, n_blocks=1), Sampling()
+    )  # fresh: the interpolated field itself
     bare = generator(options, Ports(n_lr=2, n_static=0, skips=(1,), scale=3))
-    app = Application(network=bare, static=None, scale=3, token="a")
+    app = Application(network=bare, fixed={}, scale=3, token="a")
     lr = stacked()
     expected = np.asarray(Interpolation(3, channels=(1,))(lr.to_numpy()))
     np.testing.assert_allclose(apply(app, lr), expected, atol=1e-6)
@@ -114,7 +118,7 @@ def test_dask_equals_numpy_and_stays_lazy(network, chunks):
 def test_one_lazy_step_runs_the_network_once():
     runs, _ = counting = [], []
     network = probed(*counting)
-    app = Application(network=network, static=None, scale=1, token="a")
+    app = Application(network=network, fixed={}, scale=1, token="a")
     lazy = apply(app, stacked(6).chunk(time=2))
     assert runs == []
     lazy.isel(time=3).compute()
@@ -126,8 +130,8 @@ def test_dask_keys_name_weights_and_static_fields(network):
     assert apply(one, lr).data.name == apply(application(network), lr).data.name
     others = [
         application(network, token="b"),
-        application(network, static=one.static + 1),
-        application(network, static=None),
+        application(network, fixed={"static": one.fixed["static"] + 1}),
+        application(network, fixed={}),
         application(network, scale=3),
     ]
     assert len({tokenize(app) for app in (one, *others)}) == 5
@@ -184,7 +188,7 @@ def probed(runs, traces):
 def test_batches_are_split_by_cells(monkeypatch, cells, expected):
     monkeypatch.setattr(inference, "CELLS", cells)
     runs = []
-    app = Application(network=probed(runs, []), static=None, scale=1, token="a")
+    app = Application(network=probed(runs, []), fixed={}, scale=1, token="a")
     lr = stacked()
     np.testing.assert_array_equal(apply(app, lr), lr)
     assert runs == expected
@@ -208,7 +212,7 @@ def test_one_trace_serves_all_sizes_and_lengths():
     traces = []
     network = probed([], traces)
     for y, x, time in ((3, 4, 5), (6, 2, 1), (1, 9, 3)):
-        app = Application(network=network, static=None, scale=1, token="a")
+        app = Application(network=network, fixed={}, scale=1, token="a")
         assert apply(app, stacked(time, y, x)).shape == (time, y, x, 2)
     assert len(traces) == 1
 

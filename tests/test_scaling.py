@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import no_compute
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.scaling import Scaler
+from xr_dl4ds.scaling import STATISTICS, Scaler
 
 DIMS = ("time", "y", "x")
 
@@ -38,8 +38,28 @@ def test_statistics_by_hand():
     # valid 1, 3, 5: mean 3, population std sqrt(8 / 3) (with n - 1 it would be 2), 3 of 4 valid;
     # a NaN taken as 0 would give the mean 2.25
     actual = Scaler.fit(column([1.0, np.nan, 3.0, 5.0]), "the data").statistics["t2m"]
-    assert actual["statistic"].values.tolist() == ["mean", "std", "valid"]
-    np.testing.assert_allclose(actual, [3, np.sqrt(8 / 3), 0.75], rtol=1e-15)
+    assert actual["statistic"].values.tolist() == list(STATISTICS)
+    std = np.sqrt(8 / 3)
+    np.testing.assert_allclose(actual, [3, std, 3, std, 1, 5, 0.75], rtol=1e-15)
+
+
+def test_minmax_by_hand():
+    # the least value becomes 0 and the largest 1: (3 - 1) / (5 - 1) = 0.5, NaN stays
+    data = column([1.0, np.nan, 3.0, 5.0])
+    scaler = Scaler.fit(data, "the data", lambda name: {"t2m": "minmax"}[name])
+    np.testing.assert_allclose(scaler.statistics["t2m"][:2], [1, 4])
+    scaled = scaler.transform(data)
+    np.testing.assert_array_equal(scaled.t2m.to_numpy().ravel(), [0, np.nan, 0.5, 1])
+    np.testing.assert_array_equal(scaler.inverse(scaled).t2m, data.t2m)
+    assert scaler.scaled("t2m", 0.0) == -0.25
+
+
+def test_scaling_is_by_variable():
+    data = dataset()
+    scaler = Scaler.fit(data, "the data", {"t2m": "standard", "tp": "minmax"}.get)
+    scaled = scaler.transform(data)
+    np.testing.assert_allclose(scaled.t2m.mean(), 0, atol=1e-5)
+    np.testing.assert_allclose([scaled.tp.min(), scaled.tp.max()], [0, 1], atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -50,7 +70,9 @@ def test_statistics_are_those_of_numpy(dtype, chunks):
     statistics = Scaler.fit(given, "the data").statistics
     for name, variable in data.items():
         values = variable.to_numpy().astype("f8")
-        expected = [np.nanmean(values), np.nanstd(values), np.isfinite(values).mean()]
+        moments = [np.nanmean(values), np.nanstd(values)]
+        extremes = [np.nanmin(values), np.nanmax(values)]
+        expected = [*moments, *moments, *extremes, np.isfinite(values).mean()]
         np.testing.assert_allclose(statistics[name], expected, rtol=1e-12)
         assert statistics[name].dtype == np.float64
     xr.testing.assert_identical(given.compute(), dataset(dtype))
@@ -60,7 +82,7 @@ def test_sums_are_in_double_precision():
     # 200,000 values about 100,000 Pa: summed in float32, the mean would be off by several Pa
     pressure = np.random.default_rng(0).normal(1e5, 300, 200_000).astype("f4")
     data = column(pressure, "sp").chunk(time=50_000)
-    mean, std, _ = Scaler.fit(data, "the data").statistics["sp"].to_numpy()
+    mean, std, *_ = Scaler.fit(data, "the data").statistics["sp"].to_numpy()
     np.testing.assert_allclose(mean, pressure.astype("f8").mean(), rtol=1e-10)
     np.testing.assert_allclose(std, pressure.astype("f8").std(), rtol=1e-8)
 
@@ -114,7 +136,7 @@ def test_unusable_variables_are_told(values, message):
     "values", [[1e-9, 2e-9], [1e5, 1e5 + 1], [-3.0, -3.01], [0, 1], [True, False]]
 )
 def test_small_variability_is_taken(values):
-    mean, std, _ = Scaler.fit(column(values), "the LR data").statistics["t2m"].to_numpy()
+    mean, std, *_ = Scaler.fit(column(values), "the LR data").statistics["t2m"].to_numpy()
     np.testing.assert_allclose([mean, std], [np.mean(values), np.std(values)])
 
 

@@ -11,13 +11,22 @@ from xr_dl4ds import tutorial as tutorial
 from xr_dl4ds.config import Network as Network
 from xr_dl4ds.config import Sampling as Sampling
 from xr_dl4ds.config import Supervised as Supervised
+from xr_dl4ds.config import register_backbone as register_backbone
 from xr_dl4ds.downscaler import Downscaler as Downscaler
 from xr_dl4ds.downscaler import load as load
 from xr_dl4ds.provenance import version as _version
 
 __version__ = _version()
 
-__all__ = ["Downscaler", "Network", "Sampling", "Supervised", "load", "tutorial"]
+__all__ = [
+    "Downscaler",
+    "Network",
+    "Sampling",
+    "Supervised",
+    "load",
+    "register_backbone",
+    "tutorial",
+]
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,8 @@ import xarray as xr
 
 from xr_dl4ds import metrics, plotting
 from xr_dl4ds.config import Network, Sampling, Supervised
-from xr_dl4ds.downscaler import Downscaler, fit
+from xr_dl4ds.downscaler import Downscaler
+from xr_dl4ds.fitting import fit
 from xr_dl4ds.grid.coarsening import coarsen
 from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import Dims
@@ -166,11 +167,6 @@ class DownscaleAccessor:
         TrainingError
             When the loss is not finite.
 
-        Notes
-        -----
-        LR inputs and targets of all samples are held in memory as float32. Masked cells (NaN)
-        enter neither statistics nor loss. One seed gives one result on one machine.
-
         Examples
         --------
         >>> import xr_dl4ds as xd
@@ -197,6 +193,8 @@ class DownscaleAccessor:
         *,
         static: Data | Sequence[Data] | None = None,
         predictors: Data | Sequence[Data] | None = None,
+        realizations: int | None = None,
+        seed: int = 0,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -209,6 +207,8 @@ class DownscaleAccessor:
             From `fit` or `xr_dl4ds.load`.
         static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
             Static fields of another domain, and predictors that are not among these data.
+        realizations, seed : int, optional
+            Members of an ensemble, with Monte-Carlo dropout, and their seed.
         x_dim, y_dim, time_dim : str, optional
             Dimensions, where they cannot be found by CF attributes or name.
 
@@ -226,6 +226,8 @@ class DownscaleAccessor:
             self._obj,
             static=static,
             predictors=predictors,
+            realizations=realizations,
+            seed=seed,
             x_dim=x_dim,
             y_dim=y_dim,
             time_dim=time_dim,
@@ -248,7 +250,7 @@ class DownscaleAccessor:
         hr : xarray.Dataset or xarray.DataArray
             The truth, covering the grid of these data; the times in common are scored.
         lr : xarray.Dataset or xarray.DataArray, optional
-            LR fields for the baselines. By default the truth averaged by `scale`.
+            LR fields for the baselines; by default the truth averaged by `scale`.
         scale : int, optional
             By default the one noted on the prediction.
         x_dim, y_dim, time_dim : str, optional
@@ -295,5 +297,4 @@ class DownscaleAccessor:
         return plotting.plot(self._obj, lr=lr, hr=hr, variable=variable, time=time, dims=dims)
 
     def _as_given(self, out: xr.Dataset) -> Data:
-        """A DataArray for a DataArray."""
         return out if isinstance(self._obj, xr.Dataset) else one_variable(out, self._obj.name)

@@ -1,4 +1,4 @@
-"""`fit`, and `Downscaler`, the fitted model that it returns."""
+"""`Downscaler`, the fitted model: predicts, saves itself, shows what it is; and `load`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xr_dl4ds import display, prediction, preparation, storage
-from xr_dl4ds.config import OPTION_CLASSES, Sampling, route
+from xr_dl4ds import display, prediction, storage
+from xr_dl4ds.building import build
+from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, OPTION_CLASSES
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.provenance import provenance
-from xr_dl4ds.sources import Data, Inputs
+from xr_dl4ds.grid.timeline import Windows
+from xr_dl4ds.provenance import digest_of
+from xr_dl4ds.request import Request
+from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
@@ -57,6 +60,8 @@ class Downscaler:
         *,
         static: Data | Sequence[Data] | None = None,
         predictors: Data | Sequence[Data] | None = None,
+        realizations: int | None = None,
+        seed: int = 0,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -72,6 +77,12 @@ class Downscaler:
             HR static fields ``(y, x)``; needed on a domain other than that of training.
         predictors : xarray.Dataset or xarray.DataArray, optional
             Time-varying predictors that are not in `lr`, on any grid that covers it.
+        realizations : int, optional
+            Members of an ensemble, along the CF dimension `realization`, for a model with
+            Monte-Carlo dropout: each is one thinned network, applied to all time steps. None is
+            the network without dropout.
+        seed : int
+            Seed of the members: the first n are the same in an ensemble of any size.
         x_dim, y_dim, time_dim : str, optional
             Dimensions of `lr`, where they cannot be found by CF attributes or name.
 
@@ -81,16 +92,21 @@ class Downscaler:
             Targets ``(time, y, x)`` on HR cells in the layout of `lr` and the units of training,
             float32, with CF metadata; a Dataset for a Dataset, a DataArray for a DataArray (when
             there is one target). Lazy where `lr` is: memory is bounded by one chunk in time.
-            Cells that were never valid in training, or whose LR value is NaN, are NaN.
+            Cells that were never valid in training, or whose LR value is NaN, are NaN. With a
+            constraint the mean of the HR cells of each LR cell is the LR value.
 
         Raises
         ------
+        ValueError
+            For realizations of a model without Monte-Carlo dropout.
         VariableError
             For a missing or misnamed variable, missing static fields, or other units.
         GridError
-            For a spacing other than that of training; HR fields are told to be coarsened.
+            For a spacing other than that of training; HR fields are told to be coarsened. For
+            another domain, when the model is localized.
         TimeError
-            For duplicated times, or predictors that lack some.
+            For duplicated times, or predictors that lack some; for a spatio-temporal model also for
+            times out of order.
 
         Examples
         --------
@@ -101,19 +117,34 @@ class Downscaler:
         16
         """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
-        request = prediction.Request(lr=lr, static=static, predictors=predictors, dims=dims)
-        return prediction.predict(self.state, request, self._apply, self.provenance)
+        request = Request(
+            lr=lr,
+            static=static,
+            predictors=predictors,
+            realizations=realizations,
+            seed=seed,
+            dims=dims,
+        )
+        return prediction.predict(self.state, self.options, request, self._apply, self.provenance)
 
-    def _apply(self, lr: xr.DataArray, static: xr.DataArray | None) -> xr.DataArray:
+    def _apply(
+        self,
+        lr: xr.DataArray,
+        fixed: Mapping[str, xr.DataArray],
+        windows: Windows | None,
+        realization: int | None,
+    ) -> xr.DataArray:
         from xr_dl4ds.inference import Application, apply
 
+        asked = {tensor.name for tensor in self.network.inputs}
         application = Application(
             network=self.network,
-            static=None if static is None else static.compute().to_numpy(),
+            fixed={n: f.compute().to_numpy() for n, f in fixed.items() if n in asked},
             scale=self.scale,
             token=str(self.provenance["model"]),
+            realization=realization,
         )
-        return apply(application, lr)
+        return apply(application, lr, windows)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder of config.json, state.nc and network.weights.h5.
@@ -160,74 +191,6 @@ class Downscaler:
         return display.as_html("xr_dl4ds.Downscaler", self._rows())
 
 
-def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Downscaler:
-    """Check the data, train a network on them, and return the model.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        The user's data; not changed.
-    given : mapping
-        Option objects by role: network, sampling, training.
-    flat : mapping
-        Single options, which win over `given`.
-
-    Returns
-    -------
-    Downscaler
-        The fitted model.
-
-    Raises
-    ------
-    TypeError
-        For an unknown option.
-    GridError, TimeError, VariableError
-        For data that do not fit together, before any training.
-    TrainingError
-        For a loss that is not finite.
-    """
-    options = route(given, flat)
-    if options["training"].early_stopping and not inputs.validation:
-        raise ValueError(
-            "Expected validation data for `early_stopping`, got none. Pass validation=0.1, or"
-            " early_stopping=False."
-        )
-    prepared = preparation.prepare(inputs, options["network"], options["sampling"])
-
-    # TensorFlow is loaded here and not before: wrong input is told at once
-    from xr_dl4ds.batches import Samples
-    from xr_dl4ds.training import resolve_precision, train
-
-    scale = prepared.state.pairing.scale
-    samples, validation = (
-        None if part is None else Samples.load(part.lr, part.target, prepared.static, scale)
-        for part in (prepared.train, prepared.validation)
-    )
-    assert samples is not None
-    options["training"] = dataclasses.replace(
-        options["training"], precision=resolve_precision(options["training"].precision)
-    )
-    network = _network(prepared.state, options, precision=options["training"].precision)
-    chosen = {role: options[role] for role in ("sampling", "training")}
-    trained = train(network, samples, validation, **chosen)
-    network = _network(prepared.state, options)
-    network.set_weights(trained.network.get_weights())
-    return Downscaler(
-        network=network,
-        history=trained.history,
-        options=options,
-        state=prepared.state,
-        provenance=provenance(
-            prepared.state,
-            options,
-            network.get_weights(),
-            period=prepared.period,
-            best_epoch=trained.best_epoch,
-            perfect_prognosis=inputs.lr is None,
-        ),
-    )
-
-
 def load(path: str | os.PathLike[str]) -> Downscaler:
     """Read a model that `Downscaler.save` wrote; no code is run from it.
 
@@ -246,7 +209,8 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     FileNotFoundError
         When there is no such folder.
     ModelFileError
-        When it is no model, is damaged, or was written by a newer version of the package.
+        When it is no model, is damaged, or was written by another version of the package; or when
+        its backbone was registered by the user and is not registered here.
 
     Examples
     --------
@@ -259,15 +223,21 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     4
     """
     state, config, history, weights = storage.read(path)
+    _require_backbone(path, str(config["network"].get("backbone")))
     try:
         options = {role: cls(**config[role]) for role, cls in OPTION_CLASSES.items()}
-        network = _network(state, options)
+        network = build(state, options)
         network.load_weights(str(weights))
     except (TypeError, ValueError, KeyError, OSError) as error:
         raise storage.ModelFileError(
             f"The model in {os.fspath(path)!r} is damaged: its options and weights do not fit"
             f" ({error})."
         ) from error
+    if digest_of(network.get_weights()) != config["provenance"]["model"]:
+        raise storage.ModelFileError(
+            f"The model in {os.fspath(path)!r} is damaged, or its backbone is another one here than"
+            " where it was fitted: its weights are not those that were saved."
+        )
     return Downscaler(
         network=network,
         history=history,
@@ -277,17 +247,10 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     )
 
 
-def _network(
-    state: State, options: Mapping[str, Any], *, precision: str = "float32"
-) -> keras.Model:
-    from xr_dl4ds.networks import Ports, generator
-
-    sampling: Sampling = options["sampling"]
-    ports = Ports(
-        n_lr=state.features.n_lr,
-        n_static=len(state.features.static),
-        skips=state.features.skips,
-        scale=state.pairing.scale,
-        interpolation=sampling.interpolation,
-    )
-    return generator(options["network"], ports, seed=sampling.seed, precision=precision)
+def _require_backbone(path: str | os.PathLike[str], name: str) -> None:
+    if name not in (*BACKBONES, *CUSTOM_BACKBONES):
+        raise storage.ModelFileError(
+            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is not part of the"
+            " package and not registered in this process. Run the code that defines it, the"
+            f" function under @xr_dl4ds.register_backbone({name!r}), and load again."
+        )

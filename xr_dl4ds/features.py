@@ -3,18 +3,19 @@
 The order of arrays is ``(batch, y, x, channel)``; it is stated and made here alone.
 
 LR input channels: the LR counterparts of the targets, the predictors, the static fields averaged
-to LR cells, and, when LR fields have masked cells, one channel that is 1 where all are valid. HR
-input channels: the static fields. Standardized values stand in all of them, with 0 (the training
-mean) in masked cells.
+to LR cells, when LR fields have masked cells one channel that is 1 where all are valid, and what is
+known from time and place (`xr_dl4ds.forcings`). HR input channels: the static fields. Scaled values
+stand in all of them, with 0 (the training mean, or minimum) in masked cells.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import xarray as xr
 
+from xr_dl4ds.forcings import channel_names
 from xr_dl4ds.grid.fields import TIME, X, Y
 
 CHANNEL = "channel"
@@ -36,6 +37,8 @@ class Features:
         HR fields without time.
     mask : bool
         Whether there is an LR channel that marks cells where every LR field is valid.
+    time_features, coordinate_features : tuple of str
+        What is known from time and place, see `xr_dl4ds.forcings`.
     """
 
     targets: tuple[str, ...]
@@ -43,6 +46,13 @@ class Features:
     predictors: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     mask: bool = False
+    time_features: tuple[str, ...] = ()
+    coordinate_features: tuple[str, ...] = ()
+
+    @property
+    def forcings(self) -> tuple[str, ...]:
+        """Names of the LR channels that are known from time and place."""
+        return channel_names(self.time_features, self.coordinate_features)
 
     @property
     def lr_varying(self) -> list[str]:
@@ -52,7 +62,7 @@ class Features:
     @property
     def n_lr(self) -> int:
         """Number of LR channels."""
-        return len(self.lr_varying) + len(self.static) + int(self.mask)
+        return len(self.lr_varying) + len(self.static) + int(self.mask) + len(self.forcings)
 
     @property
     def skips(self) -> tuple[int | None, ...]:
@@ -60,30 +70,36 @@ class Features:
         place = {name: i for i, name in enumerate(self.counterparts)}
         return tuple(place.get(name) for name in self.targets)
 
-    def stack_lr(self, varying: xr.Dataset, static: xr.Dataset | None) -> xr.DataArray:
+    def stack_lr(
+        self,
+        varying: xr.Dataset,
+        static: xr.Dataset | None,
+        forcings: Mapping[str, xr.DataArray] | None = None,
+    ) -> xr.DataArray:
         """LR input channels.
 
         Parameters
         ----------
         varying : xarray.Dataset
-            Standardized LR variables ``(time, y, x)``.
+            Scaled LR variables ``(time, y, x)``.
         static : xarray.Dataset, optional
-            Standardized static fields on LR cells ``(y, x)``.
+            Scaled static fields on LR cells ``(y, x)``.
+        forcings : mapping, optional
+            Channels of `forcings` by name, ``(time, y, x)``.
 
         Returns
         -------
         xarray.DataArray
             ``(time, y, x, channel)``, float32, without NaN, lazy where `varying` is.
         """
-        parts = [varying[n] for n in self.lr_varying]
-        template = parts[0]
+        channels = [varying[n].fillna(0.0) for n in self.lr_varying]
+        template = channels[0]
         if static is not None:
-            parts += [static[n].broadcast_like(template) for n in self.static]
-        channels = [part.fillna(0.0) for part in parts]
+            channels += [_everywhere(static[n].fillna(0.0), template) for n in self.static]
         if self.mask:
             valid = [varying[n].notnull() for n in self.lr_varying]
             channels.append(sum(valid[1:], start=valid[0].astype("f4")) == len(valid))
-        return _stack(channels)
+        return _stack([*channels, *((forcings or {})[n] for n in self.forcings)])
 
     def stack_static(self, static: xr.Dataset) -> xr.DataArray:
         """HR input channels ``(y, x, channel)`` of standardized static fields, without NaN."""
@@ -98,6 +114,13 @@ class Features:
         return xr.Dataset(
             {name: prediction.isel({CHANNEL: i}, drop=True) for i, name in enumerate(self.targets)}
         )
+
+
+def _everywhere(static: xr.DataArray, template: xr.DataArray) -> xr.DataArray:
+    """A static field at every time step; lazily where the template is, so that no copy is made."""
+    if template.chunks is not None:
+        static = static.chunk({d: template.chunksizes[d] for d in (Y, X)})
+    return static.astype("f4").broadcast_like(template)
 
 
 def _stack(parts: Iterable[xr.DataArray]) -> xr.DataArray:

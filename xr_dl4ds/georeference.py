@@ -19,7 +19,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
 from xr_dl4ds.grid.discovery import auxiliary_names
-from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.fields import REALIZATION, Grid
 
 #: Global attribute with the provenance as JSON; CF has no field for it.
 PROVENANCE = "xr_dl4ds_provenance"
@@ -53,6 +53,41 @@ def crs_of(grid: Grid) -> tuple[str, dict[str, Any]] | None:
         return None
     attrs = {**crs.to_cf(), **kept}
     return name, {**attrs, "spatial_ref": attrs.get("crs_wkt", crs.to_wkt())}
+
+
+def geographic(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Latitude and longitude of the cell centres, in the layout of `grid`.
+
+    Parameters
+    ----------
+    grid : Grid
+        With latitudes and longitudes, or with a CRS.
+
+    Returns
+    -------
+    lat, lon : numpy.ndarray
+        Degrees, ``(y, x)``, float64: those of the grid itself where it has them, else WGS 84;
+        infinite where a planar cell lies off the Earth.
+
+    Raises
+    ------
+    GridError
+        When the axes are planar and there is no CRS.
+    """
+    x, y = np.meshgrid(grid.x.values, grid.y.values)
+    if (grid.y.kind, grid.x.kind) == ("latitude", "longitude"):
+        return y.astype("f8"), x.astype("f8")
+    crs = crs_of(grid)
+    if crs is None:
+        raise GridError(
+            f"Expected a grid with latitudes and longitudes or with a CRS, got planar axes without"
+            f" one: {grid.extent}. Set it with .rio.write_crs, such as .rio.write_crs('EPSG:3035')."
+        )
+    transformer = pyproj.Transformer.from_crs(
+        pyproj.CRS.from_cf(crs[1]), "EPSG:4326", always_xy=True
+    )
+    lon, lat = transformer.transform(x, y)
+    return lat, lon
 
 
 def georeference(
@@ -93,9 +128,13 @@ def georeference(
         out[name].encoding = {"dtype": "float32", "zlib": True, "_FillValue": np.float32("nan")}
         if crs is not None:
             out[name].attrs["grid_mapping"] = crs[0]
+    if REALIZATION in out.dims:  # CF-1.8 names it so, and has no integers of 64 bits
+        members = np.arange(out.sizes[REALIZATION], dtype="i4")
+        about = {"standard_name": "realization", "units": "1"}
+        out = out.assign_coords({REALIZATION: (REALIZATION, members, about)})
     beside = {f"{axis.name}_bnds" for axis in (grid.y, grid.x)} | auxiliary_names(out)
     if crs is not None:
-        out = _with_geographic(out, grid, crs[1])
+        out = _with_geographic(out, grid)
         out = out.assign_coords({crs[0]: xr.Variable((), np.int32(0), crs[1])})
         beside |= {crs[0]}
     out.attrs = _global_attrs(source.attrs, provenance)
@@ -121,13 +160,11 @@ def named_axes(grid: Grid, crs: tuple[str, dict[str, Any]] | None) -> Grid:
     return dataclasses.replace(grid, y=y, x=x)
 
 
-def _with_geographic(out: xr.Dataset, grid: Grid, mapping: Mapping[str, Any]) -> xr.Dataset:
+def _with_geographic(out: xr.Dataset, grid: Grid) -> xr.Dataset:
     """Latitude and longitude ``(y, x)`` of the cells of projected and rotated grids."""
     if grid.y.kind != "planar":
         return out
-    crs = pyproj.CRS.from_cf(dict(mapping))
-    transform = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform
-    lon, lat = transform(*np.meshgrid(grid.x.values, grid.y.values))
+    lat, lon = geographic(grid)
     dims = (grid.y.name, grid.x.name)
     about = {
         "lat": (lat, {"standard_name": "latitude", "units": "degrees_north"}),

@@ -1,13 +1,16 @@
 """Blockwise, lazy application of a network to stacked LR channels.
 
 Memory: one dask chunk in time (whole in space) of LR channels, its HR output, and the activations
-of at most `CELLS` HR cells at a time.
+of at most `CELLS` HR cells at a time; for spatio-temporal networks also the steps of the window
+before and after the chunk.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -16,9 +19,10 @@ import tensorflow as tf
 import xarray as xr
 from dask.base import normalize_token
 
-import xr_dl4ds.layers  # noqa: F401  registers them where a network is unpickled
 from xr_dl4ds.features import CHANNEL
 from xr_dl4ds.grid.fields import TIME, X, Y
+from xr_dl4ds.grid.timeline import Windows
+from xr_dl4ds.layers import sampling, set_realization
 
 #: HR cells that go through the network at once: about 64 MiB for each 16 channels of activations.
 CELLS = 2**20
@@ -29,31 +33,40 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Application:
-    """A network with its static input, as a function of arrays.
+    """A network with its fixed inputs, as a function of arrays.
 
     Parameters
     ----------
     network : keras.Model
         Generator, see `xr_dl4ds.networks.generator`.
-    static : numpy.ndarray, optional
-        ``(scale*y, scale*x, channel)`` for the domain that is predicted.
+    fixed : mapping of numpy.ndarray
+        Inputs without time for the domain that is predicted, by name; those that the network does
+        not ask for are left out.
     scale : int
         HR cells along one edge of an LR cell.
     token : str
         Names the weights: equal tokens give equal dask keys.
+    realization : int, optional
+        Seed of the member that a Monte-Carlo network draws; None is the network without dropout.
     """
 
     network: keras.Model
-    static: np.ndarray | None
+    fixed: Mapping[str, np.ndarray]
     scale: int
     token: str
+    realization: int | None = None
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
-        """Predict ``(time, y, x, channel)`` -> ``(time, scale*y, scale*x, channel)``, float32."""
-        *lead, y, x, _ = lr.shape
-        flat = lr.reshape(-1, *lr.shape[-3:]).astype("f4")
-        size = max(1, CELLS // (y * x * self.scale**2))
-        shape = (y * self.scale, x * self.scale, self.network.output_shape[-1])
+        """Predict fields ``(..., y, x, channel)`` -> ``(..., scale*y, scale*x, channel)``, float32.
+
+        For spatio-temporal networks fields are sequences ``(time, y, x, channel)``.
+        """
+        sample = len(self.network.inputs[0].shape) - 1
+        lead, inner = lr.shape[: lr.ndim - sample], lr.shape[lr.ndim - sample :]
+        flat = lr.reshape(-1, *inner).astype("f4")
+        *steps, y, x, _ = inner
+        shape = (*steps, y * self.scale, x * self.scale, self.network.output_shape[-1])
+        size = max(1, CELLS // int(np.prod(shape[:-1])))
         out = np.empty((len(flat), *shape), "f4")
         with _ONE_AT_A_TIME:
             for start in range(0, len(flat), size):
@@ -63,58 +76,142 @@ class Application:
 
     def _run(self, part: np.ndarray) -> np.ndarray:
         inputs: dict[str, Any] = {"lr": tf.constant(part)}
-        if self.static is not None:
-            inputs["static"] = tf.constant(
-                np.broadcast_to(self.static, (len(part), *self.static.shape))
-            )
-        return keras.ops.convert_to_numpy(_graph(self.network)(inputs))
+        for tensor in self.network.inputs:
+            if tensor.name != "lr":
+                field = self.fixed[tensor.name]
+                inputs[tensor.name] = tf.constant(np.broadcast_to(field, (len(part), *field.shape)))
+        graph = _graph(self.network, self.realization is not None)
+        if self.realization is not None:  # before every run: each one moves the states on
+            set_realization(self.network, self.realization)
+        return keras.ops.convert_to_numpy(graph(inputs))
 
     def __dask_tokenize__(self) -> Any:
-        return normalize_token((type(self).__name__, self.token, self.scale, self.static))
+        parts = (self.token, self.scale, self.realization, dict(self.fixed))
+        return normalize_token((type(self).__name__, *parts))
 
 
-def _graph(network: keras.Model) -> Any:
+def _graph(network: keras.Model, realization: bool) -> Any:
     """The network as one traced function for inputs of any size, kept on the network itself."""
-    traced = getattr(network, "_xr_dl4ds_graph", None)
+    name = "_xr_dl4ds_realization" if realization else "_xr_dl4ds_graph"
+    traced = getattr(network, name, None)
     if traced is None:
         signature = {
-            tensor.name: tf.TensorSpec(tensor.shape, "float32", name=tensor.name)
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
             for tensor in network.inputs
         }
-        traced = tf.function(
-            lambda inputs: network(inputs, training=False), input_signature=[signature]
-        )
-        object.__setattr__(network, "_xr_dl4ds_graph", traced)
+        with sampling(network) if realization else contextlib.nullcontext():
+            traced = tf.function(
+                lambda inputs: network(inputs, training=False), input_signature=[signature]
+            ).get_concrete_function()
+        object.__setattr__(network, name, traced)
     return traced
 
 
-def apply(application: Application, lr: xr.DataArray) -> xr.DataArray:
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Windowed:
+    """An application to the windows of a block of steps, as a function of arrays.
+
+    Parameters
+    ----------
+    application : Application
+        Of a spatio-temporal network.
+    windows : Windows
+        One for each step of the block, counted from the block's first row of input.
+    """
+
+    application: Application
+    windows: Windows
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        """Predict ``(input time, y, x, channel)`` -> ``(time, scale*y, scale*x, channel)``."""
+        _, y, x, _ = lr.shape
+        scale = self.application.scale
+        channels = self.application.network.output_shape[-1]
+        start, length, place = self.windows.start, self.windows.length, self.windows.place
+        out = np.empty((start.size, y * scale, x * scale, channels), "f4")
+        for steps in np.unique(length):
+            first = np.unique(start[length == steps])
+            size = max(1, CELLS // (int(steps) * y * x * scale**2))
+            for part in (first[i : i + size] for i in range(0, first.size, size)):
+                found = self.application(lr[part[:, None] + np.arange(steps)])
+                mine = np.flatnonzero((length == steps) & np.isin(start, part))
+                out[mine] = found[np.searchsorted(part, start[mine]), place[mine]]
+        return out
+
+    def __dask_tokenize__(self) -> Any:
+        windows = self.windows.start, self.windows.length
+        return normalize_token((type(self).__name__, self.application, *windows))
+
+
+def apply(
+    application: Application, lr: xr.DataArray, windows: Windows | None = None
+) -> xr.DataArray:
     """Apply a network to stacked channels, lazily where they are lazy.
 
     Parameters
     ----------
     application : Application
-        Network and static input.
+        Network and fixed inputs.
     lr : xarray.DataArray
         ``(time, y, x, channel)`` without NaN.
+    windows : Windows, optional
+        For a spatio-temporal network, the window of each step.
 
     Returns
     -------
     xarray.DataArray
         ``(time, y, x, channel)`` on HR cells, float32, without coordinates along y and x.
     """
+    lr = lr.transpose(TIME, Y, X, CHANNEL)
     if lr.chunks is not None:
         lr = lr.chunk({Y: -1, X: -1, CHANNEL: -1})
-    _, y, x, _ = lr.transpose(TIME, Y, X, CHANNEL).shape
+    if windows is None:
+        return _over_blocks(application, application, lr, [Y, X, CHANNEL])
+    sizes = lr.chunksizes[TIME] if lr.chunks is not None else (lr.sizes[TIME],)
+    blocks, begin = [], 0
+    for size in sizes:
+        blocks.append(_window_block(application, lr, windows, slice(begin, begin + size)))
+        begin += size
+    return xr.concat(blocks, dim=TIME) if len(blocks) > 1 else blocks[0]
+
+
+def _window_block(
+    application: Application, lr: xr.DataArray, windows: Windows, block: slice
+) -> xr.DataArray:
+    """The steps of one block, from all the steps that their windows reach."""
+    start, length = windows.start[block], windows.length[block]
+    first, last = int(start.min()), int((start + length).max())
+    inside = Windows(start=start - first, length=length, offset=block.start - first)
+    rows = lr.isel({TIME: slice(first, last)})
+    if rows.chunks is not None:
+        rows = rows.chunk({TIME: -1})
+    times = {TIME: lr[TIME].isel({TIME: block})} if TIME in lr.coords else {}
+    function = Windowed(application=application, windows=inside)
+    out = _over_blocks(function, application, rows, [TIME, Y, X, CHANNEL], start.size)
+    return out.assign_coords(times)
+
+
+def _over_blocks(
+    function: Any,
+    application: Application,
+    lr: xr.DataArray,
+    core: list[str],
+    steps: int | None = None,
+) -> xr.DataArray:
+    """One call for each dask chunk along the dimensions that are not `core`."""
     scale = application.scale
-    sizes = {Y: y * scale, X: x * scale, CHANNEL: int(application.network.output_shape[-1])}
+    sizes = {
+        Y: lr.sizes[Y] * scale,
+        X: lr.sizes[X] * scale,
+        CHANNEL: int(application.network.output_shape[-1]),
+    }
     return xr.apply_ufunc(
-        application,
+        function,
         lr,
-        input_core_dims=[[Y, X, CHANNEL]],
-        output_core_dims=[[Y, X, CHANNEL]],
-        exclude_dims={Y, X, CHANNEL},
+        input_core_dims=[core],
+        output_core_dims=[core],
+        exclude_dims=set(core),
         dask="parallelized",
         output_dtypes=[np.float32],
-        dask_gufunc_kwargs={"output_sizes": sizes},
+        dask_gufunc_kwargs={"output_sizes": sizes if steps is None else {**sizes, TIME: steps}},
     )

@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from xr_dl4ds.config import nearest
-from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.config import Network
+from xr_dl4ds.consistency import consistent
+from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.georeference import georeference
 from xr_dl4ds.grid.conventions import one_variable
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, Fields, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.fields import (
+    REALIZATION,
+    TIME,
+    Fields,
+    X,
+    Y,
+    as_dataset,
+)
 from xr_dl4ds.grid.pairing import Placement
 from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import onto
-from xr_dl4ds.grid.timeline import at_times, check_times, common_times, index_of
-from xr_dl4ds.sources import Data, auxiliary
+from xr_dl4ds.grid.timeline import (
+    Windows,
+    index_of,
+    runs,
+    windows_ending,
+)
+from xr_dl4ds.request import ROLE, Request, lr_fields, predictors, static_fields
+from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
 
-#: ``(stacked LR channels, stacked static channels) -> stacked HR output``, see `inference.apply`.
-Apply = Callable[[xr.DataArray, xr.DataArray | None], xr.DataArray]
-
-ROLE = "the LR data"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Request:
-    """What `predict` was called with, see `xr_dl4ds.downscaler.Downscaler.predict`."""
-
-    lr: Data
-    static: Data | Sequence[Data] | None = None
-    predictors: Data | Sequence[Data] | None = None
-    dims: Dims = dataclasses.field(default_factory=Dims)
+#: ``(LR channels, inputs without time, windows, seed of a realization) -> HR output``, all stacked,
+#: see `inference.apply`.
+Apply = Callable[
+    [xr.DataArray, Mapping[str, xr.DataArray], Windows | None, int | None], xr.DataArray
+]
 
 
-def predict(state: State, request: Request, apply: Apply, provenance: Mapping[str, Any]) -> Data:
-    """Check, stack, apply, unscale, mask, lay out, georeference.
+def predict(
+    state: State,
+    options: Mapping[str, Any],
+    request: Request,
+    apply: Apply,
+    provenance: Mapping[str, Any],
+) -> Data:
+    """Check, stack, apply, unscale, constrain, mask, lay out, georeference.
 
     Parameters
     ----------
     state : State
         What was fitted.
+    options : mapping
+        Option objects by role: network, sampling, training.
     request : Request
         The caller's data; not changed.
     apply : callable
@@ -56,19 +67,31 @@ def predict(state: State, request: Request, apply: Apply, provenance: Mapping[st
     xarray.Dataset or xarray.DataArray
         As the LR data were given, when there is one target.
     """
+    network, sampling = options["network"], options["sampling"]
     source = as_dataset(request.lr, ROLE)
-    fields = _lr_fields(state, source, request)
+    _check_realizations(network, request)
+    fields = lr_fields(state, source, request)
     if state.pairing.source.x.periodic:
         fields = facing(fields, state.pairing.source)
     placement = state.pairing.place(fields.grid)
+    if network.localized:
+        _require_trained(state, placement, fields)
     varying = state.pairing.bring(fields)
     if TIME not in varying.sizes:
         varying = varying.expand_dims(TIME)
     varying = varying.assign_coords(placement.lr.coords)
-    varying = varying.merge(_predictors(state, request, fields, placement), join="exact")
-    static = _static(state, source, request, placement)
-    stacked = apply(state.network_input(varying, static), state.static_input(static))
+    varying = varying.merge(predictors(state, request, fields, placement), join="exact")
+    static = static_fields(state, source, request, placement)
+    windows = _windows(fields, sampling.time_window)
+    channels = state.network_input(varying, static, placement.lr)
+    fixed = state.fixed_inputs(static, placement.trained, placement.hr.shape)
+    members = [
+        apply(channels, fixed, windows, seed) for seed in _seeds(request.realizations, request.seed)
+    ]
+    stacked = members[0] if request.realizations is None else xr.concat(members, REALIZATION)
     out = state.scaler.inverse(state.features.unstack(stacked))
+    if network.constraint is not None:
+        out = _constrained(state, out, varying, placement, network.constraint)
     out = _masked(state, out, varying, placement)
     out = _laid_out(out, source, fields, placement)
     result = georeference(out, placement.hr, state.attrs, source, provenance)
@@ -78,95 +101,65 @@ def predict(state: State, request: Request, apply: Apply, provenance: Mapping[st
     return result
 
 
-def _lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
-    """The LR variables that the model takes from the dataset itself, checked."""
-    wanted = list(state.features.lr_varying)
-    offered = [n for p in auxiliary(request.predictors, "predictors=") for n in p.varying]
-    present = [n for n in wanted if n in source.data_vars and n not in offered]
-    missing = [n for n in wanted if n not in present and n not in offered]
-    if missing:
-        name = missing[0]
-        others = [str(n) for n in source.data_vars]
-        hint = nearest(name, others)
-        cure = "Add it, or rename the one that is meant."
-        if name in state.features.predictors:
-            cure = "Pass it as predictors=."
-        raise VariableError(
-            f"Expected {ROLE} to have {missing}, on which the model was fitted, got {others}."
-            f"{hint} {cure}"
+def _check_realizations(network: Network, request: Request) -> None:
+    n = request.realizations
+    if n is not None and not network.monte_carlo:
+        raise ValueError(
+            f"Expected a model with Monte-Carlo dropout for realizations={n}, got"
+            f" dropout={network.dropout!r}, monte_carlo=False, which has one answer. Fit it with"
+            " dropout='vanilla', monte_carlo=True."
         )
-    if not present:
-        raise VariableError(f"Expected {ROLE} to have one of {wanted}, got {list(source)}.")
-    auxiliary_variables = [n for n in source.data_vars if source[n].ndim == 0]
-    fields = standardize(source[present + auxiliary_variables], request.dims, ROLE)
-    if fields.dims.time is None and len(state.features.lr_varying) > len(present):
+
+
+def _seeds(realizations: int | None, seed: int) -> list[int | None]:
+    """A seed for each member; the first n members of any ensemble with one seed are the same."""
+    if realizations is None:
+        return [None]
+    return [
+        int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+        for member in range(realizations)
+    ]
+
+
+def _require_trained(state: State, placement: Placement, fields: Fields) -> None:
+    if placement.trained is None:
+        raise GridError(
+            "Expected LR fields on the training domain"
+            f" ({state.pairing.lr.extent}) or a part of it, because localized=True gives each of"
+            f" its HR cells weights of its own, got {fields.grid.extent}. Fit with localized=False"
+            " for other domains."
+        )
+
+
+def _windows(fields: Fields, window: int | None) -> Windows | None:
+    """The window of each step, for a spatio-temporal model."""
+    if window is None:
+        return None
+    if TIME not in fields.data.sizes:
         raise TimeError(
-            f"Expected {ROLE} to have a time dimension, along which predictors are aligned."
-            " Keep it when selecting one step: .isel(time=[0])."
+            f"Expected {ROLE} to have a time dimension, because the model sees windows of {window}"
+            " steps, got none. Pass the steps before it too."
         )
-    check_times(fields, ROLE)
-    state.check_units(fields, ROLE)
-    return fields.pick(present)
-
-
-def _predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
-    """Predictors passed beside the dataset, on the network's LR cells at the dataset's times."""
-    merged = xr.Dataset()
-    times = index_of(fields.data)
-    for given in auxiliary(request.predictors, "predictors="):
-        names = [n for n in given.varying if n in state.features.predictors]
-        if not names:
-            continue
-        given = given.pick(names)
-        check_times(given, "predictors=")
-        state.check_units(given, "predictors=")
-        common = common_times(given, fields, "predictors=", ROLE)
-        if common is not None and times is not None and len(common) < len(times):
-            gone = times.difference(common)
-            raise TimeError(
-                f"Expected predictors= at every time of {ROLE}, got none for {len(gone)}, such as"
-                f" {gone[0]}. Select the common times first."
-            )
-        data = at_times(onto(given, placement.lr, "predictors="), times)
-        if times is not None:
-            data = data.assign_coords({TIME: fields.data[TIME]})
-        merged = merged.merge(data.assign_coords(placement.lr.coords), join="exact")
-    return merged
-
-
-def _static(state: State, source: xr.Dataset, request: Request, placement: Placement) -> xr.Dataset:
-    """Static fields on the HR cells of the prediction."""
-    names = list(state.features.static)
-    if not names:
-        return xr.Dataset()
-    given = auxiliary(request.static, "static=")
-    if placement.trained is not None and not given:
-        return state.static.isel(placement.trained)
-    hr = placement.hr
-    with_it = [n for n in names if n in source.data_vars]
-    if with_it and not given:
-        given = [standardize(source[[n]], Dims(), f"static field {n!r}") for n in with_it]
-    found = xr.Dataset()
-    for fields in given:
-        picked = [n for n in fields.static if n in names]
-        if not picked:
-            continue
-        state.check_units(fields.pick(picked), "static=")
-        for axis, wanted in ((fields.grid.y, hr.y), (fields.grid.x, hr.x)):
-            if axis.spacing > 1.5 * wanted.spacing:
-                raise GridError(
-                    f"Expected static fields {picked} at the HR spacing {wanted.spacing:g} along"
-                    f" {wanted.name}, got {axis.spacing:g}. Pass HR fields as static=."
-                )
-        found = found.merge(onto(fields.pick(picked), hr, "static="), join="override")
-    missing = [n for n in names if n not in found]
-    if missing:
-        raise VariableError(
-            f"Expected static fields {missing} for a domain other than that of training"
-            f" ({state.pairing.hr.extent}), got {sorted(map(str, found.data_vars))}. Pass them as"
-            " static=, on HR cells."
+    index = index_of(fields.data)
+    if index is not None and not index.is_monotonic_increasing:
+        raise TimeError(
+            f"Expected {ROLE} in order of time, because the model sees windows of {window} steps."
+            f" Use .sortby({fields.dims.time!r}) first."
         )
-    return found[names]
+    return windows_ending(runs(fields.data, ROLE), window)
+
+
+def _constrained(
+    state: State, out: xr.Dataset, varying: xr.Dataset, placement: Placement, kind: str
+) -> xr.Dataset:
+    """Targets with an LR counterpart, equal to it in the mean of each LR cell."""
+    moved = {}
+    for name in state.features.counterparts:
+        valid = None
+        if placement.trained is not None and state.masked:
+            valid = ~state.never[name].isel(placement.trained).drop_vars([Y, X])
+        moved[name] = consistent(out[name], varying[name], valid, state.pairing.scale, kind)
+    return out.assign(moved)
 
 
 def _masked(state: State, out: xr.Dataset, varying: xr.Dataset, placement: Placement) -> xr.Dataset:
@@ -193,7 +186,8 @@ def _laid_out(
     order = [names[str(d)] for d in first.dims]
     out = out.isel(placement.order)
     out = out.drop_vars(TIME, errors="ignore")
-    out = out.transpose(*order) if TIME in order else out.isel({TIME: 0}).transpose(*order)
+    out = out if TIME in order else out.isel({TIME: 0})
+    out = out.transpose(*([REALIZATION] if REALIZATION in out.dims else []), *order)
     back = {Y: placement.hr.y.name, X: placement.hr.x.name, TIME: fields.dims.time}
     out = out.rename({d: back[d] for d in order if d != back[d]})
     spatial = {fields.dims.y, fields.dims.x}

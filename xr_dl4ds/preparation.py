@@ -10,14 +10,15 @@ import dataclasses
 import dask
 import xarray as xr
 
-from xr_dl4ds.config import Network, Sampling
+from xr_dl4ds.config import Network, Sampling, Supervised, nearest
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.features import Features
 from xr_dl4ds.georeference import target_attrs
 from xr_dl4ds.grid.fields import TIME, Fields, standardize
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.grid.regrid import window
-from xr_dl4ds.grid.timeline import check_times, in_order, index_of
+from xr_dl4ds.grid.timeline import check_times, in_order, index_of, runs
+from xr_dl4ds.requirements import check_patches, check_windows
 from xr_dl4ds.scaling import Scaler
 from xr_dl4ds.sources import (
     Inputs,
@@ -33,24 +34,28 @@ from xr_dl4ds.state import State
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Stacked:
-    """Channels of samples, lazy where the data are: LR inputs and targets ``(time, ...)``."""
+    """Channels of samples, lazy where the data are: LR inputs and targets ``(time, ...)``.
+
+    `runs` are the parts of the time axis that windows do not leave; None for spatial samples.
+    """
 
     lr: xr.DataArray
     target: xr.DataArray
+    runs: list[slice] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared:
-    """A model's state, its samples, and the first and last time of training as text."""
+    """A model's state, its samples and inputs without time, first and last time as text."""
 
     state: State
-    static: xr.DataArray | None
+    fixed: dict[str, xr.DataArray]
     train: Stacked
     validation: Stacked | None
     period: tuple[str, str]
 
 
-def prepare(inputs: Inputs, network: Network, sampling: Sampling) -> Prepared:
+def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supervised) -> Prepared:
     """Standardize, pair, align, scale and stack.
 
     Parameters
@@ -60,7 +65,9 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling) -> Prepared:
     network : Network
         Its upsampling decides how LR fields that do not nest are brought to the network.
     sampling : Sampling
-        Its interpolation and patch size are checked against the grids.
+        Patches, windows, scaling and features, checked against the data.
+    training : Supervised
+        Its loss may need a least size of fields.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling) -> Prepared:
     hr = read_hr(inputs)
     straight = sampling.interpolation if network.upsampling == "interpolation" else None
     lr, hr, pairing = pair_grids(inputs, hr, straight)
-    _check_patches(sampling, pairing)
+    check_patches(sampling, training, pairing)
     static = static_fields(inputs, lr, hr, pairing)
     sources = [*([lr] if lr.varying else []), *predictor_fields(inputs)]
     targets = hr.varying
@@ -85,40 +92,29 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling) -> Prepared:
         counterparts=tuple(t for t in targets if t in lr.varying),
         predictors=tuple(str(n) for n in whole.lr.data_vars if n not in targets),
         static=tuple(str(n) for n in static.data_vars),
+        time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
+        coordinate_features=tuple(sampling.coordinate_features),
     )
-    train, validation = _hold_out(whole, inputs)
-    state = _state(features, pairing, train, static, hr)
+    train, validation = _hold_out(whole, inputs, sampling.time_window or 1)
+    state = _state(features, pairing, train, static, hr, sampling)
     if isinstance(inputs.validation, tuple):
         validation = _validation_pair(inputs, state)
     index = index_of(train.hr)
     ends = (0, train.hr.sizes[TIME] - 1) if index is None else (index[0], index[-1])
+    window = sampling.time_window
     return Prepared(
         state=state,
-        static=state.static_input(state.static),
-        train=_stacked(state, train),
-        validation=None if validation is None else _stacked(state, validation),
+        fixed=state.fixed_inputs(state.static, pairing.whole, pairing.hr.shape),
+        train=_stacked(state, train, window, "training"),
+        validation=None
+        if validation is None
+        else _stacked(state, validation, window, "validation"),
         period=(str(ends[0]), str(ends[1])),
     )
 
 
-def _check_patches(sampling: Sampling, pairing: Pairing) -> None:
-    size, scale = sampling.patch_size, pairing.scale
-    if size is None:
-        return
-    if size % scale or size < 2 * scale:
-        raise GridError(
-            f"Expected `patch_size` to be a multiple of the scale {scale}, at least {2 * scale},"
-            f" got {size}. Use {max(2, round(size / scale)) * scale}."
-        )
-    if size > min(pairing.hr.shape):
-        raise GridError(
-            f"Expected `patch_size` to fit into the HR grid of {pairing.hr.shape} cells, got"
-            f" {size}. Use a smaller one, or None for whole fields."
-        )
-
-
-def _hold_out(pair: Pair, inputs: Inputs) -> tuple[Pair, Pair | None]:
-    """Cut the last share of time steps off; the earlier ones are for training."""
+def _hold_out(pair: Pair, inputs: Inputs, least: int) -> tuple[Pair, Pair | None]:
+    """Cut the last share of time steps off, a sample at least; the earlier ones train."""
     share = inputs.validation
     if share is None or isinstance(share, tuple):
         return pair, None
@@ -128,10 +124,11 @@ def _hold_out(pair: Pair, inputs: Inputs) -> tuple[Pair, Pair | None]:
             f" pair, or None, got {share!r}."
         )
     steps = pair.hr.sizes[TIME]
-    held = max(1, round(share * steps)) if share else 0
+    held = max(least, round(share * steps)) if share else 0
     if held >= steps:
         raise TimeError(
-            f"Expected at least two time steps to hold {share:.0%} out for validation, got {steps}."
+            f"Expected at least {least + 1} time steps to hold {share:.0%} out for validation, got"
+            f" {steps}."
             " Use more, or validation=None."
         )
     if not held:
@@ -140,15 +137,22 @@ def _hold_out(pair: Pair, inputs: Inputs) -> tuple[Pair, Pair | None]:
 
 
 def _state(
-    features: Features, pairing: Pairing, train: Pair, static: xr.Dataset, hr: Fields
+    features: Features,
+    pairing: Pairing,
+    train: Pair,
+    static: xr.Dataset,
+    hr: Fields,
+    sampling: Sampling,
 ) -> State:
     """Fit statistics and masks on the training part alone."""
-    hr_scaler = Scaler.fit(train.hr, "the HR data")
-    lr_scaler = Scaler.fit(train.lr, "the LR data")
-    static_scaler = Scaler.fit(static, "the static fields") if len(static) else None
+    scaling = sampling.scaling_of
+    hr_scaler = Scaler.fit(train.hr, "the HR data", scaling)
+    lr_scaler = Scaler.fit(train.lr, "the LR data", scaling)
+    static_scaler = Scaler.fit(static, "the static fields", scaling) if len(static) else None
     features = dataclasses.replace(features, mask=lr_scaler.has_missing(features.lr_varying))
     scaler = lr_scaler.merge(hr_scaler)
     scaler = scaler if static_scaler is None else scaler.merge(static_scaler)
+    _check_scaled_names(sampling, scaler)
     (never,) = dask.compute(train.hr.isnull().all(TIME))
     everything = {**train.lr.data_vars, **static.data_vars, **train.hr.data_vars}
     return State(
@@ -162,15 +166,30 @@ def _state(
     )
 
 
-def _stacked(state: State, pair: Pair) -> Stacked:
+def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
+    named = [] if isinstance(sampling.scaling, str) else list(sampling.scaling)
+    known = [str(n) for n in scaler.statistics.data_vars]
+    for name in named:
+        if name not in known:
+            raise VariableError(
+                f"Expected `scaling` to name variables of the data, {known}, got {name!r}."
+                f"{nearest(name, known)}"
+            )
+
+
+def _stacked(state: State, pair: Pair, window: int | None, part: str) -> Stacked:
+    found = None if window is None else runs(pair.hr, f"the {part} data")
+    if found is not None and window is not None:
+        check_windows(found, window, part)
     targets = state.scaler.transform(pair.hr[list(state.features.targets)])
     for name in state.features.counterparts:  # also where only the validation part has gaps
         hidden = state.masked_by_lr(pair.lr, name)
         assert hidden is not None
         targets[name] = targets[name].where(~hidden)
     return Stacked(
-        lr=state.network_input(pair.lr, state.static),
+        lr=state.network_input(pair.lr, state.static, state.pairing.lr),
         target=state.features.stack_targets(targets),
+        runs=found,
     )
 
 

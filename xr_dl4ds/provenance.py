@@ -47,15 +47,12 @@ def provenance(
     """
     architecture: Network = options["network"]
     training: Supervised = options["training"]
-    digest = hashlib.sha256()
-    for array in weights:
-        digest.update(array.tobytes())
     name = f"{architecture.backbone} with {architecture.upsampling} upsampling"
     return {
         "software": f"xr_dl4ds {version()}",
         "summary": f"xr_dl4ds {version()} downscaled {', '.join(state.features.targets)} by"
         f" {state.pairing.scale} ({name})",
-        "model": digest.hexdigest(),
+        "model": digest_of(weights),
         "scale": state.pairing.scale,
         "pairing": state.pairing.method,
         "perfect_prognosis": perfect_prognosis,
@@ -68,6 +65,14 @@ def provenance(
         "period": list(period),
         "seed": options["sampling"].seed,
     }
+
+
+def digest_of(weights: Sequence[np.ndarray]) -> str:
+    """SHA-256 of the weights, which names a model."""
+    digest = hashlib.sha256()
+    for array in weights:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def version() -> str:

@@ -1,12 +1,13 @@
-"""Standardization by variable: fitted statistics as an `xarray.Dataset`, looked up by name.
+"""Scaling by variable: fitted statistics as an `xarray.Dataset`, looked up by name.
 
 Statistics ignore NaN and are computed in double precision in one pass over the (lazy) data.
-Standardizing keeps NaN as NaN: what a masked cell becomes is decided where arrays are built.
+Scaling keeps NaN as NaN: what a masked cell becomes is decided where arrays are built.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import dask
 import numpy as np
@@ -19,22 +20,27 @@ from xr_dl4ds.exceptions import VariableError
 #: in float32 (epsilon 1.2e-7), not variability.
 CONSTANT = 1e-6
 
+#: Along `statistic`: the scaled value is ``(value - offset) / factor``; the others are what was
+#: found, in the variable's units, and "valid", the share of cells that are not NaN.
+STATISTICS = ("offset", "factor", "mean", "std", "min", "max", "valid")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Scaler:
-    """Mean and standard deviation of named variables.
+    """Statistics of named variables, and what follows from them.
 
     Parameters
     ----------
     statistics : xarray.Dataset
-        One variable for each scaled one, dimension ``statistic`` with the entries "mean",
-        "std" (both in the variable's units) and "valid" (share of cells that are not NaN, 1).
+        One variable for each scaled one, dimension ``statistic`` with the entries `STATISTICS`.
     """
 
     statistics: xr.Dataset
 
     @classmethod
-    def fit(cls, data: xr.Dataset, role: str) -> Scaler:
+    def fit(
+        cls, data: xr.Dataset, role: str, scaling_of: Callable[[str], str] | None = None
+    ) -> Scaler:
         """Compute the statistics of every variable.
 
         Parameters
@@ -43,6 +49,8 @@ class Scaler:
             Training fields, any dimensions, lazy or not.
         role : str
             What to call the data in messages.
+        scaling_of : callable, optional
+            How to scale a variable, "standard" or "minmax"; all are standardized by default.
 
         Raises
         ------
@@ -52,16 +60,18 @@ class Scaler:
         lazy = {}
         for name, variable in data.items():
             wide = variable.astype("f8")
-            lazy[name] = xr.concat(
-                [wide.mean(), wide.std(), variable.notnull().mean(), np.abs(wide).max()],
-                dim="statistic",
-            )
-        (found,) = dask.compute(xr.Dataset(lazy))
-        found = found.assign_coords(statistic=["mean", "std", "valid", "largest"])
-        for name, values in found.items():
+            found = [wide.mean(), wide.std(), wide.min(), wide.max(), variable.notnull().mean()]
+            lazy[name] = xr.concat(found, dim="statistic")
+        (computed,) = dask.compute(xr.Dataset(lazy))
+        statistics = {}
+        for name, values in computed.items():
+            mean, std, low, high, valid = (float(v) for v in values)
             _check(str(name), values, role)
-        kept = found.sel(statistic=["mean", "std", "valid"]).drop_attrs()
-        return cls(statistics=kept)
+            scaling = "standard" if scaling_of is None else scaling_of(str(name))
+            offset, factor = (mean, std) if scaling == "standard" else (low, high - low)
+            row = [offset, factor, mean, std, low, high, valid]
+            statistics[name] = ("statistic", np.array(row))
+        return cls(statistics=xr.Dataset(statistics, coords={"statistic": list(STATISTICS)}))
 
     def merge(self, other: Scaler) -> Scaler:
         """The statistics of both; those of `other` win."""
@@ -69,22 +79,29 @@ class Scaler:
         return Scaler(statistics=self.statistics[names].merge(other.statistics))
 
     def transform(self, data: xr.Dataset) -> xr.Dataset:
-        """``(value - mean) / std`` of each variable, float32, lazily; NaN stays NaN."""
+        """``(value - offset) / factor`` of each variable, float32, lazily; NaN stays NaN."""
         return data.map(
-            lambda v: ((_wide(v) - self._of(v.name, "mean")) / self._of(v.name, "std")).astype("f4")
+            lambda v: ((_wide(v) - self.of(v.name, "offset")) / self.of(v.name, "factor")).astype(
+                "f4"
+            )
         )
 
     def inverse(self, data: xr.Dataset) -> xr.Dataset:
-        """Standardized values back in physical units, float32, lazily."""
+        """Scaled values back in physical units, float32, lazily."""
         return data.map(
-            lambda v: (v * self._of(v.name, "std") + self._of(v.name, "mean")).astype("f4")
+            lambda v: (v * self.of(v.name, "factor") + self.of(v.name, "offset")).astype("f4")
         )
 
     def has_missing(self, names: list[str]) -> bool:
         """Whether any of these variables had NaN when the statistics were fitted."""
-        return any(self._of(n, "valid") < 1 for n in names)
+        return any(self.of(n, "valid") < 1 for n in names)
 
-    def _of(self, name: object, statistic: str) -> float:
+    def scaled(self, name: str, value: float) -> float:
+        """What a physical value of a variable is when it is scaled."""
+        return (value - self.of(name, "offset")) / self.of(name, "factor")
+
+    def of(self, name: object, statistic: str) -> float:
+        """One statistic of one variable."""
         if name not in self.statistics:
             raise VariableError(
                 f"Expected a variable that was fitted, got {name!r}."
@@ -99,7 +116,8 @@ def _wide(variable: xr.DataArray) -> xr.DataArray:
 
 
 def _check(name: str, values: xr.DataArray, role: str) -> None:
-    mean, std, valid, largest = (float(v) for v in values)
+    mean, std, low, high, valid = (float(v) for v in values)
+    largest = max(abs(low), abs(high))
     if valid == 0:
         raise VariableError(
             f"Expected {name!r} of {role} to have values, got NaN everywhere. Leave it out, or"

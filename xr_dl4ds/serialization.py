@@ -13,7 +13,7 @@ from xr_dl4ds.features import Features
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.grid.pairing import Pairing
-from xr_dl4ds.scaling import Scaler
+from xr_dl4ds.scaling import STATISTICS, Scaler
 from xr_dl4ds.state import State
 
 _GRIDS = ("source", "lr", "hr")
@@ -79,9 +79,8 @@ def state(config: Mapping[str, Any], data: xr.Dataset) -> State:
     grids = {name: _grid(config["grids"][name], data, name) for name in _GRIDS}
     hr: Grid = grids["hr"]
     fields = config["features"]
-    features = Features(
-        **{k: tuple(v) for k, v in fields.items() if k != "mask"}, mask=fields["mask"]
-    )
+    named: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    features = Features(**named)
     statistics = {
         name.removeprefix("statistics_"): ("statistic", data[name].to_numpy())
         for name in map(str, data.data_vars)
@@ -98,9 +97,7 @@ def state(config: Mapping[str, Any], data: xr.Dataset) -> State:
     return State(
         features=features,
         pairing=Pairing(scale=config["scale"], method=config["method"], **grids),
-        scaler=Scaler(
-            statistics=xr.Dataset(statistics, coords={"statistic": ["mean", "std", "valid"]})
-        ),
+        scaler=Scaler(statistics=xr.Dataset(statistics, coords={"statistic": list(STATISTICS)})),
         static=static,
         never=on_hr("never", "bool", features.targets),
         attrs=config["attrs"],

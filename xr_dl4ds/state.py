@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.features import Features
+from xr_dl4ds.features import CHANNEL, Features
+from xr_dl4ds.forcings import forcings
 from xr_dl4ds.grid.coarsening import block_mean
-from xr_dl4ds.grid.fields import TIME, Fields, X, Y
+from xr_dl4ds.grid.fields import Fields, Grid, X, Y
+from xr_dl4ds.grid.nesting import to_hr_cells
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.scaling import Scaler
 from xr_dl4ds.units import require_units
@@ -47,23 +49,71 @@ class State:
     attrs: Mapping[str, Mapping[str, Any]]
     units: Mapping[str, str | None]
 
-    def network_input(self, varying: xr.Dataset, static: xr.Dataset) -> xr.DataArray:
-        """Stacked LR channels ``(time, y, x, channel)`` of fields in physical units, lazily."""
-        coarse = None
-        if self.features.static:
-            scaled = self.scaler.transform(static[list(self.features.static)])
+    def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
+        """Stacked LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.
+
+        Parameters
+        ----------
+        varying : xarray.Dataset
+            LR variables ``(time, y, x)``.
+        static : xarray.Dataset
+            Static fields on the HR cells ``(y, x)`` of the same domain.
+        grid : Grid
+            That of `varying`.
+        """
+        features, coarse = self.features, None
+        if features.static:
+            scaled = self.scaler.transform(static[list(features.static)])
             scale = self.pairing.scale
             coarse = scaled if scale == 1 else block_mean(scaled, {Y: scale, X: scale})
             coarse = coarse.assign_coords({d: varying[d] for d in (Y, X)})
-        return self.features.stack_lr(
-            self.scaler.transform(varying[self.features.lr_varying]), coarse
+        known = forcings(
+            features.time_features,
+            features.coordinate_features,
+            varying[features.lr_varying[0]],
+            grid,
+            self.pairing.lr,
         )
+        return features.stack_lr(self.scaler.transform(varying[features.lr_varying]), coarse, known)
 
-    def static_input(self, static: xr.Dataset) -> xr.DataArray | None:
-        """Stacked HR channels ``(y, x, channel)``; None for a model without static fields."""
-        if not self.features.static:
-            return None
-        return self.features.stack_static(self.scaler.transform(static[list(self.features.static)]))
+    @property
+    def masked(self) -> bool:
+        """Whether some HR cell never had a value in training."""
+        return any(bool(v.any()) for v in self.never.data_vars.values())
+
+    def fixed_inputs(
+        self, static: xr.Dataset, trained: Mapping[str, slice] | None, shape: tuple[int, int]
+    ) -> dict[str, xr.DataArray]:
+        """Inputs of the network that do not change in time, by name.
+
+        Parameters
+        ----------
+        static : xarray.Dataset
+            Static fields on the HR cells ``(y, x)`` of the domain, physical units.
+        trained : mapping of slice, optional
+            The part of the training HR domain that it is; None for another one.
+        shape : tuple of int
+            Its HR cells along y and x.
+
+        Returns
+        -------
+        dict
+            "static" ``(y, x, channel)``; "valid" ``(y, x, channel)``, 1 where a target has values;
+            "position" ``(channel,)``, row and column in the training domain of its first cell. Each
+            where it is known; on another domain all cells are taken as valid.
+        """
+        fixed = {}
+        if self.features.static:
+            scaled = self.scaler.transform(static[list(self.features.static)])
+            fixed["static"] = self.features.stack_static(scaled)
+        if trained is None:
+            ones = xr.DataArray(np.ones(shape, "f4"), dims=(Y, X))
+            valid = xr.Dataset(dict.fromkeys(self.features.targets, ones))
+        else:
+            valid = ~self.never.isel(trained)
+            corner = [trained[Y].start, trained[X].start]
+            fixed["position"] = xr.DataArray(np.array(corner, "i4"), dims=CHANNEL)
+        return {**fixed, "valid": self.features.stack_targets(valid)}
 
     def masked_by_lr(self, varying: xr.Dataset, target: str) -> xr.DataArray | None:
         """True in the HR cells ``(time, y, x)`` whose LR counterpart is NaN."""
@@ -76,9 +126,3 @@ class State:
         for name, variable in fields.data.items():
             expected, got = self.units.get(str(name)), variable.attrs.get("units")
             require_units(str(name), expected, got, role, "training")
-
-
-def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
-    """Repeat each LR cell for its HR cells, without coordinates along y and x."""
-    index = {d: np.repeat(np.arange(lr.sizes[d]), scale) for d in (Y, X)}
-    return lr.drop_vars([c for c in lr.coords if c != TIME]).isel(index)

@@ -22,7 +22,7 @@ from xr_dl4ds.exceptions import ModelFileError
 from xr_dl4ds.state import State
 
 #: Raised when a reader of the former version could not read the folder.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CONFIG, STATE, WEIGHTS = "config.json", "state.nc", "network.weights.h5"
 
 
@@ -182,10 +182,12 @@ def _read_config(folder: pathlib.Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != "xr_dl4ds model":
         raise ModelFileError(f"{str(folder / CONFIG)!r} does not describe an xr_dl4ds model.")
     version = config.get("format_version")
-    if not isinstance(version, int) or version > FORMAT_VERSION:
+    if version != FORMAT_VERSION:
+        newer = not isinstance(version, int) or version > FORMAT_VERSION
+        cure = "Upgrade with pip install -U xr_dl4ds" if newer else "Fit the model again"
         raise ModelFileError(
-            f"Expected a model of format version {FORMAT_VERSION} or older, got {version!r} in"
-            f" {str(folder)!r}. Upgrade with pip install -U xr_dl4ds."
+            f"Expected a model of format version {FORMAT_VERSION}, got {version!r} in"
+            f" {str(folder)!r}. {cure}."
         )
     wanted = {"network", "sampling", "training", "provenance", "state", "sha256"}
     absent = sorted(wanted - set(config))

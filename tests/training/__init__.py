@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from xr_dl4ds.batches import Samples
-from xr_dl4ds.config import Network, Sampling, Supervised
+from xr_dl4ds.config import Network, Sampling, Supervised, settled
 from xr_dl4ds.networks import Ports, generator
 from xr_dl4ds.training import train
 
@@ -16,12 +16,12 @@ def toy(n=12, y=4, x=5, seed=0, static=False):
     target = lr.repeat(2, axis=1).repeat(2, axis=2)
     target = target + 0.5 * np.sign(target) + 1
     hill = rng.normal(size=(2 * y, 2 * x, 1)).astype("f4") if static else None
-    return Samples(lr=lr, target=target, static=hill, scale=2)
+    return Samples(lr=lr, target=target, fixed={"static": hill} if static else {}, scale=2)
 
 
 def tiny(seed=1, precision="float32", n_static=0, **options):
     """The smallest generator for `toy`."""
-    network = Network(**{"n_filters": 4, "n_blocks": 1, **options})
+    network = settled(Network(**{"n_filters": 4, "n_blocks": 1, **options}), Sampling())
     ports = Ports(n_lr=1, n_static=n_static, skips=(0,), scale=2)
     return generator(network, ports, seed=seed, precision=precision)
 
@@ -37,9 +37,7 @@ def line(weight=1.0):
 def constant(lr, target, n=1, size=2):
     """`n` samples of `size` x `size` cells with one value each."""
     shape = (n, size, size, 1)
-    return Samples(
-        lr=np.full(shape, lr, "f4"), target=np.full(shape, target, "f4"), static=None, scale=1
-    )
+    return Samples(lr=np.full(shape, lr, "f4"), target=np.full(shape, target, "f4"), scale=1)
 
 
 def fit(network, samples, validation=None, *, sampling=None, **training):

@@ -12,8 +12,8 @@ from xr_dl4ds.training import callbacks
 def mae(network, samples):
     """Mean absolute error over all valid cells, in double precision."""
     inputs = {"lr": samples.lr}
-    if samples.static is not None:
-        inputs["static"] = np.stack([samples.static] * len(samples))
+    for name, field in samples.fixed.items():
+        inputs[name] = np.stack([field] * len(samples))
     prediction = np.asarray(network(inputs), "f8")
     return np.nanmean(np.abs(prediction - samples.target))
 
@@ -108,8 +108,9 @@ def test_loss_falls_on_what_can_be_learned():
 
 def test_static_fields_and_patches_are_trained_with():
     samples = toy(static=True)
-    samples.target[...] = samples.static  # to be learned from the static field alone
-    before = {name: getattr(samples, name).copy() for name in ("lr", "target", "static")}
+    samples.target[...] = samples.fixed["static"]  # to be learned from the static field alone
+    arrays = {"lr": samples.lr, "target": samples.target, "static": samples.fixed["static"]}
+    before = {name: array.copy() for name, array in arrays.items()}
     network = tiny(n_static=1, activation="linear", interpolation_skip=False)
     trained = fit(
         network,
@@ -123,7 +124,7 @@ def test_static_fields_and_patches_are_trained_with():
     # validation is on whole fields, whatever the patches
     np.testing.assert_allclose(mae(network, samples), trained.history["val_loss"].min(), rtol=1e-5)
     for name, expected in before.items():
-        np.testing.assert_array_equal(getattr(samples, name), expected)
+        np.testing.assert_array_equal(arrays[name], expected)
 
 
 # --- best weights and stopping --------------------------------------------------------------
@@ -254,7 +255,7 @@ def test_the_bar_is_closed_when_training_ends_with_an_error(monkeypatch):
 
 @pytest.mark.parametrize("role", ["training", "validation"])
 def test_no_valid_samples_are_told(role):
-    empty = Samples(lr=toy(2).lr[:0], target=toy(2).target[:0], static=None, scale=2)
+    empty = Samples(lr=toy(2).lr[:0], target=toy(2).target[:0], scale=2)
     pair = (empty, None) if role == "training" else (toy(2), empty)
     with pytest.raises(TrainingError, match=f"Expected {role} samples with valid cells, got none"):
         fit(tiny(), *pair)

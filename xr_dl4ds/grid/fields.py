@@ -20,9 +20,11 @@ from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mappi
 logger = logging.getLogger(__name__)
 
 TIME, Y, X = "time", "y", "x"
+#: Members of an ensemble (CF's standard name), before the other dimensions.
+REALIZATION = "realization"
 
 #: Names of dimensions inside the package, which no variable may have.
-RESERVED = (TIME, Y, X, "channel", "statistic")
+RESERVED = (TIME, Y, X, "channel", "statistic", REALIZATION)
 
 _DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
 _DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.fields import TIME, Grid, X, Y
 
 #: Largest departure, in LR cells, of an LR centre from the mean of its HR centres: wide enough for
 #: float32 coordinates, far from the half cell of an offset grid.
@@ -118,3 +119,9 @@ def _common(lr: Axis, hr: Axis, scale: int) -> tuple[slice, slice] | None:
     first, last = int(index[0]), int(index[-1])
     hr_first = int(start[first])
     return slice(first, last + 1), slice(hr_first, hr_first + scale * (last + 1 - first))
+
+
+def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
+    """Repeat each LR cell for its HR cells, without coordinates along y and x."""
+    index = {d: np.repeat(np.arange(lr.sizes[d]), scale) for d in (Y, X)}
+    return lr.drop_vars([c for c in lr.coords if c != TIME]).isel(index)

@@ -64,6 +64,11 @@ class Pairing:
     lr: Grid
     hr: Grid
 
+    @property
+    def whole(self) -> dict[str, slice]:
+        """All HR cells, by canonical dimension."""
+        return {Y: slice(0, self.hr.y.size), X: slice(0, self.hr.x.size)}
+
     def bring(self, fields: Fields) -> xr.Dataset:
         """LR fields on `source`, or elsewhere with the spacing of `lr`, for the network."""
         if self.source.x.periodic:
@@ -133,9 +138,8 @@ class Pairing:
                     order[dim] = order[dim][::-1]
                 values = hr.canonical[order[dim]] + _turns(now)
             axes[dim] = hr.replace(values)
-        whole = {Y: slice(0, self.hr.y.size), X: slice(0, self.hr.x.size)}
         hr_grid = dataclasses.replace(self.hr, y=axes[Y], x=axes[X])
-        return Placement(lr=self.lr, hr=hr_grid, order=order, trained=whole)
+        return Placement(lr=self.lr, hr=hr_grid, order=order, trained=self.whole)
 
     def _check_spacing(self, given: Grid) -> None:
         seen = ratio(given, self.lr)

@@ -1,4 +1,4 @@
-"""Time axes: checks, and the steps that two of them have in common.
+"""Time axes: checks, the steps that two of them have in common, and unbroken runs of steps.
 
 Nothing is matched by nearness: xarray's inner join gives an empty result without an error for
 calendars or hours that differ, and a training set must never shrink in silence.
@@ -7,8 +7,10 @@ calendars or hours that differ, and a training set must never shrink in silence.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -124,6 +126,82 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
     if (positions < 0).any():
         raise TimeError(f"Expected the time {times[int((positions < 0).argmax())]}, got none.")
     return data.isel({TIME: positions})
+
+
+#: A step longer than this many median ones is a gap: months differ by a tenth, a missing step
+#: doubles it.
+GAP = 1.5
+
+
+def runs(fields: xr.Dataset, role: str) -> list[slice]:
+    """Parts of the time axis without a gap, in order.
+
+    Parameters
+    ----------
+    fields : xarray.Dataset
+        In order of time.
+    role : str
+        What to call the data in messages.
+
+    Raises
+    ------
+    TimeError
+        When there are no dates, so that neighbours in the file need not be neighbours in time.
+    """
+    index = index_of(fields)
+    if index is None or calendar(index) == "none":
+        raise TimeError(
+            f"Expected {role} to have dates for spatio-temporal samples, got"
+            f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...),"
+            " or leave time_window out."
+        )
+    if len(index) == 1:
+        return [slice(0, 1)]
+    seconds = np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
+    breaks = np.flatnonzero(seconds > GAP * np.median(seconds)) + 1
+    edges = [0, *(int(b) for b in breaks), len(index)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Windows:
+    """For each time step, the window of steps from which it is predicted.
+
+    Parameters
+    ----------
+    start, length : numpy.ndarray
+        First step of the window and its number of steps, ``(time,)``.
+    offset : int
+        The first of these steps, counted as `start` is.
+    """
+
+    start: np.ndarray
+    length: np.ndarray
+    offset: int = 0
+
+    @property
+    def place(self) -> np.ndarray:
+        """Position of each step in its window."""
+        return np.arange(self.start.size) + self.offset - self.start
+
+
+def windows_ending(parts: list[slice], window: int) -> Windows:
+    """The window that ends at each step; the first steps of a run lie in its first window.
+
+    A run that is shorter than a window is one short window.
+
+    Examples
+    --------
+    >>> found = windows_ending([slice(0, 4), slice(4, 6)], 3)
+    >>> found.start, found.length, found.place
+    (array([0, 0, 0, 1, 4, 4]), array([3, 3, 3, 3, 2, 2]), array([0, 1, 2, 2, 0, 1]))
+    """
+    start, length = [], []
+    for part in parts:
+        steps = np.arange(part.start, part.stop)
+        start.append(np.maximum(steps - window + 1, part.start))
+        length.append(np.full(steps.size, min(window, steps.size)))
+    return Windows(start=np.concatenate(start), length=np.concatenate(length))
 
 
 def _keys(index: pd.Index, other: pd.Index) -> pd.Index:

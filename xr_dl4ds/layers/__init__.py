@@ -1,3 +1,16 @@
 """Layers that Keras 3 lacks, one in each module."""
 
+from xr_dl4ds.layers.constraint import Constraint as Constraint
+from xr_dl4ds.layers.conv_lstm import ConvLSTM as ConvLSTM
+from xr_dl4ds.layers.crop import CropTo as CropTo
+from xr_dl4ds.layers.fold_time import FoldTime as FoldTime
 from xr_dl4ds.layers.interpolation import Interpolation as Interpolation
+from xr_dl4ds.layers.locally_connected import LocallyConnected as LocallyConnected
+from xr_dl4ds.layers.monte_carlo_dropout import MonteCarloDropout as MonteCarloDropout
+from xr_dl4ds.layers.monte_carlo_dropout import has_monte_carlo as has_monte_carlo
+from xr_dl4ds.layers.monte_carlo_dropout import realization as realization
+from xr_dl4ds.layers.monte_carlo_dropout import sampling as sampling
+from xr_dl4ds.layers.monte_carlo_dropout import set_realization as set_realization
+from xr_dl4ds.layers.output_activation import OutputActivation as OutputActivation
+from xr_dl4ds.layers.repeat_over_time import RepeatOverTime as RepeatOverTime
+from xr_dl4ds.layers.unfold_time import UnfoldTime as UnfoldTime

@@ -1,8 +1,11 @@
 """The generator: LR fields and HR static fields in, HR fields out.
 
 Topology after DL4DS (Gomez Gonzalez 2023, doi:10.1017/eds.2022.26): backbone, upsampling, HR static
-branch, transition, block, output. New here: the residual on the interpolated LR field, a constant
-number of filters, and sizes left open so that one network serves domains of any size.
+branch, transition, block, output. New here: the residual on the interpolated LR field, constraints,
+a constant number of filters, and sizes left open so that one network serves domains of any size.
+
+One builder serves single time steps and sequences: only a backbone knows of time. Everything else
+works on fields ``(batch * time, y, x, channel)``.
 """
 
 from __future__ import annotations
@@ -16,12 +19,13 @@ from typing import Any
 import keras
 from keras import layers
 
-from xr_dl4ds.config import Network
-from xr_dl4ds.layers import Interpolation
-from xr_dl4ds.networks.backbones import BACKBONES, backbone
-from xr_dl4ds.networks.blocks import conv
+from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
+from xr_dl4ds.layers import FoldTime, Interpolation, RepeatOverTime, UnfoldTime
+from xr_dl4ds.networks.backbones import find
+from xr_dl4ds.networks.blocks import hr_filters
+from xr_dl4ds.networks.output import output
 from xr_dl4ds.networks.settings import own_keras
-from xr_dl4ds.networks.upsampling import UPSAMPLINGS
+from xr_dl4ds.networks.upsampling import upsample
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,13 +37,22 @@ class Ports:
     n_lr : int
         LR input channels.
     n_static : int
-        HR input channels; with 0 there is no second input.
+        HR input channels; with 0 there is no such input.
     skips : tuple of int or None
         For each output channel, the LR channel that is the same variable, if there is one.
     scale : int
         HR cells along one edge of an LR cell.
     interpolation : {"bicubic", "bilinear", "nearest"}
         Interpolation of the skip and of pre-upsampling.
+    sequence : bool
+        Whether samples are sequences of time steps.
+    shape : tuple of int, optional
+        Rows and columns of the training HR grid, for localized weights.
+    zeros : tuple of float, optional
+        For each output channel, what is added to a scaled value to measure it from the zero of
+        activation and constraint; none by default.
+    masked : bool
+        Whether there is an input that says which HR cells count in the means of the constraint.
     """
 
     n_lr: int
@@ -47,6 +60,10 @@ class Ports:
     skips: tuple[int | None, ...]
     scale: int
     interpolation: str = "bicubic"
+    sequence: bool = False
+    shape: tuple[int, int] | None = None
+    zeros: tuple[float, ...] | None = None
+    masked: bool = False
 
 
 def generator(
@@ -57,7 +74,8 @@ def generator(
     Parameters
     ----------
     network : Network
-        Architecture.
+        Architecture, settled: `upsampling` and `n_blocks` are known (`xr_dl4ds.config.settled`),
+        "auto" for `constraint` is none.
     ports : Ports
         Inputs and outputs.
     seed : int
@@ -68,70 +86,65 @@ def generator(
     Returns
     -------
     keras.Model
-        Inputs ``{"lr": (batch, y, x, n_lr), "static": (batch, scale*y, scale*x, n_static)}``
-        (without "static" when `n_static` is 0), output ``(batch, scale*y, scale*x, len(skips))``.
+        Inputs by name: "lr" ``(batch, y, x, n_lr)`` or, for sequences, ``(batch, time, y, x,
+        n_lr)``; "static" ``(batch, scale*y, scale*x, n_static)``; "valid" ``(batch, scale*y,
+        scale*x, len(skips))``, 1 where an HR cell counts; "position" ``(batch, 2)``, row and column
+        of the first HR cell in the training domain; each only where it is needed. Output ``(batch,
+        [time,] scale*y, scale*x, len(skips))``.
     """
     with _building(seed, precision):
-        lr = keras.Input((None, None, ports.n_lr), name="lr")
-        inputs = {"lr": lr}
-        x = _refine(lr, network, ports)
+        inputs = _inputs(network, ports)
+        lr = inputs["lr"]
+        fields = {name: _by_step(x, lr) for name, x in inputs.items() if name != "static"}
+        x = _refine(lr, fields["lr"], network, ports)
         if ports.n_static:
-            inputs["static"] = keras.Input((None, None, ports.n_static), name="static")
-            x = _join_static(x, inputs["static"], network)
-        return keras.Model(inputs, _output(x, lr, network, ports), name="generator")
+            block = find(network.backbone).block
+            branch = block(inputs["static"], hr_filters(network), network, "static")
+            branch = _by_step(branch, lr)
+            x = layers.Concatenate(name="static_concatenate")([x, branch])
+        x = output(x, fields, network, ports)
+        if ports.sequence:
+            x = UnfoldTime(dtype="float32", name="sequence")([x, lr])
+        return keras.Model(inputs, x, name="generator")
 
 
-def _refine(lr: Any, network: Network, ports: Ports) -> Any:
+def _inputs(network: Network, ports: Ports) -> dict[str, Any]:
+    time = (None,) if ports.sequence else ()
+    inputs = {"lr": keras.Input((*time, None, None, ports.n_lr), name="lr")}
+    if ports.n_static:
+        inputs["static"] = keras.Input((None, None, ports.n_static), name="static")
+    if ports.masked:
+        inputs["valid"] = keras.Input((None, None, len(ports.skips)), name="valid")
+    if network.localized:
+        inputs["position"] = keras.Input((2,), dtype="int32", name="position")
+    return inputs
+
+
+def _by_step(x: Any, lr: Any) -> Any:
+    """One entry of the batch for each time step; as it is for samples without time."""
+    if len(lr.shape) == 4:
+        return x
+    name = f"{x.name}_steps"
+    if x is lr:
+        return FoldTime(dtype="float32", name=name)(x)
+    return RepeatOverTime(dtype=x.dtype, name=name)([x, lr])
+
+
+def _refine(lr: Any, fields: Any, network: Network, ports: Ports) -> Any:
     """Backbone and upsampling, in the order that the upsampling asks for."""
-    options: dict[str, Any] = {
-        "n_filters": network.n_filters,
-        "n_blocks": network.n_blocks,
-        "activation": network.activation,
-    }
-    if network.upsampling not in UPSAMPLINGS:
-        x = Interpolation(
-            ports.scale, ports.interpolation, dtype="float32", name="upsampling_interpolation"
-        )(lr)
-        return backbone(x, network.backbone, **options)
-    x = backbone(lr, network.backbone, **options)
-    if ports.scale == 1:
-        return x
-    return UPSAMPLINGS[network.upsampling](x, _hr_filters(network), ports.scale)
-
-
-def _join_static(x: Any, static: Any, network: Network) -> Any:
-    """One block of the backbone's kind on the HR static fields, concatenated."""
-    block = BACKBONES[network.backbone].block
-    branch = block(static, _hr_filters(network), activation=network.activation, name="static")
-    return layers.Concatenate(name="static_concatenate")([x, branch])
-
-
-def _output(x: Any, lr: Any, network: Network, ports: Ports) -> Any:
-    """Transition, block, output channels and the skip."""
-    skip = network.interpolation_skip and any(s is not None for s in ports.skips)
-    x = conv(x, _hr_filters(network), "transition", network.activation, size=1)
-    block = BACKBONES[network.backbone].block
-    x = block(x, _hr_filters(network), activation=network.activation, name="output_block")
-    x = layers.Conv2D(
-        len(ports.skips),
-        3,
-        padding="same",
-        # a residual network that begins at the interpolated field itself starts ahead
-        kernel_initializer="zeros" if skip else "glorot_uniform",
-        dtype="float32",
-        name="output",
-    )(x)
-    if not skip:
-        return x
-    coarse = Interpolation(
-        ports.scale, ports.interpolation, ports.skips, dtype="float32", name="skip"
-    )(lr)
-    return layers.Add(dtype="float32", name="skip_add")([x, coarse])
-
-
-def _hr_filters(network: Network) -> int:
-    """Filters on the HR grid, where a filter costs scale**2 as much: half of the backbone's."""
-    return max(network.n_filters // 2, 4)
+    build = find(network.backbone).build
+    if network.upsampling in LEARNED_UPSAMPLINGS:
+        x = build(lr, network)
+        x = FoldTime(name="backbone_steps")(x) if ports.sequence else x
+        filters = hr_filters(network)
+        return upsample(x, network.upsampling, filters, ports.scale, network.activation)
+    x = Interpolation(
+        ports.scale, ports.interpolation, dtype="float32", name="upsampling_interpolation"
+    )(fields)
+    if not ports.sequence:
+        return build(x, network)
+    x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
+    return FoldTime(name="backbone_steps")(x)
 
 
 @contextlib.contextmanager

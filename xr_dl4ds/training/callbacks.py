@@ -6,6 +6,7 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -32,6 +33,25 @@ class StopIfNotFinite(keras.callbacks.Callback):
                 f"Expected finite losses, got {bad} in epoch {epoch + 1}. Use a smaller"
                 ' learning_rate, or precision="float32".'
             )
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Set the learning rate of each epoch.
+
+    Parameters
+    ----------
+    rate_of : callable
+        ``epoch (from 0) -> learning rate``.
+    """
+
+    def __init__(self, rate_of: Callable[[int], float]) -> None:
+        super().__init__()
+        self.rate_of = rate_of
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set it, where it changes."""
+        if epoch and self.rate_of(epoch) != self.rate_of(epoch - 1):
+            self.model.optimizer.learning_rate = self.rate_of(epoch)
 
 
 class KeepBest(keras.callbacks.Callback):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -15,7 +16,13 @@ from xr_dl4ds.batches import Batches, Samples
 from xr_dl4ds.config import Sampling, Supervised
 from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.networks import own_keras
-from xr_dl4ds.training.callbacks import KeepBest, Progress, Record, StopIfNotFinite
+from xr_dl4ds.training.callbacks import (
+    KeepBest,
+    LearningRate,
+    Progress,
+    Record,
+    StopIfNotFinite,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +100,7 @@ def train(
     *,
     sampling: Sampling,
     training: Supervised,
+    ranges: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Trained:
     """Train a network.
 
@@ -108,6 +116,9 @@ def train(
         Batches and patches.
     training : Supervised
         Loss, optimizer and length.
+    ranges : tuple of sequence of float, optional
+        Least and largest scaled value of each target, for losses that need them; 0 and 1 by
+        default.
 
     Returns
     -------
@@ -122,15 +133,15 @@ def train(
     for name, value in (("training", samples), ("validation", validation)):
         if value is not None and len(value) == 0:
             raise TrainingError(f"Expected {name} samples with valid cells, got none.")
-    step = SupervisedStep(network, losses.build(training.loss))
-    optimizer = OPTIMIZERS[training.optimizer](learning_rate=training.learning_rate)
+    step = SupervisedStep(network, losses.build(training.loss, *(ranges or (None, None))))
+    optimizer = OPTIMIZERS[training.optimizer](learning_rate=training.rate_of(0))
     if network.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)
     # XLA on a CPU made these steps twice slower
     step.compile(optimizer=optimizer, jit_compile=False)
     record = Record()
-    callbacks: list[keras.callbacks.Callback] = [StopIfNotFinite(), record]
+    callbacks = [LearningRate(training.rate_of), StopIfNotFinite(), record]
     keeper = None
     if validation is not None:
         patience = training.patience if training.early_stopping else None
@@ -167,7 +178,7 @@ def _batches(samples: Samples, sampling: Sampling) -> Batches:
 
 def _whole_fields(samples: Samples, sampling: Sampling) -> Batches:
     """Batches of whole fields with about as many cells as the training batches have."""
-    _, y, x, _ = samples.target.shape
+    y, x = samples.target.shape[1:3]
     share = 1.0 if sampling.patch_size is None else sampling.patch_size**2 / (y * x)
     size = max(1, int(sampling.batch_size * share))
     return Batches(samples, batch_size=size, shuffle=False)

@@ -1,0 +1,163 @@
+"""Every compatible combination trains, saves, loads and predicts; every other one says why not.
+
+DL4DS 1.8.0 fails 62 of the 128 combinations of its samples (its defect 17).
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xr_dl4ds as xd
+from tests.conftest import analytic
+from xr_dl4ds.config import BACKBONES, UPSAMPLINGS
+from xr_dl4ds.config.choices import ACTIVATIONS, DROPOUTS, LOSSES, NORMALIZATIONS, SPATIAL_ONLY
+
+SCALE = 2
+TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
+
+
+def compatible(backbone, upsampling, window):
+    if backbone == "unet" and upsampling != "interpolation":
+        return False
+    return window is None or backbone not in SPATIAL_ONLY
+
+
+EVERY = list(itertools.product(BACKBONES, UPSAMPLINGS, (None, 3)))
+NETWORKS = [cell for cell in EVERY if compatible(*cell)]
+OTHERS = [cell for cell in EVERY if not compatible(*cell)]
+
+
+def fields(**changes):
+    """Ten steps of two variables of 8 x 12 HR cells, a hill, and a predictor on LR cells."""
+    hr = analytic(time=10)
+    hr["d2m"] = (hr.t2m - 3 - hr.t2m**2 / 1e3).astype("f4").assign_attrs(units="K")
+    lr = hr[["t2m", "d2m"]].downscale.coarsen(SCALE)
+    wind = (lr[["t2m"]] * 0.1).rename(t2m="u10").assign_attrs(units="m s-1")
+    return {"hr": hr, "lr": lr, "wind": wind, **changes}
+
+
+def masked(hr):
+    """Water in a corner; one more cell missing at one time."""
+    hr = hr.where((hr.latitude > 49) | (hr.longitude > 6))
+    hr["t2m"][2, 0, 7] = np.nan
+    return hr
+
+
+# What goes in beside the LR field of one target: each kind alone, and all of them together.
+KINDS = {
+    "alone": {},
+    "static": {"static": True},
+    "predictors": {"predictors": True},
+    "patches": {"patch_size": 4},
+    "season": {"time_features": True},
+    "targets": {"targets": ["t2m", "d2m"]},
+    "masked": {"masked": True},
+    "mos": {"mos": True},
+    "everything": {
+        "static": True,
+        "predictors": True,
+        "patch_size": 4,
+        "time_features": True,
+        "targets": ["t2m", "d2m"],
+        "masked": True,
+        "mos": True,
+    },
+}
+
+
+def downscale(data, tmp_path, *, targets=("t2m",), mos=False, masked_cells=False, **options):
+    """Two steps of training, save, load; the prediction of both models."""
+    hr = data["hr"][list(targets)]
+    if masked_cells:
+        hr = masked(hr)
+    lr = data["lr"][list(targets)] if mos else hr.downscale.coarsen(SCALE)
+    beside = {"static": data["hr"][["orog"]]} if options.pop("static", False) else {}
+    if options.pop("predictors", False):
+        beside["predictors"] = data["wind"]
+    options = {**TINY, **options}
+    if mos:
+        model = lr.downscale.fit(hr, **beside, **options)
+    else:
+        model = hr.downscale.fit(scale=SCALE, **beside, **options)
+    assert model.history.sizes["epoch"] == 1
+    assert np.isfinite(model.history.loss).all()
+    model.save(tmp_path / "model")
+    winds = {k: v for k, v in beside.items() if k == "predictors"}
+    return hr, lr, *(m.predict(lr, **winds) for m in (model, xd.load(tmp_path / "model")))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("backbone", "upsampling", "window"), NETWORKS)
+def test_every_combination_fits_saves_loads_and_predicts(
+    backbone, upsampling, window, kind, tmp_path
+):
+    given = dict(KINDS[kind])
+    given["masked_cells"] = given.pop("masked", False)
+    hr, _, first, again = downscale(
+        fields(), tmp_path, backbone=backbone, upsampling=upsampling, time_window=window, **given
+    )
+    xr.testing.assert_equal(first, again)
+    assert list(first) == list(hr)
+    for name in hr:
+        assert first[name].dims == hr[name].dims
+        assert first[name].shape == hr[name].shape
+        # a value at every step, but where there never was one in training
+        expected = hr[name].notnull().any("time")
+        np.testing.assert_array_equal(first[name].notnull().all("time"), expected)
+
+
+@pytest.mark.parametrize(("backbone", "upsampling", "window"), OTHERS)
+def test_the_other_combinations_say_why_not(backbone, upsampling, window):
+    message = (
+        "Expected upsampling='interpolation' for the backbone unet"
+        if backbone == "unet" and upsampling != "interpolation"
+        else "Expected one of the backbones convnet, resnet, densenet for spatio-temporal samples"
+    )
+    with pytest.raises(ValueError, match=message):
+        fields()["hr"][["t2m"]].downscale.fit(
+            scale=SCALE, backbone=backbone, upsampling=upsampling, time_window=window, **TINY
+        )
+
+
+BLOCKS = [
+    {"attention": True},
+    {"localized": True},
+    {"localized": True, "patch_size": 4},
+    *({"normalization": n} for n in NORMALIZATIONS),
+    *({"dropout": d, "dropout_rate": 0.4} for d in DROPOUTS),
+    *({"dropout": d, "monte_carlo": True} for d in DROPOUTS),
+    {"output_activation": "relu"},
+    {"output_activation": "sigmoid", "scaling": "minmax"},
+    {"constraint": None, "interpolation_skip": False},
+    {"constraint": "multiplicative", "patch_size": 4},
+    {"constraint": "softmax", "scaling": "minmax"},
+    {"precision": "mixed_bfloat16", "normalization": "batch"},
+]
+FAMILIES = [(b, None) for b in BACKBONES] + [(b, 3) for b in BACKBONES if b not in SPATIAL_ONLY]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+@pytest.mark.parametrize(("backbone", "window"), FAMILIES)
+def test_every_block_works_in_every_backbone(backbone, window, block, tmp_path):
+    _, _, first, again = downscale(
+        fields(), tmp_path, backbone=backbone, time_window=window, static=True, **block
+    )
+    xr.testing.assert_equal(first, again)
+    assert np.isfinite(first.t2m).all()
+
+
+@pytest.mark.parametrize("window", [None, 2])
+@pytest.mark.parametrize("loss", [n for n in LOSSES if not n.startswith("ms")])
+def test_every_loss_trains_spatial_and_spatio_temporal(loss, window, tmp_path):
+    data = fields(hr=analytic(time=6, y=12, x=14))
+    data["lr"] = data["hr"].downscale.coarsen(SCALE)
+    _, _, first, _ = downscale(data, tmp_path, loss=loss, time_window=window)
+    assert np.isfinite(first.t2m).all()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_trains(activation, tmp_path):
+    _, _, first, _ = downscale(fields(), tmp_path, activation=activation)
+    assert np.isfinite(first.t2m).all()

@@ -1,0 +1,67 @@
+"""The network that belongs to a model's state and options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from xr_dl4ds.config import Network, Sampling
+from xr_dl4ds.config.choices import BOUNDED
+from xr_dl4ds.state import State
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build(state: State, options: Mapping[str, Any], *, precision: str = "float32") -> keras.Model:
+    """Build the generator with its initial weights.
+
+    Parameters
+    ----------
+    state : State
+        Variables, grids and statistics.
+    options : mapping
+        Option objects by role; the network's are settled.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Arithmetic inside.
+
+    Returns
+    -------
+    keras.Model
+        See `xr_dl4ds.networks.generator`.
+    """
+    from xr_dl4ds.networks import Ports, generator
+
+    network: Network = options["network"]
+    sampling: Sampling = options["sampling"]
+    features = state.features
+    ports = Ports(
+        n_lr=features.n_lr,
+        n_static=len(features.static),
+        skips=features.skips,
+        scale=state.pairing.scale,
+        interpolation=sampling.interpolation,
+        sequence=sampling.time_window is not None,
+        shape=state.pairing.hr.shape,
+        zeros=_zeros(state, network),
+        masked=network.constraint is not None and state.masked,
+    )
+    return generator(network, ports, seed=sampling.seed, precision=precision)
+
+
+def _zeros(state: State, network: Network) -> tuple[float, ...]:
+    """For each target, the scaled distance from its zero to the value that scales to 0.
+
+    That is the physical zero, or the training minimum where the output is bounded by extremes.
+    """
+    if network.output_activation in BOUNDED:
+        return (0.0,) * len(state.features.targets)
+    return tuple(-state.scaler.scaled(name, 0.0) for name in state.features.targets)
+
+
+def ranges_of(state: State) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Least and largest scaled value of each target in training, for losses that need them."""
+    scaler, targets = state.scaler, state.features.targets
+    low = tuple(scaler.scaled(name, scaler.of(name, "min")) for name in targets)
+    high = tuple(scaler.scaled(name, scaler.of(name, "max")) for name in targets)
+    return low, high

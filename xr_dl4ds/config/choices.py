@@ -1,0 +1,54 @@
+"""Names that options may take, each list once, for the array side to check without Keras.
+
+The implementations stand in one table beside the code that they choose (`networks`, `layers`,
+`losses`, `forcings`, `training`), and a test holds the two equal.
+"""
+
+from __future__ import annotations
+
+BACKBONES = ("convnet", "resnet", "densenet", "unet", "convnext")
+#: Backbones without a recurrent form: they take single time steps alone.
+SPATIAL_ONLY = ("unet", "convnext")
+#: Blocks of a backbone when `Network.n_blocks` is not given: levels for the U-Net.
+DEFAULT_BLOCKS = {"unet": 3}
+OTHER_BLOCKS, RECURRENT_BLOCKS = 6, 2
+
+LEARNED_UPSAMPLINGS = ("subpixel", "resize", "deconvolution")
+UPSAMPLINGS = ("interpolation", *LEARNED_UPSAMPLINGS)
+#: The names that DL4DS uses for the four ways of upsampling.
+UPSAMPLING_ALIASES = {
+    "pin": "interpolation",
+    "spc": "subpixel",
+    "rc": "resize",
+    "dc": "deconvolution",
+}
+
+NORMALIZATIONS = ("batch", "layer")
+DROPOUTS = ("vanilla", "gaussian", "spatial")
+CONSTRAINTS = ("additive", "multiplicative", "softmax")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "linear")
+OUTPUT_ACTIVATIONS = ("relu", "softplus", "sigmoid")
+#: Output activations with an upper bound, which means something on min-max scaled values alone.
+BOUNDED = ("sigmoid",)
+
+INTERPOLATIONS = ("bicubic", "bilinear", "nearest")
+SCALINGS = ("standard", "minmax")
+TIME_FEATURES = ("day_of_year", "hour_of_day", "solar_zenith", "toa_insolation")
+COORDINATE_FEATURES = ("latitude", "longitude", "x", "y")
+
+LOSSES = (
+    "mae",
+    "mse",
+    "dssim",
+    "dssim_mae",
+    "dssim_mse",
+    "dssim_mae_mse",
+    "msdssim",
+    "msdssim_mae",
+    "msdssim_mae_mse",
+)
+#: Edge of the window of SSIM in cells (Wang et al. 2004), and the scales of its multi-scale form.
+SSIM_WINDOW, SSIM_SCALES = 11, 4
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")

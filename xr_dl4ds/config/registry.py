@@ -1,0 +1,63 @@
+"""Backbones of the user's own, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from xr_dl4ds.config.choices import BACKBONES
+
+#: ``(x, network) -> x``, see `register_backbone`.
+Build = Callable[[Any, Any], Any]
+
+CUSTOM_BACKBONES: dict[str, Build] = {}
+
+
+def register_backbone(name: str) -> Callable[[Build], Build]:
+    """Make a function of Keras layers a backbone: ``fit(..., backbone=name)``.
+
+    Parameters
+    ----------
+    name : str
+        Its name, which a saved model carries. A model that has it is loaded only where a function
+        is registered by that name: the file holds weights, never code.
+
+    Returns
+    -------
+    callable
+        Decorator of a function ``(x, network) -> x``: features ``(batch, y, x, channel)`` in,
+        features of the same y and x and any number of channels out; `network` holds the options
+        (`n_filters`, `n_blocks`, `activation`, ...). It is called twice for each network that
+        is built (once on a field of fixed size, to see that y and x are kept), and takes spatial
+        samples.
+
+    Raises
+    ------
+    ValueError
+        For a name that the package has already, or that is no identifier.
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> @xd.register_backbone("wide")
+    ... def wide(x, network):
+    ...     import keras
+    ...     return keras.layers.Conv2D(network.n_filters, 9, padding="same", activation="relu")(x)
+    >>> xd.Network(backbone="wide").backbone
+    'wide'
+    """
+    if name in BACKBONES:
+        raise ValueError(
+            f"Expected a new name for the backbone, got {name!r}, which is built in."
+            " Choose another."
+        )
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError(f"Expected the backbone's name to be letters, digits and _, got {name!r}.")
+
+    def register(build: Build) -> Build:
+        if not callable(build):
+            raise TypeError(f"Expected a function (x, network) -> x, got {build!r}.")
+        CUSTOM_BACKBONES[name] = build
+        return build
+
+    return register

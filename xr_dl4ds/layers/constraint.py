@@ -1,0 +1,202 @@
+"""Hard constraints: the HR cells of an LR cell have the LR value as their mean.
+
+After Harder et al. 2023, "Hard-Constrained Deep Learning for Climate Downscaling", JMLR 24(365).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+#: Added to each value before the multiplicative constraint, in scaled units. Where nothing at all
+#: is predicted the LR value is shared out evenly, and the gradient is bounded by ``lr / TINY``.
+TINY = 1e-4
+
+#: Below any value; float32 ends at 3.4e38.
+LOWEST = -1e30
+
+
+class _Blocks:
+    """Blocks of `scale` x `scale` HR cells, of those that count.
+
+    Rows of a block are reduced before its columns: one reduction over both would transpose.
+    """
+
+    def __init__(self, lr: Any, valid: Any | None, scale: int) -> None:
+        self.shape = ops.shape(lr)  # (batch, y, x, channel)
+        self.scale = scale
+        self.valid = valid
+        if valid is not None:
+            self.count = self._reduce(ops.sum, ops.cast(valid, "float32"))
+            self.some = self.count > 0
+
+    def mean(self, cells: Any) -> Any:
+        """The mean over the cells that count, 1 (never divide by zero) in a block without any."""
+        if self.valid is None:
+            return self._reduce(ops.sum, cells) / self.scale**2
+        total = self._reduce(ops.sum, ops.where(self.valid, cells, 0.0))
+        return ops.where(self.some, total / ops.maximum(self.count, 1.0), 1.0)
+
+    def below_highest(self, cells: Any) -> Any:
+        """Each cell less the highest one of its block that counts; none is above 0."""
+        counted = cells if self.valid is None else ops.where(self.valid, cells, LOWEST)
+        # the mean of exponentials takes it out again, and its gradient with it
+        highest = ops.stop_gradient(self._reduce(ops.max, counted))
+        below = cells - self.spread(highest)
+        if self.valid is None:
+            return below
+        return ops.where(self.valid, below, ops.minimum(below, 0.0))  # exp may not overflow
+
+    def spread(self, values: Any) -> Any:
+        """LR values on the HR cells."""
+        return ops.repeat(ops.repeat(values, self.scale, axis=1), self.scale, axis=2)
+
+    def _reduce(self, reduce: Callable[..., Any], cells: Any) -> Any:
+        batch, y, x, channel = self.shape
+        rows = reduce(ops.reshape(cells, (batch, y, self.scale, x * self.scale * channel)), axis=2)
+        return reduce(ops.reshape(rows, (batch, y, x, self.scale, channel)), axis=3)
+
+
+def _additive(cells: Any, lr: Any, offsets: Any, blocks: _Blocks) -> Any:
+    return cells + blocks.spread(lr - blocks.mean(cells))
+
+
+def _multiplicative(cells: Any, lr: Any, offsets: Any, blocks: _Blocks) -> Any:
+    positive = ops.relu(cells + offsets) + TINY
+    ratio = ops.relu(lr + offsets) / blocks.mean(positive)
+    return positive * blocks.spread(ratio) - offsets
+
+
+def _softmax(cells: Any, lr: Any, offsets: Any, blocks: _Blocks) -> Any:
+    wanted = ops.relu(lr + offsets)
+    argument = (cells + offsets) / blocks.spread(ops.maximum(wanted, 1.0))
+    weight = ops.exp(blocks.below_highest(argument))
+    return weight * blocks.spread(wanted / blocks.mean(weight)) - offsets
+
+
+#: ``(cells, lr, offsets, blocks) -> cells``, of scaled values.
+CONSTRAINTS: dict[str, Callable[[Any, Any, Any, _Blocks], Any]] = {
+    "additive": _additive,
+    "multiplicative": _multiplicative,
+    "softmax": _softmax,
+}
+
+
+@keras.saving.register_keras_serializable(package="xr_dl4ds")
+class Constraint(keras.layers.Layer):
+    """Change HR values so that their mean over each LR cell is the LR value.
+
+    With p the prediction, x the LR value, and v = p + offset, w = max(x + offset, 0) the same from
+    the physical zero, all in scaled units, and means over the HR cells of the LR cell:
+
+    - additive: ``y = p + x - mean(p)``, for values of any sign.
+    - multiplicative: ``y = u w / mean(u)`` with ``u = max(v, 0) + TINY``, for values >= 0. Where
+      all of a block is <= 0, u is constant there and passes no gradient.
+    - softmax: ``y = exp(a) w / mean(exp(a))`` with ``a = v / max(w, 1)``, for values > 0. Where w
+      <= 1 that is the softmax of Harder et al. Above it their argument would make small relative
+      differences huge (temperatures in kelvin have w about 50); divided by w the constraint tends
+      to ``v + w - mean(v)``, the additive one, for fields that vary little against their value.
+
+    The last two are measured from the physical zero and moved back by the offset at the end.
+    Arithmetic and output are float32 unless `dtype` says otherwise.
+
+    Parameters
+    ----------
+    kind : {"additive", "multiplicative", "softmax"}
+        Formula.
+    scale : int
+        HR cells along one edge of an LR cell.
+    channels : sequence of int or None
+        For each output channel, the LR channel that is the same variable, None to leave it as it
+        is.
+    offsets : sequence of float
+        For each output channel, what is added to a scaled value to measure it from the physical
+        zero.
+
+    Input shape
+        A list of ``(batch, scale * y, scale * x, channel)``, the prediction; ``(batch, y, x,
+        lr_channel)``, LR; and, where there are masks, the shape of the prediction again: not 0
+        where an HR cell counts in the mean. Cells that do not count move with their block; a block
+        without any that counts is left as it is.
+    Output shape
+        That of the prediction.
+
+    References
+    ----------
+    Harder, P., et al. (2023). Hard-Constrained Deep Learning for Climate Downscaling. JMLR,
+    24(365), 1-40.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        scale: int,
+        channels: tuple[int | None, ...],
+        offsets: tuple[float, ...],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        if kind not in CONSTRAINTS:
+            raise ValueError(
+                f"Expected `kind` to be one of {', '.join(CONSTRAINTS)}, got {kind!r}. Choose one,"
+                " or leave the layer out."
+            )
+        if len(channels) != len(offsets):
+            raise ValueError(
+                f"Expected an offset for each of the {len(channels)} output channels, got"
+                f" {len(offsets)}. Use 0.0 where values are not measured from a zero."
+            )
+        self.kind = kind
+        self.scale = scale
+        self.channels = tuple(channels)
+        self.offsets = tuple(float(offset) for offset in offsets)
+
+    def call(self, inputs: Any) -> Any:
+        """Constrain the channels that have an LR channel."""
+        prediction, lr, *masks = inputs
+        own = [i for i, channel in enumerate(self.channels) if channel is not None]
+        if not own:
+            return prediction
+        cells = _channels(prediction, own)
+        lr = _channels(lr, [c for c in self.channels if c is not None])
+        valid = ops.not_equal(_channels(masks[0], own), 0) if masks else None
+        offsets = ops.convert_to_tensor([self.offsets[i] for i in own], dtype=cells.dtype)
+        blocks = _Blocks(lr, valid, self.scale)
+        if valid is not None:  # an LR value of nothing may be NaN, and its gradient with it
+            lr = ops.where(blocks.some, lr, 0.0)
+        moved = CONSTRAINTS[self.kind](cells, lr, offsets, blocks)
+        if valid is not None:
+            moved = ops.where(blocks.spread(blocks.some), moved, cells)
+        if len(own) == len(self.channels):
+            return moved
+        parts = [
+            _channels(moved, [own.index(i)]) if i in own else _channels(prediction, [i])
+            for i in range(len(self.channels))
+        ]
+        return ops.concatenate(parts, axis=-1)
+
+    def compute_output_shape(
+        self, input_shape: list[tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
+        """Shape of the prediction."""
+        return tuple(input_shape[0])
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "kind": self.kind,
+            "scale": self.scale,
+            "channels": self.channels,
+            "offsets": self.offsets,
+        }
+
+
+def _channels(x: Any, wanted: list[int]) -> Any:
+    """Channels by number; slices, because their gradient is dense."""
+    if wanted == list(range(x.shape[-1])):
+        return x
+    return ops.concatenate([x[..., c : c + 1] for c in wanted], axis=-1)

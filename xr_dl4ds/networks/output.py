@@ -1,0 +1,83 @@
+"""The output module: from HR features to HR fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from keras import layers
+
+from xr_dl4ds.config import CONSTRAINTS, Network
+from xr_dl4ds.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
+from xr_dl4ds.networks.backbones import find
+from xr_dl4ds.networks.blocks import conv, hr_filters
+
+if TYPE_CHECKING:
+    from xr_dl4ds.networks.generator import Ports
+
+#: Channels that go through the locally connected convolution, as in DL4DS.
+LOCALIZED_FILTERS = 2
+
+
+def output(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
+    """Transition, block, output channels, skip, activation and constraint.
+
+    Parameters
+    ----------
+    x : tensor
+        Features ``(batch, scale*y, scale*x, channel)``.
+    fields : mapping
+        The inputs "lr", "valid" and "position" with the same batch.
+    network : Network
+        Architecture.
+    ports : Ports
+        Inputs and outputs.
+
+    Returns
+    -------
+    tensor
+        ``(batch, scale*y, scale*x, len(ports.skips))``, float32.
+    """
+    filters = hr_filters(network)
+    x = conv(x, filters, "transition", network.activation, size=1)
+    if network.localized:
+        x = _localized(x, fields["position"], ports)
+    x = find(network.backbone).block(x, filters, network, "output_block")
+    skip = network.interpolation_skip and any(s is not None for s in ports.skips)
+    x = _channels(x, len(ports.skips), skip)
+    if skip:
+        coarse = Interpolation(
+            ports.scale, ports.interpolation, ports.skips, dtype="float32", name="skip"
+        )(fields["lr"])
+        x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
+    zeros = ports.zeros or (0.0,) * len(ports.skips)
+    if network.output_activation is not None:
+        x = OutputActivation(
+            network.output_activation, zeros, dtype="float32", name="output_activation"
+        )(x)
+    if network.constraint not in CONSTRAINTS:
+        return x
+    constraint = Constraint(
+        network.constraint, ports.scale, ports.skips, zeros, dtype="float32", name="constraint"
+    )
+    return constraint([x, fields["lr"], *([fields["valid"]] if ports.masked else [])])
+
+
+def _channels(x: Any, n: int, skip: bool) -> Any:
+    return layers.Conv2D(
+        n,
+        3,
+        padding="same",
+        # a residual network that begins at the interpolated field itself starts ahead
+        kernel_initializer="zeros" if skip else "glorot_uniform",
+        dtype="float32",
+        name="output",
+    )(x)
+
+
+def _localized(x: Any, position: Any, ports: Ports) -> Any:
+    """A few channels with weights of their own in each cell, beside the others."""
+    assert ports.shape is not None
+    few = conv(x, LOCALIZED_FILTERS, "localized_transition", size=1)
+    own = LocallyConnected(LOCALIZED_FILTERS, ports.shape, name="localized")([few, position])
+    return layers.Concatenate(name="localized_concatenate")([x, own])

@@ -1,0 +1,39 @@
+"""The U-Net: features at coarser and coarser levels, brought back beside those of each level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import layers
+
+from xr_dl4ds.config import Network
+from xr_dl4ds.layers import CropTo
+from xr_dl4ds.networks.blocks import convolutional_block
+from xr_dl4ds.networks.upsampling import UPSAMPLINGS
+
+#: No level has more filters than this.
+CAP = 256
+
+
+def unet(x: Any, network: Network) -> Any:
+    """Run the U-Net (Ronneberger et al. 2015, arXiv:1505.04597) on ``(batch, y, x, channel)``.
+
+    Any y and x: pooling of an odd number of cells takes the last one alone (padding), and what the
+    decoder has too much of after doubling is cropped.
+    """
+    assert network.n_blocks is not None
+    assert network.decoder_upsampling is not None
+    upsample = UPSAMPLINGS[network.decoder_upsampling]
+    filters = [min(network.n_filters * 2**i, CAP) for i in range(network.n_blocks + 1)]
+    levels = []
+    for i, n in enumerate(filters[:-1], start=1):
+        x = convolutional_block(x, n, network, f"backbone_encoder{i}")
+        levels.append(x)
+        x = layers.MaxPooling2D(2, padding="same", name=f"backbone_pool{i}")(x)
+    x = convolutional_block(x, filters[-1], network, "backbone_bottleneck")
+    for i, skip in reversed(list(enumerate(levels, start=1))):
+        x = upsample(x, filters[i - 1], 2, f"backbone_decoder{i}_upsampling")
+        x = CropTo(name=f"backbone_decoder{i}_crop")([x, skip])
+        x = layers.Concatenate(name=f"backbone_decoder{i}_concatenate")([skip, x])
+        x = convolutional_block(x, filters[i - 1], network, f"backbone_decoder{i}")
+    return x

@@ -1,0 +1,130 @@
+"""What a prediction is asked for, and the fields that it brings along, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import xarray as xr
+
+from xr_dl4ds.config import nearest
+from xr_dl4ds.config.checks import whole
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.fields import TIME, Fields, standardize
+from xr_dl4ds.grid.pairing import Placement
+from xr_dl4ds.grid.regrid import onto
+from xr_dl4ds.grid.timeline import at_times, check_times, common_times, index_of
+from xr_dl4ds.sources import Data, auxiliary
+from xr_dl4ds.state import State
+
+ROLE = "the LR data"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What `predict` was called with, see `xr_dl4ds.downscaler.Downscaler.predict`."""
+
+    lr: Data
+    static: Data | Sequence[Data] | None = None
+    predictors: Data | Sequence[Data] | None = None
+    realizations: int | None = None
+    seed: int = 0
+    dims: Dims = dataclasses.field(default_factory=Dims)
+
+    def __post_init__(self) -> None:
+        whole(self, "realizations", 1, optional=True)
+        whole(self, "seed", 0)
+
+
+def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
+    """The LR variables that the model takes from the dataset itself, checked."""
+    wanted = list(state.features.lr_varying)
+    offered = [n for p in auxiliary(request.predictors, "predictors=") for n in p.varying]
+    present = [n for n in wanted if n in source.data_vars and n not in offered]
+    missing = [n for n in wanted if n not in present and n not in offered]
+    if missing:
+        name = missing[0]
+        others = [str(n) for n in source.data_vars]
+        hint = nearest(name, others)
+        cure = "Add it, or rename the one that is meant."
+        if name in state.features.predictors:
+            cure = "Pass it as predictors=."
+        raise VariableError(
+            f"Expected {ROLE} to have {missing}, on which the model was fitted, got {others}."
+            f"{hint} {cure}"
+        )
+    if not present:
+        raise VariableError(f"Expected {ROLE} to have one of {wanted}, got {list(source)}.")
+    auxiliary_variables = [n for n in source.data_vars if source[n].ndim == 0]
+    fields = standardize(source[present + auxiliary_variables], request.dims, ROLE)
+    if fields.dims.time is None and len(state.features.lr_varying) > len(present):
+        raise TimeError(
+            f"Expected {ROLE} to have a time dimension, along which predictors are aligned."
+            " Keep it when selecting one step: .isel(time=[0])."
+        )
+    check_times(fields, ROLE)
+    state.check_units(fields, ROLE)
+    return fields.pick(present)
+
+
+def predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
+    """Predictors passed beside the dataset, on the network's LR cells at the dataset's times."""
+    merged = xr.Dataset()
+    times = index_of(fields.data)
+    for given in auxiliary(request.predictors, "predictors="):
+        names = [n for n in given.varying if n in state.features.predictors]
+        if not names:
+            continue
+        given = given.pick(names)
+        check_times(given, "predictors=")
+        state.check_units(given, "predictors=")
+        common = common_times(given, fields, "predictors=", ROLE)
+        if common is not None and times is not None and len(common) < len(times):
+            gone = times.difference(common)
+            raise TimeError(
+                f"Expected predictors= at every time of {ROLE}, got none for {len(gone)}, such as"
+                f" {gone[0]}. Select the common times first."
+            )
+        data = at_times(onto(given, placement.lr, "predictors="), times)
+        if times is not None:
+            data = data.assign_coords({TIME: fields.data[TIME]})
+        merged = merged.merge(data.assign_coords(placement.lr.coords), join="exact")
+    return merged
+
+
+def static_fields(
+    state: State, source: xr.Dataset, request: Request, placement: Placement
+) -> xr.Dataset:
+    """Static fields on the HR cells of the prediction."""
+    names = list(state.features.static)
+    if not names:
+        return xr.Dataset()
+    given = auxiliary(request.static, "static=")
+    if placement.trained is not None and not given:
+        return state.static.isel(placement.trained)
+    hr = placement.hr
+    with_it = [n for n in names if n in source.data_vars]
+    if with_it and not given:
+        given = [standardize(source[[n]], Dims(), f"static field {n!r}") for n in with_it]
+    found = xr.Dataset()
+    for fields in given:
+        picked = [n for n in fields.static if n in names]
+        if not picked:
+            continue
+        state.check_units(fields.pick(picked), "static=")
+        for axis, wanted in ((fields.grid.y, hr.y), (fields.grid.x, hr.x)):
+            if axis.spacing > 1.5 * wanted.spacing:
+                raise GridError(
+                    f"Expected static fields {picked} at the HR spacing {wanted.spacing:g} along"
+                    f" {wanted.name}, got {axis.spacing:g}. Pass HR fields as static=."
+                )
+        found = found.merge(onto(fields.pick(picked), hr, "static="), join="override")
+    missing = [n for n in names if n not in found]
+    if missing:
+        raise VariableError(
+            f"Expected static fields {missing} for a domain other than that of training"
+            f" ({state.pairing.hr.extent}), got {sorted(map(str, found.data_vars))}. Pass them as"
+            " static=, on HR cells."
+        )
+    return found[names]

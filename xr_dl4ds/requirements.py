@@ -1,0 +1,104 @@
+"""What options ask of the data, checked before any training."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from xr_dl4ds.config import Network, Sampling, Supervised
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.pairing import Pairing
+from xr_dl4ds.state import State
+
+logger = logging.getLogger(__name__)
+
+
+def check_patches(sampling: Sampling, training: Supervised, pairing: Pairing) -> None:
+    """Raise a `GridError` for patches that do not fit the grid, the scale or the loss."""
+    size, scale = sampling.patch_size, pairing.scale
+    if size is not None:
+        if size % scale or size < 2 * scale:
+            raise GridError(
+                f"Expected `patch_size` to be a multiple of the scale {scale}, at least"
+                f" {2 * scale}, got {size}. Use {max(2, round(size / scale)) * scale}."
+            )
+        if size > min(pairing.hr.shape):
+            raise GridError(
+                f"Expected `patch_size` to fit into the HR grid of {pairing.hr.shape} cells, got"
+                f" {size}. Use a smaller one, or None for whole fields."
+            )
+    least = training.least_cells
+    cells = pairing.hr.shape if size is None else (size, size)
+    if min(cells) < least:
+        what = "HR fields" if size is None else "patches"
+        smaller = "a loss of the DSSIM family (11 cells) or " if least > 11 else ""
+        raise GridError(
+            f"Expected {what} of at least {least} x {least} HR cells for loss={training.loss!r},"
+            f" got {cells[0]} x {cells[1]}. Use {smaller}'mae'"
+            f"{', or larger patches.' if size else ', or a larger domain.'}"
+        )
+
+
+def check_windows(runs: list[slice], window: int, part: str) -> None:
+    """Raise a `TimeError` when no run of time steps is as long as a window."""
+    longest = max(run.stop - run.start for run in runs)
+    if longest < window:
+        raise TimeError(
+            f"Expected at least {window} time steps without a gap in the {part} data for"
+            f" time_window={window}, got {longest} at most. Use a shorter window"
+            f"{', or more validation data.' if part == 'validation' else ', or more data.'}"
+        )
+
+
+def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -> str | None:
+    """The constraint that "auto" stands for, or the one that was asked for, if it can be kept.
+
+    Raises
+    ------
+    GridError, VariableError
+        When the one that was asked for has no meaning for these data.
+    """
+    kind, scaler = network.constraint, state.scaler
+    if kind == "auto":
+        return _automatic(network, state, perfect_prognosis=perfect_prognosis)
+    if kind is None:
+        return None
+    if state.pairing.scale == 1:
+        raise GridError(
+            f"Expected LR cells that hold several HR cells for constraint={kind!r}, got LR fields"
+            " interpolated to HR cells, because the two do not nest. Use constraint=None, or"
+            " another upsampling than 'interpolation'."
+        )
+    names = state.features.counterparts
+    if not names:
+        raise VariableError(
+            f"Expected an LR counterpart of a target for constraint={kind!r}, got targets"
+            f" {list(state.features.targets)} and LR variables {state.features.lr_varying}. Use"
+            " constraint=None, or rename the LR variable that is the same quantity."
+        )
+    for name in names if kind != "additive" else ():
+        least = scaler.of(name, "min")
+        if least < 0:
+            raise VariableError(
+                f"Expected values >= 0 of {name!r} for constraint={kind!r}, got a minimum of"
+                f" {least:g} {state.units.get(name) or ''}. Use constraint='additive', or absolute"
+                " units such as K."
+            )
+    return kind
+
+
+def _automatic(network: Network, state: State, *, perfect_prognosis: bool) -> str | None:
+    """Additive where LR is the mean of the same HR cells at every step."""
+    if not perfect_prognosis or network.output_activation is not None:
+        return None
+    for name in state.features.targets:
+        ever = 1 - float(state.never[name].mean())
+        if not np.isclose(state.scaler.of(name, "valid"), ever, rtol=1e-12, atol=0):
+            logger.info(
+                "no constraint: the masked cells of %r change in time, so that LR is not the mean"
+                " of the same HR cells; constraint='additive' takes it as if",
+                name,
+            )
+            return None
+    return "additive"
