@@ -136,28 +136,10 @@ def test_half_precision_is_brought_to_the_range_in_float32():
 # --- size and messages ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("loss", "expected"),
-    [
-        ("mae", 1),
-        ({"mae": 1, "mse": 0.5}, 1),
-        ("dssim", 11),
-        ("dssim_mae_mse", 11),
-        ({"mae": 1, "dssim_mse": 0.1}, 11),
-        ("msdssim", 81),
-        ({"dssim": 1, "msdssim_mae": 0.1}, 81),
-    ],
-    ids=str,
-)
-def test_least_cells_are_those_of_the_largest_window(loss, expected):
-    assert losses.least_cells(loss) == expected
-
-
 @pytest.mark.parametrize("loss", ["ssim", {"mae": 1, "ssim": 2}, {}], ids=str)
-@pytest.mark.parametrize("function", [losses.build, losses.least_cells])
-def test_an_unknown_loss_is_refused(function, loss):
+def test_an_unknown_loss_is_refused(loss):
     with pytest.raises(ValueError, match=r"to be one of mae, mse, .*msdssim_mae_mse, or weights"):
-        function(loss)
+        losses.build(loss)
 
 
 @pytest.mark.parametrize(

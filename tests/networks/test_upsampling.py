@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.networks.reference import field, model, zero
-from xr_dl4ds.networks.upsampling import deconvolution, prime_factors, resize, subpixel, upsample
+from xr_dl4ds.networks.upsampling import deconvolution, resize, stages, subpixel, upsample
 
 
 def test_subpixel_puts_channels_beside_each_other():
@@ -45,13 +45,21 @@ def test_defect_1_the_scale_is_the_one_asked_for(upsampling):
         assert network(field(y=2, x=3)).shape == (1, 2 * scale, 3 * scale, channels)
 
 
-@pytest.mark.parametrize("upsampling", ["subpixel", "resize", "deconvolution"])
-def test_there_is_an_activation_between_stages_and_none_after_the_last(upsampling):
-    network = model(lambda x: upsample(x, upsampling, 3, 12, "elu"))
+def test_there_is_an_activation_between_stages_and_none_after_the_last():
+    network = model(lambda x: upsample(x, "resize", 3, 24, "elu"))
     found = [layer for layer in network.layers if isinstance(layer, keras.layers.Activation)]
     assert [layer.name for layer in found] == ["upsampling2_activation", "upsampling3_activation"]
     assert all(layer.activation.__name__ == "elu" for layer in found)
 
 
-def test_prime_factors():
-    assert [prime_factors(n) for n in (1, 2, 5, 12, 49)] == [[], [2], [5], [2, 2, 3], [7, 7]]
+@pytest.mark.parametrize(
+    ("upsampling", "expected"),
+    [
+        ("resize", [[], [2], [4], [5], [2, 3], [2, 4], [3, 4], [7, 7], [4, 4], [2, 11]]),
+        ("subpixel", [[], [2], [4], [5], [6], [8], [12], [49], [16], [22]]),
+        ("deconvolution", [[], [2], [4], [5], [6], [8], [12], [49], [16], [22]]),
+    ],
+)
+def test_stages(upsampling, expected):
+    scales = (1, 2, 4, 5, 6, 8, 12, 49, 16, 22)
+    assert [stages(upsampling, n) for n in scales] == expected

@@ -47,8 +47,9 @@ LOSSES = (
     "msdssim_mae",
     "msdssim_mae_mse",
 )
-#: Edge of the window of SSIM in cells (Wang et al. 2004), and the scales of its multi-scale form.
-SSIM_WINDOW, SSIM_SCALES = 11, 4
+#: Edge of a field, in HR cells, that the windows of a loss need: one of SSIM's (Wang et al. 2004);
+#: one at the last of four scales, as halving rounds up: 81 cells become 41, 21 and 11.
+LEAST_CELLS = {"dssim": 11, "msdssim": 81}
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")

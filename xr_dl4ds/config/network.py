@@ -25,9 +25,9 @@ class Network:
     upsampling : {"auto", "subpixel", "resize", "deconvolution", "interpolation"}
         Where and how the grid is refined. `interpolation` first interpolates the LR fields to the
         HR grid and works there (pre-upsampling, the only one for the U-Net); the others work on the
-        LR grid and refine at the end, in stages of the prime factors of the scale: by sub-pixel
-        convolution (Shi et al. 2016, arXiv:1609.05158), by nearest-neighbour resizing followed by
-        a convolution (Odena et al. 2016, doi:10.23915/distill.00003), or by transposed convolution.
+        LR grid and refine at the end: by sub-pixel convolution (Shi et al. 2016,
+        arXiv:1609.05158), by nearest-neighbour resizing followed by a convolution (Odena et al.
+        2016, doi:10.23915/distill.00003; in stages of at most 4), or by transposed convolution.
         "auto" is subpixel, and interpolation for the U-Net. DL4DS's `spc`, `rc`, `dc`, `pin` are
         accepted and translated.
     n_filters : int

