@@ -1,6 +1,7 @@
 import concurrent.futures
 import pickle
 
+import dask.array
 import keras
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from dask.base import tokenize
 from tests.conftest import no_compute
 from xr_dl4ds import inference
 from xr_dl4ds.config import Network, Sampling, settled
-from xr_dl4ds.inference import Application, apply
-from xr_dl4ds.layers import Interpolation
+from xr_dl4ds.grid.timeline import Windows, windows_ending
+from xr_dl4ds.inference import Application, Windowed, apply
+from xr_dl4ds.layers import Interpolation, realization
 from xr_dl4ds.networks import Ports, generator
 
 DIMS = ("time", "y", "x", "channel")
@@ -221,3 +223,238 @@ def test_another_domain_brings_its_own_static_fields(network):
     for y, x in ((3, 4), (5, 2)):
         app, lr = application(network, y, x), stacked(2, y, x)
         np.testing.assert_allclose(apply(app, lr), expected_of(app, lr), rtol=1e-5, atol=1e-6)
+
+
+# --- windows --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recurrent():
+    """The same for sequences."""
+    options = Network(n_filters=4, n_blocks=1, interpolation_skip=False)
+    ports = Ports(n_lr=2, n_static=1, skips=(0, None), scale=2, sequence=True)
+    return generator(settled(options, Sampling(time_window=3)), ports, seed=1)
+
+
+#: Runs of 5, 1, 2 and 3 steps: longer and shorter than a window of three, and as long.
+RUNS = [slice(0, 5), slice(5, 6), slice(6, 8), slice(8, 11)]
+WINDOWS = windows_ending(RUNS, 3)
+#: First and last step of the window of each step, and its place there, by hand.
+TABLE = [
+    *((0, 2, 0), (0, 2, 1), (0, 2, 2), (1, 3, 2), (2, 4, 2)),
+    (5, 5, 0),
+    *((6, 7, 0), (6, 7, 1)),
+    *((8, 10, 0), (8, 10, 1), (8, 10, 2)),
+]
+
+
+@pytest.fixture(scope="module")
+def expected_of_windows(recurrent):
+    """The network called as Keras calls it, on one window for each step."""
+    app, lr = application(recurrent), stacked(11).to_numpy()
+    static = app.fixed["static"][None]
+    rows = []
+    for first, last, place in TABLE:
+        inputs = {"lr": lr[None, first : last + 1], "static": static}
+        rows.append(np.asarray(app.network(inputs, training=False))[0, place])
+    return np.stack(rows)
+
+
+def test_each_step_is_predicted_from_its_window(recurrent, expected_of_windows):
+    actual = apply(application(recurrent), stacked(11), WINDOWS)
+    assert actual.dims == DIMS
+    assert actual.dtype == np.float32
+    assert set(actual.coords) == {"time"}
+    np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
+    # the windows matter: neighbours across a gap would change these steps
+    whole = apply(application(recurrent), stacked(11), windows_ending([slice(0, 11)], 3))
+    moved = np.abs(whole - actual).max(["y", "x", "channel"]).values > 1e-3
+    assert moved.tolist() == [False] * 5 + [True] * 5 + [False]
+
+
+SAME_KEYS = pytest.mark.xfail(
+    strict=True, reason="blocks that lie in one window have the same dask key, so the same values"
+)
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(1, marks=SAME_KEYS),
+        2,
+        3,
+        4,
+        11,
+        (5, 1, 2, 3),
+        (4, 3, 4),
+        pytest.param((1, 1, 9), marks=SAME_KEYS),
+        (7, 1, 3),
+        pytest.param((6, 1, 1, 3), marks=SAME_KEYS),
+    ],
+    ids=str,
+)
+def test_windows_of_dask_equal_those_of_numpy(recurrent, expected_of_windows, chunks):
+    lr = stacked(11).chunk(time=chunks, y=2, channel=1)
+    with no_compute():
+        actual = apply(application(recurrent), lr, WINDOWS)
+    assert actual.dims == DIMS
+    assert actual.chunks == (lr.chunks[0], (6,), (8,), (2,))
+    xr.testing.assert_equal(actual.time, lr.time)
+    np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
+
+
+@SAME_KEYS
+def test_dask_keys_tell_the_places_in_a_window_apart(recurrent):
+    app = application(recurrent)
+    start, length = np.array([0]), np.array([3])
+    found = {
+        tokenize(Windowed(application=app, windows=Windows(start=start, length=length, offset=i)))
+        for i in range(3)
+    }
+    assert len(found) == 3
+
+
+def test_dask_keys_name_windows_and_application(recurrent):
+    def token(start=0, length=3, **options):
+        windows = Windows(start=np.array([start]), length=np.array([length]))
+        return tokenize(Windowed(application=application(recurrent, **options), windows=windows))
+
+    assert token() == token()
+    others = [token(1), token(0, 2), token(token="b"), token(realization=1)]
+    assert len({token(), *others}) == 5
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="the first step of no steps is asked for")
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_an_empty_chunk_is_passed_over(recurrent, expected_of_windows, empty):
+    sizes = [4, 7]
+    sizes.insert(empty, 0)
+    lr = stacked(11)
+    lr = lr.copy(data=dask.array.from_array(lr.to_numpy(), chunks=(tuple(sizes), -1, -1, -1)))
+    actual = apply(application(recurrent), lr, WINDOWS)
+    np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
+
+
+def test_one_lazy_step_loads_the_chunks_of_its_window(recurrent):
+    loaded = []
+
+    def load(block, block_info=None):
+        loaded.append(block_info[0]["array-location"][0])
+        return block
+
+    lr = stacked(12)
+    data = dask.array.from_array(lr.to_numpy(), chunks=(2, -1, -1, -1))
+    lazy = lr.copy(data=data.map_blocks(load, dtype="f4", meta=np.empty((0,) * 4, "f4")))
+    actual = apply(application(recurrent), lazy, windows_ending([slice(0, 12)], 4))
+    assert loaded == []
+    actual.isel(time=8).compute()
+    assert sorted(loaded) == [(4, 6), (6, 8), (8, 10)]  # windows 5..8 and 6..9
+    loaded.clear()
+    actual.isel(time=0).compute()
+    assert sorted(loaded) == [(0, 2), (2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        # windows of 1, 2 and 3 steps are 48, 96 and 144 HR cells; there are 1, 1 and 4 of them
+        (2**20, [(1, 1), (1, 2), (4, 3)]),
+        (2 * 144, [(1, 1), (1, 2), (2, 3), (2, 3)]),
+        (3 * 144 + 1, [(1, 1), (1, 2), (3, 3), (1, 3)]),
+        (1, [(1, 1), (1, 2), *[(1, 3)] * 4]),
+    ],
+)
+def test_windows_are_split_by_cells(recurrent, expected_of_windows, monkeypatch, cells, expected):
+    sizes = []
+    run = Application._run
+    monkeypatch.setattr(inference, "CELLS", cells)
+    monkeypatch.setattr(
+        Application, "_run", lambda self, part: sizes.append(part.shape[:2]) or run(self, part)
+    )
+    actual = apply(application(recurrent), stacked(11), WINDOWS)
+    assert sizes == expected  # and no window twice
+    np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
+
+
+def test_windows_of_any_order_of_dimensions_and_precision(recurrent, expected_of_windows):
+    lr = stacked(11).astype("f8").transpose("channel", "x", "time", "y")
+    actual = apply(application(recurrent), lr, WINDOWS)
+    np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
+
+
+def test_windowed_pickled_for_other_processes(recurrent):
+    lr = stacked(11).to_numpy()
+    windowed = Windowed(application=application(recurrent), windows=WINDOWS)
+    expected = windowed(lr)
+    received = pickle.loads(pickle.dumps(windowed))
+    assert tokenize(received) == tokenize(windowed)
+    np.testing.assert_allclose(received(lr), expected, rtol=1e-5, atol=1e-6)
+
+
+# --- realizations ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def thinned():
+    """The first network with Monte-Carlo dropout."""
+    options = Network(
+        n_filters=4, n_blocks=1, dropout="vanilla", monte_carlo=True, interpolation_skip=False
+    )
+    ports = Ports(n_lr=2, n_static=1, skips=(0, None), scale=2)
+    return generator(settled(options, Sampling()), ports, seed=1)
+
+
+def test_a_member_is_the_network_in_that_realization(thinned):
+    lr = stacked()
+    members = {}
+    for seed in (3, 4):
+        app = application(thinned, realization=seed)
+        with realization(thinned, seed):
+            expected = thinned({"lr": lr.to_numpy(), "static": static_of(app, 5)}, training=False)
+        members[seed] = apply(app, lr)
+        np.testing.assert_allclose(members[seed], expected, rtol=1e-5, atol=1e-6)
+    assert np.abs(members[3] - members[4]).max() > 1e-3
+    # the same after others, and the network without dropout in between
+    np.testing.assert_array_equal(apply(application(thinned, realization=3), lr), members[3])
+    plain = application(thinned)
+    np.testing.assert_allclose(apply(plain, lr), expected_of(plain, lr), rtol=1e-5, atol=1e-6)
+
+
+def static_of(app, steps):
+    return np.repeat(app.fixed["static"][None], steps, axis=0)
+
+
+def test_a_member_depends_neither_on_chunks_nor_on_batches(thinned, monkeypatch):
+    app, lr = application(thinned, realization=3), stacked()
+    expected = apply(app, lr)
+    with no_compute():
+        lazy = apply(app, lr.chunk(time=2))
+    for scheduler in ("synchronous", "threads"):
+        actual = lazy.compute(scheduler=scheduler)
+        xr.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+    monkeypatch.setattr(inference, "CELLS", 1)
+    xr.testing.assert_allclose(apply(app, lr), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_member_in_another_process_is_the_same(thinned):
+    app, lr = application(thinned, realization=3), stacked()
+    expected = apply(app, lr)
+    received = pickle.loads(pickle.dumps(app))
+    assert tokenize(received) == tokenize(app)
+    xr.testing.assert_allclose(apply(received, lr), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_threads_do_not_mix_members(thinned):
+    lr = stacked().to_numpy()
+    applications = [application(thinned, realization=seed) for seed in (None, 1, 2, 3)] * 3
+    expected = [app(lr) for app in applications]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda app: app(lr), applications))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_dask_keys_name_members(thinned):
+    lr = stacked().chunk(time=2)
+    names = [apply(application(thinned, realization=r), lr).data.name for r in (None, 0, 1, 1)]
+    assert len(set(names)) == 3
+    assert names[2] == names[3]

@@ -7,12 +7,14 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import xarray as xr
 
 import xr_dl4ds as xd
 from tests.conftest import analytic
-from xr_dl4ds.config import BACKBONES, UPSAMPLINGS
+from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, settled
 from xr_dl4ds.config.choices import ACTIVATIONS, DROPOUTS, LOSSES, NORMALIZATIONS, SPATIAL_ONLY
+from xr_dl4ds.networks import Ports, generator
 
 SCALE = 2
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
@@ -124,26 +126,69 @@ def test_the_other_combinations_say_why_not(backbone, upsampling, window):
 BLOCKS = [
     {"attention": True},
     {"localized": True},
-    {"localized": True, "patch_size": 4},
     *({"normalization": n} for n in NORMALIZATIONS),
     *({"dropout": d, "dropout_rate": 0.4} for d in DROPOUTS),
     *({"dropout": d, "monte_carlo": True} for d in DROPOUTS),
-    {"output_activation": "relu"},
-    {"output_activation": "sigmoid", "scaling": "minmax"},
+    {"output_activation": "relu", "constraint": None},
     {"constraint": None, "interpolation_skip": False},
-    {"constraint": "multiplicative", "patch_size": 4},
-    {"constraint": "softmax", "scaling": "minmax"},
-    {"precision": "mixed_bfloat16", "normalization": "batch"},
+    {"constraint": "multiplicative"},
+    {"constraint": "softmax"},
 ]
 FAMILIES = [(b, None) for b in BACKBONES] + [(b, 3) for b in BACKBONES if b not in SPATIAL_ONLY]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
 @pytest.mark.parametrize(("backbone", "window"), FAMILIES)
-def test_every_block_works_in_every_backbone(backbone, window, block, tmp_path):
-    _, _, first, again = downscale(
-        fields(), tmp_path, backbone=backbone, time_window=window, static=True, **block
+def test_every_block_learns_in_every_backbone(backbone, window, block):
+    # no ReLU, which may be silent in so few channels
+    options = {"constraint": "additive", "activation": "elu", **block}
+    network = settled(
+        xd.Network(backbone=backbone, n_filters=4, n_blocks=1, **options),
+        xd.Sampling(time_window=window),
     )
+    ports = Ports(
+        n_lr=2, n_static=1, skips=(0,), scale=2, sequence=window is not None, shape=(10, 12)
+    )
+    model = generator(network, ports)
+    rng = np.random.default_rng(0)
+    steps = () if window is None else (window,)
+    inputs = {
+        "lr": rng.normal(1, 0.3, (2, *steps, 5, 6, 2)).astype("f4"),
+        "static": rng.normal(size=(2, 10, 12, 1)).astype("f4"),
+        "position": np.zeros((2, 2), "i4"),
+    }
+    inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
+    # with the interpolation skip the last layer begins at 0, and nothing before it learns yet
+    for weight in model.get_layer("output").weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    target = rng.normal(1, 0.3, (2, *steps, 10, 12, 1)).astype("f4")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((model(inputs, training=True) - target) ** 2)
+    weights = model.trainable_variables
+    gradients = tape.gradient(loss, [v.value for v in weights])
+    assert np.isfinite(loss)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        assert gradient is not None, weight.path
+        assert np.isfinite(gradient).all(), weight.path
+    moved = sum(bool(np.any(g)) for g in gradients)
+    assert moved > 0.9 * len(weights)  # the attention has a ReLU of its own
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        *BLOCKS,
+        {"localized": True, "patch_size": 4},
+        {"output_activation": "sigmoid", "scaling": "minmax"},
+        {"constraint": "softmax", "scaling": "minmax", "patch_size": 4},
+        {"precision": "mixed_bfloat16", "normalization": "batch"},
+        {"dropout": "spatial", "monte_carlo": True, "localized": True, "time_window": 2},
+        {"attention": True, "normalization": "layer", "time_window": 2, "patch_size": 8},
+    ],
+    ids=str,
+)
+def test_every_block_fits_saves_loads_and_predicts(block, tmp_path):
+    _, _, first, again = downscale(fields(), tmp_path, static=True, **block)
     xr.testing.assert_equal(first, again)
     assert np.isfinite(first.t2m).all()
 

@@ -11,7 +11,7 @@ from xr_dl4ds.config import OPTION_CLASSES, Sampling, route, settled
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.preparation import Prepared, Stacked, prepare
 from xr_dl4ds.provenance import provenance
-from xr_dl4ds.requirements import constraint_for
+from xr_dl4ds.requirements import check_output, constraint_for
 from xr_dl4ds.sources import Inputs
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
             " early_stopping=False."
         )
     prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
+    check_output(options["network"], prepared.state)
     perfect_prognosis = inputs.lr is None
     options["network"] = dataclasses.replace(
         options["network"],

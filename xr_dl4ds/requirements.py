@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from xr_dl4ds.config import Network, Sampling, Supervised
+from xr_dl4ds.config import Network, Sampling, Supervised, choices
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.state import State
@@ -51,6 +51,28 @@ def check_windows(runs: list[slice], window: int, part: str) -> None:
         )
 
 
+def check_output(network: Network, state: State) -> None:
+    """Raise a `VariableError` where the output activation would cut values off."""
+    if network.output_activation not in choices.NOT_NEGATIVE:
+        return
+    for name in state.features.targets:
+        _require_not_negative(
+            state,
+            name,
+            f"output_activation={network.output_activation!r}",
+            "output_activation=None",
+        )
+
+
+def _require_not_negative(state: State, name: str, option: str, cure: str) -> None:
+    least = state.scaler.of(name, "min")
+    if least < 0:
+        raise VariableError(
+            f"Expected values >= 0 of {name!r} for {option}, got a minimum of"
+            f" {least:g} {state.units.get(name) or ''}. Use {cure}, or absolute units such as K."
+        )
+
+
 def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -> str | None:
     """The constraint that "auto" stands for, or the one that was asked for, if it can be kept.
 
@@ -59,7 +81,7 @@ def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -
     GridError, VariableError
         When the one that was asked for has no meaning for these data.
     """
-    kind, scaler = network.constraint, state.scaler
+    kind = network.constraint
     if kind == "auto":
         return _automatic(network, state, perfect_prognosis=perfect_prognosis)
     if kind is None:
@@ -78,13 +100,7 @@ def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -
             " constraint=None, or rename the LR variable that is the same quantity."
         )
     for name in names if kind != "additive" else ():
-        least = scaler.of(name, "min")
-        if least < 0:
-            raise VariableError(
-                f"Expected values >= 0 of {name!r} for constraint={kind!r}, got a minimum of"
-                f" {least:g} {state.units.get(name) or ''}. Use constraint='additive', or absolute"
-                " units such as K."
-            )
+        _require_not_negative(state, name, f"constraint={kind!r}", "constraint='additive'")
     return kind
 
 

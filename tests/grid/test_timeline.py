@@ -6,18 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import analytic, no_compute
 from tests.grid import fields
 from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.timeline import (
+    Windows,
     at_times,
     calendar,
     check_times,
     common_times,
     in_order,
     index_of,
+    runs,
     span,
+    windows_ending,
 )
 
 LOG = "xr_dl4ds.grid.timeline"
@@ -110,12 +115,12 @@ def test_missing_times_are_refused_with_a_cure_that_works():
 
 
 def test_in_order_sorts_lazily_and_says_so(caplog):
-    given = at(days("2001-01-01", 4)[[2, 0, 3, 1]])
+    shuffled = at(days("2001-01-01", 4)[[2, 0, 3, 1]])
     with caplog.at_level(logging.INFO, LOG):
-        actual = in_order(given, "the LR data")
+        actual = in_order(shuffled, "the LR data")
     assert steps(actual.data) == [1, 3, 0, 2]
     assert "the LR data are sorted by time" in caplog.text
-    assert steps(given.data) == [0, 1, 2, 3]
+    assert steps(shuffled.data) == [0, 1, 2, 3]
     chunked = fields(analytic(time=4).isel(time=slice(None, None, -1)).chunk(time=1))
     with no_compute():
         lazy = in_order(chunked, "the LR data")
@@ -125,8 +130,8 @@ def test_in_order_sorts_lazily_and_says_so(caplog):
 
 def test_what_is_in_order_is_left_alone(caplog):
     caplog.set_level(logging.INFO, LOG)
-    for given in (at(days("2001-01-01", 3)), without_times(3), at(days("2001-01-01", 1))):
-        assert in_order(given, "the data") is given
+    for data in (at(days("2001-01-01", 3)), without_times(3), at(days("2001-01-01", 1))):
+        assert in_order(data, "the data") is data
     assert not caplog.records
 
 
@@ -243,3 +248,134 @@ def test_a_time_that_is_not_there_is_not_the_last_one():
     # get_indexer says -1, which .isel takes for the last step
     with pytest.raises((KeyError, TimeError), match="2001-01-09"):
         at_times(at(days("2001-01-01", 4)).data, days("2001-01-09", 1))
+
+
+# --- runs -----------------------------------------------------------------------------------
+
+
+def edges(times):
+    return [(r.start, r.stop) for r in runs(at(times).data, "the data")]
+
+
+def months(*kept, years=4, **kwargs):
+    index = xr.date_range("2001-01-01", periods=12 * years, freq="MS", **kwargs)
+    return index[np.isin(index.month, kept or range(1, 13))]
+
+
+def hours(*offsets, unit="h"):
+    return np.datetime64("2001-01-01", "ns") + np.array(offsets) * np.timedelta64(1, unit)
+
+
+SEASONS = [(0, 3), (3, 6), (6, 9), (9, 12)]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (hours(7), [(0, 1)]),
+        (hours(7, 8), [(0, 2)]),
+        (hours(*range(48)), [(0, 48)]),
+        (hours(0, 1, 2, 4, 5, 6), [(0, 3), (3, 6)]),  # one step is missing
+        (hours(0, 2, 3, 4), [(0, 1), (1, 4)]),  # at the beginning
+        (hours(0, 1, 2, 4), [(0, 3), (3, 4)]),  # at the end
+        (hours(0, 1, 3, 4, 50, 51, 52), [(0, 2), (2, 4), (4, 7)]),
+        (hours(*range(0, 48, 6)), [(0, 8)]),
+        (hours(0, 1, 2, 3, 4, 7, 8, 9, 10, 11, unit="D"), [(0, 5), (5, 10)]),  # working days
+        (hours(0, 60, 120, 190, 240, unit="m").astype("M8[s]"), [(0, 5)]),  # not quite regular
+        (months(), [(0, 48)]),
+        (months(6, 7, 8), SEASONS),
+        (months(1, 2, 3), SEASONS),
+        (months(1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, years=1), [(0, 1), (1, 11)]),  # no February
+        (xr.date_range("2001-12-01", periods=9, freq="QS-DEC"), [(0, 9)]),
+        (xr.date_range("1995-01-01", periods=9, freq="YS"), [(0, 9)]),
+        (np.datetime64("3001-01-01", "s") + np.array([0, 1, 2, 4]) * 86400, [(0, 3), (3, 4)]),
+        *(
+            (months(*kept, calendar=name, use_cftime=True), expected)
+            for name in ("noleap", "360_day", "julian", "standard")
+            for kept, expected in (((), [(0, 48)]), ((6, 7, 8), SEASONS))
+        ),
+        (days("2001-02-26", 5, calendar="noleap", use_cftime=True)[[0, 1, 2, 4]], [(0, 3), (3, 4)]),
+    ],
+)
+def test_runs_end_at_gaps(times, expected):
+    assert edges(times) == expected
+
+
+@pytest.mark.xfail(strict=True, reason="gaps as common as steps are taken for the usual step")
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (hours(0, 6, 24, 30, 48), [(0, 2), (2, 4), (4, 5)]),  # two of four steps of a day
+        (hours(6, 24, 30, 48, 54, 72), [(0, 1), (1, 3), (3, 5), (5, 6)]),
+        (months(1, 12, years=3), [(0, 1), (1, 3), (3, 5), (5, 6)]),
+        (hours(0, 1, 10, 20, 30), [(0, 2), (2, 3), (3, 4), (4, 5)]),
+        (hours(0, 2, 3), [(0, 1), (1, 3)]),
+        (days("2001-02-27", 4, calendar="noleap", use_cftime=True)[[0, 2, 3]], [(0, 1), (1, 3)]),
+    ],
+)
+def test_runs_end_at_gaps_however_many_there_are(times, expected):
+    assert edges(times) == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    lengths=st.lists(st.integers(3, 8), min_size=1, max_size=6),
+    gaps=st.lists(st.integers(1, 30), min_size=6, max_size=6),
+    step=st.sampled_from([1, 3, 24, 24 * 30]),
+    cftime=st.booleans(),
+)
+def test_runs_are_those_that_the_axis_was_made_of(lengths, gaps, step, cftime):
+    expected, offsets, start = [], [], 0
+    for length, gap in zip(lengths, gaps, strict=False):
+        expected.append((len(offsets), len(offsets) + length))
+        offsets += range(start, start + length)
+        start += length + gap
+    last = offsets[-1] + 1
+    kwargs = {"calendar": "noleap", "use_cftime": True} if cftime else {}
+    index = xr.date_range("1999-01-01", periods=last, freq=f"{step}h", **kwargs)
+    assert edges(index[offsets]) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        (without_times(3), "got 3 steps without coordinates"),
+        (at(np.arange(3)), r"got 3 steps from 0 to 2 \(none calendar\)"),
+    ],
+)
+def test_runs_need_dates(data, seen):
+    with pytest.raises(TimeError, match=f"the LR data to have dates.*{seen}.*assign_coords"):
+        runs(data.data, "the LR data")
+
+
+def test_runs_compute_nothing():
+    data = fields(analytic(time=4).chunk(time=1)).data
+    with no_compute():
+        assert runs(data, "the data") == [slice(0, 4)]
+
+
+# --- windows --------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=200)
+@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), window=st.integers(2, 10))
+def test_each_step_has_the_window_that_ends_there_or_the_first_of_its_run(lengths, window):
+    stops = np.cumsum(lengths)
+    parts = [slice(int(b - n), int(b)) for b, n in zip(stops, lengths, strict=True)]
+    table = []  # start, length, place of every step
+    for part in parts:
+        inside = list(range(part.start, part.stop))
+        windows = [inside[i : i + window] for i in range(max(1, len(inside) - window + 1))]
+        for step in inside:
+            ending = [w for w in windows if w[-1] == step]
+            mine = ending[0] if ending else windows[0]
+            table.append((mine[0], len(mine), mine.index(step)))
+    found = windows_ending(parts, window)
+    actual = zip(found.start.tolist(), found.length.tolist(), found.place.tolist(), strict=True)
+    assert list(actual) == table
+
+
+def test_the_place_in_a_window_is_counted_from_the_offset():
+    # steps 5, 6, 7 of an axis whose rows were read from step 4 on
+    found = Windows(start=np.array([0, 0, 1]), length=np.array([3, 3, 3]), offset=1)
+    assert found.place.tolist() == [1, 2, 2]

@@ -58,7 +58,7 @@ def test_constants_are_those_of_the_papers_and_of_the_options():
     assert losses.POWERS == (0.0448, 0.2856, 0.3001, 0.2363)
     # one window at the last scale: 81 cells become 41, 21 and 11
     least = (losses.WINDOW - 1) * 2 ** (len(losses.POWERS) - 1) + 1
-    assert choices.LEAST_CELLS == {"dssim": 11, "msdssim": least}
+    assert {"dssim": 11, "msdssim": least} == choices.LEAST_CELLS
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -77,6 +77,14 @@ def test_equal_to_xskillscore(name, oracle, dims, missing):
     np.testing.assert_allclose(actual, expected, rtol=1e-6, atol=1e-6)
 
 
+def test_defect_6_the_map_of_rmse_is_a_root_and_counts_cells_that_begin_dry():
+    # rain of 0, 6 and 0, 2 where nothing fell: sqrt(36 / 2) and sqrt(4 / 2); DL4DS gave the mean
+    # square, and no value where the truth is 0 at the first step
+    truth = xr.DataArray(np.zeros((2, 1, 2)), dims=DIMS)
+    prediction = truth.copy(data=[[[0.0, 0.0]], [[6.0, 2.0]]])
+    np.testing.assert_allclose(rmse(prediction, truth, ("time",)), [[18**0.5, 2**0.5]])
+
+
 def test_the_tables_name_them_all():
     assert {"bias": bias, "mae": mae, "rmse": rmse, "correlation": correlation} == SCORES
     truth = line(1, 2, 3)

@@ -28,6 +28,7 @@ DROPOUTS = ("vanilla", "gaussian", "spatial")
 CONSTRAINTS = ("additive", "multiplicative", "softmax")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "linear")
 OUTPUT_ACTIVATIONS = ("relu", "softplus", "sigmoid")
+NOT_NEGATIVE = ("relu", "softplus")
 #: Output activations with an upper bound, which means something on min-max scaled values alone.
 BOUNDED = ("sigmoid",)
 

@@ -149,7 +149,7 @@ class Network:
         fits: dict[Any, tuple[str, ...]] = {
             "additive": (),
             "softmax": (),
-            "multiplicative": ("relu", "softplus"),
+            "multiplicative": choices.NOT_NEGATIVE,
         }
         if activation is not None and activation not in fits.get(constraint, (activation,)):
             raise ValueError(

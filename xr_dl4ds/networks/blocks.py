@@ -139,7 +139,8 @@ def convnext_block(x: Any, filters: int, network: Network, name: str) -> Any:
     After Liu et al. 2022 (ConvNeXt, arXiv:2201.03545), with the normalization and activation of the
     options (there: layer and gelu) and without its layer scale, which serves very deep networks.
     """
-    shortcut = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
+    # projected before the branch: a normalization over one channel would leave nothing of it
+    shortcut = x = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
     x = layers.DepthwiseConv2D(7, padding="same", name=f"{name}_depthwise")(x)
     x = normalization(x, network, f"{name}_depthwise")
     x = conv(x, 4 * filters, f"{name}_expand", network.activation, size=1)
