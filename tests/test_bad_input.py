@@ -148,7 +148,7 @@ ALONE = {
     ),
     "one step": (
         lambda hr: (hr.isel(time=[0]), {"scale": 2}),
-        "at least two time steps to hold 10% out",
+        "at least 2 time steps to hold 10% out for validation, got 1",
     ),
     "text variable": (
         lambda hr: (hr.assign(t2m=hr.t2m.astype(str)), {"scale": 2}),

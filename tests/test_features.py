@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
+import rioxarray  # noqa: F401  registers .rio
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import no_compute
+import xr_dl4ds as xd
+import xr_dl4ds.training
+from tests.conftest import analytic, no_compute
 from xr_dl4ds.features import Features
+from xr_dl4ds.preparation import prepare
+from xr_dl4ds.sources import Inputs
 
 NAMES = ["t2m", "tp", "q", "u10", "orog", "lsm"]
 FULL = Features(
@@ -184,3 +189,185 @@ def test_unstack_is_lazy():
         actual = FULL.unstack(stacked)
     assert actual["tp"].dims == ("time", "y", "x")
     xr.testing.assert_equal(actual.compute(), lr_fields()[["tp", "t2m"]])
+
+
+# --- what is known from time and place, in fit and predict -----------------------------------
+
+TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
+
+
+def fit(hr, **features):
+    model = hr.downscale.fit(scale=2, **features, **TINY)
+    # the first steps of training hardly tell the time: make all that it says loud
+    output = model.network.get_layer("output")
+    kernel, bias = output.get_weights()
+    output.set_weights([np.random.default_rng(0).normal(size=kernel.shape).astype("f4"), bias])
+    return model
+
+
+def later(ds, hours):
+    return ds.assign_coords(time=ds.time + np.timedelta64(hours, "h"))
+
+
+def moved(ds, **degrees):
+    ds = ds.drop_vars(["latitude_bnds", "longitude_bnds"])
+    return ds.assign_coords({d: ds[d].copy(data=ds[d] + by) for d, by in degrees.items()})
+
+
+def planar(x=4.0e6):
+    """Lambert azimuthal equal-area fields of Europe (EPSG:3035) with 10 km cells."""
+    hr = analytic()[["t2m"]].rename(latitude="y", longitude="x")
+    cells = {"y": 3.0e6 - 1e4 * np.arange(8), "x": x + 1e4 * np.arange(12)}
+    return hr.drop_vars(["y", "x"]).assign_coords(cells).rio.write_crs("EPSG:3035")
+
+
+def test_defect_11_the_season_enters():
+    # DL4DS's season never reached the network, and took the count of the mode for the month
+    hr = later(analytic(), 24 * 195 + 6)[["t2m"]]  # from 15 July 2001, 06 UTC
+    chosen = xd.Sampling(time_features=True)
+    prepared = prepare(Inputs(hr=hr, scale=2), xd.Network(), chosen, xd.Supervised())
+    year = 2 * np.pi * (195 + (6 + 6 * np.arange(7)) / 24) / 365
+    day = np.pi / 2 * (1 + np.arange(7))
+    expected = np.stack([np.sin(year), np.cos(year), np.sin(day), np.cos(day)], axis=-1)
+    actual = prepared.train.lr
+    assert actual.shape == (7, 4, 6, 5)
+    for y, x in ((0, 0), (3, 5)):
+        np.testing.assert_allclose(actual[:, y, x, 1:], expected, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def timed():
+    """Models by feature of time, and one without."""
+    named = ["day_of_year", "hour_of_day", "solar_zenith", "toa_insolation"]
+    hr = analytic()[["t2m"]]
+    return {n: fit(hr, time_features=[n]) for n in named} | {"none": fit(hr)}
+
+
+# by how many hours later another answer is expected
+CHANGES = [
+    ("none", 24 * 183, False),
+    ("day_of_year", 24 * 183, True),
+    ("day_of_year", 24 * 365, False),
+    ("hour_of_day", 6, True),
+    ("hour_of_day", 24 * 183, False),
+    ("solar_zenith", 6, True),
+    ("solar_zenith", 24 * 183, True),
+    ("toa_insolation", 6, True),
+    ("toa_insolation", 24 * 183, True),
+]
+
+
+@pytest.mark.parametrize(("feature", "hours", "expected"), CHANGES)
+def test_the_date_matters(timed, feature, hours, expected):
+    lr = analytic()[["t2m"]].downscale.coarsen(2)
+    before, after = (ds.downscale.predict(timed[feature]).t2m for ds in (lr, later(lr, hours)))
+    change = float(np.abs(after.values - before.values).max())
+    assert (change > 1e-2) == expected
+    if not expected:
+        assert change < 1e-3
+
+
+@pytest.mark.parametrize("chunks", [{"time": 3}, {"time": 2, "latitude": 1, "longitude": 4}])
+@pytest.mark.parametrize("feature", ["day_of_year", "toa_insolation"])
+def test_predictions_with_dates_are_lazy(timed, feature, chunks):
+    lr = analytic()[["t2m"]].downscale.coarsen(2)
+    expected = lr.downscale.predict(timed[feature])
+    with no_compute():
+        actual = lr.chunk(chunks).downscale.predict(timed[feature])
+    assert actual.t2m.chunks is not None
+    np.testing.assert_allclose(actual.t2m, expected.t2m, atol=1e-4)
+    reversed_ = lr.isel(time=slice(None, None, -1)).downscale.predict(timed[feature])
+    np.testing.assert_allclose(reversed_.t2m[::-1], expected.t2m, atol=1e-4)
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day"])
+def test_dates_of_models(calendar):
+    hr = later(analytic(), 24 * 90)[["t2m"]].convert_calendar(calendar, align_on="year")
+    model = fit(hr, time_features=["day_of_year", "solar_zenith"])
+    lr = hr.downscale.coarsen(2)
+    actual = lr.downscale.predict(model)
+    assert isinstance(actual.indexes["time"], xr.CFTimeIndex)
+    assert np.isfinite(actual.t2m).all()
+    half = lr.assign_coords(time=lr.indexes["time"].shift(180, "D"))
+    change = np.abs(half.downscale.predict(model).t2m.values - actual.t2m.values)
+    assert float(change.max()) > 1e-2
+
+
+def test_dates_are_needed_before_training_and_in_prediction(timed, monkeypatch):
+    def begin(*args, **kwargs):
+        raise AssertionError("training began without dates")
+
+    monkeypatch.setattr(xr_dl4ds.training, "train", begin)
+    undated = analytic()[["t2m"]].drop_vars("time")
+    message = r"Expected dates along the time axis for \['hour_of_day'\], got . steps without coord"
+    with pytest.raises(ValueError, match=message):
+        undated.downscale.fit(scale=2, time_features=["hour_of_day"], **TINY)
+    with pytest.raises(ValueError, match=message):
+        undated.downscale.coarsen(2).downscale.predict(timed["hour_of_day"])
+
+
+@pytest.mark.xfail(strict=True, reason="the scalar time of a single step is dropped")
+@pytest.mark.parametrize("name", ["time", "valid_time"])
+def test_a_single_step_has_a_date(timed, name):
+    lr = analytic()[["t2m"]].downscale.coarsen(2).rename(time=name)
+    expected = lr.downscale.predict(timed["hour_of_day"]).t2m[3]
+    actual = lr.isel({name: 3}).downscale.predict(timed["hour_of_day"]).t2m
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("feature", "along", "across"),
+    [
+        ("latitude", "latitude", "longitude"),
+        ("longitude", "longitude", "latitude"),
+        ("x", "longitude", "latitude"),
+        ("y", "latitude", "longitude"),
+    ],
+)
+def test_the_place_matters(feature, along, across):
+    hr = analytic()[["t2m"]]
+    model, lr = fit(hr, coordinate_features=[feature]), hr.downscale.coarsen(2)
+    here = lr.downscale.predict(model).t2m.values
+    there = moved(lr, **{along: -40.0}).downscale.predict(model).t2m.values
+    assert np.abs(there - here).max() > 0.1
+    beside = moved(lr, **{across: -40.0}).downscale.predict(model).t2m.values
+    np.testing.assert_allclose(beside, here, atol=1e-3)
+    # the layout and whole turns of the longitude change nothing
+    turned = moved(lr.isel(latitude=slice(None, None, -1)), longitude=-360.0)
+    actual = turned.downscale.predict(model).t2m.values[:, ::-1]
+    np.testing.assert_allclose(actual, here, atol=1e-3)
+
+
+def test_sun_and_place_on_a_projected_grid(tmp_path):
+    features = {"time_features": ["solar_zenith"], "coordinate_features": ["latitude", "x"]}
+    hr = planar()
+    hr.downscale.fit(scale=2, **features, **TINY).save(tmp_path / "model")
+    model = fit(hr, **features)
+    lr = hr.downscale.coarsen(2)
+    here = lr.downscale.predict(model)
+    with no_compute():
+        lazy = lr.chunk(time=2, x=3).downscale.predict(model)
+    np.testing.assert_allclose(lazy.t2m, here.t2m, atol=1e-4)
+    night = later(lr, 12).downscale.predict(model)
+    assert np.abs(night.t2m.values - here.t2m.values).max() > 1e-2
+    east = planar(x=5.0e6).downscale.coarsen(2).downscale.predict(model)
+    assert np.abs(east.t2m.values - here.t2m.values).max() > 1e-2
+    loaded = xd.load(tmp_path / "model")
+    assert np.isfinite(lr.downscale.predict(loaded).t2m).all()
+    with pytest.raises(ValueError, match=r"got planar axes without a CRS.*rio\.write_crs"):
+        hr.drop_vars("spatial_ref").downscale.fit(scale=2, **features, **TINY)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_defect_13_static_fields_finer_than_the_target(scale):
+    fine = analytic(y=24, x=36)[["orog"]]  # three cells for one
+    fine = fine.assign_coords(
+        latitude=fine.latitude.copy(data=50 + 0.25 / 3 - 0.25 / 3 * np.arange(24)),
+        longitude=fine.longitude.copy(data=5 - 0.25 / 3 + 0.25 / 3 * np.arange(36)),
+    )
+    hr = analytic()[["t2m"]]
+    model = hr.downscale.fit(scale=scale, static=fine, **TINY)
+    actual = model.state.static.orog.isel(y=slice(None, None, -1))
+    expected = fine.orog.values.reshape(8, 3, 12, 3).mean((1, 3))
+    np.testing.assert_allclose(actual, expected, rtol=1e-3)  # rows weigh by area
+    assert hr.downscale.coarsen(scale).downscale.predict(model).t2m.shape == hr.t2m.shape

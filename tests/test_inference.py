@@ -272,24 +272,19 @@ def test_each_step_is_predicted_from_its_window(recurrent, expected_of_windows):
     assert moved.tolist() == [False] * 5 + [True] * 5 + [False]
 
 
-SAME_KEYS = pytest.mark.xfail(
-    strict=True, reason="blocks that lie in one window have the same dask key, so the same values"
-)
-
-
 @pytest.mark.parametrize(
     "chunks",
     [
-        pytest.param(1, marks=SAME_KEYS),
+        1,
         2,
         3,
         4,
         11,
         (5, 1, 2, 3),
         (4, 3, 4),
-        pytest.param((1, 1, 9), marks=SAME_KEYS),
+        (1, 1, 9),
         (7, 1, 3),
-        pytest.param((6, 1, 1, 3), marks=SAME_KEYS),
+        (6, 1, 1, 3),
     ],
     ids=str,
 )
@@ -303,7 +298,6 @@ def test_windows_of_dask_equal_those_of_numpy(recurrent, expected_of_windows, ch
     np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
 
 
-@SAME_KEYS
 def test_dask_keys_tell_the_places_in_a_window_apart(recurrent):
     app = application(recurrent)
     start, length = np.array([0]), np.array([3])
@@ -324,7 +318,6 @@ def test_dask_keys_name_windows_and_application(recurrent):
     assert len({token(), *others}) == 5
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="the first step of no steps is asked for")
 @pytest.mark.parametrize("empty", [0, 1, 2])
 def test_an_empty_chunk_is_passed_over(recurrent, expected_of_windows, empty):
     sizes = [4, 7]

@@ -45,5 +45,7 @@ def consistent(
     wanted = to_hr_cells(lr.astype("f8"), scale)
     if kind == "additive":
         return (wide + (wanted - mean)).astype("f4")
-    ratio = xr.where(mean > 0, wanted.clip(min=0) / mean.where(mean > 0), 0.0)
-    return (wide * ratio).astype("f4")
+    wanted = wanted.clip(min=0)
+    shared = wide * (wanted / mean.where(mean > 0))
+    # amounts that scaling rounded to nothing are shared out evenly
+    return shared.where(mean > 0, wanted).astype("f4")

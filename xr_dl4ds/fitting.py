@@ -46,15 +46,9 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
     TrainingError
         For a loss that is not finite.
     """
-    options = route(given, flat)
-    options["network"] = settled(options["network"], options["sampling"])
-    if options["training"].early_stopping and not inputs.validation:
-        raise ValueError(
-            "Expected validation data for `early_stopping`, got none. Pass validation=0.1, or"
-            " early_stopping=False."
-        )
+    options = _options(inputs, given, flat)
     prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
-    check_output(options["network"], prepared.state)
+    check_output(options["network"], options["sampling"], prepared.state)
     perfect_prognosis = inputs.lr is None
     options["network"] = dataclasses.replace(
         options["network"],
@@ -70,10 +64,9 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
         options["training"], precision=resolve_precision(options["training"].precision)
     )
     network = build(prepared.state, options, precision=options["training"].precision)
-    train_samples, validation = _samples(prepared, network, options["sampling"])
+    samples = _samples(prepared, network, options["sampling"])
     chosen = {role: options[role] for role in ("sampling", "training")}
-    ranges = ranges_of(prepared.state)
-    trained = train(network, train_samples, validation, ranges=ranges, **chosen)
+    trained = train(network, *samples, ranges=ranges_of(prepared.state), **chosen)
     network = build(prepared.state, options)
     network.set_weights(trained.network.get_weights())
     return Downscaler(
@@ -90,6 +83,18 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
             perfect_prognosis=perfect_prognosis,
         ),
     )
+
+
+def _options(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
+    """One object for each role, checked against each other."""
+    options = route(given, flat)
+    options["network"] = settled(options["network"], options["sampling"])
+    if options["training"].early_stopping and not inputs.validation:
+        raise ValueError(
+            "Expected validation data for `early_stopping`, got none. Pass validation=0.1, or"
+            " early_stopping=False."
+        )
+    return options
 
 
 def _samples(

@@ -139,7 +139,7 @@ class Windowed:
         return out
 
     def __dask_tokenize__(self) -> Any:
-        windows = self.windows.start, self.windows.length
+        windows = self.windows.start, self.windows.length, self.windows.offset
         return normalize_token((type(self).__name__, self.application, *windows))
 
 
@@ -170,6 +170,8 @@ def apply(
     sizes = lr.chunksizes[TIME] if lr.chunks is not None else (lr.sizes[TIME],)
     blocks, begin = [], 0
     for size in sizes:
+        if not size:  # dask keeps chunks without a step
+            continue
         blocks.append(_window_block(application, lr, windows, slice(begin, begin + size)))
         begin += size
     return xr.concat(blocks, dim=TIME) if len(blocks) > 1 else blocks[0]

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import Network
+from xr_dl4ds.config.choices import NOT_NEGATIVE
 from xr_dl4ds.consistency import consistent
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.georeference import georeference
@@ -82,7 +83,7 @@ def predict(
     varying = varying.assign_coords(placement.lr.coords)
     varying = varying.merge(predictors(state, request, fields, placement), join="exact")
     static = static_fields(state, source, request, placement)
-    windows = _windows(fields, sampling.time_window)
+    windows = _windows(state, fields, sampling.time_window)
     channels = state.network_input(varying, static, placement.lr)
     fixed = state.fixed_inputs(static, placement.trained, placement.hr.shape)
     members = [
@@ -90,10 +91,15 @@ def predict(
     ]
     stacked = members[0] if request.realizations is None else xr.concat(members, REALIZATION)
     out = state.scaler.inverse(state.features.unstack(stacked))
+    if network.output_activation in NOT_NEGATIVE:  # scaling back leaves -1e-7 of zero
+        out = out.clip(min=0)
     if network.constraint is not None:
         out = _constrained(state, out, varying, placement, network.constraint)
     out = _masked(state, out, varying, placement)
     out = _laid_out(out, source, fields, placement)
+    if request.realizations is not None:  # with the model, all that it takes to make them again
+        again = {"realizations": request.realizations, "realizations_seed": request.seed}
+        provenance = {**provenance, **again}
     result = georeference(out, placement.hr, state.attrs, source, provenance)
     if isinstance(request.lr, xr.DataArray) and len(state.features.targets) == 1:
         target = one_variable(result, state.features.targets[0])
@@ -131,14 +137,14 @@ def _require_trained(state: State, placement: Placement, fields: Fields) -> None
         )
 
 
-def _windows(fields: Fields, window: int | None) -> Windows | None:
+def _windows(state: State, fields: Fields, window: int | None) -> Windows | None:
     """The window of each step, for a spatio-temporal model."""
-    if window is None:
+    if window is None or state.step is None:
         return None
     if TIME not in fields.data.sizes:
         raise TimeError(
             f"Expected {ROLE} to have a time dimension, because the model sees windows of {window}"
-            " steps, got none. Pass the steps before it too."
+            " steps, got none. Keep it with .isel(time=[i]), and pass the steps before it."
         )
     index = index_of(fields.data)
     if index is not None and not index.is_monotonic_increasing:
@@ -146,7 +152,7 @@ def _windows(fields: Fields, window: int | None) -> Windows | None:
             f"Expected {ROLE} in order of time, because the model sees windows of {window} steps."
             f" Use .sortby({fields.dims.time!r}) first."
         )
-    return windows_ending(runs(fields.data, ROLE), window)
+    return windows_ending(runs(fields.data, ROLE, state.step), window)
 
 
 def _constrained(
@@ -194,6 +200,9 @@ def _laid_out(
     kept = {
         c: v.variable
         for c, v in first.coords.items()
-        if not set(v.dims) & spatial and "grid_mapping_name" not in v.attrs and c != "spatial_ref"
+        if not set(v.dims) & spatial
+        and "grid_mapping_name" not in v.attrs
+        and c != "spatial_ref"
+        and not (c == REALIZATION and c in out.dims)
     }
     return out.assign_coords(kept)

@@ -17,7 +17,7 @@ from xr_dl4ds.georeference import target_attrs
 from xr_dl4ds.grid.fields import TIME, Fields, standardize
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.grid.regrid import window
-from xr_dl4ds.grid.timeline import check_times, in_order, index_of, runs
+from xr_dl4ds.grid.timeline import check_times, in_order, index_of, runs, usual_step
 from xr_dl4ds.requirements import check_patches, check_windows
 from xr_dl4ds.scaling import Scaler
 from xr_dl4ds.sources import (
@@ -127,8 +127,8 @@ def _hold_out(pair: Pair, inputs: Inputs, least: int) -> tuple[Pair, Pair | None
     held = max(least, round(share * steps)) if share else 0
     if held >= steps:
         raise TimeError(
-            f"Expected at least {least + 1} time steps to hold {share:.0%} out for validation, got"
-            f" {steps}."
+            f"Expected at least {least + 1} time steps to hold {share:.0%} out for validation,"
+            f"{f' a window of {least} at least,' if least > 1 else ''} got {steps}."
             " Use more, or validation=None."
         )
     if not held:
@@ -163,6 +163,7 @@ def _state(
         never=never,
         attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
         units={str(n): v.attrs.get("units") for n, v in everything.items()},
+        step=None if sampling.time_window is None else usual_step(train.hr, "the HR data"),
     )
 
 
@@ -178,8 +179,9 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
 
 
 def _stacked(state: State, pair: Pair, window: int | None, part: str) -> Stacked:
-    found = None if window is None else runs(pair.hr, f"the {part} data")
-    if found is not None and window is not None:
+    found = None
+    if window is not None and state.step is not None:
+        found = runs(pair.hr, f"the {part} data", state.step)
         check_windows(found, window, part)
     targets = state.scaler.transform(pair.hr[list(state.features.targets)])
     for name in state.features.counterparts:  # also where only the validation part has gaps

@@ -51,17 +51,18 @@ def check_windows(runs: list[slice], window: int, part: str) -> None:
         )
 
 
-def check_output(network: Network, state: State) -> None:
+def check_output(network: Network, sampling: Sampling, state: State) -> None:
     """Raise a `VariableError` where the output activation would cut values off."""
-    if network.output_activation not in choices.NOT_NEGATIVE:
-        return
+    option = f"output_activation={network.output_activation!r}"
+    bounded = network.output_activation in choices.BOUNDED
     for name in state.features.targets:
-        _require_not_negative(
-            state,
-            name,
-            f"output_activation={network.output_activation!r}",
-            "output_activation=None",
-        )
+        if network.output_activation in choices.NOT_NEGATIVE:
+            _require_not_negative(state, name, option, "output_activation=None")
+        if bounded and sampling.scaling_of(name) != "minmax":
+            raise VariableError(
+                f"Expected scaling='minmax' of {name!r} for {option}, which is bounded above, got"
+                f" {sampling.scaling_of(name)!r}. Add it to the dict, or use scaling='minmax'."
+            )
 
 
 def _require_not_negative(state: State, name: str, option: str, cure: str) -> None:
@@ -69,7 +70,8 @@ def _require_not_negative(state: State, name: str, option: str, cure: str) -> No
     if least < 0:
         raise VariableError(
             f"Expected values >= 0 of {name!r} for {option}, got a minimum of"
-            f" {least:g} {state.units.get(name) or ''}. Use {cure}, or absolute units such as K."
+            f" {least:g} {state.units.get(name) or ''}. Use {cure}; where it is noise, cut it off"
+            " with .clip(min=0); where it is meant, use absolute units such as K."
         )
 
 

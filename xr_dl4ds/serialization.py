@@ -29,6 +29,7 @@ def state_config(state: State) -> dict[str, Any]:
         "grids": {name: _grid_config(getattr(pairing, name)) for name in _GRIDS},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
+        "step": state.step,
         "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
     }
 
@@ -102,6 +103,7 @@ def state(config: Mapping[str, Any], data: xr.Dataset) -> State:
         never=on_hr("never", "bool", features.targets),
         attrs=config["attrs"],
         units=config["units"],
+        step=config["step"],
     )
 
 

@@ -39,6 +39,8 @@ class State:
         Attributes of each target, which its prediction inherits.
     units : mapping
         Units of every input and target, None where there were none.
+    step : float, optional
+        Seconds of the usual time step in training, for models of time windows.
     """
 
     features: Features
@@ -48,6 +50,7 @@ class State:
     never: xr.Dataset
     attrs: Mapping[str, Mapping[str, Any]]
     units: Mapping[str, str | None]
+    step: float | None = None
 
     def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
         """Stacked LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.

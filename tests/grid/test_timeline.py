@@ -22,6 +22,7 @@ from xr_dl4ds.grid.timeline import (
     index_of,
     runs,
     span,
+    usual_step,
     windows_ending,
 )
 
@@ -254,7 +255,9 @@ def test_a_time_that_is_not_there_is_not_the_last_one():
 
 
 def edges(times):
-    return [(r.start, r.stop) for r in runs(at(times).data, "the data")]
+    data = at(times).data
+    step = usual_step(data, "the data")
+    return [(r.start, r.stop) for r in runs(data, "the data", step)]
 
 
 def months(*kept, years=4, **kwargs):
@@ -301,7 +304,6 @@ def test_runs_end_at_gaps(times, expected):
     assert edges(times) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="gaps as common as steps are taken for the usual step")
 @pytest.mark.parametrize(
     ("times", "expected"),
     [
@@ -345,13 +347,22 @@ def test_runs_are_those_that_the_axis_was_made_of(lengths, gaps, step, cftime):
 )
 def test_runs_need_dates(data, seen):
     with pytest.raises(TimeError, match=f"the LR data to have dates.*{seen}.*assign_coords"):
-        runs(data.data, "the LR data")
+        usual_step(data.data, "the LR data")
+    with pytest.raises(TimeError, match=f"the LR data to have dates.*{seen}.*assign_coords"):
+        runs(data.data, "the LR data", 3600)
+
+
+def test_runs_by_the_step_of_training():
+    # two steps nine hours apart are neighbours by themselves, and not for an hourly model
+    data = at(hours(0, 9)).data
+    assert runs(data, "the data", usual_step(data, "the data")) == [slice(0, 2)]
+    assert runs(data, "the data", 3600) == [slice(0, 1), slice(1, 2)]
 
 
 def test_runs_compute_nothing():
     data = fields(analytic(time=4).chunk(time=1)).data
     with no_compute():
-        assert runs(data, "the data") == [slice(0, 4)]
+        assert runs(data, "the data", 6 * 3600) == [slice(0, 4)]
 
 
 # --- windows --------------------------------------------------------------------------------

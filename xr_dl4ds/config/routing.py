@@ -91,7 +91,7 @@ def settled(network: Network, sampling: Sampling) -> Network:
             " time_window out, or choose one of those."
         )
     bounded = network.output_activation in choices.BOUNDED
-    if bounded and sampling.scaling != "minmax":
+    if bounded and sampling.scaling == "standard":
         raise ValueError(
             f"Expected scaling='minmax' for output_activation={network.output_activation!r}, which"
             f" is bounded above, got {sampling.scaling!r}. Use it, or output_activation='softplus'."

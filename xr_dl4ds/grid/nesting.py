@@ -123,5 +123,24 @@ def _common(lr: Axis, hr: Axis, scale: int) -> tuple[slice, slice] | None:
 
 def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
     """Repeat each LR cell for its HR cells, without coordinates along y and x."""
-    index = {d: np.repeat(np.arange(lr.sizes[d]), scale) for d in (Y, X)}
-    return lr.drop_vars([c for c in lr.coords if c != TIME]).isel(index)
+    bare = lr.drop_vars([c for c in lr.coords if c != TIME])
+    if bare.chunks is None:
+        return bare.isel({d: np.repeat(np.arange(lr.sizes[d]), scale) for d in (Y, X)})
+    # dask would cut an index with repetitions into as many chunks as there are LR cells
+    axes = tuple(bare.get_axis_num(d) for d in (Y, X))
+    data = bare.data.map_blocks(
+        _repeat,
+        axes=axes,
+        scale=scale,
+        chunks=[
+            tuple(n * scale for n in sizes) if i in axes else sizes
+            for i, sizes in enumerate(bare.data.chunks)
+        ],
+        dtype=bare.dtype,
+        meta=bare.data._meta,
+    )
+    return xr.DataArray(data, dims=bare.dims, coords=bare.coords, name=bare.name, attrs=bare.attrs)
+
+
+def _repeat(block: np.ndarray, axes: tuple[int, int], scale: int) -> np.ndarray:
+    return block.repeat(scale, axes[0]).repeat(scale, axes[1])

@@ -128,12 +128,24 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
     return data.isel({TIME: positions})
 
 
-#: A step longer than this many median ones is a gap: months differ by a tenth, a missing step
+#: A step longer than this many usual ones is a gap: months differ by a tenth, a missing step
 #: doubles it.
 GAP = 1.5
 
 
-def runs(fields: xr.Dataset, role: str) -> list[slice]:
+def usual_step(fields: xr.Dataset, role: str) -> float:
+    """Seconds between neighbouring steps: the lower quartile, so that gaps may be many.
+
+    Raises
+    ------
+    TimeError
+        When there are no dates, so that neighbours in the file need not be neighbours in time.
+    """
+    seconds = _steps(fields, role)
+    return float(np.quantile(seconds, 0.25, method="lower")) if seconds.size else 0.0
+
+
+def runs(fields: xr.Dataset, role: str, step: float) -> list[slice]:
     """Parts of the time axis without a gap, in order.
 
     Parameters
@@ -142,25 +154,29 @@ def runs(fields: xr.Dataset, role: str) -> list[slice]:
         In order of time.
     role : str
         What to call the data in messages.
+    step : float
+        Seconds of the usual step, see `usual_step`.
 
     Raises
     ------
     TimeError
-        When there are no dates, so that neighbours in the file need not be neighbours in time.
+        When there are no dates.
     """
+    seconds = _steps(fields, role)
+    breaks = np.flatnonzero(seconds > GAP * step) + 1
+    edges = [0, *(int(b) for b in breaks), fields.sizes[TIME]]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _steps(fields: xr.Dataset, role: str) -> np.ndarray:
+    """Seconds from each step to the next."""
     index = index_of(fields)
     if index is None or calendar(index) == "none":
         raise TimeError(
-            f"Expected {role} to have dates for spatio-temporal samples, got"
-            f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...),"
-            " or leave time_window out."
+            f"Expected {role} to have dates for a model of time windows (time_window=), got"
+            f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...)."
         )
-    if len(index) == 1:
-        return [slice(0, 1)]
-    seconds = np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
-    breaks = np.flatnonzero(seconds > GAP * np.median(seconds)) + 1
-    edges = [0, *(int(b) for b in breaks), len(index)]
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+    return np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
