@@ -1,6 +1,6 @@
 """ERA5 UK 2 m temperature at scale 4: scores of networks beside interpolation, as a Markdown table.
 
-    python benchmarks/era5_uk.py ../shared/data --epochs 60 --seeds 3 convnet resnet
+    python benchmarks/era5_uk.py ../shared/data --epochs 60 --seeds 3 --backbones convnet resnet
     python benchmarks/era5_uk.py ../shared/data --epochs 10 --seeds 3 --matrix
     python benchmarks/era5_uk.py ../shared/data --best --seeds 3
 
@@ -73,7 +73,7 @@ def cells(options: argparse.Namespace) -> list[tuple[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("backbones", nargs="*", default=["resnet"], help=" ".join(BACKBONES))
+    parser.add_argument("--backbones", nargs="*", default=["resnet"], help=" ".join(BACKBONES))
     parser.add_argument(
         "--upsamplings", nargs="*", default=["subpixel"], help=" ".join(UPSAMPLINGS)
     )

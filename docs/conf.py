@@ -16,7 +16,7 @@ extensions = [
     "sphinx_autosummary_accessors",
 ]
 templates_path = ["_templates", sphinx_autosummary_accessors.templates_path]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "*_table.md"]  # tables that other pages include
 autosummary_generate = True
 numpydoc_show_class_members = False
 nb_execution_mode = "off"  # the notebook stands executed; a test runs it

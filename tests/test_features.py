@@ -306,7 +306,6 @@ def test_dates_are_needed_before_training_and_in_prediction(timed, monkeypatch):
         undated.downscale.coarsen(2).downscale.predict(timed["hour_of_day"])
 
 
-@pytest.mark.xfail(strict=True, reason="the scalar time of a single step is dropped")
 @pytest.mark.parametrize("name", ["time", "valid_time"])
 def test_a_single_step_has_a_date(timed, name):
     lr = analytic()[["t2m"]].downscale.coarsen(2).rename(time=name)

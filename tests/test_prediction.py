@@ -84,3 +84,13 @@ def test_predictors_of_the_dataset_and_beside_it_are_the_same():
     longer = shuffled.isel(time=slice(0, 12))
     part = low[["t2m"]].isel(time=slice(2, 5)).downscale.predict(beside, predictors=longer).t2m
     np.testing.assert_allclose(part, expected.isel(time=slice(2, 5)), atol=1e-4)
+
+
+def test_predictors_may_hold_the_target_too(hr):
+    # the same dataset for both: what is no predictor of the model is left alone
+    lr = hr[["t2m"]].downscale.coarsen(2)
+    both = lr.assign(w=(lr.t2m * 0.1).assign_attrs(units="m s-1"))
+    options = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
+    model = lr.downscale.fit(hr, predictors=both[["w"]], **options)
+    expected = lr.downscale.predict(model, predictors=both[["w"]])
+    xr.testing.assert_equal(lr.downscale.predict(model, predictors=both), expected)

@@ -14,6 +14,7 @@ from xr_dl4ds.consistency import consistent
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.georeference import georeference
 from xr_dl4ds.grid.conventions import one_variable
+from xr_dl4ds.grid.discovery import holds_times
 from xr_dl4ds.grid.fields import (
     REALIZATION,
     TIME,
@@ -79,7 +80,8 @@ def predict(
         _require_trained(state, placement, fields)
     varying = state.pairing.bring(fields)
     if TIME not in varying.sizes:
-        varying = varying.expand_dims(TIME)
+        date = _date(source, request.dims.time)
+        varying = varying.expand_dims(TIME if date is None else {TIME: [date]})
     varying = varying.assign_coords(placement.lr.coords)
     varying = varying.merge(predictors(state, request, fields, placement), join="exact")
     static = static_fields(state, source, request, placement)
@@ -105,6 +107,14 @@ def predict(
         target = one_variable(result, state.features.targets[0])
         return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
     return result
+
+
+def _date(source: xr.Dataset, given: str | None) -> Any:
+    """The date of fields of one time, which stands beside them as a scalar coordinate."""
+    found = {str(n): c for n, c in source.coords.items() if c.ndim == 0 and holds_times(c)}
+    cf = [n for n, c in found.items() if c.attrs.get("standard_name") == "time" or n == "time"]
+    names = [n for n in (given, *cf, *(found if len(found) == 1 else ())) if n in found]
+    return found[str(names[0])].to_numpy()[()] if names else None
 
 
 def _check_realizations(network: Network, request: Request) -> None:

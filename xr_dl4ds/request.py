@@ -40,7 +40,8 @@ class Request:
 def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     """The LR variables that the model takes from the dataset itself, checked."""
     wanted = list(state.features.lr_varying)
-    offered = [n for p in auxiliary(request.predictors, "predictors=") for n in p.varying]
+    beside = auxiliary(request.predictors, "predictors=")
+    offered = [n for p in beside for n in p.varying if n in state.features.predictors]
     present = [n for n in wanted if n in source.data_vars and n not in offered]
     missing = [n for n in wanted if n not in present and n not in offered]
     if missing:
