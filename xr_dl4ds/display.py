@@ -31,6 +31,7 @@ def rows(
         "HR grid": f"{state.pairing.hr.shape}: {state.pairing.hr.extent}",
         "network": f"{architecture.backbone}, {architecture.upsampling},"
         f" {n_parameters:,} parameters",
+        "constraint": architecture.constraint or "none",
         "trained on": " to ".join(provenance["period"]),
         "kept": f"epoch {best} of {history.sizes['epoch']}, {', '.join(losses)}",
     }

@@ -60,6 +60,7 @@ def provenance(
         "predictors": list(state.features.predictors),
         "static": list(state.features.static),
         "network": dataclasses.asdict(architecture),
+        "sampling": dataclasses.asdict(options["sampling"]),
         "loss": training.loss,
         "best_epoch": best_epoch,
         "period": list(period),
