@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+WORKERS ?= 2
 OUTPUT ?=
 
 BIN := $(VENV)/bin
@@ -24,8 +25,8 @@ help:  ## show this list
 demo: $(VENV)/.base  ## downscale the sample data; OUTPUT=folder keeps what it writes there
 	$(BIN)/xr-dl4ds demo $(if $(OUTPUT),--output "$(OUTPUT)")
 
-test: $(VENV)/.test  ## run the tests; PYTEST_ARGS are passed on
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(VENV)/.test  ## run the tests in WORKERS processes; PYTEST_ARGS are passed on
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)
