@@ -139,7 +139,7 @@ class Downscaler:
         asked = {tensor.name for tensor in self.network.inputs}
         application = Application(
             network=self.network,
-            fixed={n: f.compute().to_numpy() for n, f in fixed.items() if n in asked},
+            fixed={n: f.to_numpy() for n, f in fixed.items() if n in asked},
             scale=self.scale,
             token=str(self.provenance["model"]),
             realization=realization,

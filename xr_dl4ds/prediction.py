@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import dask
 import numpy as np
 import xarray as xr
 
@@ -87,7 +88,8 @@ def predict(
     static = static_fields(state, source, request, placement)
     windows = _windows(state, fields, sampling.time_window)
     channels = state.network_input(varying, static, placement.lr)
-    fixed = state.fixed_inputs(static, placement.trained, placement.hr.shape)
+    # in memory, once for all members
+    (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     members = [
         apply(channels, fixed, windows, seed) for seed in _seeds(request.realizations, request.seed)
     ]
