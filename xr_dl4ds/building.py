@@ -43,6 +43,7 @@ def build(state: State, options: Mapping[str, Any], *, precision: str = "float32
         interpolation=sampling.interpolation,
         sequence=sampling.time_window is not None,
         shape=state.pairing.hr.shape,
+        circle=state.pairing.hr.x.periodic,
         zeros=_zeros(state, network),
         masked=network.constraint is not None and state.masked,
     )

@@ -64,7 +64,7 @@ class Setting:
     @functools.cached_property
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
         """Latitude and longitude ``(y, x)`` of the cells in canonical order, radians."""
-        y, x = (axis.replace(axis.canonical) for axis in (self.grid.y, self.grid.x))
+        y, x = (a.take(a.order, a.canonical) for a in (self.grid.y, self.grid.x))
         lat, lon = geographic(dataclasses.replace(self.grid, y=y, x=x))
         return np.deg2rad(lat), np.deg2rad(lon)
 

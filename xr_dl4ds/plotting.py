@@ -5,18 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import cftime
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.exceptions import TimeError, VariableError
 from xr_dl4ds.grid.discovery import Dims, holds_times
 from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardize
 from xr_dl4ds.grid.nesting import turns_between
 from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import window
-from xr_dl4ds.grid.timeline import index_of
+from xr_dl4ds.grid.stamps import stamped_as
+from xr_dl4ds.grid.timeline import at_times, index_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,6 +106,7 @@ def _beside(obj: Data, sr: Fields, dims: Dims, role: str) -> Fields:
     """Other data of the same region, longitudes by whole turns beside those of `sr`."""
     ds = as_dataset(obj, role)
     fields = facing(standardize(ds, dims.within(ds), role), sr.grid)
+    fields = stamped_as(fields, sr, role, "the prediction")
     beside = fields.data[X] + turns_between(fields.grid.x, sr.grid.x)
     return dataclasses.replace(fields, data=fields.data.assign_coords({X: beside}))
 
@@ -161,10 +164,13 @@ def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataAr
     index = index_of(fields.data)
     if index is None or at is None:
         return field.isel({TIME: time}).compute()
-    if at not in index:
+    try:  # numpy and cftime dates of one calendar are the same
+        wanted = xr.CFTimeIndex([at]) if isinstance(at, cftime.datetime) else pd.Index([at])
+        steps = at_times(fields.data[[name]], wanted)
+    except TimeError as error:
         there = f"{index[0]} to {index[-1]}" if len(index) else "no step"
-        raise VariableError(f"Expected {role} to have the time {at}, got {there}.")
-    return field.sel({TIME: at}).compute()
+        raise VariableError(f"Expected {role} to have the time {at}, got {there}.") from error
+    return steps[name].isel({TIME: 0}).compute()
 
 
 def _draw(

@@ -24,8 +24,7 @@ from xr_dl4ds.grid.fields import (
     Y,
     as_dataset,
 )
-from xr_dl4ds.grid.pairing import Placement
-from xr_dl4ds.grid.periodic import facing
+from xr_dl4ds.grid.placement import Placement, place
 from xr_dl4ds.grid.timeline import (
     Windows,
     index_of,
@@ -74,12 +73,10 @@ def predict(
     source = as_dataset(request.lr, ROLE)
     _check_realizations(network, request)
     fields = lr_fields(state, source, request)
-    if state.pairing.source.x.periodic:
-        fields = facing(fields, state.pairing.source)
-    placement = state.pairing.place(fields.grid)
+    placement = place(state.pairing, fields.grid)
     if network.localized:
         _require_trained(state, placement, fields)
-    varying = state.pairing.bring(fields)
+    varying = state.pairing.bring(fields, placement.lr)
     if TIME not in varying.sizes:
         date = _date(source, request.dims.time)
         varying = varying.expand_dims(TIME if date is None else {TIME: [date]})

@@ -16,7 +16,7 @@ from xr_dl4ds.features import Features
 from xr_dl4ds.georeference import target_attrs
 from xr_dl4ds.grid.fields import TIME, Fields, standardize
 from xr_dl4ds.grid.pairing import Pairing
-from xr_dl4ds.grid.regrid import window
+from xr_dl4ds.grid.regrid import positions, window
 from xr_dl4ds.grid.timeline import check_times, in_order, index_of, runs, usual_step
 from xr_dl4ds.requirements import check_patches, check_windows
 from xr_dl4ds.scaling import Scaler
@@ -104,7 +104,7 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
     window = sampling.time_window
     return Prepared(
         state=state,
-        fixed=state.fixed_inputs(state.static, pairing.whole, pairing.hr.shape),
+        fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
         train=_stacked(state, train, window, "training"),
         validation=None
         if validation is None

@@ -11,9 +11,10 @@ from xr_dl4ds.config import nearest
 from xr_dl4ds.config.checks import whole
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, Fields, standardize
-from xr_dl4ds.grid.pairing import Placement
+from xr_dl4ds.grid.fields import TIME, Fields, select, standardize
+from xr_dl4ds.grid.placement import Placement
 from xr_dl4ds.grid.regrid import onto
+from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, index_of
 from xr_dl4ds.sources import Data, auxiliary
 from xr_dl4ds.state import State
@@ -57,8 +58,7 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
         )
     if not present:
         raise VariableError(f"Expected {ROLE} to have one of {wanted}, got {list(source)}.")
-    auxiliary_variables = [n for n in source.data_vars if source[n].ndim == 0]
-    fields = standardize(source[present + auxiliary_variables], request.dims, ROLE)
+    fields = standardize(select(source, present), request.dims, ROLE)
     if fields.dims.time is None and len(state.features.lr_varying) > len(present):
         raise TimeError(
             f"Expected {ROLE} to have a time dimension, along which predictors are aligned."
@@ -80,6 +80,7 @@ def predictors(state: State, request: Request, fields: Fields, placement: Placem
         given = given.pick(names)
         check_times(given, "predictors=")
         state.check_units(given, "predictors=")
+        given = stamped_as(given, fields, "predictors=", ROLE)
         common = common_times(given, fields, "predictors=", ROLE)
         if common is not None and times is not None and len(common) < len(times):
             gone = times.difference(common)
@@ -107,7 +108,7 @@ def static_fields(
     hr = placement.hr
     with_it = [n for n in names if n in source.data_vars]
     if with_it and not given:
-        given = [standardize(source[[n]], Dims(), f"static field {n!r}") for n in with_it]
+        given = [standardize(select(source, [n]), Dims(), f"static field {n!r}") for n in with_it]
     found = xr.Dataset()
     for fields in given:
         picked = [n for n in fields.static if n in names]

@@ -63,7 +63,10 @@ def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
     for role in _GRIDS:
         grid: Grid = getattr(state.pairing, role)
         for letter, axis in (("y", grid.y), ("x", grid.x)):
-            out[f"{role}_{letter}"] = xr.Variable(f"{role}_{letter}", axis.values)
+            dim = f"{role}_{letter}"
+            out[dim] = xr.Variable(dim, axis.values)
+            if axis.bounds is not None:
+                out[f"{dim}_bounds"] = xr.Variable((dim, "edge"), axis.bounds)
     for name, values in state.scaler.statistics.items():
         out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
     for name, values in state.static.items():
@@ -108,10 +111,14 @@ def state(config: Mapping[str, Any], data: xr.Dataset) -> State:
 
 
 def _grid(config: Mapping[str, Any], data: xr.Dataset, name: str) -> Grid:
-    axes = {
-        letter: Axis(values=data[f"{name}_{letter}"].to_numpy(), **about)
-        for letter, about in zip(("y", "x"), config["axes"], strict=True)
-    }
+    axes = {}
+    for letter, about in zip(("y", "x"), config["axes"], strict=True):
+        bounds = data.get(f"{name}_{letter}_bounds")
+        axes[letter] = Axis(
+            values=data[f"{name}_{letter}"].to_numpy(),
+            bounds=None if bounds is None else bounds.to_numpy(),
+            **about,
+        )
     return Grid(**axes, mapping_name=config["mapping_name"], mapping=config["mapping"])
 
 

@@ -16,6 +16,7 @@ from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
 from xr_dl4ds.grid.pairing import Pairing, pair
 from xr_dl4ds.grid.regrid import onto
+from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.units import require_units
 
@@ -172,8 +173,12 @@ def align(sources: list[Fields], hr: Fields, pairing: Pairing) -> Pair:
             "Expected the LR data to have a variable with a time dimension, got none."
         )
     times: pd.Index | None = None
-    for i, fields in enumerate(sources):
-        role = "the LR data" if i == 0 else "predictors="
+    roles = ["the LR data", *["predictors="] * (len(sources) - 1)]
+    sources = [
+        stamped_as(fields, hr, role, "the HR data")
+        for fields, role in zip(sources, roles, strict=True)
+    ]
+    for fields, role in zip(sources, roles, strict=True):
         common = common_times(fields, hr, role, "the HR data")
         if common is not None:
             times = common if times is None else times.intersection(common)

@@ -85,7 +85,7 @@ class State:
         return any(bool(v.any()) for v in self.never.data_vars.values())
 
     def fixed_inputs(
-        self, static: xr.Dataset, trained: Mapping[str, slice] | None, shape: tuple[int, int]
+        self, static: xr.Dataset, trained: Mapping[str, np.ndarray] | None, shape: tuple[int, int]
     ) -> dict[str, xr.DataArray]:
         """Inputs of the network that do not change in time, by name.
 
@@ -93,8 +93,8 @@ class State:
         ----------
         static : xarray.Dataset
             Static fields on the HR cells ``(y, x)`` of the domain, physical units.
-        trained : mapping of slice, optional
-            The part of the training HR domain that it is; None for another one.
+        trained : mapping of numpy.ndarray, optional
+            Its positions in the training HR domain; None for another one.
         shape : tuple of int
             Its HR cells along y and x.
 
@@ -114,7 +114,7 @@ class State:
             valid = xr.Dataset(dict.fromkeys(self.features.targets, ones))
         else:
             valid = ~self.never.isel(trained)
-            corner = [trained[Y].start, trained[X].start]
+            corner = [trained[Y][0], trained[X][0]]
             fixed["position"] = xr.DataArray(np.array(corner, "i4"), dims=CHANNEL)
         return {**fixed, "valid": self.features.stack_targets(valid)}
 

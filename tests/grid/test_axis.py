@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.conftest import era5_uk
 from tests.grid import LAYOUTS, lat, lon, planar
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import Axis, block_means, cell_bounds, edges, in_layout_of, refine
+from xr_dl4ds.grid.axis import Axis, edges
+from xr_dl4ds.grid.cells import block_means, cell_bounds, in_layout_of, refine, refined
 
 # --- what an axis must be -------------------------------------------------------------------
 
@@ -237,15 +238,16 @@ def test_refine_finds_real_coordinates_again():
 
 
 def test_in_layout_of_a_descending_axis():
-    values, order = in_layout_of(planar(3, 1), np.array([0.5, 1.5, 2.5, 3.5]), 2)
-    np.testing.assert_array_equal(values, [3.5, 2.5, 1.5, 0.5])
+    hr, order = in_layout_of(planar(3, 1), planar(0.5, 1.5, 2.5, 3.5), 2)
+    np.testing.assert_array_equal(hr.values, [3.5, 2.5, 1.5, 0.5])
     np.testing.assert_array_equal(order, [3, 2, 1, 0])
 
 
 def test_in_layout_of_longitudes_across_the_seam():
     # canonical cells -1.5..-0.5..0.5..1.5 refined by 2: -1.25, -0.75, -0.25, 0.25, 0.75, 1.25
-    values, order = in_layout_of(lon(359, 0, 1), refine(lon(359, 0, 1), 2), 2)
-    np.testing.assert_array_equal(values, [358.75, 359.25, -0.25, 0.25, 0.75, 1.25])
+    axis = lon(359, 0, 1)
+    hr, order = in_layout_of(axis, refined(axis, 2, axis), 2)
+    np.testing.assert_array_equal(hr.values, [358.75, 359.25, -0.25, 0.25, 0.75, 1.25])
     np.testing.assert_array_equal(order, np.arange(6))
 
 
@@ -255,7 +257,8 @@ def test_in_layout_of_longitudes_across_the_seam():
 def test_in_layout_of_follows_cells_direction_and_convention(layout, first, size):
     axis = lon(*LAYOUTS[layout](first + 2.0 * np.arange(size)))
     fine = refine(axis, 3)
-    values, order = in_layout_of(axis, fine, 3)
+    hr, order = in_layout_of(axis, refined(axis, 3, axis), 3)
+    values = hr.values
     sign = -1 if "descending" in layout else 1
     # HR cells lie 2/3 apart around the LR centre, in the direction in which the caller goes
     expected = axis.values[:, None] + sign * np.array([-2 / 3, 0, 2 / 3])

@@ -14,6 +14,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.coarsening import coarsen, coarsened
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.grid.pairing import Pairing, pair
+from xr_dl4ds.grid.placement import place
 from xr_dl4ds.grid.regrid import interpolate
 
 LOG = "xr_dl4ds.grid.pairing"
@@ -84,7 +85,7 @@ def test_lr_made_from_hr_nests_in_it():
     lr = coarsened(hr, 4)
     pairing, cut = pair(lr, hr, straight=None, trim=False)
     assert (pairing.scale, pairing.lr.shape, cut.grid.shape) == (4, (8, 12), (32, 48))
-    np.testing.assert_array_equal(pairing.place(lr.grid).hr.y.values, hr.grid.y.values)
+    np.testing.assert_array_equal(place(pairing, lr.grid).hr.y.values, hr.grid.y.values)
 
 
 def test_the_java_pair():
@@ -238,11 +239,12 @@ def test_stored_coordinates_on_the_training_grid():
     hr = Grid(y=lat(*(50 - 0.1 * (np.arange(8) + 0.5))), x=lon(*hr_x))
     lr = Grid(y=lat(49.8, 49.4), x=lon(5.2, 5.6))
     pairing, _ = paired(lr, hr)
-    placement = pairing.place(Grid(y=lat(49.8, 49.4), x=lon(5.2 + 1e-6, 5.6 - 1e-6)))
+    placement = place(pairing, Grid(y=lat(49.8, 49.4), x=lon(5.2 + 1e-6, 5.6 - 1e-6)))
     np.testing.assert_array_equal(placement.hr.x.values, hr_x)
     assert placement.hr.x.values.dtype == np.float32
     np.testing.assert_array_equal(placement.hr.y.values, hr.y.values)
-    assert placement.trained == {"y": slice(0, 8), "x": slice(0, 8)}
+    np.testing.assert_array_equal(placement.trained["y"], np.arange(8))
+    np.testing.assert_array_equal(placement.trained["x"], np.arange(8))
     # HR rows fall: a canonical array is turned upside down
     np.testing.assert_array_equal(placement.order["y"], np.arange(8)[::-1])
     np.testing.assert_array_equal(placement.order["x"], np.arange(8))
@@ -250,8 +252,9 @@ def test_stored_coordinates_on_the_training_grid():
 
 def test_a_part_of_the_training_domain_has_stored_coordinates_and_its_place():
     pairing, _ = paired(plane(4, 6, step=4), plane(16, 24))
-    placement = pairing.place(plane(2, 3, step=4, y0=8, x0=4))
-    assert placement.trained == {"y": slice(8, 16), "x": slice(4, 16)}
+    placement = place(pairing, plane(2, 3, step=4, y0=8, x0=4))
+    np.testing.assert_array_equal(placement.trained["y"], np.arange(8, 16))
+    np.testing.assert_array_equal(placement.trained["x"], np.arange(4, 16))
     np.testing.assert_array_equal(placement.hr.y.values, np.arange(8.5, 16))
     np.testing.assert_array_equal(placement.hr.x.values, np.arange(4.5, 16))
     assert placement.lr.shape == (2, 3)
@@ -260,13 +263,13 @@ def test_a_part_of_the_training_domain_has_stored_coordinates_and_its_place():
 def test_elsewhere_lr_cells_are_split_evenly():
     pairing, _ = paired(plane(4, 6, step=4), plane(16, 24))
     given = Grid(y=plane(2, 2, step=4, y0=100).y, x=plane(2, 3, step=4, x0=2).x)
-    placement = pairing.place(given)
+    placement = place(pairing, given)
     assert placement.trained is None
     assert placement.lr is given
     np.testing.assert_array_equal(placement.hr.y.values, np.arange(100.5, 108))
     np.testing.assert_array_equal(placement.hr.x.values, np.arange(2.5, 14))
     moved = on(given)
-    assert pairing.bring(moved) is moved.data
+    xr.testing.assert_identical(pairing.bring(moved, placement.lr), moved.data)
 
 
 @settings(deadline=None, max_examples=120)
@@ -281,7 +284,7 @@ def test_output_lies_where_its_input_lies(layouts, first, hr_cells, part):
     hr = region(layouts[1], first + hr_cells[0], hr_cells[1] - hr_cells[0], 1.0)
     pairing, _ = paired(lr, hr)
     at = region(layouts[2], first + 4 * part[0], part[1], 4.0)
-    placement = pairing.place(at)
+    placement = place(pairing, at)
     cells = origin(placement, pairing.scale)
     columns = placement.hr.x.values
     # HR centres 0.5 and 1.5 to either side of the centre of the LR cell they come from
@@ -292,7 +295,7 @@ def test_output_lies_where_its_input_lies(layouts, first, hr_cells, part):
         stored = pairing.hr.x.canonical[placement.trained["x"]][placement.order["x"]]
         np.testing.assert_allclose((columns - stored + 180) % 360, 180, rtol=0, atol=1e-9)
     # laid out as the caller is: rising where the caller's longitudes rise, in the same convention
-    same = placement.lr is pairing.lr and np.array_equal(at.x.values, lr.x.values)
+    same = np.array_equal(placement.lr.x.values, pairing.lr.x.values)
     if not same:
         assert ("descending" in layouts[2]) == (np.median(np.diff(columns)) < 0)
         near = np.abs(columns[:, None] - at.x.values).min(axis=1)
@@ -305,7 +308,7 @@ def test_output_lies_where_its_input_lies(layouts, first, hr_cells, part):
 def test_pairs_that_do_not_nest_follow_the_caller_too(straight, layout, hr_layout):
     lr, hr = region("as is", -10, 8, 2.5), region(hr_layout, -10, 20, 1.0)
     pairing, _ = paired(lr, hr, straight, trim=True)
-    placement = pairing.place(region(layout, -10, 8, 2.5))
+    placement = place(pairing, region(layout, -10, 8, 2.5))
     stored = pairing.hr.x.canonical[placement.order["x"]]
     off = (placement.hr.x.values - stored + 180) % 360 - 180
     np.testing.assert_allclose(off, np.zeros(off.size), atol=1e-9)
@@ -317,7 +320,7 @@ def test_pairs_that_do_not_nest_follow_the_caller_too(straight, layout, hr_layou
 def test_pairs_that_do_not_nest_follow_the_callers_convention(straight):
     lr, hr = region("as is", -160, 8, 2.5), region("as is", -160, 20, 1.0)
     pairing, _ = paired(lr, hr, straight, trim=True)
-    placement = pairing.place(region("0..360, seam inside", -160, 8, 2.5))
+    placement = place(pairing, region("0..360, seam inside", -160, 8, 2.5))
     np.testing.assert_allclose(placement.hr.x.values, 200.5 + np.arange(20))
 
 
@@ -328,23 +331,79 @@ def test_another_spacing_is_refused_with_the_cure():
     pairing, _ = paired(plane(4, 6, step=4), plane(16, 24))
     seen = r"spacing of training \(4 by 4\), got 2 by 2\. Bring the fields onto that spacing first"
     with pytest.raises(GridError, match=seen):
-        pairing.place(plane(4, 6, step=2))
+        place(pairing, plane(4, 6, step=2))
     cure = r"got 1 by 1\. This is the HR spacing.*\.downscale\.coarsen\(4\) first"
     with pytest.raises(GridError, match=cure):
-        pairing.place(plane(16, 24))
+        place(pairing, plane(16, 24))
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("straight", [None, "bilinear"])
+def test_a_part_of_a_pair_that_does_not_nest(straight, layout):
+    # LR edges -10 + 2.5 i; HR centres -9.5 + j; blocks of 2 begin at -10 + 2 k
+    pairing, _ = paired(region("as is", -10, 8, 2.5), region("as is", -10, 20, 1.0), straight)
+    placement = place(pairing, region(layout, -5, 4, 2.5))  # -5 to 5
+    expected = np.arange(5, 15) if straight else np.arange(6, 14)  # blocks -4 .. 4 are whole
+    np.testing.assert_array_equal(placement.trained["x"], expected)
+    np.testing.assert_array_equal(
+        placement.lr.x.canonical,
+        pairing.lr.x.canonical[expected[:: pairing.scale] // pairing.scale],
+    )
+    centres = pairing.hr.x.canonical[expected][placement.order["x"]]
+    off = (placement.hr.x.values - centres + 180) % 360 - 180
+    np.testing.assert_allclose(off, np.zeros(off.size), atol=1e-9)
+    assert ("descending" in layout) == (np.median(np.diff(placement.hr.x.values)) < 0)
+
+
+def test_a_part_too_small_for_the_cells_of_the_network_is_refused():
+    pairing, _ = paired(plane(4, 8, step=2.5), plane(10, 20))
+    with pytest.raises(GridError, match=r"at least two of the cells.*Select a larger region"):
+        place(pairing, plane(2, 2, step=2.5, y0=2.5))
+
+
+def test_a_region_across_the_break_of_a_global_model_has_its_place():
+    globe, hr_globe = region("as is", 0, 90, 4.0), region("as is", 0, 360, 1.0)
+    pairing, _ = paired(globe, hr_globe)
+    assert pairing.lr.x.periodic
+    placement = place(pairing, region("0..360, seam inside", -12, 5, 4.0))  # -12 to 8
+    np.testing.assert_array_equal(placement.trained["x"], np.r_[348:360, 0:8])
+    expected = np.r_[348.5:360, 0.5:8]
+    np.testing.assert_allclose(placement.hr.x.values, expected)
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("straight", [None, "bilinear"])
+@pytest.mark.parametrize(("step", "size"), [(4.0, 90), (3.6, 100)])
+def test_the_globe_comes_back_in_the_callers_layout(layout, straight, step, size):
+    lr, hr = region("as is", 0, size, step), region("as is", 0, 360, 1.0)
+    pairing, _ = paired(lr, hr, straight)
+    assert (pairing.method == "nested") == (size == 90)
+    at = region(layout, 0, size, step)
+    placement = place(pairing, at)
+    assert placement.hr.x.periodic
+    np.testing.assert_array_equal(np.sort(placement.trained["x"]), np.arange(360))
+    columns = placement.hr.x.values
+    assert ("descending" in layout) == (np.median(np.diff(columns)) < 0)
+    apart = np.abs(columns[:, None] - at.x.values).min(axis=1)
+    assert apart.max() < step / 2  # each in the convention of its LR cell
+    # it begins where the caller's begins
+    west, hr_west = ((np.median(np.diff(v)) < 0 and v[-1]) or v[0] for v in (at.x.values, columns))
+    assert abs(west - hr_west) < step / 2 + 1
+    stored = pairing.hr.x.canonical[placement.trained["x"]][placement.order["x"]]
+    np.testing.assert_allclose((columns - stored + 180) % 360, 180, rtol=0, atol=1e-9)
 
 
 def test_straight_pairs_know_the_training_grid_alone():
     pairing, _ = paired(plane(4, 4, step=2.5), plane(10, 10), straight="bicubic")
     cure = r"LR fields on the training grid \(y 1\.25 to 8\.75 .*do not nest.*Interpolate them onto"
     with pytest.raises(GridError, match=cure):
-        pairing.place(plane(4, 4, step=2.5, x0=2.5))
+        place(pairing, plane(4, 4, step=2.5, x0=2.5))
 
 
 def test_perfect_prognosis_is_a_pairing_of_block_means():
     hr = plane(8, 8)
     lr = plane(2, 2, step=4)
     pairing = Pairing(scale=4, method="nested", source=lr, lr=lr, hr=hr)
-    placement = pairing.place(lr)
+    placement = place(pairing, lr)
     np.testing.assert_array_equal(placement.hr.x.values, hr.x.values)
     np.testing.assert_array_equal(pairing.bring(on(lr)).t, on(lr).data.t)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xr_dl4ds.grid import regrid
-from xr_dl4ds.grid.axis import Axis, refine
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cells import refine
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.layers import Interpolation
 

@@ -35,6 +35,9 @@ class Axis:
         CF attributes of the coordinate.
     kind : {"latitude", "longitude", "planar"}
         What the values measure; `planar` covers projected and rotated coordinates.
+    bounds : numpy.ndarray, optional
+        Lower and upper edge of each cell, ``(name, 2)``, beside `values` and in their order, where
+        the edges do not lie halfway between centres (Gaussian latitudes).
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Axis:
     values: np.ndarray
     attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     kind: str = "planar"
+    bounds: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values)
@@ -95,6 +99,10 @@ class Axis:
     @property
     def edges(self) -> np.ndarray:
         """The ``size + 1`` cell edges of the canonical centres; latitudes end at the poles."""
+        if self.bounds is not None:
+            shift = self.canonical - self.values.astype("f8")[self.order]
+            cells = self.bounds[self.order] + shift[:, None]
+            return np.r_[cells[0, 0], cells[:, 1]]
         return edges(self.canonical, latitude=self.kind == "latitude")
 
     @property
@@ -120,8 +128,9 @@ class Axis:
         """
         if (np.abs(np.diff(self.order)) == 1).all():
             return self, np.arange(self.size)
-        order = self.order[:: -1 if self.falls else 1]
-        return self.replace(self.canonical[:: -1 if self.falls else 1]), order
+        step = -1 if self.falls else 1
+        order = self.order[::step]
+        return self.take(order, self.canonical[::step]), order
 
     @property
     def periodic(self) -> bool:
@@ -138,9 +147,18 @@ class Axis:
             apart = apart - 360 * np.round(apart.mean() / 360)
         return bool(np.abs(apart).max() < TOLERANCE * self.spacing)
 
-    def replace(self, values: np.ndarray) -> Axis:
-        """The same kind of axis with other centres, in the layout of `values`."""
-        return dataclasses.replace(self, values=values)
+    def replace(self, values: np.ndarray, bounds: np.ndarray | None = None) -> Axis:
+        """The same kind of axis with other cells, in the layout of `values`."""
+        return dataclasses.replace(self, values=values, bounds=bounds)
+
+    def take(self, positions: np.ndarray | slice, values: np.ndarray | None = None) -> Axis:
+        """Some of its cells, or all in another order; `values` may turn them by whole circles."""
+        here = self.values[positions]
+        values = here if values is None else values
+        if self.bounds is None:
+            return self.replace(values)
+        shift = values.astype("f8") - here.astype("f8")
+        return self.replace(values, self.bounds[positions] + shift[:, None])
 
 
 def edges(centres: np.ndarray, *, latitude: bool = False) -> np.ndarray:
@@ -167,71 +185,6 @@ def edges(centres: np.ndarray, *, latitude: bool = False) -> np.ndarray:
     half = np.diff(centres) / 2
     out = np.r_[centres[0] - half[0], centres[:-1] + half, centres[-1] + half[-1]]
     return np.clip(out, -90, 90) if latitude else out
-
-
-def refine(axis: Axis, scale: int) -> np.ndarray:
-    """Canonical HR centres that split each cell of `axis` into `scale` equal parts.
-
-    Examples
-    --------
-    >>> refine(Axis(name="x", values=np.array([1.0, 3.0])), 2)
-    array([0.5, 1.5, 2.5, 3.5])
-    """
-    parts = (np.arange(scale) + 0.5) / scale
-    low, width = axis.edges[:-1], np.diff(axis.edges)
-    return (low[:, None] + width[:, None] * parts).ravel()
-
-
-def block_means(axis: Axis, scale: int) -> np.ndarray:
-    """Centres of the cells made of `scale` neighbours each, in the layout of `axis`.
-
-    The length of the axis must be a multiple of `scale`. Blocks across the longitude seam keep the
-    convention of their first member.
-    """
-    values = axis.values.astype("f8")
-    if axis.kind == "longitude":
-        values = np.rad2deg(np.unwrap(np.deg2rad(values)))
-        values = np.where(np.abs(values - axis.values) < 1e-6, axis.values, values)
-    means = values.reshape(-1, scale).mean(axis=1)
-    if axis.kind == "longitude":
-        means = means - 360 * np.round((means - axis.values[::scale].astype("f8")) / 360)
-    return means
-
-
-def in_layout_of(axis: Axis, canonical: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lay refined centres out as the caller's axis is: direction, starting point, convention.
-
-    Parameters
-    ----------
-    axis : Axis
-        The caller's LR axis.
-    canonical : numpy.ndarray
-        HR centres in canonical order, `scale` for each LR cell.
-    scale : int
-        HR cells in an LR cell.
-
-    Returns
-    -------
-    values : numpy.ndarray
-        HR centres in the caller's layout.
-    order : numpy.ndarray
-        Positions that bring a canonical HR array into that layout.
-    """
-    place = np.argsort(axis.order)  # canonical position of each of the caller's cells
-    turns = np.round((axis.values.astype("f8") - axis.canonical[place]) / 360)
-    shift = 360 * turns if axis.kind == "longitude" else np.zeros(axis.size)
-    inside = np.arange(scale)[:: -1 if axis.falls else 1]
-    order = (place[:, None] * scale + inside).ravel()
-    return canonical[order] + np.repeat(shift, scale), order
-
-
-def cell_bounds(axis: Axis) -> np.ndarray:
-    """CF bounds of each cell in the layout of `axis`, shape ``(name, 2)``."""
-    place = axis.order.argsort()
-    shift = (axis.values.astype("f8") - axis.canonical[place]) * (axis.kind == "longitude")
-    run = axis.edges
-    pair = np.stack([run[place] + shift, run[place + 1] + shift], axis=1)
-    return pair[:, ::-1] if axis.falls else pair
 
 
 def _longitude_order(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import logging
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import block_means
+from xr_dl4ds.grid.cells import blocks
 from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, grid_of, gridded, require_usable
@@ -127,11 +127,7 @@ def coarsened(fields: Fields, scale: int) -> Fields:
 def coarser(grid: Grid, scale: int) -> Grid:
     """The grid of block means, in the same layout; its size must be a multiple of `scale`."""
     x, _ = grid.x.in_one_run()
-    return dataclasses.replace(
-        grid,
-        y=grid.y.replace(block_means(grid.y, scale)),
-        x=x.replace(block_means(x, scale)),
-    )
+    return dataclasses.replace(grid, y=blocks(grid.y, scale), x=blocks(x, scale))
 
 
 def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
@@ -153,7 +149,7 @@ def trimmed(grid: Grid, scale: int, *, trim: bool) -> Grid:
     """The grid without the cells left over; a `GridError` if there are any and `trim` is False."""
     keep = leftover_free(grid, scale, trim=trim)
     y, (x, _) = grid.y, grid.x.in_one_run()
-    return dataclasses.replace(grid, y=y.replace(y.values[keep[Y]]), x=x.replace(x.values[keep[X]]))
+    return dataclasses.replace(grid, y=y.take(keep[Y]), x=x.take(keep[X]))
 
 
 def leftover_free(grid: Grid, scale: int, *, trim: bool) -> dict[str, slice]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds.grid.axis import Axis, cell_bounds
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cells import cell_bounds
 from xr_dl4ds.grid.discovery import holds_times
 from xr_dl4ds.grid.fields import Grid
 

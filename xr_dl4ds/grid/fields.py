@@ -15,6 +15,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cells import require_no_gap, with_bounds
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
 
 logger = logging.getLogger(__name__)
@@ -125,6 +126,13 @@ def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
     return obj.to_dataset()
 
 
+def select(ds: xr.Dataset, names: list[str]) -> xr.Dataset:
+    """These variables and what describes them, bounds and grid mappings, which xarray leaves."""
+    beside = [n for n in ds.data_vars if n in auxiliary_names(ds) or ds[n].ndim == 0]
+    bounds = [n for n in ds.coords if n in auxiliary_names(ds)]
+    return ds[[*names, *(n for n in (*beside, *bounds) if n not in names)]]
+
+
 def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
     """Dimensions of each variable that lies on the grid; bounds and grid mappings are passed over.
 
@@ -199,8 +207,8 @@ def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims) -> Grid:
     """The grid of one variable."""
     mapping_name, mapping = grid_mapping(ds, name)
     return Grid(
-        y=_axis(ds[name], str(dims.y)),
-        x=_axis(ds[name], str(dims.x)),
+        y=_with_bounds(_axis(ds[name], str(dims.y)), ds),
+        x=_with_bounds(_axis(ds[name], str(dims.x)), ds),
         mapping_name=mapping_name,
         mapping=mapping,
     )
@@ -224,12 +232,23 @@ def _axis(variable: xr.DataArray, name: str) -> Axis:
             f" Assign the cell centres with .assign_coords({name}=...)."
         )
     coordinate = variable[name]
-    return Axis(
+    axis = Axis(
         name=name,
         values=coordinate.to_numpy(),
         attrs={k: v for k, v in coordinate.attrs.items() if k != "bounds"},
         kind=_kind(coordinate),
     )
+    require_no_gap(axis)
+    return axis
+
+
+def _with_bounds(axis: Axis, ds: xr.Dataset) -> Axis:
+    """The axis with the cell edges of its file, where it has them."""
+    coordinate = ds[axis.name]
+    name = coordinate.attrs.get("bounds") or coordinate.encoding.get("bounds")
+    if name not in ds.variables or ds[name].dims[:-1] != (axis.name,) or ds[name].shape[-1] != 2:
+        return axis
+    return with_bounds(axis, ds[name].to_numpy())
 
 
 def _kind(coordinate: xr.DataArray) -> str:

@@ -9,36 +9,14 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import TOLERANCE, Axis, in_layout_of, refine
+from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.coarsening import coarser, trim_fields
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y
 from xr_dl4ds.grid.nesting import nest, ratio, require_overlap, turns_between
 from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import interpolate, window
+from xr_dl4ds.grid.regrid import Part, interpolate, window
 
 logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where one LR domain lies with respect to the training domain.
-
-    Parameters
-    ----------
-    lr : Grid
-        The grid that the network sees.
-    hr : Grid
-        The grid of the prediction, in the caller's layout.
-    order : dict of numpy.ndarray
-        Positions that bring a canonical HR array into that layout, by canonical dimension.
-    trained : dict of slice, optional
-        The part of the training HR domain that this is; None on another domain.
-    """
-
-    lr: Grid
-    hr: Grid
-    order: dict[str, np.ndarray]
-    trained: dict[str, slice] | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,96 +43,19 @@ class Pairing:
     hr: Grid
 
     @property
-    def whole(self) -> dict[str, slice]:
+    def whole(self) -> Part:
         """All HR cells, by canonical dimension."""
         return {Y: slice(0, self.hr.y.size), X: slice(0, self.hr.x.size)}
 
-    def bring(self, fields: Fields) -> xr.Dataset:
-        """LR fields on `source`, or elsewhere with the spacing of `lr`, for the network."""
-        if self.source.x.periodic:
-            fields = facing(fields, self.source)
-        if fields.grid.same_cells(self.lr):  # without the jitter of their coordinates
-            return fields.data.assign_coords(self.lr.coords)
-        if not fields.grid.same_cells(self.source):
-            return fields.data
-        if self.method != "nested":
-            return interpolate(fields.data, self.source, self.lr, self.method)
-        inner = window(self.source, self.lr)
+    def bring(self, fields: Fields, target: Grid | None = None) -> xr.Dataset:
+        """LR fields on the cells of `target`, those of samples by default, for the network."""
+        target = self.lr if target is None else target
+        if self.method != "nested" and not fields.grid.same_cells(target):
+            fields = facing(fields, target)
+            return interpolate(fields.data, fields.grid, target, self.method)
+        inner = window(fields.grid, target)
         assert inner is not None
-        return fields.data.isel(inner).assign_coords(self.lr.coords)
-
-    def place(self, given: Grid) -> Placement:
-        """Find the HR grid of a prediction for LR fields on `given`.
-
-        On the training LR grid, or a part of it, the HR coordinates are the stored ones;
-        elsewhere LR cells are split evenly.
-
-        Raises
-        ------
-        GridError
-            When the spacing is not that of training.
-        """
-        if given.same_cells(self.source):
-            return self._stored(given)
-        is_part = window(self.source, given) is not None
-        if self.method != "nested" and (self.scale == 1 or is_part):
-            cure = "Predict there and select after" if is_part else "Interpolate them onto it first"
-            raise GridError(
-                f"Expected LR fields on the training grid ({self.source.extent}), because LR and HR"
-                f" cells do not nest, got {given.extent}. {cure}."
-            )
-        self._check_spacing(given)
-        part = window(self.lr, given)
-        trained = None
-        hr_centres = {Y: refine(given.y, self.scale), X: refine(given.x, self.scale)}
-        if part is not None:
-            trained = {d: slice(s.start * self.scale, s.stop * self.scale) for d, s in part.items()}
-            hr_centres = {d: self.hr.coords[d][s] for d, s in trained.items()}
-        axes, order = {}, {}
-        for dim, axis, name in ((Y, given.y, self.hr.y), (X, given.x, self.hr.x)):
-            shift = turns_between(name, axis) if trained else 0.0
-            values, order[dim] = in_layout_of(axis, hr_centres[dim] + shift, self.scale)
-            axes[dim] = name.replace(values)
-        hr = dataclasses.replace(self.hr, y=axes[Y], x=axes[X])
-        return Placement(lr=given, hr=hr, order=order, trained=trained)
-
-    def _stored(self, given: Grid) -> Placement:
-        """The training domain: stored HR coordinates, turned round where the caller's LR are."""
-        order, axes = {}, {}
-        inner = window(given, self.lr) or {}  # there for every nested pair
-        for dim, now, then, hr in (
-            (Y, given.y, self.source.y, self.hr.y),
-            (X, given.x, self.source.x, self.hr.x),
-        ):
-            order[dim], axes[dim] = np.argsort(hr.order), hr
-            if _same_layout(now, then):
-                continue
-            if self.method == "nested":
-                part = _cut_axis(now, inner[dim])
-                centres = hr.canonical + turns_between(hr, part)
-                values, order[dim] = in_layout_of(part, centres, self.scale)
-            else:
-                if now.falls != then.falls:
-                    order[dim] = order[dim][::-1]
-                values = hr.canonical[order[dim]] + _turns(now)
-            axes[dim] = hr.replace(values)
-        hr_grid = dataclasses.replace(self.hr, y=axes[Y], x=axes[X])
-        return Placement(lr=self.lr, hr=hr_grid, order=order, trained=self.whole)
-
-    def _check_spacing(self, given: Grid) -> None:
-        seen = ratio(given, self.lr)
-        if all(abs(r - 1) < 0.01 for r in seen):
-            return
-        hint = "Bring the fields onto that spacing first."
-        if all(abs(r - 1) < 0.01 for r in ratio(given, self.hr)):
-            hint = (
-                "This is the HR spacing: make LR fields with"
-                f" .downscale.coarsen({self.scale}) first."
-            )
-        raise GridError(
-            f"Expected LR fields with the spacing of training ({self.lr.y.spacing:g} by"
-            f" {self.lr.x.spacing:g}), got {given.y.spacing:g} by {given.x.spacing:g}. {hint}"
-        )
+        return fields.data.isel(inner).assign_coords(target.coords)
 
 
 def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[Pairing, Fields]:
@@ -189,8 +90,8 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
     if nesting is not None:
         if nesting.scale < 2:
             raise _not_finer(lr.grid, hr.grid)
-        cut = _cut(hr, nesting.hr)
-        common = _cut(lr, nesting.lr).grid
+        cut = _cut(hr, {**nesting.hr})
+        common = _cut(lr, {**nesting.lr}).grid
         _say_cut(lr.grid, common, "LR")
         _say_cut(hr.grid, cut.grid, "HR")
         pairing = Pairing(
@@ -224,26 +125,28 @@ def _not_finer(lr: Grid, hr: Grid) -> GridError:
     )
 
 
-def _cut(fields: Fields, inner: dict[str, slice]) -> Fields:
-    """Canonical slices of the fields, the layout kept."""
-    grid = dataclasses.replace(
-        fields.grid,
-        y=_cut_axis(fields.grid.y, inner[Y]),
-        x=_cut_axis(fields.grid.x, inner[X]),
-    )
+def _cut(fields: Fields, inner: Part) -> Fields:
+    """A part of canonical fields, the layout kept."""
+    grid = cut_grid(fields.grid, inner)
     data = fields.data.isel(inner).assign_coords(grid.coords)
     return dataclasses.replace(fields, data=data, grid=grid)
 
 
-def _cut_axis(axis: Axis, part: slice) -> Axis:
-    if part == slice(0, axis.size):
+def cut_grid(grid: Grid, inner: Part) -> Grid:
+    """A part of a grid by canonical positions, the layout kept."""
+    return dataclasses.replace(grid, y=_cut_axis(grid.y, inner[Y]), x=_cut_axis(grid.x, inner[X]))
+
+
+def _cut_axis(axis: Axis, part: slice | np.ndarray) -> Axis:
+    cells = axis.order[part]
+    if cells.size == axis.size:  # a full circle goes on beginning where it does
         return axis
-    return axis.replace(axis.values[axis.order[part][:: -1 if axis.falls else 1]])
+    return axis.take(cells[:: -1 if axis.falls else 1])
 
 
 def _covered(hr: Fields, lr: Grid) -> Fields:
     """The HR cells whose centres lie inside the LR cells."""
-    inner = {}
+    inner: Part = {}
     for dim, h, low in ((Y, hr.grid.y, lr.y), (X, hr.grid.x, lr.x)):
         edges = low.edges + turns_between(low, h)
         slack = TOLERANCE * h.spacing
@@ -266,16 +169,3 @@ def _covered(hr: Fields, lr: Grid) -> Fields:
 def _say_cut(before: Grid, after: Grid, role: str) -> None:
     if before.shape != after.shape:
         logger.info("%s is cut to the common cells: %s", role, after.extent)
-
-
-def _turns(axis: Axis) -> float:
-    """Degrees between the caller's longitudes and the canonical ones."""
-    if axis.kind != "longitude":
-        return 0.0
-    return float(360 * np.round((axis.values.mean() - axis.canonical.mean()) / 360))
-
-
-def _same_layout(a: Axis, b: Axis) -> bool:
-    return a.size == b.size and bool(
-        np.abs(a.values.astype("f8") - b.values.astype("f8")).max() < TOLERANCE * a.spacing
-    )

@@ -26,6 +26,6 @@ def facing(fields: Fields, target: Grid) -> Fields:
         return fields
     order = np.roll(np.arange(axis.size), -first)
     run = axis.canonical[order] + 360 * (order < first)
-    grid = dataclasses.replace(fields.grid, x=axis.replace(run))
+    grid = dataclasses.replace(fields.grid, x=axis.take(axis.order[order], run))
     data = fields.data.isel({X: order}).assign_coords(grid.coords)
     return dataclasses.replace(fields, data=data, grid=grid)

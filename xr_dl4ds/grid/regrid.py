@@ -9,7 +9,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid import weights
-from xr_dl4ds.grid.axis import TOLERANCE
+from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y
 from xr_dl4ds.grid.nesting import ratio, require_overlap, turns_between
 from xr_dl4ds.grid.periodic import facing
@@ -109,14 +109,36 @@ def require_cover(source: Grid, target: Grid, role: str) -> None:
             )
 
 
-def window(source: Grid, target: Grid) -> dict[str, slice] | None:
-    """The part of `source` that has exactly the cells of `target`, if there is one."""
-    out = {}
+#: Positions along y and x: a slice, or, across the break of a full circle, an array.
+Part = dict[str, slice | np.ndarray]
+
+
+def window(source: Grid, target: Grid) -> Part | None:
+    """The part of canonical `source` that has exactly the cells of `target`, if there is one."""
+    out: Part = {}
     for dim, s, t in ((Y, source.y, target.y), (X, source.x, target.x)):
-        centres = s.canonical + turns_between(s, t)
-        start = int(np.argmin(np.abs(centres - t.canonical[0])))
-        part = centres[start : start + t.size]
-        if part.size != t.size or np.abs(part - t.canonical).max() > TOLERANCE * t.spacing:
+        if t.size > s.size:
             return None
-        out[dim] = slice(start, start + t.size)
+        centres = s.canonical + turns_between(s, t)
+        start = int(np.argmin(_apart(s, centres, t.canonical[0])))
+        run = slice(start, start + t.size)
+        part = run if run.stop <= s.size else np.arange(run.start, run.stop) % s.size
+        if isinstance(part, np.ndarray) and not s.periodic:
+            return None
+        if _apart(s, centres[part], t.canonical).max() > TOLERANCE * t.spacing:
+            return None
+        out[dim] = part
     return out
+
+
+def positions(part: Part, scale: int = 1) -> dict[str, np.ndarray]:
+    """Each position of a part, on cells `scale` times as fine."""
+    inside = np.arange(scale)
+    every = {d: np.arange(p.start, p.stop) if isinstance(p, slice) else p for d, p in part.items()}
+    return {d: (p[:, None] * scale + inside).ravel() for d, p in every.items()}
+
+
+def _apart(axis: Axis, a: np.ndarray, b: np.ndarray | float) -> np.ndarray:
+    """Distance of centres; around a full circle the shorter way."""
+    apart = np.abs(a - b)
+    return np.minimum(apart % 360, -apart % 360) if axis.periodic else apart

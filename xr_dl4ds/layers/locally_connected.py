@@ -27,22 +27,30 @@ class LocallyConnected(keras.layers.Layer):
         Rows and columns of the whole grid.
     activation : str or callable, optional
         Keras activation of the output.
+    wrap : bool
+        Whether the last column's neighbour is the first one.
 
     Input shape
         A list of ``(batch, y, x, channel)`` and, whole numbers, ``(batch, 2)``: row and column of
         the sample's first cell in the whole grid. Cells beyond the grid take the weights of the
-        cell at its border that is nearest.
+        cell at its border that is nearest; with `wrap`, columns go on with the first one.
     Output shape
         ``(batch, y, x, filters)``
     """
 
     def __init__(
-        self, filters: int, shape: tuple[int, int], activation: Any = None, **kwargs: Any
+        self,
+        filters: int,
+        shape: tuple[int, int],
+        activation: Any = None,
+        wrap: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.shape = tuple(shape)
         self.activation = keras.activations.get(activation)
+        self.wrap = wrap
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Make kernel (row, column, channel, filter) and bias (row, column, filter)."""
@@ -67,7 +75,7 @@ class LocallyConnected(keras.layers.Layer):
         x, position = inputs
         _, y_size, x_size, channel = ops.shape(x)
         row = _covered(position[:, 0], y_size, self.shape[0])
-        column = _covered(position[:, 1], x_size, self.shape[1])
+        column = _covered(position[:, 1], x_size, self.shape[1], wrap=self.wrap)
         cell = row[:, :, None] * self.shape[1] + column[:, None, :]
         # reshaped first, which makes the gradient of the gathering dense
         cells = math.prod(self.shape)
@@ -88,10 +96,11 @@ class LocallyConnected(keras.layers.Layer):
             "filters": self.filters,
             "shape": self.shape,
             "activation": keras.activations.serialize(self.activation),
+            "wrap": self.wrap,
         }
 
 
-def _covered(first: Any, size: Any, whole: int) -> Any:
+def _covered(first: Any, size: Any, whole: int, *, wrap: bool = False) -> Any:
     """Rows or columns of the whole grid that each sample covers, ``(batch, size)``."""
     covered = ops.cast(first, "int32")[:, None] + ops.arange(size, dtype="int32")
-    return ops.clip(covered, 0, whole - 1)
+    return covered % whole if wrap else ops.clip(covered, 0, whole - 1)

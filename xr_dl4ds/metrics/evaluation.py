@@ -17,6 +17,7 @@ from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardi
 from xr_dl4ds.grid.nesting import require_overlap
 from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import interpolate, require_cover, window
+from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.metrics.pointwise import ERRORS, SCORES
 from xr_dl4ds.units import require_units
@@ -141,7 +142,7 @@ def _common_names(prediction: Fields, truth: Fields) -> list[str]:
 
 
 def _on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
-    truth = facing(truth, prediction.grid)
+    truth = stamped_as(facing(truth, prediction.grid), prediction, "the truth", "the prediction")
     inner = window(truth.grid, prediction.grid)
     if inner is None:
         raise GridError(
@@ -174,6 +175,7 @@ def _baselines(
         for name in names:
             expected, got = (f.data[name].attrs.get("units") for f in (truth, low))
             require_units(name, expected, got, "the LR data", "the truth")
+        low = stamped_as(low, truth, "the LR data", "the truth")
         times = common_times(low, truth, "the LR data", "the truth")
         data = at_times(low.pick(names).data, times)
         if times is not None and len(times) < truth.data.sizes[TIME]:

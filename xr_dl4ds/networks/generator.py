@@ -48,6 +48,8 @@ class Ports:
         Whether samples are sequences of time steps.
     shape : tuple of int, optional
         Rows and columns of the training HR grid, for localized weights.
+    circle : bool
+        Whether that grid goes once around the globe.
     zeros : tuple of float, optional
         For each output channel, what is added to a scaled value to measure it from the zero of
         activation and constraint; none by default.
@@ -62,6 +64,7 @@ class Ports:
     interpolation: str = "bicubic"
     sequence: bool = False
     shape: tuple[int, int] | None = None
+    circle: bool = False
     zeros: tuple[float, ...] | None = None
     masked: bool = False
 

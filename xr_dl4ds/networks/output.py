@@ -79,5 +79,5 @@ def _localized(x: Any, position: Any, ports: Ports) -> Any:
     """A few channels with weights of their own in each cell, beside the others."""
     assert ports.shape is not None
     few = conv(x, LOCALIZED_FILTERS, "localized_transition", size=1)
-    own = LocallyConnected(LOCALIZED_FILTERS, ports.shape, name="localized")([few, position])
-    return layers.Concatenate(name="localized_concatenate")([x, own])
+    own = LocallyConnected(LOCALIZED_FILTERS, ports.shape, wrap=ports.circle, name="localized")
+    return layers.Concatenate(name="localized_concatenate")([x, own([few, position])])

@@ -1,0 +1,157 @@
+"""Where the LR fields of a prediction lie in the training domain, and where their HR cells lie."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.axis import TOLERANCE, Axis
+from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
+from xr_dl4ds.grid.fields import Grid, X, Y
+from xr_dl4ds.grid.nesting import ratio, turns_between
+from xr_dl4ds.grid.pairing import Pairing, cut_grid
+from xr_dl4ds.grid.regrid import Part, positions, window
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where one LR domain lies with respect to the training domain.
+
+    Parameters
+    ----------
+    lr : Grid
+        The grid that the network sees.
+    hr : Grid
+        The grid of the prediction, in the caller's layout.
+    order : dict of numpy.ndarray
+        Positions that bring a canonical HR array into that layout, by canonical dimension.
+    trained : dict of numpy.ndarray, optional
+        Positions in the canonical training HR domain; None on another domain.
+    """
+
+    lr: Grid
+    hr: Grid
+    order: dict[str, np.ndarray]
+    trained: dict[str, np.ndarray] | None
+
+
+def place(pairing: Pairing, given: Grid) -> Placement:
+    """Find the HR grid of a prediction for LR fields on `given`.
+
+    On the training LR grid, or a part of it, the HR coordinates are the stored ones; elsewhere LR
+    cells are split evenly. A full circle may begin anywhere.
+
+    Raises
+    ------
+    GridError
+        When the spacing is not that of training; for another domain, when LR and HR do not nest.
+    """
+    source = pairing.source
+    as_trained = given.shape == source.shape and window(source, given) is not None
+    if pairing.method != "nested":
+        return _regridded(pairing, given, whole=as_trained)
+    grid = given
+    if as_trained:
+        inner = window(given, pairing.lr)
+        assert inner is not None
+        grid = cut_grid(given, inner)
+    else:
+        _check_spacing(pairing, given)
+    part = window(pairing.lr, grid)
+    trained = None if part is None else positions(part, pairing.scale)
+    axes, order = {}, {}
+    for dim, now, then, hr in _axes(grid, pairing.lr, pairing.hr):
+        fine = refined(now, pairing.scale, hr)
+        if trained is not None:
+            fine = _stored(hr, trained[dim], near=fine.values)
+        axes[dim], order[dim] = in_layout_of(now, fine, pairing.scale)
+        if trained is not None and _same_layout(now, then):
+            axes[dim], order[dim] = hr, np.argsort(hr.order)
+    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X])
+    return Placement(lr=grid, hr=hr_grid, order=order, trained=trained)
+
+
+def _regridded(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
+    """For pairs that do not nest: the training domain, or what a part of the LR grid covers."""
+    scale, lr = pairing.scale, pairing.lr
+    if whole:
+        part = positions(pairing.whole)
+    else:
+        inner = _covered_by(pairing, given)
+        lr, part = cut_grid(lr, inner), positions(inner, scale)
+    axes, order = {}, {}
+    for dim, now, then, hr in _axes(given, pairing.source, pairing.hr):
+        near = hr.canonical[part[dim]] + turns_between(hr, now)
+        axes[dim], order[dim] = laid_like(now, _stored(hr, part[dim], near=near))
+        if whole and _same_layout(now, then):
+            axes[dim], order[dim] = hr, np.argsort(hr.order)
+    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X])
+    return Placement(lr=lr, hr=hr_grid, order=order, trained=part)
+
+
+def _axes(*grids: Grid) -> list[tuple]:
+    return [(Y, *(g.y for g in grids)), (X, *(g.x for g in grids))]
+
+
+def _covered_by(pairing: Pairing, given: Grid) -> Part:
+    """The cells of the network's LR grid that a part of the training LR grid covers."""
+    if window(pairing.source, given) is None:
+        raise GridError(
+            f"Expected LR fields on the training grid ({pairing.source.extent}) or a part of it,"
+            f" because LR and HR cells do not nest, got {given.extent}. Interpolate them onto it"
+            " first."
+        )
+    out: Part = {}
+    for dim, now, low in _axes(given, pairing.lr):
+        inside = _inside(now, low, centres=pairing.scale == 1)
+        if inside.size < 2:
+            raise GridError(
+                "Expected LR fields that cover at least two of the cells on which the network"
+                f" works ({pairing.lr.extent}), got {given.extent}. Select a larger region."
+            )
+        out[dim] = inside
+    return out
+
+
+def _inside(now: Axis, low: Axis, *, centres: bool) -> np.ndarray:
+    """Positions of the cells of `low` whose centres, or which as a whole, lie in those of `now`."""
+    begin, end = (low.canonical, low.canonical) if centres else (low.edges[:-1], low.edges[1:])
+    slack = TOLERANCE * low.spacing
+    away = begin - (now.edges[0] - turns_between(low, now)) + slack
+    if low.periodic:
+        away = away % 360
+    width = now.edges[-1] - now.edges[0] + 2 * slack
+    inside = np.flatnonzero((away >= 0) & (away + end - begin <= width))
+    return inside if inside.size == low.size else inside[np.argsort(away[inside])]
+
+
+def _stored(hr: Axis, part: np.ndarray, near: np.ndarray) -> Axis:
+    """Cells of the training HR axis in canonical order, by whole turns nearest to some centres."""
+    values = hr.canonical[part]
+    if hr.kind == "longitude":
+        values = values + 360 * np.round((near - values) / 360)
+    return hr.take(hr.order[part], values)
+
+
+def _check_spacing(pairing: Pairing, given: Grid) -> None:
+    lr, seen = pairing.lr, ratio(given, pairing.lr)
+    if all(abs(r - 1) < 0.01 for r in seen):
+        return
+    hint = "Bring the fields onto that spacing first."
+    if all(abs(r - 1) < 0.01 for r in ratio(given, pairing.hr)):
+        hint = (
+            "This is the HR spacing: make LR fields with"
+            f" .downscale.coarsen({pairing.scale}) first."
+        )
+    raise GridError(
+        f"Expected LR fields with the spacing of training ({lr.y.spacing:g} by {lr.x.spacing:g}),"
+        f" got {given.y.spacing:g} by {given.x.spacing:g}. {hint}"
+    )
+
+
+def _same_layout(a: Axis, b: Axis) -> bool:
+    return a.size == b.size and bool(
+        np.abs(a.values.astype("f8") - b.values.astype("f8")).max() < TOLERANCE * a.spacing
+    )

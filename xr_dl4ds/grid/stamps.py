@@ -1,0 +1,104 @@
+"""Time stamps that name the same day or month differently: at its start, middle or end.
+
+A daily mean may be stamped 00:00 or 12:00, a monthly one on the 1st, the 15th or the last day. Such
+series are matched by day or by month, which is said once in the log. Nothing else is matched:
+neither nearest times nor series of different frequencies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.grid.fields import TIME, Fields
+from xr_dl4ds.grid.timeline import calendar, index_of
+
+logger = logging.getLogger(__name__)
+
+_DAY = 86400.0
+
+#: What the dates of one period have in common, by the frequency of the series.
+_KEYS = {"daily": "%Y-%m-%d", "monthly": "%Y-%m"}
+
+
+def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Fields:
+    """Fields under the time stamps of `like`, where both name the same days or months.
+
+    Parameters
+    ----------
+    fields, like : Fields
+        Two series; unique times.
+    role, like_role : str
+        What to call them in the log.
+
+    Returns
+    -------
+    Fields
+        As they are when both have times in common, other calendars, or another frequency than
+        daily or monthly. Steps without a partner keep their own stamps.
+    """
+    mine, theirs = index_of(fields.data), index_of(like.data)
+    if mine is None or theirs is None or not len(mine) or not len(theirs):
+        return fields
+    if calendar(mine) != calendar(theirs) or "none" in (calendar(mine), calendar(theirs)):
+        return fields
+    period = _common_frequency(mine, theirs)
+    if period is None or _exact(mine, theirs):
+        return fields
+    keys = [pd.Index(index.strftime(_KEYS[period])) for index in (mine, theirs)]
+    partner = keys[1].get_indexer(keys[0])
+    if (partner < 0).all():
+        return fields
+    logger.warning(
+        "%s are matched with %s by the %s of their time stamps (%s and %s are one)",
+        *(role, like_role, {"daily": "day", "monthly": "month"}[period]),
+        *(mine[int((partner >= 0).argmax())], theirs[partner[partner >= 0][0]]),
+    )
+    numpy_dates = isinstance(theirs, pd.DatetimeIndex)
+    if isinstance(mine, pd.DatetimeIndex) != numpy_dates:  # one standard calendar, two classes
+        mine = pd.DatetimeIndex(mine.strftime("%Y-%m-%dT%H:%M:%S")) if numpy_dates else _cf(mine)
+    stamps = np.where(partner >= 0, theirs[partner], mine)
+    index = pd.DatetimeIndex(stamps) if numpy_dates else xr.CFTimeIndex(stamps)
+    return dataclasses.replace(fields, data=fields.data.assign_coords({TIME: index}))
+
+
+def frequency(index: pd.Index) -> str | None:
+    """The frequency "daily" or "monthly" of dates, which may have gaps; None for any other.
+
+    Examples
+    --------
+    >>> frequency(pd.date_range("2001-01-16", periods=5, freq="MS") + pd.Timedelta(days=14))
+    'monthly'
+    """
+    if len(index) < 2:
+        return None
+    seconds = np.diff(index.sort_values()).astype("timedelta64[us]").astype("i8") / 1e6
+    usual = float(np.quantile(seconds, 0.25, method="lower"))
+    if usual == _DAY and not (seconds % _DAY).any():
+        return "daily"
+    if 27.5 * _DAY < usual < 31.5 * _DAY and pd.Index(index.strftime("%Y-%m")).is_unique:
+        return "monthly"
+    return None
+
+
+def _common_frequency(a: pd.Index, b: pd.Index) -> str | None:
+    """Of both series; a single step has that of the other."""
+    found = frequency(a if len(a) > 1 else b), frequency(b if len(b) > 1 else a)
+    return found[0] if found[0] == found[1] else None
+
+
+def _exact(a: pd.Index, b: pd.Index) -> bool:
+    """Whether some time stands in both."""
+    if isinstance(a, pd.DatetimeIndex) == isinstance(b, pd.DatetimeIndex):
+        return bool(a.isin(b).any())
+    text = [pd.Index(i.strftime("%Y-%m-%dT%H:%M:%S")) for i in (a, b)]
+    return bool(text[0].isin(text[1]).any())
+
+
+def _cf(index: pd.DatetimeIndex) -> xr.CFTimeIndex:
+    times = xr.DataArray(index, dims=TIME, coords={TIME: index})
+    return times.convert_calendar("standard", use_cftime=True).indexes[TIME]
