@@ -248,7 +248,14 @@ def _with_bounds(axis: Axis, ds: xr.Dataset) -> Axis:
     name = coordinate.attrs.get("bounds") or coordinate.encoding.get("bounds")
     if name not in ds.variables or ds[name].dims[:-1] != (axis.name,) or ds[name].shape[-1] != 2:
         return axis
-    return with_bounds(axis, ds[name].to_numpy())
+    return with_bounds(axis, in_memory(ds[name]))
+
+
+def in_memory(coordinate: xr.DataArray) -> np.ndarray:
+    """The numbers of a coordinate that says where cells are; read at once, also where chunked."""
+    if coordinate.chunks is None:
+        return coordinate.to_numpy()
+    return np.asarray(coordinate.data.compute(scheduler="synchronous"))
 
 
 def _kind(coordinate: xr.DataArray) -> str:
