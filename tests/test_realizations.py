@@ -123,8 +123,14 @@ def test_lr_fields_that_are_one_member_themselves(model, lr):
 
 def test_lr_fields_with_members_of_their_own_are_told(model, lr):
     members = lr.expand_dims(realization=2)
-    with pytest.raises(GridError, match=r"extra \['realization'\].*\.isel\(realization=0\)"):
+    cure = r"got 2 members\. Rename it with \.rename\(realization='member'\)"
+    with pytest.raises(ValueError, match=cure):
         model.predict(members, realizations=2)
+    both = members.rename(realization="member").downscale.predict(model, realizations=3)
+    assert both.t2m.dims == ("realization", "member", "time", "latitude", "longitude")
+    xr.testing.assert_equal(
+        both.t2m.isel(member=1, drop=True), lr.downscale.predict(model, realizations=3).t2m
+    )
 
 
 # --- which members ------------------------------------------------------------------------------
@@ -351,7 +357,7 @@ def test_options_that_do_not_fit(options, message):
 
 def test_scores_and_figures_ask_for_one_member(model, lr):
     hr, members = analytic()[["t2m"]], model.predict(lr, realizations=2)
-    message = r"extra \['realization'\]\. Select one with \.isel\(realization=0\)"
+    message = r"got 2 along 'realization'\. Select one with \.isel\(realization=0\)"
     with pytest.raises(GridError, match=message):
         members.downscale.evaluate(hr)
     with pytest.raises(GridError, match=message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.georeference import georeference
 from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import holds_times
+from xr_dl4ds.grid.extra import gather
 from xr_dl4ds.grid.fields import (
     REALIZATION,
     TIME,
@@ -23,7 +25,9 @@ from xr_dl4ds.grid.fields import (
     X,
     Y,
     as_dataset,
+    select,
 )
+from xr_dl4ds.grid.members import members_of
 from xr_dl4ds.grid.placement import Placement, place
 from xr_dl4ds.grid.timeline import (
     Windows,
@@ -31,6 +35,7 @@ from xr_dl4ds.grid.timeline import (
     runs,
     windows_ending,
 )
+from xr_dl4ds.layout import Layout, beside_one_another, laid_out
 from xr_dl4ds.request import ROLE, Request, lr_fields, predictors, static_fields
 from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
@@ -69,9 +74,45 @@ def predict(
     xarray.Dataset or xarray.DataArray
         As the LR data were given, when there is one target.
     """
+    source = as_dataset(request.lr, ROLE)
+    _check_realizations(options["network"], request)
+    bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
+    members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
+    if request.realizations is not None and REALIZATION in members.labels:
+        raise ValueError(
+            f"Expected {ROLE} without the dimension {REALIZATION!r} for"
+            f" realizations={request.realizations}, got {len(members.labels[REALIZATION])} members."
+            f" Rename it with .rename({REALIZATION}='member')."
+        )
+    parts = []
+    for member in members:
+        beside = members.pick(request.predictors, member)
+        part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
+        out, placed = _physical(state, options, part, apply)
+        parts.append(laid_out(out, source, placed))
+    out = beside_one_another(parts, members, source, placed)
+    if request.realizations is not None:  # with the model, all that it takes to make them again
+        again = {"realizations": request.realizations, "realizations_seed": request.seed}
+        provenance = {**provenance, **again}
+    attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
+    result = georeference(out, placed.hr, attrs, source, provenance)
+    if isinstance(request.lr, xr.DataArray) and len(attrs) == 1:
+        target = one_variable(result, next(iter(attrs)))
+        return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
+    return result
+
+
+def _targets(state: State) -> dict[str, str]:
+    """Each target and the variable in the user's data of which it is a part."""
+    return {name: state.bases([name])[0] for name in state.features.targets}
+
+
+def _physical(
+    state: State, options: Mapping[str, Any], request: Request, apply: Apply
+) -> tuple[xr.Dataset, Layout]:
+    """Targets in physical units on canonical cells, and how the caller's data lie."""
     network, sampling = options["network"], options["sampling"]
     source = as_dataset(request.lr, ROLE)
-    _check_realizations(network, request)
     fields = lr_fields(state, source, request)
     placement = place(state.pairing, fields.grid)
     if network.localized:
@@ -97,15 +138,8 @@ def predict(
     if network.constraint is not None:
         out = _constrained(state, out, varying, placement, network.constraint)
     out = _masked(state, out, varying, placement)
-    out = _laid_out(out, source, fields, placement)
-    if request.realizations is not None:  # with the model, all that it takes to make them again
-        again = {"realizations": request.realizations, "realizations_seed": request.seed}
-        provenance = {**provenance, **again}
-    result = georeference(out, placement.hr, state.attrs, source, provenance)
-    if isinstance(request.lr, xr.DataArray) and len(state.features.targets) == 1:
-        target = one_variable(result, state.features.targets[0])
-        return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
-    return result
+    layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
+    return gather(out, state.slices), layout
 
 
 def _date(source: xr.Dataset, given: str | None) -> Any:
@@ -190,28 +224,3 @@ def _masked(state: State, out: xr.Dataset, varying: xr.Dataset, placement: Place
                 variable = variable.where(~never)
         masked[name] = variable
     return xr.Dataset(masked)
-
-
-def _laid_out(
-    out: xr.Dataset, source: xr.Dataset, fields: Fields, placement: Placement
-) -> xr.Dataset:
-    """Dimensions, their order and directions, and coordinates along time, as the caller has."""
-    first = source[next(iter(fields.data.data_vars))]
-    names = {fields.dims.y: Y, fields.dims.x: X, fields.dims.time: TIME}
-    order = [names[str(d)] for d in first.dims]
-    out = out.isel(placement.order)
-    out = out.drop_vars(TIME, errors="ignore")
-    out = out if TIME in order else out.isel({TIME: 0})
-    out = out.transpose(*([REALIZATION] if REALIZATION in out.dims else []), *order)
-    back = {Y: placement.hr.y.name, X: placement.hr.x.name, TIME: fields.dims.time}
-    out = out.rename({d: back[d] for d in order if d != back[d]})
-    spatial = {fields.dims.y, fields.dims.x}
-    kept = {
-        c: v.variable
-        for c, v in first.coords.items()
-        if not set(v.dims) & spatial
-        and "grid_mapping_name" not in v.attrs
-        and c != "spatial_ref"
-        and not (c == REALIZATION and c in out.dims)
-    }
-    return out.assign_coords(kept)

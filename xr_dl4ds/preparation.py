@@ -6,6 +6,7 @@ Nothing is trained here, and nothing but statistics, masks and static fields is 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import dask
 import xarray as xr
@@ -14,6 +15,7 @@ from xr_dl4ds.config import Network, Sampling, Supervised, nearest
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.features import Features
 from xr_dl4ds.georeference import target_attrs
+from xr_dl4ds.grid.extra import Slice
 from xr_dl4ds.grid.fields import TIME, Fields, standardize
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.grid.regrid import positions, window
@@ -24,9 +26,12 @@ from xr_dl4ds.sources import (
     Inputs,
     Pair,
     align,
+    another,
+    auxiliary,
     pair_grids,
     predictor_fields,
     read_hr,
+    series,
     static_fields,
 )
 from xr_dl4ds.state import State
@@ -79,6 +84,7 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
     GridError, TimeError, VariableError
         See `xr_dl4ds.downscaler.fit`.
     """
+    inputs, *further = series(inputs)
     hr = read_hr(inputs)
     straight = sampling.interpolation if network.upsampling == "interpolation" else None
     lr, hr, pairing = pair_grids(inputs, hr, straight)
@@ -87,6 +93,7 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
     sources = [*([lr] if lr.varying else []), *predictor_fields(inputs)]
     targets = hr.varying
     whole = align(sources, hr.pick(targets), pairing)
+    pairs = [whole, *(another(one, pairing) for one in further)]
     features = Features(
         targets=tuple(targets),
         counterparts=tuple(t for t in targets if t in lr.varying),
@@ -95,35 +102,36 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
         time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
         coordinate_features=tuple(sampling.coordinate_features),
     )
-    train, validation = _hold_out(whole, inputs, sampling.time_window or 1)
+    train, validation = _hold_out(pairs, inputs, sampling.time_window or 1)
     state = _state(features, pairing, train, static, hr, sampling)
+    state = dataclasses.replace(state, slices=_slices(inputs, features, lr, hr))
     if isinstance(inputs.validation, tuple):
-        validation = _validation_pair(inputs, state)
-    index = index_of(train.hr)
-    ends = (0, train.hr.sizes[TIME] - 1) if index is None else (index[0], index[-1])
+        validation = _validation_pairs(inputs, state)
+    index = index_of(whole.hr.isel({TIME: slice(0, train[0].hr.sizes[TIME])}))
+    ends = (0, train[0].hr.sizes[TIME] - 1) if index is None else (index[0], index[-1])
     window = sampling.time_window
     return Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
         train=_stacked(state, train, window, "training"),
-        validation=None
-        if validation is None
-        else _stacked(state, validation, window, "validation"),
+        validation=_stacked(state, validation, window, "validation") if validation else None,
         period=(str(ends[0]), str(ends[1])),
     )
 
 
-def _hold_out(pair: Pair, inputs: Inputs, least: int) -> tuple[Pair, Pair | None]:
-    """Cut the last share of time steps off, a sample at least; the earlier ones train."""
+def _hold_out(
+    pairs: list[Pair], inputs: Inputs, least: int
+) -> tuple[list[Pair], list[Pair] | None]:
+    """Cut the last share of each one's time steps off, a sample at least; the others train."""
     share = inputs.validation
     if share is None or isinstance(share, tuple):
-        return pair, None
+        return pairs, None
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
         raise ValueError(
             "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
             f" pair, or None, got {share!r}."
         )
-    steps = pair.hr.sizes[TIME]
+    steps = min(pair.hr.sizes[TIME] for pair in pairs)
     held = max(least, round(share * steps)) if share else 0
     if held >= steps:
         raise TimeError(
@@ -132,29 +140,38 @@ def _hold_out(pair: Pair, inputs: Inputs, least: int) -> tuple[Pair, Pair | None
             " Use more, or validation=None."
         )
     if not held:
-        return pair, None
-    return pair.steps(slice(0, steps - held)), pair.steps(slice(steps - held, steps))
+        return pairs, None
+    early, late = slice(0, -held), slice(-held, None)
+    return [pair.steps(early) for pair in pairs], [pair.steps(late) for pair in pairs]
+
+
+def _together(parts: list[Any]) -> Any:
+    """All samples along time, of datasets or arrays."""
+    if len(parts) == 1:
+        return parts[0]
+    return xr.concat(parts, TIME, coords="minimal", compat="override", join="override")
 
 
 def _state(
     features: Features,
     pairing: Pairing,
-    train: Pair,
+    train: list[Pair],
     static: xr.Dataset,
     hr: Fields,
     sampling: Sampling,
 ) -> State:
     """Fit statistics and masks on the training part alone."""
     scaling = sampling.scaling_of
-    hr_scaler = Scaler.fit(train.hr, "the HR data", scaling)
-    lr_scaler = Scaler.fit(train.lr, "the LR data", scaling)
+    every_hr, every_lr = (_together([getattr(p, side) for p in train]) for side in ("hr", "lr"))
+    hr_scaler = Scaler.fit(every_hr, "the HR data", scaling)
+    lr_scaler = Scaler.fit(every_lr, "the LR data", scaling)
     static_scaler = Scaler.fit(static, "the static fields", scaling) if len(static) else None
     features = dataclasses.replace(features, mask=lr_scaler.has_missing(features.lr_varying))
     scaler = lr_scaler.merge(hr_scaler)
     scaler = scaler if static_scaler is None else scaler.merge(static_scaler)
     _check_scaled_names(sampling, scaler)
-    (never,) = dask.compute(train.hr.isnull().all(TIME))
-    everything = {**train.lr.data_vars, **static.data_vars, **train.hr.data_vars}
+    (never,) = dask.compute(every_hr.isnull().all(TIME))
+    everything = {**every_lr.data_vars, **static.data_vars, **every_hr.data_vars}
     return State(
         features=features,
         pairing=pairing,
@@ -163,7 +180,7 @@ def _state(
         never=never,
         attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
         units={str(n): v.attrs.get("units") for n, v in everything.items()},
-        step=None if sampling.time_window is None else usual_step(train.hr, "the HR data"),
+        step=None if sampling.time_window is None else usual_step(train[0].hr, "the HR data"),
     )
 
 
@@ -178,32 +195,59 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
             )
 
 
-def _stacked(state: State, pair: Pair, window: int | None, part: str) -> Stacked:
-    found = None
+def _slices(inputs: Inputs, features: Features, lr: Fields, hr: Fields) -> dict[str, Slice]:
+    """Where variables were cut from ones with further dimensions, all that the model knows."""
+    static = [f.slices for f in auxiliary(inputs.static, "static=")]
+    predictors = [f.slices for f in auxiliary(inputs.predictors, "predictors=")]
+    known = {*features.targets, *features.lr_varying, *features.static}
+    found: dict[str, Slice] = {}
+    for slices in (*static, *predictors, lr.slices, hr.slices):
+        found |= {name: one for name, one in slices.items() if name in known}
+    return found
+
+
+def _stacked(state: State, pairs: list[Pair], window: int | None, part: str) -> Stacked:
+    """All series one after the other."""
+    found: list[slice] = []
     if window is not None and state.step is not None:
-        found = runs(pair.hr, f"the {part} data", state.step)
+        begin = 0
+        for pair in pairs:
+            whole = runs(pair.hr, f"the {part} data", state.step)
+            found += [slice(begin + run.start, begin + run.stop) for run in whole]
+            begin += pair.hr.sizes[TIME]
         check_windows(found, window, part)
+    stacked = [_channels(state, pair) for pair in pairs]
+    lr, target = (_together([one[i] for one in stacked]) for i in (0, 1))
+    return Stacked(lr=lr, target=target, runs=found or None)
+
+
+def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
     targets = state.scaler.transform(pair.hr[list(state.features.targets)])
     for name in state.features.counterparts:  # also where only the validation part has gaps
         hidden = state.masked_by_lr(pair.lr, name)
         assert hidden is not None
         targets[name] = targets[name].where(~hidden)
-    return Stacked(
-        lr=state.network_input(pair.lr, state.static, state.pairing.lr),
-        target=state.features.stack_targets(targets),
-        runs=found,
-    )
+    varying = state.network_input(pair.lr, state.static, state.pairing.lr)
+    return varying, state.features.stack_targets(targets)
+
+
+def _validation_pairs(inputs: Inputs, state: State) -> list[Pair]:
+    """Explicit ``(lr, hr)`` data, one pair for each member."""
+    assert isinstance(inputs.validation, tuple)
+    if len(inputs.validation) != 2:
+        raise ValueError(f"Expected an (lr, hr) pair, got {len(inputs.validation)} objects.")
+    lr, hr = inputs.validation
+    parts = series(dataclasses.replace(inputs, lr=lr, hr=hr))
+    return [_validation_pair(one, state) for one in parts]
 
 
 def _validation_pair(inputs: Inputs, state: State) -> Pair:
     """An explicit ``(lr, hr)`` pair on the grids of training."""
-    assert isinstance(inputs.validation, tuple)
-    if len(inputs.validation) != 2:
-        raise ValueError(f"Expected an (lr, hr) pair, got {len(inputs.validation)} objects.")
+    assert inputs.lr is not None
     roles = "the LR validation data", "the HR validation data"
     lr, hr = (
         in_order(standardize(obj, inputs.dims.within(obj), role), role)
-        for obj, role in zip(inputs.validation, roles, strict=True)
+        for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
     )
     wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
     for fields, role, names in ((lr, roles[0], wanted["lr"]), (hr, roles[1], wanted["hr"])):

@@ -11,6 +11,7 @@ from xr_dl4ds.config import nearest
 from xr_dl4ds.config.checks import whole
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.extra import CHANNELS
 from xr_dl4ds.grid.fields import TIME, Fields, select, standardize
 from xr_dl4ds.grid.placement import Placement
 from xr_dl4ds.grid.regrid import onto
@@ -43,11 +44,14 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     wanted = list(state.features.lr_varying)
     beside = auxiliary(request.predictors, "predictors=")
     offered = [n for p in beside for n in p.varying if n in state.features.predictors]
-    present = [n for n in wanted if n in source.data_vars and n not in offered]
-    missing = [n for n in wanted if n not in present and n not in offered]
+    own = [n for n in wanted if n not in offered]
+    bases = [n for n in state.bases(own) if n in source.data_vars]
+    fields = standardize(select(source, bases), request.dims, ROLE) if bases else None
+    present = [n for n in own if fields is not None and n in fields.data]
+    missing = [n for n in own if n not in present]
     if missing:
         name = missing[0]
-        others = [str(n) for n in source.data_vars]
+        others = [str(n) for n in (*source.data_vars, *(fields.slices if fields else ()))]
         hint = nearest(name, others)
         cure = "Add it, or rename the one that is meant."
         if name in state.features.predictors:
@@ -56,9 +60,8 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
             f"Expected {ROLE} to have {missing}, on which the model was fitted, got {others}."
             f"{hint} {cure}"
         )
-    if not present:
+    if fields is None:
         raise VariableError(f"Expected {ROLE} to have one of {wanted}, got {list(source)}.")
-    fields = standardize(select(source, present), request.dims, ROLE)
     if fields.dims.time is None and len(state.features.lr_varying) > len(present):
         raise TimeError(
             f"Expected {ROLE} to have a time dimension, along which predictors are aligned."
@@ -106,9 +109,10 @@ def static_fields(
     if placement.trained is not None and not given:
         return state.static.isel(placement.trained)
     hr = placement.hr
-    with_it = [n for n in names if n in source.data_vars]
+    with_it = [n for n in state.bases(names) if n in source.data_vars]
     if with_it and not given:
-        given = [standardize(select(source, [n]), Dims(), f"static field {n!r}") for n in with_it]
+        dims = Dims(unknown=CHANNELS)
+        given = [standardize(select(source, [n]), dims, f"static field {n!r}") for n in with_it]
     found = xr.Dataset()
     for fields in given:
         picked = [n for n in fields.static if n in names]

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xr_dl4ds.features import Features
 from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.extra import Slice
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.scaling import STATISTICS, Scaler
@@ -30,8 +31,14 @@ def state_config(state: State) -> dict[str, Any]:
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
         "step": state.step,
+        "slices": {n: _slice_config(one) for n, one in state.slices.items()},
         "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
     }
+
+
+def _slice_config(one: Slice) -> dict[str, Any]:
+    attrs = {dim: _plain(about) for dim, about in one.attrs.items()}
+    return {"of": one.of, "at": _plain(one.at), "attrs": attrs}
 
 
 def _grid_config(grid: Grid) -> dict[str, Any]:
@@ -107,6 +114,7 @@ def state(config: Mapping[str, Any], data: xr.Dataset) -> State:
         attrs=config["attrs"],
         units=config["units"],
         step=config["step"],
+        slices={name: Slice(**one) for name, one in config["slices"].items()},
     )
 
 

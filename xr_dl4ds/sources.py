@@ -13,9 +13,11 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.coarsening import coarsened, trim_fields
 from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.extra import CHANNELS
 from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
+from xr_dl4ds.grid.members import members_of
 from xr_dl4ds.grid.pairing import Pairing, pair
-from xr_dl4ds.grid.regrid import onto
+from xr_dl4ds.grid.regrid import onto, window
 from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
 from xr_dl4ds.units import require_units
@@ -51,6 +53,25 @@ class Pair:
         return Pair(lr=self.lr.isel({TIME: part}), hr=self.hr.isel({TIME: part}))
 
 
+def series(inputs: Inputs) -> list[Inputs]:
+    """One for each member of the data, which are series of samples of their own; else one."""
+    given = [(inputs.hr, inputs.dims, "the HR data")]
+    if inputs.lr is not None:
+        hr = as_dataset(inputs.hr, "the HR data")
+        given = [(hr, inputs.dims.within(hr), "the HR data")]
+        given += [(inputs.lr, inputs.dims, "the LR data")]
+    found = members_of(*given)
+    return [
+        dataclasses.replace(
+            inputs,
+            hr=found.pick(inputs.hr, member),
+            lr=found.pick(inputs.lr, member),
+            predictors=found.pick(inputs.predictors, member),
+        )
+        for member in found
+    ]
+
+
 def several(data: Data | Sequence[Data] | None) -> list[Data]:
     """None, one object or a sequence of them as a new list."""
     if data is None:
@@ -60,7 +81,17 @@ def several(data: Data | Sequence[Data] | None) -> list[Data]:
 
 def auxiliary(data: Data | Sequence[Data] | None, role: str) -> list[Fields]:
     """Each object in the inner form, on its own grid."""
-    return [standardize(one, Dims(), role) for one in several(data)]
+    dims = Dims(unknown=CHANNELS) if role == "static=" else Dims()
+    return [_without_time(standardize(one, dims, role), role) for one in several(data)]
+
+
+def _without_time(fields: Fields, role: str) -> Fields:
+    """Static fields of files that store them as of one time, which is dropped."""
+    if role != "static=" or fields.data.sizes.get(TIME) != 1:
+        return fields
+    logger.info("the one time of %s in static= is dropped", list(fields.data.data_vars))
+    data = fields.data.isel({TIME: 0}, drop=True)
+    return dataclasses.replace(fields, data=data)
 
 
 def read_hr(inputs: Inputs) -> Fields:
@@ -112,6 +143,20 @@ def pair_grids(inputs: Inputs, hr: Fields, straight: str | None) -> tuple[Fields
             [n for n in lr.varying if n not in hr.varying],
         )
     return lr, hr, pairing
+
+
+def another(inputs: Inputs, pairing: Pairing) -> Pair:
+    """A further series of samples on the grids of the first one."""
+    hr = read_hr(inputs)
+    inner = window(hr.grid, pairing.hr)
+    assert inner is not None  # one object, one grid
+    cut = hr.data[hr.varying].isel(inner).assign_coords(pairing.hr.coords)
+    hr = dataclasses.replace(hr, data=cut, grid=pairing.hr)
+    if inputs.lr is None:
+        lr = coarsened(hr, pairing.scale)
+    else:
+        lr = in_order(standardize(inputs.lr, inputs.dims, "the LR data"), "the LR data")
+    return align([*([lr] if lr.varying else []), *predictor_fields(inputs)], hr, pairing)
 
 
 def static_fields(inputs: Inputs, lr: Fields, hr: Fields, pairing: Pairing) -> xr.Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import xarray as xr
 from xr_dl4ds.features import CHANNEL, Features
 from xr_dl4ds.forcings import forcings
 from xr_dl4ds.grid.coarsening import block_mean
+from xr_dl4ds.grid.extra import Slice
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y
 from xr_dl4ds.grid.nesting import to_hr_cells
 from xr_dl4ds.grid.pairing import Pairing
@@ -41,6 +42,8 @@ class State:
         Units of every input and target, None where there were none.
     step : float, optional
         Seconds of the usual time step in training, for models of time windows.
+    slices : mapping
+        For variables cut from ones with further dimensions, where they come from.
     """
 
     features: Features
@@ -51,6 +54,7 @@ class State:
     attrs: Mapping[str, Mapping[str, Any]]
     units: Mapping[str, str | None]
     step: float | None = None
+    slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
 
     def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
         """Stacked LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.
@@ -78,6 +82,11 @@ class State:
             self.pairing.lr,
         )
         return features.stack_lr(self.scaler.transform(varying[features.lr_varying]), coarse, known)
+
+    def bases(self, names: Iterable[str]) -> list[str]:
+        """The variables in the user's data of which these are, or from which they were cut."""
+        found = (self.slices[n].of if n in self.slices else n for n in names)
+        return list(dict.fromkeys(found))
 
     @property
     def masked(self) -> bool:

@@ -343,7 +343,7 @@ def test_a_part_of_a_pair_that_does_not_nest(straight, layout):
     # LR edges -10 + 2.5 i; HR centres -9.5 + j; blocks of 2 begin at -10 + 2 k
     pairing, _ = paired(region("as is", -10, 8, 2.5), region("as is", -10, 20, 1.0), straight)
     placement = place(pairing, region(layout, -5, 4, 2.5))  # -5 to 5
-    expected = np.arange(5, 15) if straight else np.arange(6, 14)  # blocks -4 .. 4 are whole
+    expected = np.arange(5, 15) if straight else np.arange(6, 14)  # blocks of -4 .. 4
     np.testing.assert_array_equal(placement.trained["x"], expected)
     np.testing.assert_array_equal(
         placement.lr.x.canonical,

@@ -54,15 +54,23 @@ X_NAMES = frozenset(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dims:
-    """Names of the dimensions in the user's data; None is what is to be found out."""
+    """Names of the dimensions in the user's data; None is what is to be found out.
+
+    `extra` says what further dimensions are, and `unknown` what one is of which nothing is said,
+    see `xr_dl4ds.grid.extra`.
+    """
 
     y: str | None = None
     x: str | None = None
     time: str | None = None
+    extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    unknown: str | None = None
 
     def within(self, obj: xr.Dataset | xr.DataArray) -> Dims:
         """Those that this object has; the other side of a pair may name them differently."""
-        return Dims(**{k: v for k, v in dataclasses.asdict(self).items() if v in obj.dims})
+        named = {k: v for k in ("y", "x", "time") if (v := getattr(self, k)) in obj.dims}
+        extra = {d: role for d, role in self.extra.items() if d in obj.dims}
+        return dataclasses.replace(Dims(**named), extra=extra, unknown=self.unknown)
 
 
 def find_dims(obj: xr.DataArray, given: Dims) -> Dims:

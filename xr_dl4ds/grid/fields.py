@@ -17,6 +17,7 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cells import require_no_gap, with_bounds
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
+from xr_dl4ds.grid.extra import Slice, roles_of, sample_axis, spread
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +84,14 @@ class Fields:
         The user's layout.
     dims : Dims
         The user's names; `time` is None when no variable has a time dimension.
+    slices : mapping
+        For variables cut from ones with further dimensions, where they come from.
     """
 
     data: xr.Dataset
     grid: Grid
     dims: Dims
+    slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
 
     @property
     def varying(self) -> list[str]:
@@ -188,10 +192,12 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     """
     ds = as_dataset(obj, role)
     found = gridded(ds, given, role)
-    _no_other_dims(ds, found, role)
-    names = list(found)
-    time = next((d.time for d in found.values() if d.time), None)
-    dims = dataclasses.replace(found[names[0]], time=time)
+    roles = roles_of(ds, found, given)
+    time = next((d.time for d in found.values() if d.time), sample_axis(roles))
+    dims = dataclasses.replace(next(iter(found.values())), time=time)
+    ds, slices = spread(ds, found, roles, role)
+    names = list(slices) + [n for n in found if n in ds]
+    names = [n for n in ds.data_vars if n in names]
     require_usable(ds[names], role)
     grid = grid_of(ds, names[0], dims)
     data = ds[names].isel({str(dims.y): grid.y.order, str(dims.x): grid.x.order})
@@ -200,7 +206,7 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
     data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
     data = data.transpose(TIME, Y, X, missing_dims="ignore")
-    return Fields(data=data, grid=grid, dims=dims)
+    return Fields(data=data, grid=grid, dims=dims, slices=slices)
 
 
 def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims) -> Grid:
@@ -212,17 +218,6 @@ def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims) -> Grid:
         mapping_name=mapping_name,
         mapping=mapping,
     )
-
-
-def _no_other_dims(ds: xr.Dataset, found: dict[Hashable, Dims], role: str) -> None:
-    for name, dims in found.items():
-        extra = [d for d in ds[name].dims if d not in (dims.y, dims.x, dims.time)]
-        if extra:
-            raise GridError(
-                f"Expected {name!r} of {role} to have the dimensions time, y and x, got the extra"
-                f" {extra}. Select one with .isel({extra[0]}=0), or pass time_dim= if it is the"
-                " sample axis."
-            )
 
 
 def _axis(variable: xr.DataArray, name: str) -> Axis:

@@ -104,8 +104,8 @@ def _covered_by(pairing: Pairing, given: Grid) -> Part:
             " first."
         )
     out: Part = {}
-    for dim, now, low in _axes(given, pairing.lr):
-        inside = _inside(now, low, centres=pairing.scale == 1)
+    for dim, now, hr in _axes(given, pairing.hr):
+        inside = _inside(now, hr, pairing.scale)
         if inside.size < 2:
             raise GridError(
                 "Expected LR fields that cover at least two of the cells on which the network"
@@ -115,16 +115,16 @@ def _covered_by(pairing: Pairing, given: Grid) -> Part:
     return out
 
 
-def _inside(now: Axis, low: Axis, *, centres: bool) -> np.ndarray:
-    """Positions of the cells of `low` whose centres, or which as a whole, lie in those of `now`."""
-    begin, end = (low.canonical, low.canonical) if centres else (low.edges[:-1], low.edges[1:])
-    slack = TOLERANCE * low.spacing
-    away = begin - (now.edges[0] - turns_between(low, now)) + slack
-    if low.periodic:
+def _inside(now: Axis, hr: Axis, scale: int) -> np.ndarray:
+    """Positions of the blocks of `scale` HR cells whose centres all lie in the cells of `now`."""
+    begin, end = hr.canonical[::scale], hr.canonical[scale - 1 :: scale]
+    slack = TOLERANCE * hr.spacing
+    away = begin - (now.edges[0] - turns_between(hr, now)) + slack
+    if hr.periodic:
         away = away % 360
     width = now.edges[-1] - now.edges[0] + 2 * slack
     inside = np.flatnonzero((away >= 0) & (away + end - begin <= width))
-    return inside if inside.size == low.size else inside[np.argsort(away[inside])]
+    return inside if inside.size == begin.size else inside[np.argsort(away[inside])]
 
 
 def _stored(hr: Axis, part: np.ndarray, near: np.ndarray) -> Axis:

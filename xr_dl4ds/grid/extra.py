@@ -1,0 +1,211 @@
+"""Dimensions beside time, y and x: levels become channels, members further samples, by name.
+
+A vertical dimension makes one variable of each level (``u`` at 500 becomes ``u_500``), a dimension
+of an ensemble makes one series of samples of each member, one of length 1 is set aside. Any other
+needs a word: ``extra_dims={"band": "channels", "run": "samples"}``; or it is the sample axis, where
+there is no time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.discovery import Dims
+
+CHANNELS, SAMPLES = "channels", "samples"
+#: What the caller may say of a dimension.
+ROLES = (CHANNELS, SAMPLES)
+#: What else a dimension may be: of length 1, or the sample axis.
+_SINGLE, _AXIS = "single", "axis"
+
+_VERTICAL = {"level", "lev", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa"}
+_VERTICAL |= {"height", "altitude", "depth", "model_level", "hybrid", "sigma", "z"}
+_ENSEMBLE = {"realization", "member", "members", "member_id", "ensemble", "ensemble_member"}
+_ENSEMBLE |= {"ens", "number"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Where a variable was cut from one with further dimensions.
+
+    Parameters
+    ----------
+    of : str
+        The variable in the user's data.
+    at : mapping
+        Label by dimension; the position where the dimension has no coordinate.
+    attrs : mapping
+        Attributes of the coordinate, for each dimension that has one.
+    """
+
+    of: str
+    at: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    attrs: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+
+def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dict[str, str]:
+    """What each dimension of these variables is that is neither time nor y nor x.
+
+    Raises
+    ------
+    GridError
+        For a dimension that neither its name nor `given` tells.
+    """
+    extra = _extra(ds, found)
+    for dim, role in given.extra.items():
+        if role not in ROLES:
+            raise ValueError(f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}.")
+    roles = {d: given.extra.get(d) or _recognized(ds, d) for d in extra}
+    unknown = [d for d, role in roles.items() if role is None]
+    if not any(d.time for d in found.values()):
+        axis = unknown or [d for d in roles if roles[d] == SAMPLES and d not in given.extra]
+        if given.unknown == CHANNELS:
+            roles |= dict.fromkeys(unknown, CHANNELS)
+        elif len(axis) == 1:
+            roles[axis[0]] = _AXIS
+    for dim in extra:
+        if ds.sizes[dim] == 1 and roles[dim] != _AXIS and dim not in given.extra:
+            roles[dim] = _SINGLE
+    for dim in extra:
+        if roles[dim] is None:
+            name = next(n for n in found if dim in ds[n].dims)
+            raise GridError(
+                f"Expected the dimensions of {name!r} to be time, y, x, levels or members, got"
+                f" {dim!r} too ({dict(ds[name].sizes)}). Say what it is with"
+                f" extra_dims={{{dim!r}: 'channels'}} (each entry a variable) or 'samples' (each"
+                f" a series), with time_dim={dim!r} if it is the sample axis, or select one with"
+                f" .isel({dim}=0)."
+            )
+    return {d: str(r) for d, r in roles.items()}
+
+
+def sample_axis(roles: Mapping[str, str]) -> str | None:
+    """The dimension that takes the place of time."""
+    return next((d for d, role in roles.items() if role == _AXIS), None)
+
+
+def spread(
+    ds: xr.Dataset, found: Mapping[Hashable, Dims], roles: Mapping[str, str], role: str
+) -> tuple[xr.Dataset, dict[str, Slice]]:
+    """One variable for each entry along the dimensions of channels; those of length 1 dropped.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The user's data.
+    found : mapping
+        Dimensions of each variable on the grid.
+    roles : mapping
+        See `roles_of`.
+    role : str
+        What to call the data in messages.
+
+    Returns
+    -------
+    ds : xarray.Dataset
+        The variables on the grid, views on the same data.
+    slices : dict
+        For those that had further dimensions, where they come from.
+    """
+    if not any(kind != _AXIS for kind in roles.values()):
+        return ds, {}
+    for dim, kind in roles.items():
+        if kind == SAMPLES:
+            raise GridError(
+                f"Expected {role} without members, got {ds.sizes[dim]} along {dim!r}. Select one"
+                f" with .isel({dim}=0), or take their mean."
+            )
+    out: dict[str, xr.DataArray] = {}
+    slices: dict[str, Slice] = {}
+    for name in found:
+        dims = [str(d) for d in ds[name].dims if roles.get(str(d)) in (CHANNELS, _SINGLE)]
+        for positions in itertools.product(*(range(ds.sizes[d]) for d in dims)):
+            at = dict(zip(dims, positions, strict=True))
+            labels = {d: _label(ds, d, i) for d, i in at.items()}
+            named = [_text(labels[d]) for d in dims if roles[d] == CHANNELS]
+            new = "_".join([str(name), *named])
+            if new in out:
+                raise VariableError(
+                    f"Expected the entries along {dims} of {name!r} in {role} to have names of"
+                    f" their own, got {new!r} twice. Rename a variable or the labels."
+                )
+            out[new] = ds[name].isel(at, drop=True)
+            if dims:
+                attrs = {d: dict(ds[d].attrs) for d in dims if d in ds.coords}
+                slices[new] = Slice(of=str(name), at=labels, attrs=attrs)
+    return ds.drop_vars(list(found)).assign(out), slices
+
+
+def gather(out: xr.Dataset, slices: Mapping[str, Slice]) -> xr.Dataset:
+    """The inverse of `spread`: variables with their further dimensions again, lazily.
+
+    Parameters
+    ----------
+    out : xarray.Dataset
+        Variables by name of the slice.
+    slices : mapping
+        Where each comes from; others stay.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in map(str, out.data_vars):
+        groups.setdefault(slices[name].of if name in slices else name, []).append(name)
+    return xr.Dataset({base: _joined(out, names, slices) for base, names in groups.items()})
+
+
+def _joined(
+    out: xr.Dataset, names: list[str], slices: Mapping[str, Slice], *done: str
+) -> xr.DataArray:
+    entries: dict[Any, list[str]] = {}
+    left = [d for d in (slices[names[0]].at if names[0] in slices else ()) if d not in done]
+    if not left:
+        return out[names[0]]
+    dim = left[0]
+    for name in names:
+        entries.setdefault(slices[name].at[dim], []).append(name)
+    parts = [_joined(out, group, slices, *done, dim) for group in entries.values()]
+    joined = xr.concat(parts, dim, coords="minimal", compat="override", join="override")
+    attrs = slices[names[0]].attrs
+    if dim not in attrs:  # a dimension without a coordinate
+        return joined
+    return joined.assign_coords({dim: (dim, list(entries), dict(attrs[dim]))})
+
+
+def sample_dims(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> list[str]:
+    """The dimensions whose entries are series of samples of their own."""
+    return [d for d, role in roles_of(ds, found, given).items() if role == SAMPLES]
+
+
+def _extra(ds: xr.Dataset, found: Mapping[Hashable, Dims]) -> list[str]:
+    extra: dict[str, None] = {}
+    for name, dims in found.items():
+        known = (dims.y, dims.x, dims.time)
+        extra |= {str(d): None for d in ds[name].dims if d not in known}
+    return list(extra)
+
+
+def _recognized(ds: xr.Dataset, dim: str) -> str | None:
+    about = ds[dim].attrs if dim in ds.coords else {}
+    if about.get("standard_name") == "realization" or dim.lower() in _ENSEMBLE:
+        return SAMPLES
+    vertical = dim in ds.coords and (
+        dim in ds[dim].cf.axes.get("Z", []) or dim in ds[dim].cf.coordinates.get("vertical", [])
+    )
+    return CHANNELS if vertical or dim.lower() in _VERTICAL else None
+
+
+def _label(ds: xr.Dataset, dim: str, position: int) -> Any:
+    if dim not in ds.coords:
+        return position
+    value = ds[dim].to_numpy()[position]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _text(label: Any) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label).replace("/", "_")

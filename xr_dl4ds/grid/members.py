@@ -1,0 +1,87 @@
+"""Series of samples that lie side by side along a dimension, such as the members of an ensemble."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.extra import sample_dims
+from xr_dl4ds.grid.fields import as_dataset, gridded
+
+Data = xr.Dataset | xr.DataArray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Members:
+    """The entries along dimensions of samples.
+
+    Parameters
+    ----------
+    labels : mapping
+        Labels by dimension; positions where it has no coordinate. Empty for data without such
+        dimensions, which are one series.
+    """
+
+    labels: Mapping[str, Sequence[Any]]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for labels in itertools.product(*self.labels.values()):
+            yield dict(zip(self.labels, labels, strict=True))
+
+    def pick(self, data: Any, member: Mapping[str, Any]) -> Any:
+        """The part of data that belongs to a member; data without its dimensions are shared."""
+        if data is None:
+            return None
+        if isinstance(data, (list, tuple)):
+            return [self.pick(one, member) for one in data]
+        at = {d: _labels(data, d).index(v) for d, v in member.items() if d in data.dims}
+        return data.isel(at, drop=True) if at else data
+
+
+def members_of(*given: tuple[Data, Dims, str]) -> Members:
+    """The members of one object, or those of several, which must be the same.
+
+    Parameters
+    ----------
+    *given : tuple
+        Data, the dimensions that the caller named, and what to call the data in messages.
+
+    Raises
+    ------
+    GridError
+        When two objects have other members along the same dimension.
+    """
+    labels: dict[str, Sequence[Any]] = {}
+    origin: dict[str, str] = {}
+    for obj, dims, role in given:
+        ds = as_dataset(obj, role)
+        for dim in sample_dims(ds, gridded(ds, dims, role), dims):
+            mine = _labels(ds, dim)
+            if dim in labels and set(mine) != set(labels[dim]):
+                raise GridError(
+                    f"Expected the same entries along {dim!r} in {origin[dim]} and {role}, got"
+                    f" {list(labels[dim])} and {list(mine)}. Select those in common."
+                )
+            labels.setdefault(dim, mine)
+            origin.setdefault(dim, role)
+    return Members(labels=labels)
+
+
+def _labels(data: Data, dim: str) -> list[Any]:
+    if dim not in data.coords:
+        return list(range(data.sizes[dim]))
+    values = data[dim].to_numpy()
+    found = [v.item() if isinstance(v, np.generic) else v for v in values]
+    if len(set(found)) < len(found):
+        raise GridError(
+            f"Expected each entry along {dim!r} once, got {found}. Keep one of each with"
+            f" .drop_duplicates({dim!r})."
+        )
+    return found

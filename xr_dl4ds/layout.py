@@ -1,0 +1,108 @@
+"""The caller's own layout: names, order and directions of dimensions, and what lies along them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.fields import REALIZATION, TIME, Grid, X, Y
+from xr_dl4ds.grid.members import Members
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the LR data of a prediction lie.
+
+    Parameters
+    ----------
+    dims : Dims
+        Their dimensions.
+    hr : Grid
+        The grid of the prediction, in their layout.
+    order : mapping of numpy.ndarray
+        Positions that bring canonical HR cells into that layout, by canonical dimension.
+    """
+
+    dims: Dims
+    hr: Grid
+    order: Mapping[str, np.ndarray]
+
+    @property
+    def canonical(self) -> dict[str, str]:
+        """The dimension of the prediction for each canonical one."""
+        time = {} if self.dims.time is None else {TIME: self.dims.time}
+        return {Y: self.hr.y.name, X: self.hr.x.name, **time}
+
+    def order_of(self, like: xr.DataArray) -> list[str]:
+        """The dimensions of the prediction in the order of one of the caller's variables."""
+        spatial = {self.dims.y: self.hr.y.name, self.dims.x: self.hr.x.name}
+        return [spatial.get(str(d), str(d)) for d in like.dims]
+
+
+def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout) -> xr.Dataset:
+    """One member of a prediction as the caller's data lie, without coordinates.
+
+    Parameters
+    ----------
+    out : xarray.Dataset
+        Variables ``([realization], time, ..., y, x)`` on canonical cells.
+    source : xarray.Dataset
+        The caller's data, with all members.
+    layout : Layout
+        How they lie.
+    """
+    out = out.isel(layout.order).drop_vars([TIME], errors="ignore")
+    if layout.dims.time is None:
+        out = out.isel({TIME: 0})
+    out = out.rename({d: n for d, n in layout.canonical.items() if d in out.dims and d != n})
+    return out.map(lambda v: _like_the_callers(v, source, layout))
+
+
+def _like_the_callers(variable: xr.DataArray, source: xr.Dataset, layout: Layout) -> xr.DataArray:
+    """All dimensions that the caller's variable has, in its order; further ones before y and x."""
+    order = layout.order_of(_like(source, str(variable.name), layout))
+    variable = variable.expand_dims([d for d in order if d not in variable.dims])
+    own = [d for d in variable.dims if d not in (*order, REALIZATION)]
+    variable = variable.isel({d: 0 for d in own if variable.sizes[d] == 1}, drop=True)
+    further = [str(d) for d in own if d in variable.dims]
+    inner = min(order.index(layout.hr.y.name), order.index(layout.hr.x.name))
+    lead = [] if REALIZATION in order else [REALIZATION]
+    whole = [*lead, *order[:inner], *further, *order[inner:]]
+    return variable.transpose(*whole, missing_dims="ignore")
+
+
+def _like(source: xr.Dataset, name: str, layout: Layout) -> xr.DataArray:
+    """The caller's variable that lies as the prediction of `name` shall."""
+    if name in source.data_vars:
+        return source[name]
+    spatial = {layout.dims.y, layout.dims.x}
+    return next(v for v in source.data_vars.values() if spatial <= set(v.dims))
+
+
+def beside_one_another(
+    parts: list[xr.Dataset], members: Members, source: xr.Dataset, layout: Layout
+) -> xr.Dataset:
+    """All members along their dimensions, with the caller's coordinates but those along y and x."""
+    for dim in reversed(list(members.labels)):
+        size = len(members.labels[dim])
+        parts = [
+            xr.concat(parts[i : i + size], dim, coords="minimal", compat="override")
+            for i in range(0, len(parts), size)
+        ]
+    (out,) = parts
+    spatial = {layout.dims.y, layout.dims.x}
+    kept: dict[str, xr.Variable] = {}
+    for name in out.data_vars:
+        for c, v in _like(source, str(name), layout).coords.items():
+            along = set(v.dims)
+            known = along & spatial or "grid_mapping_name" in v.attrs or c == "spatial_ref"
+            # labels of levels are those of training, in its order
+            labelled = any(out.sizes.get(d, 1) > 1 and d in out.coords for d in along)
+            twice = c == REALIZATION and c in out.dims and c not in members.labels
+            if not (known or labelled or twice) and along <= set(map(str, out.dims)):
+                kept[str(c)] = v.variable
+    return out.assign_coords(kept)
