@@ -357,9 +357,8 @@ def test_part_of_a_grid_that_does_not_nest_keeps_to_the_cells_of_training(hr):
     same = whole.sel(longitude=part.longitude)
     np.testing.assert_array_equal(part.latitude, whole.latitude)
     assert part.sizes["longitude"] == 8
-    inner = {"longitude": slice(3, 5)}
-    assert float(abs(part - same).isel(inner).max()) < float(abs(part - same).max()) + 1e-6
-    assert float(abs(part - same).max()) < 1.0
+    away = abs(part - same).mean(["time", "latitude"])
+    assert float(away[3:5].max()) < 0.5 * float(away.max())
     with pytest.raises(ValueError, match=r"on the training grid.*do not nest.*Interpolate them"):
         odd.assign_coords(longitude=odd.longitude + 0.13).downscale.predict(model)
 

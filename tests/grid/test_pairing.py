@@ -356,9 +356,9 @@ def test_a_part_of_a_pair_that_does_not_nest(straight, layout):
 
 
 def test_a_part_too_small_for_the_cells_of_the_network_is_refused():
-    pairing, _ = paired(plane(4, 8, step=2.5), plane(10, 20))
+    pairing, _ = paired(plane(10, 20, step=1.6), plane(16, 32))
     with pytest.raises(GridError, match=r"at least two of the cells.*Select a larger region"):
-        place(pairing, plane(2, 2, step=2.5, y0=2.5))
+        place(pairing, plane(2, 2, step=1.6, y0=1.6))
 
 
 def test_a_region_across_the_break_of_a_global_model_has_its_place():
