@@ -56,9 +56,9 @@ def phase_weights(method: str, scale: int) -> np.ndarray:
 class Interpolation(keras.layers.Layer):
     """Interpolate chosen channels to `scale` times as many rows and columns.
 
-    Outer cells are repeated beyond the border, unless columns go around. Equal to `xr_dl4ds.grid.regrid.interpolate` between
-    nested, evenly spaced grids; Keras's own `UpSampling2D` has another cubic kernel and no choice
-    of channels.
+    Outer cells are repeated beyond the border, unless columns go around. Equal to
+    `xr_dl4ds.grid.regrid.interpolate` between nested, evenly spaced grids; Keras's own
+    `UpSampling2D` has another cubic kernel and no choice of channels.
 
     Parameters
     ----------

@@ -96,15 +96,15 @@ class AveragePooling2D(_Pooling, keras.layers.AveragePooling2D):
 
 
 @_register
-class Conv2DTranspose(Wrapping, keras.layers.Conv2DTranspose):
+class Conv2DTranspose(_Convolution, keras.layers.Conv2DTranspose):
     """`keras.layers.Conv2DTranspose` on columns that go around."""
 
     @property
     def margin(self) -> tuple[int, int]:
         """Columns whose kernels reach into the field."""
-        stride, dilation = self.strides[1], self.dilation_rate[1]
-        steps = math.ceil(dilation * (self.kernel_size[1] - 1) / stride)
-        return steps, steps * stride
+        # as of a convolution, of which this is the gradient, with fine and coarse exchanged
+        fine, coarse = super().margin
+        return coarse, fine
 
     @property
     def fits(self) -> bool:

@@ -70,6 +70,7 @@ ALONE: frozenset[type] = frozenset(
 ALONE_OPS = frozenset(
     {
         *("Absolute", "Add", "Cast", "Clip", "Concatenate", "DepthToSpace", "Divide", "Elu", "Exp"),
+        *("ExpandDims", "Squeeze"),
         *("Gelu", "LeakyRelu", "Log", "Matmul", "Max", "Maximum", "Mean", "Min", "Minimum"),
         *("Multiply", "Negative", "Power", "Relu", "Sigmoid", "Silu", "Softmax", "Softplus"),
         *("SpaceToDepth", "Sqrt", "Square", "Std", "Subtract", "Sum", "Tanh", "TrueDivide", "Var"),
@@ -101,7 +102,8 @@ def periodic(network: keras.Model) -> keras.Model:
         When a layer with weights cannot be built again from its configuration.
     """
     doubtful: list[str] = []
-    with building(seed=0):  # all initial weights are overwritten
+    # any seed: all weights are overwritten
+    with building(seed=0, precision=network.dtype_policy.name):
         new = keras.models.clone_model(
             network, clone_function=lambda layer: _wrapped(layer, doubtful), recursive=True
         )
@@ -139,9 +141,9 @@ def divisor(network: keras.Model) -> int:
 def _wrapped(layer: Any, doubtful: list[str]) -> Any:
     """The layer that goes around, or the same anew, noted when it may look at neighbours."""
     if type(layer) in OWN:
-        return type(layer).from_config({**layer.get_config(), "wrap": True})
+        return type(layer).from_config({**_config(layer), "wrap": True})
     if type(layer) in WRAPPED:
-        form = WRAPPED[type(layer)].from_config(layer.get_config())
+        form = WRAPPED[type(layer)].from_config(_config(layer))
         if form.fits and any(form.margin):
             return form
         known = not any(form.margin)
@@ -154,7 +156,7 @@ def _wrapped(layer: Any, doubtful: list[str]) -> Any:
 
 def _again(layer: Any) -> Any:
     try:
-        return type(layer).from_config(layer.get_config())
+        return type(layer).from_config(_config(layer))
     except (NotImplementedError, TypeError, ValueError) as error:
         if not getattr(layer, "variables", None):
             return layer  # such as a Lambda: with nothing of its own it can serve both networks
@@ -163,6 +165,13 @@ def _again(layer: Any) -> Any:
             f" ({type(layer).__name__}): {error}. Give it get_config and from_config: on a grid"
             " that goes around the globe the network is built a second time."
         ) from error
+
+
+def _config(layer: Any) -> dict[str, Any]:
+    config = layer.get_config()
+    if isinstance(config.get("dtype"), str):  # Keras's spatial dropout tells that of its variables
+        config["dtype"] = layer.dtype_policy.name
+    return config
 
 
 def _follow(network: Any, inputs: list[Fraction | None], found: set[Fraction]) -> Any:
