@@ -235,10 +235,12 @@ def test_saved_whole(sequence, tmp_path):
     assert moved(loaded, p, 3) < ROUNDING
 
 
-def test_a_periodic_network_is_its_own_periodic_form():
-    p = ports(sequence=True)
+@pytest.mark.parametrize("sequence", [False, True])
+def test_a_periodic_network_is_its_own_periodic_form(sequence, caplog):
+    p = ports(sequence=sequence)
     network = periodic(build(p))
     np.testing.assert_array_equal(periodic(network)(inputs(p)), network(inputs(p)))
+    assert warnings(caplog) == []
 
 
 def test_the_callers_state_is_untouched():
@@ -421,6 +423,19 @@ def test_layers_that_are_not_known_are_named_once(backbone, caplog, named):
     assert (actual != expected).any()
 
 
+class Mean(keras.layers.Layer):
+    """Not the one of `keras.ops`."""
+
+    def call(self, inputs):
+        return (inputs + keras.ops.roll(inputs, 1, axis=2)) / 2
+
+
+def test_a_layer_is_not_known_by_its_name_alone(backbone, caplog):
+    periodic(backbone(lambda x, _: Mean(name="mine")(x)))
+    (message,) = warnings(caplog)
+    assert "are the layers 'mine' (Mean);" in message
+
+
 class Closed(keras.layers.Layer):
     """Has weights, and an argument that no configuration holds."""
 
@@ -475,6 +490,22 @@ def test_divisor_agrees_with_the_check_of_the_numbers(scale, levels, columns):
     fits = columns % divisor(generator(network, ports(scale=scale))) == 0
     with contextlib.nullcontext() if fits else pytest.raises(GridError, match="HR columns around"):
         check_periodic(network, xd.Sampling(), pairing)
+
+
+def test_divisor_follows_what_is_nested_and_parted(backbone):
+    def parted(x, network):
+        keep = {"padding": "same"}
+        halves = keras.ops.split(keras.layers.Conv2D(4, 1)(x), 2, axis=-1)
+        coarse = keras.Sequential(
+            [keras.layers.AveragePooling2D(3, **keep), keras.layers.UpSampling2D(3)]
+        )(halves[1])
+        inner = keras.Input((None, None, 2))
+        nested = keras.Model(inner, keras.layers.Conv2D(2 * 4, 2, strides=2, **keep)(inner))
+        fine = keras.ops.depth_to_space(nested(halves[0]), 2)
+        return keras.layers.Concatenate()([CropTo()([coarse, x]), CropTo()([fine, x])])
+
+    network = backbone(parted)
+    assert divisor(network) == divisor(periodic(network)) == 6
 
 
 def test_divisor_is_what_it_takes():

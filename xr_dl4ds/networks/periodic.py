@@ -34,7 +34,7 @@ from xr_dl4ds.networks.settings import building
 logger = logging.getLogger(__name__)
 
 #: Layers of Keras that look at neighbours, and their form for columns that go around.
-WRAPPED: dict[type, type[wrapping.Wrapping]] = {
+WRAPPED: dict[Any, Any] = {
     layers.Conv2D: wrapping.Conv2D,
     layers.DepthwiseConv2D: wrapping.DepthwiseConv2D,
     layers.SeparableConv2D: wrapping.SeparableConv2D,
@@ -148,10 +148,16 @@ def _wrapped(layer: Any, doubtful: list[str]) -> Any:
             return form
         known = not any(form.margin)
     else:
-        known = type(layer) in ALONE or type(layer).__name__ in ALONE_OPS
+        known = _is_known(layer)
     if not known:
         doubtful.append(f"{layer.name!r} ({type(layer).__name__})")
     return _again(layer)
+
+
+def _is_known(layer: Any) -> bool:
+    if not isinstance(layer, layers.Layer):
+        return type(layer).__name__ in ALONE_OPS
+    return type(layer) in ALONE or isinstance(layer, wrapping.Wrapping)
 
 
 def _again(layer: Any) -> Any:
@@ -180,15 +186,14 @@ def _follow(network: Any, inputs: list[Fraction | None], found: set[Fraction]) -
     def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
         given = keras.tree.flatten((args, kwargs))
         share = next((value for value in given if isinstance(value, Fraction)), None)
-        if share is None:
-            return None
         if isinstance(operation, keras.Sequential):
             return functools.reduce(lambda x, layer: call(layer, x), operation.layers, share)
-        if isinstance(operation, keras.Model):
+        if hasattr(operation, "_run_through_graph"):
             return _follow(operation, [share] * len(operation.inputs), found)
-        share *= _refinement(operation)
-        found.add(share)
-        return share
+        if share is not None:
+            share *= _refinement(operation)
+            found.add(share)
+        return keras.tree.map_structure(lambda _: share, operation.output)
 
     # private, but the only way to run a graph on something else than tensors
     return network._run_through_graph(inputs, call_fn=call)
@@ -202,7 +207,8 @@ def _refinement(operation: Any) -> Fraction:
         return Fraction(operation.size[1])
     if isinstance(operation, layers.Conv2DTranspose):
         return Fraction(operation.strides[1])
-    if isinstance(operation, tuple(WRAPPED)):
+    strided: Any = tuple(WRAPPED)
+    if isinstance(operation, strided):
         return Fraction(1, operation.strides[1])
     named = type(operation).__name__
     if named in ("DepthToSpace", "SpaceToDepth"):
