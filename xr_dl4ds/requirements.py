@@ -40,6 +40,25 @@ def check_patches(sampling: Sampling, training: Supervised, pairing: Pairing) ->
         )
 
 
+def check_periodic(network: Network, sampling: Sampling, pairing: Pairing) -> None:
+    """Raise a `GridError` for a U-Net whose levels do not line up where the longitudes begin.
+
+    Each level takes two columns together: on whole fields that go once around the globe the last
+    ones of a level must end where the first ones begin. `network` is settled.
+    """
+    if network.backbone != "unet" or sampling.patch_size is not None or not pairing.lr.x.periodic:
+        return
+    levels, columns = network.n_blocks, pairing.hr.x.size
+    assert levels is not None
+    if columns % 2**levels:
+        most = (columns & -columns).bit_length() - 1  # as often as 2 divides them
+        fewer = f"n_blocks={most}, or " if most else ""
+        raise GridError(
+            f"Expected HR columns around the globe to be a multiple of {2**levels} for"
+            f" backbone='unet' with n_blocks={levels}, got {columns}. Use {fewer}another backbone."
+        )
+
+
 def check_windows(runs: list[slice], window: int, part: str) -> None:
     """Raise a `TimeError` when no run of time steps is as long as a window."""
     longest = max(run.stop - run.start for run in runs)

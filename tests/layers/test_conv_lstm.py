@@ -98,6 +98,33 @@ def test_gradients_are_those_of_keras():
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
+# --- columns that go around -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 5, 9])
+def test_columns_go_around_in_both_convolutions(kernel_size):
+    # Keras's own layer on many fields side by side, of which the middle one is far from all ends:
+    # of the largest kernel the 3 steps reach 12 cells
+    layer, values = built(kernel_size=kernel_size, wrap=True), sequence(2, 3, 4, 5, 3)
+    wide = np.tile(values, (1, 1, 1, 7, 1))
+    expected = np.asarray(keras_twin(layer, wide)(wide))[:, :, :, 15:20]
+    actual = np.asarray(layer(values))
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+    ends = np.abs(actual - keras_twin(layer, values)(values)).max(axis=(0, 2, 3, 4))
+    assert (ends > 1e-3).all() == (kernel_size > 1)
+
+
+def test_the_state_goes_around():
+    # nothing comes in after the first step, in the first column: what the last one holds then has
+    # come through the recurrent kernel
+    layer, values = built(wrap=True), np.zeros((1, 2, 1, 6, 3), "f4")
+    moved = values.copy()
+    moved[0, 0, 0, 0] = 1
+    changed = np.abs(np.asarray(layer(moved)) - layer(values)).max(axis=(0, 2, 4)) > 1e-6
+    assert changed[0].tolist() == [True, True, False, False, False, True]
+    assert changed[1].tolist() == [True, True, True, False, True, True]
+
+
 # --- start ------------------------------------------------------------------------------------
 
 
@@ -117,9 +144,10 @@ def test_the_forget_gate_begins_open():
 # --- sizes, types, files ----------------------------------------------------------------------
 
 
-def test_one_graph_serves_all_sizes():
+@pytest.mark.parametrize("wrap", [False, True])
+def test_one_graph_serves_all_sizes(wrap):
     inputs = keras.Input((None, None, None, 3))
-    layer = ConvLSTM(4)
+    layer = ConvLSTM(4, wrap=wrap)
     network = keras.Model(inputs, layer(inputs))
     assert network.output_shape == (None, None, None, None, 4)
     random_weights(layer)
@@ -132,7 +160,7 @@ def test_one_graph_serves_all_sizes():
 
     for sizes in ((2, 3, 4, 5, 3), (1, 6, 7, 3, 3), (3, 1, 1, 2, 3)):
         values = sequence(*sizes)
-        expected = keras_twin(layer, values)(values)
+        expected = layer(values) if wrap else keras_twin(layer, values)(values)
         np.testing.assert_allclose(graph(values), expected, rtol=1e-5, atol=1e-6)
     assert len(traces) == 1
 
@@ -152,10 +180,12 @@ def test_mixed_precision(policy, tolerance):
 
 def test_config_round_trip_and_saving(tmp_path):
     inputs = keras.Input((None, None, None, 3))
-    layer = ConvLSTM(5, 2, name="recurrent")
+    layer = ConvLSTM(5, 2, True, name="recurrent")
     network = keras.Model(inputs, layer(inputs))
     again = ConvLSTM.from_config(layer.get_config())
     assert (again.filters, again.kernel_size, again.name) == (5, 2, "recurrent")
+    assert again.wrap is True
+    assert ConvLSTM(5).wrap is False
     network.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     values = sequence()

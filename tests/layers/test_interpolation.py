@@ -103,6 +103,43 @@ def test_equals_the_array_side(method, scale, y, x, start, step, seed):
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("first", [0.0, -180.0, 10.0])
+@pytest.mark.parametrize("columns", [1, 2, 3, 8])
+@pytest.mark.parametrize("scale", [2, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_columns_that_go_around_equal_the_array_side(method, scale, columns, first):
+    step, values = 360 / columns, field(3, columns)
+    if columns == 1:  # one LR cell all around is no axis, but a field like any other
+        np.testing.assert_allclose(
+            Interpolation(scale, method, wrap=True)(values),
+            Interpolation(scale, method)(values),
+            atol=1e-5,
+        )
+        return
+    y = Axis(name="y", values=np.arange(3.0), kind="latitude")
+    x = Axis(name="x", values=first + step * np.arange(columns), kind="longitude")
+    assert x.periodic
+    source = Grid(y=y, x=x)
+    target = Grid(**{a.name: a.replace(refine(a, scale)) for a in (y, x)})
+    data = xr.Dataset({"v": (("time", "y", "x"), values[..., 0])}, coords=source.coords)
+    expected = regrid.interpolate(data, source, target, method)["v"]
+    actual = np.asarray(Interpolation(scale, method, wrap=True)(values))[..., 0]
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    if method != "nearest":
+        ends = np.asarray(Interpolation(scale, method)(values))[..., 0]
+        assert np.abs(actual - ends).max() > 0.1
+
+
+# bilinear, scale 2, of 0, 8: the neighbours of the first are 8 and 8
+def test_columns_that_go_around_by_hand():
+    x = np.array([0.0, 8.0], "f4").reshape(1, 1, 2, 1)
+    actual = np.asarray(Interpolation(2, "bilinear", wrap=True)(x))
+    np.testing.assert_array_equal(actual[0, :, :, 0], [[2, 2, 6, 6], [2, 2, 6, 6]])
+    # rows do not go around
+    actual = np.asarray(Interpolation(2, "bilinear", wrap=True)(x.reshape(1, 2, 1, 1)))
+    np.testing.assert_array_equal(actual[0, :, 0, 0], [0, 2, 6, 8])
+
+
 # --- channels -------------------------------------------------------------------------------
 
 
@@ -132,9 +169,11 @@ def test_a_channel_that_is_not_chosen_has_no_say(bad):
 
 @pytest.mark.parametrize("channels", [None, (1, None, 0)])
 def test_config_round_trip(channels):
-    layer = Interpolation(3, "bilinear", channels, name="skip", dtype="float32")
+    layer = Interpolation(3, "bilinear", channels, True, name="skip", dtype="float32")
     rebuilt = Interpolation.from_config(layer.get_config())
     assert (rebuilt.scale, rebuilt.method, rebuilt.channels) == (3, "bilinear", channels)
+    assert rebuilt.wrap is True
+    assert Interpolation(3).wrap is False
     assert rebuilt.name == "skip"
     x = field(channels=2)
     np.testing.assert_array_equal(rebuilt(x), layer(x))
@@ -179,9 +218,10 @@ def test_output_shape(given, expected, channels):
     )
 
 
+@pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-def test_one_graph_serves_all_sizes(method):
-    layer = Interpolation(3, method, (1, None))
+def test_one_graph_serves_all_sizes(method, wrap):
+    layer = Interpolation(3, method, (1, None), wrap)
     traces = []
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 2), "float32")])

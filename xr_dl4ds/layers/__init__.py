@@ -1,4 +1,4 @@
-"""Layers that Keras 3 lacks, one in each module."""
+"""Layers that Keras 3 lacks, one in each module; `wrapping` has forms of those that it has."""
 
 from xr_dl4ds.layers.constraint import Constraint as Constraint
 from xr_dl4ds.layers.conv_lstm import ConvLSTM as ConvLSTM

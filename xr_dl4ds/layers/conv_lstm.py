@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
 from keras import ops
+
+from xr_dl4ds.layers.wrap import around
 
 
 @keras.saving.register_keras_serializable(package="xr_dl4ds")
@@ -22,6 +25,8 @@ class ConvLSTM(keras.layers.Layer):
         Channels of the output and of the states.
     kernel_size : int
         Edge of both kernels in cells.
+    wrap : bool
+        Whether the first column comes after the last one, as on a global grid, for both of them.
 
     Input shape
         ``(batch, time, y, x, channel)``
@@ -30,10 +35,13 @@ class ConvLSTM(keras.layers.Layer):
         before it.
     """
 
-    def __init__(self, filters: int, kernel_size: int = 3, **kwargs: Any) -> None:
+    def __init__(
+        self, filters: int, kernel_size: int = 3, wrap: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
+        self.wrap = wrap
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the kernels of the four gates: input, forget, candidate, output."""
@@ -55,7 +63,7 @@ class ConvLSTM(keras.layers.Layer):
         """Convolve all steps, then run through them."""
         batch, time, y, x, _ = ops.shape(inputs)
         flat = ops.reshape(inputs, (-1, y, x, inputs.shape[-1]))
-        gates = ops.conv(flat, self.kernel, padding="same", data_format="channels_last") + self.bias
+        gates = self._convolve(flat, self.kernel) + self.bias
         gates = ops.reshape(gates, (batch, time, y, x, 4 * self.filters))
         gates = ops.transpose(gates, (1, 0, 2, 3, 4))
         # Keras's scan under TensorFlow wants one state and an output of the same shape
@@ -66,14 +74,19 @@ class ConvLSTM(keras.layers.Layer):
     def _step(self, state: Any, gates: Any) -> tuple[Any, Any]:
         """One step: from hidden and cell state, side by side, to the next ones."""
         hidden, cell = ops.split(state, 2, axis=-1)
-        recurrent = ops.conv(
-            hidden, self.recurrent_kernel, padding="same", data_format="channels_last"
-        )
+        recurrent = self._convolve(hidden, self.recurrent_kernel)
         i, f, c, o = ops.split(gates + recurrent, 4, axis=-1)
         cell = ops.sigmoid(f) * cell + ops.sigmoid(i) * ops.tanh(c)
         hidden = ops.sigmoid(o) * ops.tanh(cell)
         state = ops.concatenate([hidden, cell], axis=-1)
         return state, state
+
+    def _convolve(self, x: Any, kernel: Any) -> Any:
+        same = functools.partial(
+            ops.conv, kernel=kernel, padding="same", data_format="channels_last"
+        )
+        margin = self.kernel_size // 2 if self.wrap else 0
+        return around(same, x, margin, margin)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Channels become filters."""
@@ -81,5 +94,9 @@ class ConvLSTM(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Arguments, to build the same layer again."""
-        config = {"filters": self.filters, "kernel_size": self.kernel_size}
-        return {**super().get_config(), **config}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "wrap": self.wrap,
+        }

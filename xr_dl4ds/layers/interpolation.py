@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from xr_dl4ds.layers.wrap import wrap
+
 #: Cells on either side of an LR cell that the widest kernel (bicubic) reaches.
 REACH = 2
 
@@ -54,9 +56,9 @@ def phase_weights(method: str, scale: int) -> np.ndarray:
 class Interpolation(keras.layers.Layer):
     """Interpolate chosen channels to `scale` times as many rows and columns.
 
-    Outer cells are repeated beyond the border. Equal to `xr_dl4ds.grid.regrid.interpolate` between
-    nested, evenly spaced grids; Keras's own `UpSampling2D` has another cubic kernel and no choice
-    of channels.
+    Outer cells are repeated beyond the border, unless columns go around. Equal to
+    `xr_dl4ds.grid.regrid.interpolate` between nested, evenly spaced grids; Keras's own
+    `UpSampling2D` has another cubic kernel and no choice of channels.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ class Interpolation(keras.layers.Layer):
     channels : sequence of int or None, optional
         For each output channel, the input channel to interpolate, None for a channel of zeros. By
         default all input channels.
+    wrap : bool
+        Whether the first column comes after the last one, as on a global grid.
 
     Input shape
         ``(batch, y, x, channel)``
@@ -79,12 +83,14 @@ class Interpolation(keras.layers.Layer):
         scale: int,
         method: str = "bicubic",
         channels: tuple[int | None, ...] | None = None,
+        wrap: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.scale = scale
         self.method = method
         self.channels = None if channels is None else tuple(channels)
+        self.wrap = wrap
 
     def call(self, inputs: Any) -> Any:
         """Interpolate along y, then along x."""
@@ -102,10 +108,13 @@ class Interpolation(keras.layers.Layer):
 
     def _along(self, x: Any, axis: int) -> Any:
         """Weighted sums of shifted copies: matrix products may round to TensorFloat-32 on a GPU."""
-        first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
         shape = list(ops.shape(x))
         size = shape[axis]
-        padded = ops.concatenate([first] * REACH + [x] + [last] * REACH, axis=axis)
+        if axis == 2 and self.wrap:
+            padded = wrap(x, REACH)
+        else:
+            first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+            padded = ops.concatenate([first] * REACH + [x] + [last] * REACH, axis=axis)
         shifts = [
             padded[:, k : k + size] if axis == 1 else padded[:, :, k : k + size]
             for k in range(2 * REACH + 1)
@@ -135,4 +144,5 @@ class Interpolation(keras.layers.Layer):
             "scale": self.scale,
             "method": self.method,
             "channels": self.channels,
+            "wrap": self.wrap,
         }

@@ -2,4 +2,6 @@
 
 from xr_dl4ds.networks.generator import Ports as Ports
 from xr_dl4ds.networks.generator import generator as generator
+from xr_dl4ds.networks.periodic import divisor as divisor
+from xr_dl4ds.networks.periodic import periodic as periodic
 from xr_dl4ds.networks.settings import own_keras as own_keras

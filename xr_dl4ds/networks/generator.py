@@ -10,10 +10,7 @@ works on fields ``(batch * time, y, x, channel)``.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import random
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -24,7 +21,7 @@ from xr_dl4ds.layers import FoldTime, Interpolation, RepeatOverTime, UnfoldTime
 from xr_dl4ds.networks.backbones import find
 from xr_dl4ds.networks.blocks import hr_filters
 from xr_dl4ds.networks.output import output
-from xr_dl4ds.networks.settings import own_keras
+from xr_dl4ds.networks.settings import building
 from xr_dl4ds.networks.upsampling import upsample
 
 
@@ -95,7 +92,7 @@ def generator(
         of the first HR cell in the training domain; each only where it is needed. Output ``(batch,
         [time,] scale*y, scale*x, len(skips))``.
     """
-    with _building(seed, precision):
+    with building(seed, precision):
         inputs = _inputs(network, ports)
         lr = inputs["lr"]
         fields = {name: _by_step(x, lr) for name, x in inputs.items() if name != "static"}
@@ -148,18 +145,3 @@ def _refine(lr: Any, fields: Any, network: Network, ports: Ports) -> Any:
         return build(x, network)
     x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
     return FoldTime(name="backbone_steps")(x)
-
-
-@contextlib.contextmanager
-def _building(seed: int, precision: str) -> Iterator[None]:
-    """Seed and dtype policy for the layers built inside; the caller's own state comes back.
-
-    Keras draws the default seed of each initializer from Python's `random`.
-    """
-    with own_keras(precision):
-        state = random.getstate()
-        try:
-            random.seed(seed)
-            yield
-        finally:
-            random.setstate(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 from collections.abc import Iterator
 
@@ -33,3 +34,25 @@ def own_keras(precision: str = "float32") -> Iterator[None]:
             config.set_floatx(floatx)
             config.set_image_data_format(order)
             config.set_dtype_policy(policy)
+
+
+@contextlib.contextmanager
+def building(seed: int, precision: str = "float32") -> Iterator[None]:
+    """Seed and dtype policy for the layers built inside; the caller's own state comes back.
+
+    Keras draws the default seed of each initializer from Python's `random`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the initial weights.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Dtype policy of the layers built inside.
+    """
+    with own_keras(precision):
+        state = random.getstate()
+        try:
+            random.seed(seed)
+            yield
+        finally:
+            random.setstate(state)
