@@ -10,11 +10,10 @@ from tests.conftest import analytic
 from xr_dl4ds.config import settled
 from xr_dl4ds.config.choices import LOSSES
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import Axis, refine
+from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.fields import Grid
-from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.preparation import prepare
-from xr_dl4ds.requirements import check_periodic, constraint_for
+from xr_dl4ds.requirements import check_circle, constraint_for
 from xr_dl4ds.sources import Inputs
 
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
@@ -286,13 +285,10 @@ def test_lr_and_hr_of_a_target_are_scaled_alike(rain):
 
 
 def globe(columns, scale, share=1.0):
-    """The pairing of a grid around the globe (or a share of it) with one of `scale` as many."""
+    """An LR grid around the globe (or a share of it), and the scale."""
     step = 360 * share / columns
     y = Axis(name="lat", values=np.array([-45.0, 45.0]), kind="latitude")
-    x = Axis(name="lon", values=step * np.arange(columns), kind="longitude")
-    lr = Grid(y=y, x=x)
-    hr = Grid(y=y.replace(refine(y, scale)), x=x.replace(refine(x, scale)))
-    return Pairing(scale=scale, method="nested", source=lr, lr=lr, hr=hr)
+    return Grid(y=y, x=Axis(name="lon", values=step * np.arange(columns), kind="longitude")), scale
 
 
 AROUND = [
@@ -304,18 +300,15 @@ AROUND = [
     ((46, 4), {}, None),
     ((45, 4), {"n_blocks": 2}, None),
     ((45, 3), {"backbone": "resnet"}, None),
-    ((45, 4), {"patch_size": 8}, None),  # patches have no other side
     ((45, 4, 0.9), {}, None),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("grid", "options", "message"), AROUND, ids=str)
 def test_levels_of_the_unet_line_up_around_the_globe(grid, options, message):
-    options = dict(options)
-    sampling = xd.Sampling(patch_size=options.pop("patch_size", None))
-    network = settled(xd.Network(**{"backbone": "unet", **options}), sampling)
+    network = settled(xd.Network(**{"backbone": "unet", **options}), xd.Sampling())
     if message is None:
-        assert check_periodic(network, sampling, globe(*grid)) is None
+        assert check_circle(network, *globe(*grid)) is None
         return
     with pytest.raises(GridError, match=f"Expected HR columns around the globe .*{message}"):
-        check_periodic(network, sampling, globe(*grid))
+        check_circle(network, *globe(*grid))

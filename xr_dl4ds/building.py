@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     import keras
 
 
-def build(state: State, options: Mapping[str, Any], *, precision: str = "float32") -> keras.Model:
+def build(
+    state: State,
+    options: Mapping[str, Any],
+    *,
+    precision: str = "float32",
+    circle: bool | None = None,
+) -> keras.Model:
     """Build the generator with its initial weights.
 
     Parameters
@@ -24,13 +30,15 @@ def build(state: State, options: Mapping[str, Any], *, precision: str = "float32
         Option objects by role; the network's are settled.
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
         Arithmetic inside.
+    circle : bool, optional
+        Whether the last column's neighbour is the first one; by default where it is so in training.
 
     Returns
     -------
     keras.Model
         See `xr_dl4ds.networks.generator`.
     """
-    from xr_dl4ds.networks import Ports, generator
+    from xr_dl4ds.networks import Ports, generator, periodic
 
     network: Network = options["network"]
     sampling: Sampling = options["sampling"]
@@ -47,7 +55,14 @@ def build(state: State, options: Mapping[str, Any], *, precision: str = "float32
         zeros=_zeros(state, network),
         masked=network.constraint is not None and state.masked,
     )
-    return generator(network, ports, seed=sampling.seed, precision=precision)
+    built = generator(network, ports, seed=sampling.seed, precision=precision)
+    circle = trains_on_circle(state, sampling) if circle is None else circle
+    return periodic(built) if circle else built
+
+
+def trains_on_circle(state: State, sampling: Sampling) -> bool:
+    """Whether samples go once around the globe: whole fields with periodic longitudes."""
+    return sampling.patch_size is None and state.pairing.lr.x.periodic
 
 
 def _zeros(state: State, network: Network) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xr_dl4ds import display, prediction, storage
-from xr_dl4ds.building import build
+from xr_dl4ds.building import build, trains_on_circle
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, OPTION_CLASSES
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.timeline import Windows
@@ -133,18 +134,28 @@ class Downscaler:
         fixed: Mapping[str, xr.DataArray],
         windows: Windows | None,
         realization: int | None,
+        circle: bool,
     ) -> xr.DataArray:
         from xr_dl4ds.inference import Application, apply
 
+        as_trained = circle == trains_on_circle(self.state, self.options["sampling"])
         asked = {tensor.name for tensor in self.network.inputs}
         application = Application(
-            network=self.network,
+            network=self.network if as_trained else self._other_form,
             fixed={n: f.to_numpy() for n, f in fixed.items() if n in asked},
             scale=self.scale,
-            token=str(self.provenance["model"]),
+            token=f"{self.provenance['model']}{'' if as_trained else ' in its other form'}",
             realization=realization,
         )
         return apply(application, lr, windows)
+
+    @functools.cached_property
+    def _other_form(self) -> keras.Model:
+        """The network that goes around the globe where it does not in training, and conversely."""
+        circle = not trains_on_circle(self.state, self.options["sampling"])
+        network = build(self.state, self.options, circle=circle)
+        network.set_weights(self.network.get_weights())
+        return network
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder of config.json, state.nc and network.weights.h5.

@@ -37,13 +37,14 @@ from xr_dl4ds.grid.timeline import (
 )
 from xr_dl4ds.layout import Layout, beside_one_another, laid_out
 from xr_dl4ds.request import ROLE, Request, lr_fields, predictors, static_fields
+from xr_dl4ds.requirements import check_circle
 from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
 
-#: ``(LR channels, inputs without time, windows, seed of a realization) -> HR output``, all stacked,
-#: see `inference.apply`.
+#: ``(LR channels, inputs without time, windows, seed of a realization, whether columns go around)
+#: -> HR output``, all stacked, see `inference.apply`.
 Apply = Callable[
-    [xr.DataArray, Mapping[str, xr.DataArray], Windows | None, int | None], xr.DataArray
+    [xr.DataArray, Mapping[str, xr.DataArray], Windows | None, int | None, bool], xr.DataArray
 ]
 
 
@@ -115,6 +116,8 @@ def _physical(
     source = as_dataset(request.lr, ROLE)
     fields = lr_fields(state, source, request)
     placement = place(state.pairing, fields.grid)
+    circle = placement.lr.x.periodic
+    check_circle(network, placement.lr, state.pairing.scale)
     if network.localized:
         _require_trained(state, placement, fields)
     varying = state.pairing.bring(fields, placement.lr)
@@ -129,7 +132,8 @@ def _physical(
     # in memory, once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     members = [
-        apply(channels, fixed, windows, seed) for seed in _seeds(request.realizations, request.seed)
+        apply(channels, fixed, windows, seed, circle)
+        for seed in _seeds(request.realizations, request.seed)
     ]
     stacked = members[0] if request.realizations is None else xr.concat(members, REALIZATION)
     out = state.scaler.inverse(state.features.unstack(stacked))

@@ -20,7 +20,7 @@ from xr_dl4ds.grid.fields import TIME, Fields, standardize
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.grid.regrid import positions, window
 from xr_dl4ds.grid.timeline import check_times, in_order, index_of, runs, usual_step
-from xr_dl4ds.requirements import check_patches, check_windows
+from xr_dl4ds.requirements import check_circle, check_patches, check_windows
 from xr_dl4ds.scaling import Scaler
 from xr_dl4ds.sources import (
     Inputs,
@@ -89,6 +89,8 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
     straight = sampling.interpolation if network.upsampling == "interpolation" else None
     lr, hr, pairing = pair_grids(inputs, hr, straight)
     check_patches(sampling, training, pairing)
+    if sampling.patch_size is None:
+        check_circle(network, pairing.lr, pairing.scale)
     static = static_fields(inputs, lr, hr, pairing)
     sources = [*([lr] if lr.varying else []), *predictor_fields(inputs)]
     targets = hr.varying

@@ -8,6 +8,7 @@ import numpy as np
 
 from xr_dl4ds.config import Network, Sampling, Supervised, choices
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.state import State
 
@@ -40,15 +41,15 @@ def check_patches(sampling: Sampling, training: Supervised, pairing: Pairing) ->
         )
 
 
-def check_periodic(network: Network, sampling: Sampling, pairing: Pairing) -> None:
+def check_circle(network: Network, grid: Grid, scale: int) -> None:
     """Raise a `GridError` for a U-Net whose levels do not line up where the longitudes begin.
 
     Each level takes two columns together: on whole fields that go once around the globe the last
-    ones of a level must end where the first ones begin. `network` is settled.
+    ones of a level must end where the first ones begin. `network` is settled, `grid` that of LR.
     """
-    if network.backbone != "unet" or sampling.patch_size is not None or not pairing.lr.x.periodic:
+    if network.backbone != "unet" or not grid.x.periodic:
         return
-    levels, columns = network.n_blocks, pairing.hr.x.size
+    levels, columns = network.n_blocks, grid.x.size * scale
     assert levels is not None
     if columns % 2**levels:
         most = (columns & -columns).bit_length() - 1  # as often as 2 divides them

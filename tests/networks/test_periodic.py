@@ -15,13 +15,12 @@ from tests.networks.reference import options
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS
 from xr_dl4ds.config.choices import SPATIAL_ONLY
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import Axis, refine
+from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.fields import Grid
-from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.layers import CropTo, realization, sampling, wrapping
 from xr_dl4ds.networks import Ports, divisor, generator, periodic
 from xr_dl4ds.networks.periodic import ALONE, OWN, WRAPPED
-from xr_dl4ds.requirements import check_periodic
+from xr_dl4ds.requirements import check_circle
 
 CELLS = [
     (name, upsampling, sequence)
@@ -484,12 +483,10 @@ def test_divisor_agrees_with_the_check_of_the_numbers(scale, levels, columns):
     step = 360 / columns
     y = Axis(name="lat", values=np.array([-45.0, 45.0]), kind="latitude")
     x = Axis(name="lon", values=step * np.arange(columns), kind="longitude")
-    lr, hr = Grid(y=y, x=x), Grid(y=y, x=x.replace(refine(x, scale)))
-    pairing = Pairing(scale=scale, method="nested", source=lr, lr=lr, hr=hr)
     network = options(backbone="unet", n_blocks=levels)
     fits = columns % divisor(generator(network, ports(scale=scale))) == 0
     with contextlib.nullcontext() if fits else pytest.raises(GridError, match="HR columns around"):
-        check_periodic(network, xd.Sampling(), pairing)
+        check_circle(network, Grid(y=y, x=x), scale)
 
 
 def test_divisor_follows_what_is_nested_and_parted(backbone):
