@@ -12,11 +12,14 @@ import xarray as xr
 from xr_dl4ds.features import Features
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.graticule import Graticule
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.scaling import STATISTICS, Scaler
 from xr_dl4ds.state import State
 
 _GRIDS = ("source", "lr", "hr")
+#: The arrays of a `Graticule`, and their dimensions.
+_PLACES = {"y": ("y",), "x": ("x",), "lat": ("y", "x"), "lon": ("y", "x")}
 
 
 def state_config(state: State) -> dict[str, Any]:
@@ -64,6 +67,10 @@ def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
         grid: Grid = getattr(state.pairing, role)
         for letter, axis in (("y", grid.y), ("x", grid.x)):
             out[f"{role}_{letter}"] = xr.Variable(f"{role}_{letter}", axis.values)
+        if grid.graticule is not None:
+            for part, dims in _PLACES.items():
+                named = [f"{role}_places_{dim}" for dim in dims]
+                out[f"{role}_places_{part}"] = xr.Variable(named, getattr(grid.graticule, part))
     for name, values in state.scaler.statistics.items():
         out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
     for name, values in state.static.items():
@@ -112,7 +119,16 @@ def _grid(config: Mapping[str, Any], data: xr.Dataset, name: str) -> Grid:
         letter: Axis(values=data[f"{name}_{letter}"].to_numpy(), **about)
         for letter, about in zip(("y", "x"), config["axes"], strict=True)
     }
-    return Grid(**axes, mapping_name=config["mapping_name"], mapping=config["mapping"])
+    places = {part: f"{name}_places_{part}" for part in _PLACES}
+    graticule = None
+    if places["lat"] in data:
+        graticule = Graticule(**{part: data[n].to_numpy() for part, n in places.items()})
+    return Grid(
+        **axes,
+        mapping_name=config["mapping_name"],
+        mapping=config["mapping"],
+        graticule=graticule,
+    )
 
 
 def history(data: xr.Dataset) -> xr.Dataset:

@@ -15,7 +15,9 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
+from xr_dl4ds.grid.graticule import Graticule, graticule_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +44,16 @@ class Grid:
         Name of the CF grid-mapping variable, None where the data carry none.
     mapping : mapping
         Attributes of that variable.
+    graticule : Graticule, optional
+        Latitude and longitude of the cells that the data were read with, where these are needed to
+        place the cells; any part or refinement of the grid shares them.
     """
 
     y: Axis
     x: Axis
     mapping_name: str | None = None
     mapping: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    graticule: Graticule | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -195,15 +201,23 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     return Fields(data=data, grid=grid, dims=dims)
 
 
-def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims) -> Grid:
-    """The grid of one variable."""
+def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, *, places: bool = True) -> Grid:
+    """The grid of one variable; `places` is whether to check where its cells lie.
+
+    Raises
+    ------
+    GridError
+        For axes that are none, and for a grid mapping that cannot be read.
+    """
     mapping_name, mapping = grid_mapping(ds, name)
-    return Grid(
-        y=_axis(ds[name], str(dims.y)),
-        x=_axis(ds[name], str(dims.x)),
-        mapping_name=mapping_name,
-        mapping=mapping,
+    y, x = str(dims.y), str(dims.x)
+    grid = Grid(
+        y=_axis(ds[name], y), x=_axis(ds[name], x), mapping_name=mapping_name, mapping=mapping
     )
+    if not places:
+        return grid
+    projection(grid)
+    return dataclasses.replace(grid, graticule=graticule_of(ds[name], (y, x), grid))
 
 
 def _no_other_dims(ds: xr.Dataset, found: dict[Hashable, Dims], role: str) -> None:
@@ -237,6 +251,8 @@ def _kind(coordinate: xr.DataArray) -> str:
     units = str(coordinate.attrs.get("units", "")).lower()
     name = str(coordinate.name).lower()
     bare = not standard_name and units in ("", "degrees", "degree")
+    if str(standard_name).startswith(("grid_", "projection_")):
+        return "planar"  # of a rotated pole too, in whatever degrees
     if standard_name == "latitude" or units in _DEGREES_NORTH:
         return "latitude"
     if standard_name == "longitude" or units in _DEGREES_EAST:

@@ -115,7 +115,8 @@ class Pairing:
             shift = turns_between(name, axis) if trained else 0.0
             values, order[dim] = in_layout_of(axis, hr_centres[dim] + shift, self.scale)
             axes[dim] = name.replace(values)
-        hr = dataclasses.replace(self.hr, y=axes[Y], x=axes[X])
+        places = self.hr.graticule if trained else given.graticule
+        hr = dataclasses.replace(self.hr, y=axes[Y], x=axes[X], graticule=places)
         return Placement(lr=given, hr=hr, order=order, trained=trained)
 
     def _stored(self, given: Grid) -> Placement:
