@@ -49,7 +49,8 @@ def crs_of(grid: Grid) -> tuple[str, dict[str, Any]] | None:
         return None
     attrs = {**crs.to_cf(), **_kept(grid.mapping)}
     if crs.is_projected and _metres_of(crs) != 1:  # pyproj gives its parameters in metres
-        for parameter in _parameters(crs):
+        conversion = _projected(crs).coordinate_operation
+        for parameter in conversion.params if conversion else ():
             name = parameter.name.lower().replace(" ", "_")
             if name in _OFFSETS:
                 value = parameter.value * parameter.unit_conversion_factor
@@ -181,6 +182,8 @@ def from_degrees(grid: Grid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarr
     Angles are turned by 360 degrees towards the middle of the x axis.
     """
     y, x = lat, lon
+    if grid.graticule is not None:
+        return grid.graticule.locate(lat, lon)
     crs = projection(grid) if is_planar(grid) else None
     if crs is not None:
         x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
@@ -246,9 +249,9 @@ def _metres_of_axes(grid: Grid, by_wkt: bool) -> float | None:
     if len(missing) == 1 and missing[0] is not None:  # one axis says nothing
         return missing[0]
     raise GridError(
-        f"Expected {grid.y.name} and {grid.x.name} in one unit of length such as 'm' or 'km', because"
-        f" {grid.mapping_name!r} is the CRS of a map, got {said[0]!r} and {said[1]!r}. Set the"
-        f" attribute units of both, and bring the values to it."
+        f"Expected {grid.y.name} and {grid.x.name} in one unit of length such as 'm' or 'km', as"
+        f" {grid.mapping_name!r} is the CRS of a map, got {said[0]!r} and {said[1]!r}. Bring them"
+        " to such a unit, and set their attribute units."
     )
 
 
@@ -262,15 +265,14 @@ def _require_degrees(grid: Grid) -> None:
         )
 
 
-def _parameters(crs: pyproj.CRS) -> list[Any]:
-    inner = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
-    return inner.coordinate_operation.params if inner.coordinate_operation else []
+def _projected(crs: pyproj.CRS) -> pyproj.CRS:
+    """The CRS itself, where it comes with a shift of its datum."""
+    return crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
 
 
 def _metres_of(crs: pyproj.CRS) -> float:
     """Metres in the unit of a projected CRS."""
-    inner = crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
-    return float(inner.axis_info[0].unit_conversion_factor)
+    return float(_projected(crs).axis_info[0].unit_conversion_factor)
 
 
 def _unit_name(metres: float) -> str:

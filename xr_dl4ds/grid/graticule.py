@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 #: Largest distance, in cells, between the places by the CRS and those of the file.
 AGREEMENT = 0.1
 
+#: Steps towards a place, and the part of a cell at which to stop.
+_ITERATIONS, _PRECISION = 20, 1e-7
+
 _NAMES = {
     "latitude": {"lat", "latitude", "nav_lat", "xlat", "lats", "tlat", "gphit", "geolat"},
     "longitude": {"lon", "longitude", "nav_lon", "xlong", "lons", "tlon", "tlong", "glamt"},
@@ -59,6 +62,42 @@ class Graticule:
         south = vectors[:, rows] * (1 - below[:, None]) + vectors[:, rows + 1] * below[:, None]
         lat, lon = degrees_of(south[..., columns] * (1 - left) + south[..., columns + 1] * left)
         return lat, lon % 360 if (self.lon > 180).any() else lon
+
+    def locate(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates along y and x of places of any shape: what `at` takes there.
+
+        By Gauss and Newton in unit vectors, from the nearest of some thousand cells; infinite for
+        places more than two cells away from the outer centres.
+        """
+        vectors, wanted = directions(self.lat, self.lon), directions(lat, lon).reshape(3, -1)
+        at = self._first_guess(vectors, wanted)
+        limits = np.array([[self.y.size], [self.x.size]]) + 1.0
+        for _ in range(_ITERATIONS):
+            place, by_row, by_column = _bilinear(vectors, at)
+            slope = np.stack([by_row, by_column])
+            normal = np.einsum("ick,jck->kij", slope, slope)
+            towards = np.einsum("ick,ck->ki", slope, wanted - place)
+            step = np.linalg.solve(normal, towards[..., None])[..., 0].T
+            at = np.clip(at + step, -2.0, limits)
+            if np.abs(step).max(initial=0) < _PRECISION:
+                break
+        far = ((at <= -2) | (at >= limits)).any(axis=0) | (
+            degrees_between(_unit(_bilinear(vectors, at)[0]), wanted) > self.cell
+        )
+        found = (_continued(c, i) for c, i in zip((self.y, self.x), at, strict=True))
+        y, x = (np.where(far, np.inf, c).reshape(np.shape(lat)) for c in found)
+        return y, x
+
+    def _first_guess(self, vectors: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Row and column ``(2, place)`` of the nearest of a thinned set of cells."""
+        rows, columns = (
+            np.unique(np.linspace(0, n - 1, min(n, 40)).astype(int)) for n in self.lat.shape
+        )
+        some = vectors[:, rows][..., columns].reshape(3, -1)
+        parts = [wanted[:, i : i + 20000] for i in range(0, wanted.shape[1], 20000)]
+        nearest = np.concatenate([(some.T @ part).argmax(axis=0) for part in parts] or [[]])
+        row, column = np.divmod(nearest.astype(int), columns.size)
+        return np.stack([rows[row], columns[column]]).astype("f8")
 
     @property
     def cell(self) -> float:
@@ -163,3 +202,28 @@ def _neighbours(centres: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.nda
     at = np.asarray(at, "f8")
     before = np.clip(np.searchsorted(centres, at, side="right") - 1, 0, centres.size - 2)
     return before, (at - centres[before]) / (centres[before + 1] - centres[before])
+
+
+def _bilinear(vectors: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values ``(3, place)`` at rows and columns ``(2, place)``, and their slopes along both."""
+    (row, column), (down, right) = _whole_and_share(at, vectors.shape[1:])
+    corner = [[vectors[:, row + i, column + j] for j in (0, 1)] for i in (0, 1)]
+    above, below = (a * (1 - right) + b * right for a, b in corner)
+    left, rest = (corner[0][j] * (1 - down) + corner[1][j] * down for j in (0, 1))
+    return above * (1 - down) + below * down, below - above, rest - left
+
+
+def _whole_and_share(at: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    last = np.array(shape)[:, None] - 2
+    whole = np.clip(np.floor(at), 0, last).astype(int)
+    return whole, at - whole
+
+
+def _continued(centres: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Coordinates at positions in cells, linear beyond the outer centres too."""
+    before = np.clip(np.floor(at), 0, centres.size - 2).astype(int)
+    return centres[before] + (at - before) * (centres[before + 1] - centres[before])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=0)
