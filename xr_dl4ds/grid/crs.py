@@ -53,7 +53,7 @@ def crs_of(grid: Grid) -> tuple[str, dict[str, Any]] | None:
         for parameter in conversion.params if conversion else ():
             name = parameter.name.lower().replace(" ", "_")
             if name in _OFFSETS:
-                value = parameter.value * parameter.unit_conversion_factor
+                value = float(parameter.value) * parameter.unit_conversion_factor
                 attrs[name] = value / _metres_of(crs)
     name = grid.mapping_name if grid.mapping_name and grid.mapping else "crs"
     return name, {**attrs, "spatial_ref": attrs.get("crs_wkt", crs.to_wkt())}

@@ -64,20 +64,16 @@ class Graticule:
         return lat, lon % 360 if (self.lon > 180).any() else lon
 
     def locate(self, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates along y and x of places of any shape: what `at` takes there.
+        """Coordinates along y and x of places of any shape: the way back from `at`.
 
-        By Gauss and Newton in unit vectors, from the nearest of some thousand cells; infinite for
+        By the method of Gauss and Newton, from the nearest of some thousand cells; infinite for
         places more than two cells away from the outer centres.
         """
         vectors, wanted = directions(self.lat, self.lon), directions(lat, lon).reshape(3, -1)
         at = self._first_guess(vectors, wanted)
         limits = np.array([[self.y.size], [self.x.size]]) + 1.0
         for _ in range(_ITERATIONS):
-            place, by_row, by_column = _bilinear(vectors, at)
-            slope = np.stack([by_row, by_column])
-            normal = np.einsum("ick,jck->kij", slope, slope)
-            towards = np.einsum("ick,ck->ki", slope, wanted - place)
-            step = np.linalg.solve(normal, towards[..., None])[..., 0].T
+            step = _newton(*_bilinear(vectors, at), wanted)
             at = np.clip(at + step, -2.0, limits)
             if np.abs(step).max(initial=0) < _PRECISION:
                 break
@@ -211,6 +207,22 @@ def _bilinear(vectors: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarr
     above, below = (a * (1 - right) + b * right for a, b in corner)
     left, rest = (corner[0][j] * (1 - down) + corner[1][j] * down for j in (0, 1))
     return above * (1 - down) + below * down, below - above, rest - left
+
+
+def _newton(
+    place: np.ndarray, by_row: np.ndarray, by_column: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+    """Rows and columns ``(2, place)`` to go from `place` to the direction `wanted`.
+
+    Only what is across that direction counts, because a chord runs below the sphere.
+    """
+    across, a, b = (v - (v * wanted).sum(axis=0) * wanted for v in (-place, by_row, by_column))
+    aa, ab, bb = (a * a).sum(axis=0), (a * b).sum(axis=0), (b * b).sum(axis=0)
+    to = (a * across).sum(axis=0), (b * across).sum(axis=0)
+    area = aa * bb - ab**2
+    usable = area > 1e-9 * aa * bb  # not where neighbours share their place
+    step = np.stack([bb * to[0] - ab * to[1], aa * to[1] - ab * to[0]])
+    return np.where(usable, step, 0) / np.where(usable, area, 1)
 
 
 def _whole_and_share(at: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
