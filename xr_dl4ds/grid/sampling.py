@@ -51,10 +51,10 @@ def positions_of(
     source: Grid, y: np.ndarray, x: np.ndarray, reach: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, columns and whether there is a cell, of coordinates of any shape."""
-    inside = np.isfinite(y) & np.isfinite(x)
+    inside = known = np.isfinite(y) & np.isfinite(x)
     out = []
     for axis, at in ((source.y, y), (source.x, x)):
-        at = positions(axis, np.where(inside, at, axis.canonical[0]))
+        at = positions(axis, np.where(known, at, axis.canonical[0]))
         low, high = _limits(axis, reach)
         inside = inside & (at >= low) & (at <= high)
         out.append(at)
@@ -118,7 +118,7 @@ class Taps:
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """Arrays ``(..., y, x)`` on the target, NaN as in `xr_dl4ds.grid.weights.apply`."""
-        flat = block.reshape(*block.shape[:-2], -1)
+        flat = block.reshape(*block.shape[:-2], block.shape[-2] * block.shape[-1])
         missing = ~np.isfinite(flat)
         masked = missing.any()
         filled = np.where(missing, 0, flat) if masked else flat
@@ -207,7 +207,8 @@ class Shares:
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
         """Means of the valid cells, ``(..., y, x)`` on the target; NaN where there are none."""
-        flat = block.reshape(-1, block.shape[-2] * block.shape[-1])
+        leading = block.shape[:-2]
+        flat = block.reshape(int(np.prod(leading)), block.shape[-2] * block.shape[-1])
         size = self.shape[0] * self.shape[1]
         out = np.empty((len(flat), size), block.dtype)
         for step, field in enumerate(flat):
@@ -217,4 +218,4 @@ class Shares:
             total = np.bincount(self.cells, weights, size)
             with np.errstate(invalid="ignore"):
                 out[step] = np.bincount(self.cells, weights * values, size) / total
-        return out.reshape(*block.shape[:-2], *self.shape)
+        return out.reshape(*leading, *self.shape)
