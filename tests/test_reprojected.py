@@ -231,7 +231,7 @@ def test_the_layout_of_lr_does_not_turn_hr():
         xr.testing.assert_equal(actual, expected)
     turned = lr[["t2m"]].transpose("lon", "time", "lat").downscale.predict(model)
     assert turned.t2m.dims == ("x", "time", "y")
-    xr.testing.assert_equal(turned.transpose(*expected.t2m.dims).t2m, expected.t2m)
+    xr.testing.assert_equal(turned.t2m.transpose(*expected.t2m.dims), expected.t2m)
 
 
 def test_lazy_in_lazy_out():

@@ -89,9 +89,10 @@ class Graticule:
         rows, columns = (
             np.unique(np.linspace(0, n - 1, min(n, 40)).astype(int)) for n in self.lat.shape
         )
-        some = vectors[:, rows][..., columns].reshape(3, -1)
-        parts = [wanted[:, i : i + 20000] for i in range(0, wanted.shape[1], 20000)]
-        nearest = np.concatenate([(some.T @ part).argmax(axis=0) for part in parts] or [[]])
+        some = vectors[:, rows][..., columns].reshape(3, -1).astype("f4")
+        close = wanted.astype("f4")
+        parts = [close[:, i : i + 20000] for i in range(0, close.shape[1], 20000)]
+        nearest = np.concatenate([(part.T @ some).argmax(axis=1) for part in parts] or [[]])
         row, column = np.divmod(nearest.astype(int), columns.size)
         return np.stack([rows[row], columns[column]]).astype("f8")
 
