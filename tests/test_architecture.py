@@ -130,7 +130,7 @@ def test_public_names_are_documented(module):
 
 
 #: What `Axis` calls its centres, an array already; everywhere else `.values` would load data.
-AXES = {"axis", "a", "b", "y", "x"}
+AXES = {"axis", "a", "b", "y", "x", "fine"}
 
 
 def is_axis(node):

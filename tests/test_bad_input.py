@@ -154,9 +154,9 @@ ALONE = {
         lambda hr: (hr.assign(t2m=hr.t2m.astype(str)), {"scale": 2}),
         "'t2m' of the HR data to hold numbers, got dtype",
     ),
-    "level": (
-        lambda hr: (hr.expand_dims(level=[500, 850]), {"scale": 2}),
-        r"got the extra \['level'\]. Select one with .isel\(level=0\)",
+    "unknown dimension": (
+        lambda hr: (hr.expand_dims(band=[500, 850]), {"scale": 2}),
+        r"got 'band' too .*extra_dims=\{'band': 'channels'\}.*select one with .isel\(band=0\)",
     ),
     "predictors without time": (
         lambda hr: (hr[["t2m"]], {"scale": 2, "predictors": hr[["orog"]]}),

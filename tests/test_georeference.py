@@ -5,10 +5,8 @@ import xarray as xr
 
 from tests.cf import NOTE, TINY, cf_problems, like_a_file, written_problems
 from tests.conftest import analytic
-from tests.grid import lat, lon, plane
-from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.georeference import crs_of, geographic, georeference
-from xr_dl4ds.grid import Axis, Dims, Grid, standardize
+from xr_dl4ds.georeference import georeference
+from xr_dl4ds.grid import Dims, Grid, standardize
 
 
 def at_longitude(ds, west):
@@ -222,20 +220,6 @@ def test_rioxarray_finds_the_crs_and_writes_a_raster(model, lr, tmp_path):
         np.testing.assert_array_equal(raster.read(1), prediction.t2m.isel(time=3))
 
 
-def test_crs_of_each_kind_of_grid():
-    y, x = np.arange(2.0), np.arange(3.0)
-    planar = Grid(y=Axis(name="y", values=y), x=Axis(name="x", values=x))
-    assert crs_of(planar) is None
-    earth = Grid(
-        y=Axis(name="lat", values=y, kind="latitude"),
-        x=Axis(name="lon", values=x, kind="longitude"),
-    )
-    name, attrs = crs_of(earth)
-    assert name == "crs"
-    assert pyproj.CRS.from_cf(attrs).to_epsg() == 4326
-    assert pyproj.CRS(attrs["spatial_ref"]).to_epsg() == 4326
-
-
 def test_planar_grid_without_a_crs_claims_none():
     hr = analytic(time=2).drop_vars("orog").rename(latitude="y", longitude="x")
     for name in "yx":
@@ -244,34 +228,3 @@ def test_planar_grid_without_a_crs_claims_none():
     actual = georeference(hr, grid, {"t2m": hr.t2m.attrs}, hr, NOTE)
     assert "grid_mapping" not in actual.t2m.attrs
     assert set(actual.coords) == {"time", "y", "x", "y_bnds", "x_bnds"}
-
-
-def test_geographic_is_in_the_layout_of_the_grid():
-    grid = Grid(y=lat(54, 52, 50), x=lon(358, 0))
-    actual = geographic(grid)
-    np.testing.assert_array_equal(actual[0], [[54, 54], [52, 52], [50, 50]])
-    np.testing.assert_array_equal(actual[1], [[358, 0]] * 3)
-    assert [a.dtype for a in actual] == [np.float64] * 2  # of whole degrees too
-
-
-@pytest.mark.parametrize("step", [-1, 1])
-def test_geographic_of_a_projected_grid(step):
-    # the polar stereographic grid EPSG:3413 has 45 W downwards and 135 E upwards of the pole, and
-    # 135 W to the left; its true scale is at 70 N, which is 2 187 km from the pole
-    north = 2_187_000.0 * np.array([-1, 1])[::step]
-    grid = Grid(
-        y=Axis(name="y", values=north),
-        x=Axis(name="x", values=np.array([-2_187_000.0, 0])),
-        mapping_name="polar",
-        mapping=pyproj.CRS.from_epsg(3413).to_cf(),
-    )
-    latitude, longitude = geographic(grid)
-    np.testing.assert_allclose(latitude[:, 1], 70, atol=0.05)
-    assert (latitude[:, 0] < 65).all()
-    np.testing.assert_allclose(longitude % 360, [[270, 315], [180, 135]][::step], atol=1e-9)
-
-
-def test_geographic_of_a_plane_without_a_crs():
-    message = r"got planar axes without one: y 0.5 to 1.5 by 1, x .* Set it with \.rio\.write_crs"
-    with pytest.raises(GridError, match=message):
-        geographic(plane(2, 3))

@@ -18,8 +18,8 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError
-from xr_dl4ds.georeference import crs_of, geographic
 from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.crs import geographic, placed
 from xr_dl4ds.grid.fields import TIME, Grid, X, Y
 from xr_dl4ds.grid.timeline import calendar, span
 
@@ -284,11 +284,12 @@ def _require_dates(template: xr.DataArray, names: list[str]) -> None:
 def _require_places(setting: Setting, names: list[str]) -> None:
     if not names:
         return
-    if crs_of(setting.grid) is None:
+    if not placed(setting.grid):
         raise GridError(
             f"Expected a grid with latitudes and longitudes for {names}, got planar axes without a"
             f" CRS: {setting.grid.extent}. Set it with .rio.write_crs, such as"
-            " .rio.write_crs('EPSG:3035'), or leave these features out."
+            " .rio.write_crs('EPSG:3035'), assign two-dimensional lat and lon, or leave these"
+            " features out."
         )
     outside = int((~np.isfinite(setting.cells).all(axis=0)).sum())
     if outside:

@@ -6,18 +6,17 @@ After CF-1.8 and what GDAL needs of it: `standard_name` on x and y, the grid map
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 from collections.abc import Mapping
 from typing import Any
 
-import pyproj
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
+from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.discovery import auxiliary_names
 from xr_dl4ds.grid.fields import REALIZATION, Grid
 
@@ -36,58 +35,6 @@ def target_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
         and not k.startswith(("GRIB_", "_"))
         and not (k == "standard_name" and v == "unknown")
     }
-
-
-def crs_of(grid: Grid) -> tuple[str, dict[str, Any]] | None:
-    """Name and attributes of the grid-mapping variable; None for planar axes without a CRS.
-
-    Latitude and longitude without a grid mapping are taken as WGS 84, EPSG:4326.
-    """
-    if grid.mapping_name is not None and grid.mapping:
-        kept = {k: v for k, v in grid.mapping.items() if k != "GeoTransform"}
-        crs = pyproj.CRS.from_cf(kept)
-        name = grid.mapping_name
-    elif (grid.y.kind, grid.x.kind) == ("latitude", "longitude"):
-        crs, kept, name = pyproj.CRS.from_epsg(4326), {}, "crs"
-    else:
-        return None
-    attrs = {**crs.to_cf(), **kept}
-    return name, {**attrs, "spatial_ref": attrs.get("crs_wkt", crs.to_wkt())}
-
-
-def geographic(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude of the cell centres, in the layout of `grid`.
-
-    Parameters
-    ----------
-    grid : Grid
-        With latitudes and longitudes, or with a CRS.
-
-    Returns
-    -------
-    lat, lon : numpy.ndarray
-        Degrees, ``(y, x)``, float64: those of the grid itself where it has them, else WGS 84;
-        infinite where a planar cell lies off the Earth.
-
-    Raises
-    ------
-    GridError
-        When the axes are planar and there is no CRS.
-    """
-    x, y = np.meshgrid(grid.x.values, grid.y.values)
-    if (grid.y.kind, grid.x.kind) == ("latitude", "longitude"):
-        return y.astype("f8"), x.astype("f8")
-    crs = crs_of(grid)
-    if crs is None:
-        raise GridError(
-            f"Expected a grid with latitudes and longitudes or with a CRS, got planar axes without"
-            f" one: {grid.extent}. Set it with .rio.write_crs, such as .rio.write_crs('EPSG:3035')."
-        )
-    transformer = pyproj.Transformer.from_crs(
-        pyproj.CRS.from_cf(crs[1]), "EPSG:4326", always_xy=True
-    )
-    lon, lat = transformer.transform(x, y)
-    return lat, lon
 
 
 def georeference(
@@ -132,37 +79,18 @@ def georeference(
         members = np.arange(out.sizes[REALIZATION], dtype="i4")
         about = {"standard_name": "realization", "units": "1"}
         out = out.assign_coords({REALIZATION: (REALIZATION, members, about)})
+    out = _with_geographic(out, grid)
     beside = {f"{axis.name}_bnds" for axis in (grid.y, grid.x)} | auxiliary_names(out)
     if crs is not None:
-        out = _with_geographic(out, grid)
         out = out.assign_coords({crs[0]: xr.Variable((), np.int32(0), crs[1])})
         beside |= {crs[0]}
     out.attrs = _global_attrs(source.attrs, provenance)
     return with_encodings(out, beside)
 
 
-def named_axes(grid: Grid, crs: tuple[str, dict[str, Any]] | None) -> Grid:
-    """Axes with the names and units that CF and GDAL ask for, where the mapping knows them."""
-    if crs is None or grid.y.kind != "planar":
-        return grid
-    rotated = crs[1].get("grid_mapping_name") == "rotated_latitude_longitude"
-    if not rotated and not pyproj.CRS.from_cf(crs[1]).is_projected:
-        return grid
-    name = "grid_{}itude" if rotated else "projection_{}_coordinate"
-    letters = ("lat", "long") if rotated else ("y", "x")
-    missing = {"units": "degrees" if rotated else "m"}
-    y, x = (
-        dataclasses.replace(
-            axis, attrs={**missing, "standard_name": name.format(letter), **axis.attrs}
-        )
-        for axis, letter in zip((grid.y, grid.x), letters, strict=True)
-    )
-    return dataclasses.replace(grid, y=y, x=x)
-
-
 def _with_geographic(out: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Latitude and longitude ``(y, x)`` of the cells of projected and rotated grids."""
-    if grid.y.kind != "planar":
+    """Latitude and longitude ``(y, x)`` of the cells of grids with other axes."""
+    if not (is_planar(grid) and placed(grid)):
         return out
     lat, lon = geographic(grid)
     dims = (grid.y.name, grid.x.name)

@@ -13,8 +13,10 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.extra import CHANNELS
 from xr_dl4ds.grid.fields import TIME, Fields, select, standardize
+from xr_dl4ds.grid.nesting import require_overlap
 from xr_dl4ds.grid.placement import Placement
 from xr_dl4ds.grid.regrid import onto
+from xr_dl4ds.grid.reprojection import spacing_in
 from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, index_of
 from xr_dl4ds.sources import Data, auxiliary
@@ -119,11 +121,12 @@ def static_fields(
         if not picked:
             continue
         state.check_units(fields.pick(picked), "static=")
-        for axis, wanted in ((fields.grid.y, hr.y), (fields.grid.x, hr.x)):
-            if axis.spacing > 1.5 * wanted.spacing:
+        require_overlap(fields.grid, hr, "static=", "the HR cells")
+        for spacing, wanted in zip(spacing_in(fields.grid, hr), (hr.y, hr.x), strict=True):
+            if spacing > 1.5 * wanted.spacing:
                 raise GridError(
                     f"Expected static fields {picked} at the HR spacing {wanted.spacing:g} along"
-                    f" {wanted.name}, got {axis.spacing:g}. Pass HR fields as static=."
+                    f" {wanted.name}, got {spacing:g}. Pass HR fields as static=."
                 )
         found = found.merge(onto(fields.pick(picked), hr, "static="), join="override")
     missing = [n for n in names if n not in found]

@@ -13,11 +13,14 @@ from xr_dl4ds.features import Features
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.extra import Slice
 from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.graticule import Graticule
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.scaling import STATISTICS, Scaler
 from xr_dl4ds.state import State
 
 _GRIDS = ("source", "lr", "hr")
+#: The arrays of a `Graticule`, and their dimensions.
+_PLACES = {"y": ("y",), "x": ("x",), "lat": ("y", "x"), "lon": ("y", "x")}
 
 
 def state_config(state: State) -> dict[str, Any]:
@@ -74,6 +77,10 @@ def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
             out[dim] = xr.Variable(dim, axis.values)
             if axis.bounds is not None:
                 out[f"{dim}_bounds"] = xr.Variable((dim, "edge"), axis.bounds)
+        if grid.graticule is not None:
+            for part, dims in _PLACES.items():
+                named = [f"{role}_places_{dim}" for dim in dims]
+                out[f"{role}_places_{part}"] = xr.Variable(named, getattr(grid.graticule, part))
     for name, values in state.scaler.statistics.items():
         out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
     for name, values in state.static.items():
@@ -127,7 +134,16 @@ def _grid(config: Mapping[str, Any], data: xr.Dataset, name: str) -> Grid:
             bounds=None if bounds is None else bounds.to_numpy(),
             **about,
         )
-    return Grid(**axes, mapping_name=config["mapping_name"], mapping=config["mapping"])
+    places = {part: f"{name}_places_{part}" for part in _PLACES}
+    graticule = None
+    if places["lat"] in data:
+        graticule = Graticule(**{part: data[n].to_numpy() for part, n in places.items()})
+    return Grid(
+        **axes,
+        mapping_name=config["mapping_name"],
+        mapping=config["mapping"],
+        graticule=graticule,
+    )
 
 
 def history(data: xr.Dataset) -> xr.Dataset:

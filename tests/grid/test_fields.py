@@ -196,7 +196,8 @@ def test_grid_shape_extent_and_coords():
             GridError,
             "on the same dimensions.*Select those of one grid",
         ),
-        (lambda ds: ds.expand_dims(level=2), GridError, r"extra \['level'\].*\.isel\(level=0\)"),
+        (lambda ds: ds.expand_dims(band=2), GridError, r"'band' too.*'channels'.*\.isel\(band=0\)"),
+        (lambda ds: ds.expand_dims(member=2), GridError, r"got 2 along 'member'.*\.isel\(member=0"),
         (
             lambda ds: ds.drop_vars("latitude"),
             GridError,

@@ -123,14 +123,14 @@ def require_no_gap(axis: Axis) -> None:
     )
 
 
-def in_layout_of(axis: Axis, hr: Axis, scale: int) -> tuple[Axis, np.ndarray]:
+def in_layout_of(axis: Axis, fine: Axis, scale: int) -> tuple[Axis, np.ndarray]:
     """Lay refined cells out as the caller's axis is: direction, starting point, convention.
 
     Parameters
     ----------
     axis : Axis
         The caller's LR axis.
-    hr : Axis
+    fine : Axis
         HR cells in canonical order, `scale` for each LR cell.
     scale : int
         HR cells in an LR cell.
@@ -147,23 +147,23 @@ def in_layout_of(axis: Axis, hr: Axis, scale: int) -> tuple[Axis, np.ndarray]:
     shift = 360 * turns if axis.kind == "longitude" else np.zeros(axis.size)
     inside = np.arange(scale)[:: -1 if axis.falls else 1]
     order = (place[:, None] * scale + inside).ravel()
-    return hr.take(order, hr.values[order] + np.repeat(shift, scale)), order
+    return fine.take(order, fine.values[order] + np.repeat(shift, scale)), order
 
 
-def laid_like(axis: Axis, hr: Axis) -> tuple[Axis, np.ndarray]:
+def laid_like(axis: Axis, fine: Axis) -> tuple[Axis, np.ndarray]:
     """Lay cells that do not nest out as the caller's axis is; as `in_layout_of`."""
-    order = np.arange(hr.size)
-    if axis.periodic and hr.periodic:
-        away = (hr.canonical - axis.edges[0] + 0.01 * hr.spacing) % 360
+    order = np.arange(fine.size)
+    if axis.periodic and fine.periodic:
+        away = (fine.canonical - axis.edges[0] + 0.01 * fine.spacing) % 360
         order = np.roll(order, -int(away.argmin()))
     if axis.falls:
         order = order[::-1]
-    values = hr.values[order]
+    values = fine.values[order]
     if axis.kind == "longitude":  # each in the convention of the caller's nearest cell
         apart = (values[:, None] - axis.values + 180) % 360 - 180
         near = axis.values.astype("f8")[np.abs(apart).argmin(axis=1)]
         values = values + 360 * np.round((near - values) / 360)
-    return hr.take(order, values), order
+    return fine.take(order, values), order
 
 
 def cell_bounds(axis: Axis) -> np.ndarray:

@@ -48,7 +48,7 @@ def coarsen(
     check_scale(scale)
     require_usable(ds[list(found)], "the data to coarsen")
     first = next(iter(found))
-    grid = grid_of(ds, first, found[first])
+    grid = grid_of(ds, first, found[first], places=False)
     ds, grid = _in_one_run(ds, grid)
     whole = leftover_free(grid, scale, trim=trim)
     y, x = grid.y.name, grid.x.name

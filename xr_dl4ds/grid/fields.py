@@ -15,9 +15,11 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.cells import require_no_gap, with_bounds
+from xr_dl4ds.grid.coordinates import axis_of
+from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
 from xr_dl4ds.grid.extra import Slice, roles_of, sample_axis, spread
+from xr_dl4ds.grid.graticule import Graticule, graticule_of
 
 logger = logging.getLogger(__name__)
 
@@ -25,11 +27,11 @@ TIME, Y, X = "time", "y", "x"
 #: Members of an ensemble (CF's standard name), before the other dimensions.
 REALIZATION = "realization"
 
+#: Positions along y and x: a slice, or, across the break of a full circle, an array.
+Part = dict[str, slice | np.ndarray]
+
 #: Names of dimensions inside the package, which no variable may have.
 RESERVED = (TIME, Y, X, "channel", "statistic", REALIZATION)
-
-_DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
-_DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,12 +46,16 @@ class Grid:
         Name of the CF grid-mapping variable, None where the data carry none.
     mapping : mapping
         Attributes of that variable.
+    graticule : Graticule, optional
+        Latitude and longitude of the cells that the data were read with, where these are needed to
+        place the cells; any part or refinement of the grid shares them.
     """
 
     y: Axis
     x: Axis
     mapping_name: str | None = None
     mapping: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    graticule: Graticule | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -209,64 +215,26 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     return Fields(data=data, grid=grid, dims=dims, slices=slices)
 
 
-def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims) -> Grid:
-    """The grid of one variable."""
+def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, *, places: bool = True) -> Grid:
+    """The grid of one variable; `places` is whether to check where its cells lie.
+
+    Raises
+    ------
+    GridError
+        For axes that are none, and for a grid mapping that cannot be read.
+    """
     mapping_name, mapping = grid_mapping(ds, name)
-    return Grid(
-        y=_with_bounds(_axis(ds[name], str(dims.y)), ds),
-        x=_with_bounds(_axis(ds[name], str(dims.x)), ds),
+    y, x = str(dims.y), str(dims.x)
+    grid = Grid(
+        y=axis_of(ds, name, y),
+        x=axis_of(ds, name, x),
         mapping_name=mapping_name,
         mapping=mapping,
     )
-
-
-def _axis(variable: xr.DataArray, name: str) -> Axis:
-    if name not in variable.coords:
-        raise GridError(
-            f"Expected {variable.name!r} to have a coordinate along {name!r}, got none."
-            f" Assign the cell centres with .assign_coords({name}=...)."
-        )
-    coordinate = variable[name]
-    axis = Axis(
-        name=name,
-        values=coordinate.to_numpy(),
-        attrs={k: v for k, v in coordinate.attrs.items() if k != "bounds"},
-        kind=_kind(coordinate),
-    )
-    require_no_gap(axis)
-    return axis
-
-
-def _with_bounds(axis: Axis, ds: xr.Dataset) -> Axis:
-    """The axis with the cell edges of its file, where it has them."""
-    coordinate = ds[axis.name]
-    name = coordinate.attrs.get("bounds") or coordinate.encoding.get("bounds")
-    if name not in ds.variables or ds[name].dims[:-1] != (axis.name,) or ds[name].shape[-1] != 2:
-        return axis
-    return with_bounds(axis, in_memory(ds[name]))
-
-
-def in_memory(coordinate: xr.DataArray) -> np.ndarray:
-    """The numbers of a coordinate that says where cells are; read at once, also where chunked."""
-    if coordinate.chunks is None:
-        return coordinate.to_numpy()
-    return np.asarray(coordinate.data.compute(scheduler="synchronous"))
-
-
-def _kind(coordinate: xr.DataArray) -> str:
-    standard_name = coordinate.attrs.get("standard_name")
-    units = str(coordinate.attrs.get("units", "")).lower()
-    name = str(coordinate.name).lower()
-    bare = not standard_name and units in ("", "degrees", "degree")
-    if standard_name == "latitude" or units in _DEGREES_NORTH:
-        return "latitude"
-    if standard_name == "longitude" or units in _DEGREES_EAST:
-        return "longitude"
-    if bare and name in ("lat", "latitude", "nav_lat"):
-        return "latitude"
-    if bare and name in ("lon", "longitude", "nav_lon"):
-        return "longitude"
-    return "planar"
+    if not places:
+        return grid
+    projection(grid)
+    return dataclasses.replace(grid, graticule=graticule_of(ds[name], (y, x), grid))
 
 
 def require_usable(ds: xr.Dataset, role: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.grid import regrid
+from xr_dl4ds.grid import regrid, reprojection
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import Grid, X, Y, as_dataset, grid_of, gridded, require_usable
 from xr_dl4ds.grid.nesting import require_overlap
@@ -32,7 +32,8 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        With the spatial coordinates of `like`, everything else from `obj`.
+        With the spatial coordinates of `like`, everything else from `obj`. Reprojected where the
+        two have different CRSs: then NaN beyond the cells of `obj`.
 
     Raises
     ------
@@ -55,17 +56,21 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     order = {str(named.y): source.y.order, str(named.x): source.x.order}
     data = ds[list(found)].isel(order).reset_coords(drop=True).rename(inner)
     data = data.drop_vars([Y, X]).transpose(..., Y, X)
-    data = regrid.interpolate(data, source, target, method).drop_vars([Y, X])
+    same = reprojection.same_place(source, target)
+    bring = regrid.interpolate if same else reprojection.reproject
+    data = bring(data, source, target, method).drop_vars([Y, X])
     data = data.isel({Y: target.y.order.argsort(), X: target.x.order.argsort()})
     outer = {named.y: target.y.name, named.x: target.x.name}
     out = data.rename({Y: target.y.name, X: target.x.name}).drop_vars(list(data.coords))
-    mapping = target if target.mapping_name is not None else source
+    mapping = target if target.mapping_name is not None or not same else source
     for name in found:
         out[name] = out[name].transpose(*(outer.get(str(d), d) for d in ds[name].dims))
         out[name].attrs.pop("grid_mapping", None)
         if mapping.mapping_name is not None:
             out[name].attrs["grid_mapping"] = mapping.mapping_name
     kept = {c: v.variable for c, v in ds.coords.items() if not set(v.dims) & set(inner)}
+    if not same:
+        kept.pop(source.mapping_name, None)
     axes = {a.name: (a.name, a.values, dict(a.attrs)) for a in (target.y, target.x)}
     crs = {mapping.mapping_name: ((), 0, dict(mapping.mapping))} if mapping.mapping_name else {}
     return out.assign_coords({**kept, **axes, **crs}).assign_attrs(ds.attrs)

@@ -12,8 +12,9 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid import reprojection
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.fields import TIME, Grid, X, Y
+from xr_dl4ds.grid.fields import TIME, Grid, Part, X, Y
 
 #: Largest departure, in LR cells, of an LR centre from the mean of its HR centres: wide enough for
 #: float32 coordinates, far from the half cell of an offset grid.
@@ -33,8 +34,8 @@ class Nesting:
     """
 
     scale: int
-    lr: dict[str, slice]
-    hr: dict[str, slice]
+    lr: Part
+    hr: Part
 
 
 def ratio(lr: Grid, hr: Grid) -> tuple[float, float]:
@@ -43,14 +44,11 @@ def ratio(lr: Grid, hr: Grid) -> tuple[float, float]:
 
 
 def require_overlap(lr: Grid, hr: Grid, lr_role: str, hr_role: str) -> None:
-    """Raise a `GridError` unless both grids share some area, in the same kind of coordinates."""
+    """Raise a `GridError` unless both grids share some area, of the plane or of the Earth."""
+    if not reprojection.same_place(lr, hr):
+        reprojection.require_overlap(lr, hr, lr_role, hr_role)
+        return
     for a, b in ((lr.y, hr.y), (lr.x, hr.x)):
-        if a.kind != b.kind:
-            raise GridError(
-                f"Expected {lr_role} and {hr_role} to use the same kind of coordinates, got"
-                f" {a.name!r} ({a.kind}) and {b.name!r} ({b.kind}). Set standard_name and units on"
-                " both, or reproject one with .rio.reproject_match."
-            )
         if a.periodic or b.periodic:
             continue
         low, high = a.edges[[0, -1]] + turns_between(a, b)

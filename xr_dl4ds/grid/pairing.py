@@ -9,14 +9,19 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.axis import TOLERANCE, Axis
+from xr_dl4ds.grid import reprojection
 from xr_dl4ds.grid.coarsening import coarser, trim_fields
-from xr_dl4ds.grid.fields import Fields, Grid, X, Y
-from xr_dl4ds.grid.nesting import nest, ratio, require_overlap, turns_between
+from xr_dl4ds.grid.crs import label
+from xr_dl4ds.grid.cutting import covered, cut
+from xr_dl4ds.grid.fields import Fields, Grid, Part, X, Y
+from xr_dl4ds.grid.nesting import nest, ratio, require_overlap
 from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import Part, interpolate, window
+from xr_dl4ds.grid.regrid import interpolate, window
 
 logger = logging.getLogger(__name__)
+
+#: Before the method by which LR fields of another CRS are brought to the network.
+REPROJECTED = "reprojected-"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,8 @@ class Pairing:
         HR cells along one edge of an LR cell, as the network sees them; 1 when LR fields are
         interpolated to the HR grid before they reach it.
     method : {"nested", "bicubic", "bilinear", "nearest", "conservative"}
-        How LR fields are brought onto `lr`: cut, interpolated, or averaged.
+        How LR fields are brought onto `lr`: cut, interpolated, or averaged; with "reprojected-"
+        before it where they have another CRS.
     source : Grid
         The LR grid that was given.
     lr, hr : Grid
@@ -47,15 +53,26 @@ class Pairing:
         """All HR cells, by canonical dimension."""
         return {Y: slice(0, self.hr.y.size), X: slice(0, self.hr.x.size)}
 
+    @property
+    def reprojected(self) -> bool:
+        """Whether LR fields have another CRS than HR fields."""
+        return self.method.startswith(REPROJECTED)
+
     def bring(self, fields: Fields, target: Grid | None = None) -> xr.Dataset:
         """LR fields on the cells of `target`, those of samples by default, for the network."""
         target = self.lr if target is None else target
-        if self.method != "nested" and not fields.grid.same_cells(target):
-            fields = facing(fields, target)
-            return interpolate(fields.data, fields.grid, target, self.method)
-        inner = window(fields.grid, target)
-        assert inner is not None
-        return fields.data.isel(inner).assign_coords(target.coords)
+        inner = window(fields.grid, target) if self._as_sampled(fields.grid) else None
+        if inner is not None:
+            return fields.data.isel(inner).assign_coords(target.coords)
+        if self.reprojected:
+            method = self.method.removeprefix(REPROJECTED)
+            return reprojection.reproject(fields.data, fields.grid, target, method)
+        fields = facing(fields, target)
+        return interpolate(fields.data, fields.grid, target, self.method)
+
+    def _as_sampled(self, grid: Grid) -> bool:
+        """Whether fields on `grid` are cut, and neither interpolated nor averaged."""
+        return self.method == "nested" or grid.same_cells(self.lr)
 
 
 def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[Pairing, Fields]:
@@ -84,22 +101,23 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
         When the grids do not overlap, are swapped, or have the same spacing.
     """
     require_overlap(lr.grid, hr.grid, "the LR data", "the HR data")
+    if not reprojection.same_place(lr.grid, hr.grid):
+        return _across(lr, hr, straight=straight, trim=trim)
     lr = facing(lr, hr.grid)
     hr = hr if lr.grid.x.periodic else facing(hr, lr.grid)
     nesting = nest(lr.grid, hr.grid)
     if nesting is not None:
         if nesting.scale < 2:
             raise _not_finer(lr.grid, hr.grid)
-        cut = _cut(hr, {**nesting.hr})
-        common = _cut(lr, {**nesting.lr}).grid
+        common = cut(lr, nesting.lr).grid
         _say_cut(lr.grid, common, "LR")
-        _say_cut(hr.grid, cut.grid, "HR")
+        hr = _cut_hr(hr, nesting.hr)
         pairing = Pairing(
-            scale=nesting.scale, method="nested", source=lr.grid, lr=common, hr=cut.grid
+            scale=nesting.scale, method="nested", source=lr.grid, lr=common, hr=hr.grid
         )
-        return pairing, cut
+        return pairing, hr
     whole = hr.grid.shape
-    hr = _covered(hr, lr.grid)
+    hr = _cut_hr(hr, covered(hr.grid, lr.grid))
     if straight is not None:
         logger.warning("LR and HR cells do not nest: LR is interpolated to HR cells (%s)", straight)
         return Pairing(scale=1, method=straight, source=lr.grid, lr=hr.grid, hr=hr.grid), hr
@@ -118,6 +136,31 @@ def pair(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[P
     return pairing, hr
 
 
+def _across(lr: Fields, hr: Fields, *, straight: str | None, trim: bool) -> tuple[Pairing, Fields]:
+    """The same for LR fields of another CRS: HR cells inside them, nested by construction."""
+    source, whole = lr.grid, hr.grid.shape
+    hr = _cut_hr(hr, reprojection.covered_part(source, hr.grid))
+    apart = reprojection.spacing_in(source, hr.grid)
+    scale = round(float(np.sqrt(np.prod(apart) / (hr.grid.y.spacing * hr.grid.x.spacing))))
+    if scale < 2:
+        raise _not_finer(source, hr.grid)
+    scale, method = (scale, "bilinear") if straight is None else (1, straight)
+    coarse = hr.grid
+    if straight is None:
+        hr = trim_fields(hr, scale, trim=trim or hr.grid.shape != whole)
+        coarse = coarser(hr.grid, scale)
+    logger.warning(
+        "LR (%s) and HR (%s) have different CRSs: LR is reprojected (%s) to %d x %d HR cells",
+        label(source),
+        label(hr.grid),
+        method,
+        scale,
+        scale,
+    )
+    method = f"{REPROJECTED}{method}"
+    return Pairing(scale=scale, method=method, source=source, lr=coarse, hr=hr.grid), hr
+
+
 def _not_finer(lr: Grid, hr: Grid) -> GridError:
     return GridError(
         f"Expected the HR grid to be at least twice as fine as the LR grid, got LR {lr.extent} and"
@@ -125,45 +168,10 @@ def _not_finer(lr: Grid, hr: Grid) -> GridError:
     )
 
 
-def _cut(fields: Fields, inner: Part) -> Fields:
-    """A part of canonical fields, the layout kept."""
-    grid = cut_grid(fields.grid, inner)
-    data = fields.data.isel(inner).assign_coords(grid.coords)
-    return dataclasses.replace(fields, data=data, grid=grid)
-
-
-def cut_grid(grid: Grid, inner: Part) -> Grid:
-    """A part of a grid by canonical positions, the layout kept."""
-    return dataclasses.replace(grid, y=_cut_axis(grid.y, inner[Y]), x=_cut_axis(grid.x, inner[X]))
-
-
-def _cut_axis(axis: Axis, part: slice | np.ndarray) -> Axis:
-    cells = axis.order[part]
-    if cells.size == axis.size:  # a full circle goes on beginning where it does
-        return axis
-    return axis.take(cells[:: -1 if axis.falls else 1])
-
-
-def _covered(hr: Fields, lr: Grid) -> Fields:
-    """The HR cells whose centres lie inside the LR cells."""
-    inner: Part = {}
-    for dim, h, low in ((Y, hr.grid.y, lr.y), (X, hr.grid.x, lr.x)):
-        edges = low.edges + turns_between(low, h)
-        slack = TOLERANCE * h.spacing
-        inside = np.flatnonzero(
-            (h.canonical > edges[0] - slack) & (h.canonical < edges[-1] + slack)
-        )
-        if low.periodic:
-            inside = np.arange(h.size)
-        if inside.size < 2:
-            raise GridError(
-                f"Expected LR cells to cover at least two HR centres along {h.name}"
-                f" {h.extent}, got {low.extent}. The grids hardly overlap: select the same region."
-            )
-        inner[dim] = slice(int(inside[0]), int(inside[-1]) + 1)
-    cut = _cut(hr, inner)
-    _say_cut(hr.grid, cut.grid, "HR")
-    return cut
+def _cut_hr(hr: Fields, inner: Part) -> Fields:
+    part = cut(hr, inner)
+    _say_cut(hr.grid, part.grid, "HR")
+    return part
 
 
 def _say_cut(before: Grid, after: Grid, role: str) -> None:

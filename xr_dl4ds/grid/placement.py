@@ -9,10 +9,11 @@ import numpy as np
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
-from xr_dl4ds.grid.fields import Grid, X, Y
+from xr_dl4ds.grid.cutting import cut_grid
+from xr_dl4ds.grid.fields import Grid, Part, X, Y
 from xr_dl4ds.grid.nesting import ratio, turns_between
-from xr_dl4ds.grid.pairing import Pairing, cut_grid
-from xr_dl4ds.grid.regrid import Part, positions, window
+from xr_dl4ds.grid.pairing import Pairing
+from xr_dl4ds.grid.regrid import positions, window
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ def place(pairing: Pairing, given: Grid) -> Placement:
     """
     source = pairing.source
     as_trained = given.shape == source.shape and window(source, given) is not None
+    if pairing.reprojected:
+        return _reprojected(pairing, given, whole=as_trained)
     if pairing.method != "nested":
         return _regridded(pairing, given, whole=as_trained)
     grid = given
@@ -69,7 +72,8 @@ def place(pairing: Pairing, given: Grid) -> Placement:
         axes[dim], order[dim] = in_layout_of(now, fine, pairing.scale)
         if trained is not None and _same_layout(now, then):
             axes[dim], order[dim] = hr, np.argsort(hr.order)
-    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X])
+    places = given.graticule if trained is None else pairing.hr.graticule
+    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X], graticule=places)
     return Placement(lr=grid, hr=hr_grid, order=order, trained=trained)
 
 
@@ -89,6 +93,19 @@ def _regridded(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
             axes[dim], order[dim] = hr, np.argsort(hr.order)
     hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X])
     return Placement(lr=lr, hr=hr_grid, order=order, trained=part)
+
+
+def _reprojected(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
+    """For pairs in different CRSs: the training domain, in the layout of its HR cells."""
+    if not whole:
+        raise GridError(
+            f"Expected LR fields on the training grid ({pairing.source.extent}), because LR and HR"
+            f" have different CRSs, got {given.extent}. Predict there and select after, or"
+            " reproject them first with .downscale.interpolate."
+        )
+    hr = pairing.hr
+    order = {Y: np.argsort(hr.y.order), X: np.argsort(hr.x.order)}
+    return Placement(lr=pairing.lr, hr=hr, order=order, trained=positions(pairing.whole))
 
 
 def _axes(*grids: Grid) -> list[tuple]:

@@ -8,9 +8,10 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid import weights
+from xr_dl4ds.grid import reprojection, weights
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
-from xr_dl4ds.grid.fields import Fields, Grid, X, Y
+from xr_dl4ds.grid.crs import label
+from xr_dl4ds.grid.fields import Fields, Grid, Part, X, Y
 from xr_dl4ds.grid.nesting import ratio, require_overlap, turns_between
 from xr_dl4ds.grid.periodic import facing
 
@@ -72,13 +73,15 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     """Bring fields of any overlapping grid onto `target`: the one way for auxiliary data.
 
     The same cells are taken as they are; finer fields are averaged (conservative), coarser ones
-    interpolated (bilinear).
+    interpolated (bilinear), in another CRS too.
 
     Raises
     ------
     GridError
         When the fields do not cover the target.
     """
+    if not reprojection.same_place(fields.grid, target):
+        return _across(fields, target, role)
     if fields.grid.same_cells(target):
         return fields.data.assign_coords(target.coords)
     require_overlap(fields.grid, target, role, "the target grid")
@@ -94,6 +97,23 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     return interpolate(fields.data, source, target, method)
 
 
+def _across(fields: Fields, target: Grid, role: str) -> xr.Dataset:
+    """The same for fields in another CRS."""
+    source = fields.grid
+    reprojection.require_overlap(source, target, role, "the target grid")
+    apart = reprojection.spacing_in(source, target)
+    finer = apart[0] * apart[1] < target.y.spacing * target.x.spacing
+    method, reach = ("conservative", 0.5) if finer else ("bilinear", 1.01)
+    reprojection.require_cover(source, target, role, reach)
+    logger.info(
+        "%s are reprojected (%s) from %s to %s",
+        role,
+        method,
+        *(label(grid) for grid in (source, target)),
+    )
+    return reprojection.reproject(fields.data, source, target, method, reach)
+
+
 def require_cover(source: Grid, target: Grid, role: str) -> None:
     """Every target centre must lie within the source's cells."""
     for s, t in ((source.y, target.y), (source.x, target.x)):
@@ -107,10 +127,6 @@ def require_cover(source: Grid, target: Grid, role: str) -> None:
                 f"Expected {role} to cover {t.name} {t.extent}, got {s.name} {s.extent}."
                 " Provide fields for the whole domain, or select a smaller one."
             )
-
-
-#: Positions along y and x: a slice, or, across the break of a full circle, an array.
-Part = dict[str, slice | np.ndarray]
 
 
 def window(source: Grid, target: Grid) -> Part | None:

@@ -17,13 +17,14 @@ from xr_dl4ds.grid.axis import Axis, edges
 def nearest(source: Axis, target: Axis) -> np.ndarray:
     """1 for the source cell that holds the target centre, the outer cells reaching to infinity."""
     run = _run(source)
-    cell = np.searchsorted(edges(run)[1:-1], _centres(source, target), side="right")
+    at = _in_run(source, target.canonical)
+    cell = np.searchsorted(edges(run)[1:-1], at, side="right")
     return np.eye(source.size)[cell % source.size]
 
 
 def bilinear(source: Axis, target: Axis) -> np.ndarray:
     """Linear between source centres, constant beyond the outer ones."""
-    at = _fractional(source, target)
+    at = positions(source, target.canonical)
     size = _run(source).size
     low = np.clip(np.floor(at).astype(int), 0, size - 2)
     share = np.clip(at - low, 0, 1)[:, None]
@@ -36,7 +37,7 @@ def bicubic(source: Axis, target: Axis) -> np.ndarray:
 
     The free parameter is -0.75, as in OpenCV, PyTorch and so DL4DS (TensorFlow takes -0.5).
     """
-    at = _fractional(source, target)
+    at = positions(source, target.canonical)
     size = _run(source).size
     first = np.floor(at).astype(int) - 1
     rows = np.arange(target.size)
@@ -130,17 +131,20 @@ def _run(source: Axis) -> np.ndarray:
     return np.concatenate([centres - 360, centres, centres + 360])
 
 
-def _centres(source: Axis, target: Axis) -> np.ndarray:
-    """Target centres; longitudes by whole turns as near to the middle of the source as can be."""
+def _in_run(source: Axis, at: np.ndarray) -> np.ndarray:
+    """Coordinates; longitudes by whole turns as near to the middle of the source as can be."""
     if source.kind != "longitude":
-        return target.canonical
+        return at
     middle = (source.canonical[0] + source.canonical[-1]) / 2
-    return middle + (target.canonical - middle + 180) % 360 - 180
+    return middle + (at - middle + 180) % 360 - 180
 
 
-def _fractional(source: Axis, target: Axis) -> np.ndarray:
-    """Position of the target centres in source cells, linear within and beyond the outer ones."""
-    at, run = _centres(source, target), _run(source)
+def positions(source: Axis, at: np.ndarray) -> np.ndarray:
+    """Coordinates of any shape in source cells, linear between and beyond the centres.
+
+    Of a full circle they count from the cell one turn to the west of the first.
+    """
+    at, run = _in_run(source, at), _run(source)
     index = np.interp(at, run, np.arange(run.size, dtype="f8"))
     step = np.diff(run)[[0, -1]]
     index = np.where(at < run[0], (at - run[0]) / step[0], index)

@@ -1,0 +1,77 @@
+"""From coordinates, as files have them, to axes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cells import require_no_gap, with_bounds
+
+_DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
+_DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
+
+
+def axis_of(ds: xr.Dataset, variable: Hashable, name: str) -> Axis:
+    """The axis along dimension `name` of a variable, with the cell edges of the file.
+
+    Raises
+    ------
+    GridError
+        Without a coordinate, or with one that is no axis.
+    """
+    return _with_bounds(_axis(ds[variable], name), ds)
+
+
+def _axis(variable: xr.DataArray, name: str) -> Axis:
+    if name not in variable.coords:
+        raise GridError(
+            f"Expected {variable.name!r} to have a coordinate along {name!r}, got none."
+            f" Assign the cell centres with .assign_coords({name}=...)."
+        )
+    coordinate = variable[name]
+    axis = Axis(
+        name=name,
+        values=coordinate.to_numpy(),
+        attrs={k: v for k, v in coordinate.attrs.items() if k != "bounds"},
+        kind=_kind(coordinate),
+    )
+    require_no_gap(axis)
+    return axis
+
+
+def _with_bounds(axis: Axis, ds: xr.Dataset) -> Axis:
+    """The axis with the cell edges of its file, where it has them."""
+    coordinate = ds[axis.name]
+    name = coordinate.attrs.get("bounds") or coordinate.encoding.get("bounds")
+    if name not in ds.variables or ds[name].dims[:-1] != (axis.name,) or ds[name].shape[-1] != 2:
+        return axis
+    return with_bounds(axis, in_memory(ds[name]))
+
+
+def in_memory(coordinate: xr.DataArray) -> np.ndarray:
+    """The numbers of a coordinate that says where cells are; read at once, also where chunked."""
+    if coordinate.chunks is None:
+        return coordinate.to_numpy()
+    return np.asarray(coordinate.data.compute(scheduler="synchronous"))
+
+
+def _kind(coordinate: xr.DataArray) -> str:
+    standard_name = coordinate.attrs.get("standard_name")
+    units = str(coordinate.attrs.get("units", "")).lower()
+    name = str(coordinate.name).lower()
+    bare = not standard_name and units in ("", "degrees", "degree")
+    if str(standard_name).startswith(("grid_", "projection_")):
+        return "planar"  # of a rotated pole too, in whatever degrees
+    if standard_name == "latitude" or units in _DEGREES_NORTH:
+        return "latitude"
+    if standard_name == "longitude" or units in _DEGREES_EAST:
+        return "longitude"
+    if bare and name in ("lat", "latitude", "nav_lat"):
+        return "latitude"
+    if bare and name in ("lon", "longitude", "nav_lon"):
+        return "longitude"
+    return "planar"
