@@ -295,7 +295,7 @@ def test_model_of_a_newer_format(tmp_path, model):
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     config["format_version"] += 1
     (tmp_path / "m" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"format version 2, got 3.*Upgrade"):
+    with pytest.raises(ValueError, match=r"format version 3, got 4.*Upgrade"):
         xd.load(tmp_path / "m")
 
 
