@@ -66,7 +66,7 @@ def no_fit(monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("fit was called")
 
-    monkeypatch.setattr("xr_dl4ds.accessor.fit", refuse)
+    monkeypatch.setattr("xr_dl4ds.accessor.modelling.fit", refuse)
 
 
 @pytest.fixture

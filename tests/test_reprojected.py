@@ -185,9 +185,7 @@ def test_interpolation_goes_straight_to_hr_cells(caplog):
     out = lr[["t2m"]].downscale.predict(model)
     np.testing.assert_array_equal(out.x, hr.x)
     assert "LR is reprojected (bicubic) to 1 x 1 HR cells" in caplog.text
-    with pytest.raises(
-        GridError, match=r"training grid .* different CRSs.*Predict there"
-    ):
+    with pytest.raises(GridError, match=r"training grid .* different CRSs.*Predict there"):
         lr[["t2m"]].isel(lat=slice(2, 20)).downscale.predict(model)
 
 

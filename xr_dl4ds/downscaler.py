@@ -66,6 +66,7 @@ class Downscaler:
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
+        extra_dims: Mapping[str, str] | None = None,
     ) -> Data:
         """Downscale LR fields.
 
@@ -86,6 +87,9 @@ class Downscaler:
             Seed of the members: the first n are the same in an ensemble of any size.
         x_dim, y_dim, time_dim : str, optional
             Dimensions of `lr`, where they cannot be found by CF attributes or name.
+        extra_dims : mapping, optional
+            What further dimensions are, as in `fit`. Each member is predicted for itself; levels
+            come back along their dimension.
 
         Returns
         -------
@@ -117,7 +121,7 @@ class Downscaler:
         >>> dict(model.predict(hr[["t2m"]].downscale.coarsen(4)).sizes)["latitude"]
         16
         """
-        dims = Dims(x=x_dim, y=y_dim, time=time_dim)
+        dims = Dims(x=x_dim, y=y_dim, time=time_dim, extra=dict(extra_dims or {}))
         request = Request(
             lr=lr,
             static=static,

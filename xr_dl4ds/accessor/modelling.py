@@ -1,8 +1,8 @@
-"""The `.downscale` accessor: spelling only. Each method translates its arguments and calls."""
+"""The methods that make and use models."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
@@ -11,10 +11,7 @@ from xr_dl4ds import metrics, plotting
 from xr_dl4ds.config import Network, Sampling, Supervised
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting import fit
-from xr_dl4ds.grid.coarsening import coarsen
-from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.interpolation import interpolate
 from xr_dl4ds.signature import with_options_shown
 from xr_dl4ds.sources import Data, Inputs
 
@@ -22,92 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@xr.register_dataarray_accessor("downscale")
-@xr.register_dataset_accessor("downscale")
-class DownscaleAccessor:
-    """Downscaling of a Dataset or DataArray: ``import xr_dl4ds``, then ``ds.downscale``."""
+class Modelling:
+    """`fit`, `predict`, `evaluate` and `plot`."""
 
-    def __init__(self, obj: Data) -> None:
-        self._obj = obj
-
-    def coarsen(
-        self,
-        scale: int,
-        *,
-        trim: bool = False,
-        x_dim: str | None = None,
-        y_dim: str | None = None,
-    ) -> Data:
-        """Average blocks of `scale` x `scale` cells: LR fields on the same cells.
-
-        Parameters
-        ----------
-        scale : int
-            Cells along one edge of a block, >= 2.
-        trim : bool
-            Drop the last rows and columns that `scale` leaves over, instead of raising.
-        x_dim, y_dim : str, optional
-            Spatial dimensions, where they cannot be found by CF attributes or name.
-
-        Returns
-        -------
-        xarray.Dataset or xarray.DataArray
-            As given, lazy where it is. A block is the mean of its valid cells; a Dataset carries
-            CF bounds; ``area: mean`` is added to `cell_methods`.
-
-        Raises
-        ------
-        GridError
-            When `scale` does not divide the grid; the rows and columns left over are named.
-
-        Examples
-        --------
-        >>> import xr_dl4ds as xd
-        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
-        >>> dict(hr.downscale.coarsen(4).sizes)["latitude"]
-        4
-        """
-        return self._as_given(coarsen(self._obj, scale, trim=trim, dims=Dims(x=x_dim, y=y_dim)))
-
-    def interpolate(
-        self,
-        like: Data,
-        *,
-        method: str = "bilinear",
-        x_dim: str | None = None,
-        y_dim: str | None = None,
-    ) -> Data:
-        """Interpolate to the grid of `like`: the baseline that a model has to beat.
-
-        Parameters
-        ----------
-        like : xarray.Dataset or xarray.DataArray
-            Anything on the wanted grid; only its coordinates count.
-        method : {"bilinear", "bicubic", "nearest", "conservative"}
-            Bicubic is cubic convolution (Keys 1981) with the parameter -0.75.
-        x_dim, y_dim : str, optional
-            Spatial dimensions of these data.
-
-        Returns
-        -------
-        xarray.Dataset or xarray.DataArray
-            As given, on the coordinates of `like`, lazy where it is; without NaN at the borders.
-            Masked cells stay masked and do not spread.
-
-        Raises
-        ------
-        ValueError
-            For an unknown method, or grids that do not overlap.
-
-        Examples
-        --------
-        >>> import xr_dl4ds as xd
-        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
-        >>> base = hr.downscale.coarsen(4).downscale.interpolate(hr, method="bicubic")
-        >>> base.t2m.shape == hr.t2m.shape
-        True
-        """
-        return self._as_given(interpolate(self._obj, like, method, Dims(x=x_dim, y=y_dim)))
+    _obj: Data
 
     @with_options_shown
     def fit(
@@ -122,6 +37,7 @@ class DownscaleAccessor:
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
+        extra_dims: Mapping[str, str] | None = None,
         network: Network | None = None,
         sampling: Sampling | None = None,
         training: Supervised | None = None,
@@ -148,6 +64,10 @@ class DownscaleAccessor:
             Drop HR rows and columns that the scale leaves over, instead of raising.
         x_dim, y_dim, time_dim : str, optional
             Dimensions, where they cannot be found by CF attributes or name.
+        extra_dims : mapping, optional
+            What further dimensions are: "channels", each entry a variable of its own (``u`` at
+            500 is ``u_500``), or "samples", each entry a series of samples, such as
+            ``{"band": "channels"}``. Levels and members are known by CF attributes or name.
         network, sampling, training : Network, Sampling, Supervised, optional
             Options.
         **options
@@ -182,7 +102,7 @@ class DownscaleAccessor:
             predictors=predictors,
             validation=validation,
             trim=trim,
-            dims=Dims(x=x_dim, y=y_dim, time=time_dim),
+            dims=Dims(x=x_dim, y=y_dim, time=time_dim, extra=dict(extra_dims or {})),
         )
         given = {"network": network, "sampling": sampling, "training": training}
         return fit(inputs, given, options)
@@ -198,6 +118,7 @@ class DownscaleAccessor:
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
+        extra_dims: Mapping[str, str] | None = None,
     ) -> Data:
         """Downscale these LR data with a fitted model.
 
@@ -211,6 +132,8 @@ class DownscaleAccessor:
             Members of an ensemble, with Monte-Carlo dropout, and their seed.
         x_dim, y_dim, time_dim : str, optional
             Dimensions, where they cannot be found by CF attributes or name.
+        extra_dims : mapping, optional
+            What further dimensions are, as in `fit`.
 
         Returns
         -------
@@ -231,6 +154,7 @@ class DownscaleAccessor:
             x_dim=x_dim,
             y_dim=y_dim,
             time_dim=time_dim,
+            extra_dims=extra_dims,
         )
 
     def evaluate(
@@ -295,6 +219,3 @@ class DownscaleAccessor:
         """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
         return plotting.plot(self._obj, lr=lr, hr=hr, variable=variable, time=time, dims=dims)
-
-    def _as_given(self, out: xr.Dataset) -> Data:
-        return out if isinstance(self._obj, xr.Dataset) else one_variable(out, self._obj.name)
