@@ -5,7 +5,7 @@ south to north and columns from west to east, and how its file lays them out; fi
 of true latitude, longitude and time, so that any cell has one right value.
 """
 
-import pyproj  # noqa: F401, I001  must precede eccodes
+import pyproj  # noqa: I001  must precede eccodes
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -292,15 +292,23 @@ class Kind:
         return self.change(xr.Dataset(variables, coords, about))
 
     def transform(self) -> tuple[float, ...]:
-        """The affine transform of the HR cells as GDAL reads NetCDF, in its order: north up."""
+        """The affine transform of the HR cells as GDAL reads NetCDF, in its order: north up.
+
+        Its driver brings longitudes beyond 180 to the west, and unrolls a seam from the east.
+        """
         (y, x), (dy, dx) = self.textbook(), (np.diff(v).mean() for v in self.textbook())
-        west = float(self.convention(x[:1])[0])
-        lowest = min(self.convention(x)[[0, -1]]) if not self.planar else 0
-        west -= 360 if lowest > 180 else 0  # what GDAL's driver does to longitudes beyond 180
+        east = self.convention(x)[-1]
+        if not self.planar and self.convention(x)[0] > 180 and east > 180:
+            east -= 360
+        west = east - dx * (x.size - 0.5)
         unit = 1e-3 if self.km else 1.0
-        return tuple(
-            float(unit * v) for v in (dx, 0, west - dx / 2, 0, -dy, y[-1] + dy / 2)
-        )
+        return tuple(float(unit * v) for v in (dx, 0, west, 0, -dy, y[-1] + dy / 2))
+
+    @property
+    def seam(self) -> bool:
+        """Whether the file's longitudes jump by a turn, which CF does not allow."""
+        steps = np.diff(self.written()[1])
+        return not ((steps > 0).all() or (steps < 0).all())
 
 
 def centres(first_edge: float, step: float, size: int) -> np.ndarray:
@@ -484,9 +492,7 @@ KINDS: dict[str, Kind] = {
         scale=2,
         regular=False,
     ),
-    "centres on the poles": planet(
-        0.0, rows=np.linspace(-90, 90, 16), falls=(True, False), regular=False
-    ),
+    "centres on the poles": planet(0.0, rows=np.linspace(-90, 90, 16), falls=(True, False)),
     "float32 with jitter": region(dtype="f4", jitter=1e-5),
     "float32 descending": region(dtype="f4", falls=(True, False), west=-8.1),
     "rotated, mapping a variable": projected(**_ROTATED, change=mapped(ROTATED)),
@@ -528,12 +534,17 @@ KINDS: dict[str, Kind] = {
     "noleap": region(times=cftimes("noleap"), calendar="noleap"),
     "360_day": region(times=cftimes("360_day"), calendar="360_day"),
     "month starts": region(times=month_starts),
-    "samples": region(names=("sample", "latitude", "longitude"), times=None,
-                      dims={"time_dim": "sample"}),
-    "levels": region(change=stacked("level", np.array([1000.0, 850.0]), _LEVELS),
-                     missing="levels are no channels yet"),
-    "realizations": region(change=stacked("realization", np.arange(2, dtype="i4"), _MEMBERS),
-                           missing="members are no samples yet"),
+    "samples": region(
+        names=("sample", "latitude", "longitude"), times=None, dims={"time_dim": "sample"}
+    ),
+    "levels": region(
+        change=stacked("level", np.array([1000.0, 850.0]), _LEVELS),
+        missing="levels are no channels yet",
+    ),
+    "realizations": region(
+        change=stacked("realization", np.arange(2, dtype="i4"), _MEMBERS),
+        missing="members are no samples yet",
+    ),
     "sea masked": region(change=sea_masked),
     "packed int16": region(change=packed, falls=(True, False)),
     "two variables": region(targets=("t2m", "d2m"), falls=(True, False)),
