@@ -520,8 +520,10 @@ def written(folder):
 
 
 def for_gis(name):
-    """The prediction with rows and columns last, which GDAL's and rioxarray's readers ask for."""
-    return prediction_of(name).transpose(..., *KINDS[name].names[1:], "bnds")
+    """The prediction with rows and columns last, as GDAL and rioxarray want it; at one level."""
+    kind, prediction = KINDS[name], prediction_of(name)
+    others = {d: 0 for d in prediction.t2m.dims if d not in kind.names}
+    return prediction.isel(others).transpose(..., *kind.names[1:], "bnds")
 
 
 #: What the caller's own layout has against CF, which a prediction in that layout has too.
@@ -605,11 +607,11 @@ REGULAR = [p for p in FITTED if KINDS[p.values[0]].regular]
 def test_gdal_reads_the_file(name, folder):
     rasterio = pytest.importorskip("rasterio")
     kind, path = KINDS[name], folder / f"gis{list(KINDS).index(name)}.nc"
-    for_gis(name).to_netcdf(path, engine="netcdf4")
+    prediction = for_gis(name)
+    prediction.to_netcdf(path, engine="netcdf4")
     for variable in kind.targets:
         with rasterio.open(f"netcdf:{path}:{variable}") as raster:
-            expected = textbook(kind, prediction_of(name)[variable])
-            seen_by_gdal(kind, raster, expected.reshape(-1, *expected.shape[-2:]))
+            seen_by_gdal(kind, raster, textbook(kind, prediction[variable]))
             if kind.falls[1]:
                 continue  # columns of negative width, which `seen_by_gdal` has read
             np.testing.assert_allclose(

@@ -372,12 +372,13 @@ def dates(make: Callable) -> Callable:
     return lambda: make().to_numpy()
 
 
-def stacked(dim: str, values: np.ndarray, attrs: dict) -> Callable:
-    """A further dimension after time: each entry 3 K colder than the one before."""
+def stacked(dims: tuple[str, str], values: np.ndarray, attrs: dict) -> Callable:
+    """A further dimension beside time, in that order: each entry 3 K colder than the one before."""
+    (dim,) = set(dims) - {"time"}
 
     def change(ds: xr.Dataset) -> xr.Dataset:
         parts = [ds.t2m - np.float32(3 * i) for i in range(len(values))]
-        t2m = xr.concat(parts, dim).transpose("time", dim, ...).assign_attrs(ds.t2m.attrs)
+        t2m = xr.concat(parts, dim).transpose(*dims, ...).assign_attrs(ds.t2m.attrs)
         coordinate = xr.Variable(dim, values, attrs)
         return ds.assign(t2m=t2m).assign_coords({dim: coordinate})
 
@@ -538,11 +539,11 @@ KINDS: dict[str, Kind] = {
         names=("sample", "latitude", "longitude"), times=None, dims={"time_dim": "sample"}
     ),
     "levels": region(
-        change=stacked("level", np.array([1000.0, 850.0]), _LEVELS),
+        change=stacked(("time", "level"), np.array([1000.0, 850.0]), _LEVELS),
         missing="levels are no channels yet",
     ),
     "realizations": region(
-        change=stacked("realization", np.arange(2, dtype="i4"), _MEMBERS),
+        change=stacked(("realization", "time"), np.arange(2, dtype="i4"), _MEMBERS),
         missing="members are no samples yet",
     ),
     "sea masked": region(change=sea_masked),
