@@ -17,6 +17,8 @@ from tests.cf import cf_problems
 from tests.conftest import no_compute
 from tests.grids.zoo import KINDS, STEPS, WGS84, Kind
 
+pytestmark = pytest.mark.slow  # a model for each kind, once
+
 BACKINGS = ("numpy", "dask")
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "seed": 0, "verbose": False}
 
@@ -380,6 +382,29 @@ def test_prediction_has_the_coordinates_of_training(name):
             kind.calendar
         )
     assert set(prediction.data_vars) == set(kind.targets)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_prediction_says_what_its_axes_and_variables_are(name):
+    kind, hr, prediction = KINDS[name], hr_of(name), prediction_of(name)
+    for dim, letter in zip(kind.names[1:], "YX", strict=True):
+        about = prediction[dim].attrs
+        assert about["axis"] == letter
+        assert about["bounds"] in prediction.variables
+        if kind.crs is not None:
+            expected = kind.attrs["YX".index(letter)]
+            assert about["standard_name"] == expected["standard_name"]
+            assert about["units"] == expected["units"]
+    for variable in kind.targets:
+        about = prediction[variable].attrs
+        for key in ("standard_name", "long_name", "units"):
+            assert about[key] == hr[variable].attrs[key]
+        assert ("grid_mapping" in about) == (kind.crs is not None)
+        if kind.crs is not None:
+            assert prediction[about["grid_mapping"]].ndim == 0
+            assert "GeoTransform" not in prediction[about["grid_mapping"]].attrs
+    if kind.times is not None:
+        assert prediction[kind.names[0]].attrs["axis"] == "T"
 
 
 @pytest.mark.parametrize("name", marked(FITTED, **{"gaussian with bounds": GAUSS}))

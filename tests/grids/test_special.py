@@ -10,6 +10,8 @@ import xarray as xr
 from tests.grids.test_matrix import TINY, around, fields, hr_of, lr_of, model_of, prediction_of
 from tests.grids.zoo import KINDS, LAMBERT, to_180
 
+pytestmark = pytest.mark.slow  # models of their own
+
 SEAM = "convolutions do not go around the globe yet"
 LAYOUT = "a globe comes back in the layout of training"
 
