@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
 from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.discovery import auxiliary_names
 from xr_dl4ds.grid.fields import REALIZATION, Grid
+
+logger = logging.getLogger(__name__)
 
 #: Global attribute with the provenance as JSON; CF has no field for it.
 PROVENANCE = "xr_dl4ds_provenance"
@@ -75,10 +78,8 @@ def georeference(
         out[name].encoding = {"dtype": "float32", "zlib": True, "_FillValue": np.float32("nan")}
         if crs is not None:
             out[name].attrs["grid_mapping"] = crs[0]
-    if REALIZATION in out.dims:  # CF-1.8 names it so, and has no integers of 64 bits
-        members = np.arange(out.sizes[REALIZATION], dtype="i4")
-        about = {"standard_name": "realization", "units": "1"}
-        out = out.assign_coords({REALIZATION: (REALIZATION, members, about)})
+    out = _with_members(out)
+    _warn_of_layouts(grid)
     out = _with_geographic(out, grid)
     beside = {f"{axis.name}_bnds" for axis in (grid.y, grid.x)} | auxiliary_names(out)
     if crs is not None:
@@ -86,6 +87,40 @@ def georeference(
         beside |= {crs[0]}
     out.attrs = _global_attrs(source.attrs, provenance)
     return with_encodings(out, beside)
+
+
+def _with_members(out: xr.Dataset) -> xr.Dataset:
+    """CF's coordinate of an ensemble; labels of the caller's stay."""
+    if REALIZATION not in out.dims:
+        return out
+    about = {"standard_name": "realization", "units": "1"}
+    if REALIZATION in out.coords:
+        labels = out[REALIZATION]
+        return out.assign_coords({REALIZATION: labels.assign_attrs({**about, **labels.attrs})})
+    # CF-1.8 has no integers of 64 bits
+    members = np.arange(out.sizes[REALIZATION], dtype="i4")
+    return out.assign_coords({REALIZATION: (REALIZATION, members, about)})
+
+
+def _warn_of_layouts(grid: Grid) -> None:
+    """Say which layouts, all the caller's own, other tools cannot read rightly."""
+    name, steps = grid.x.name, np.diff(grid.x.values)
+    if grid.x.kind == "longitude" and (steps > 0).any() and (steps < 0).any():
+        logger.warning(
+            "the longitudes of the prediction step over the seam, as those of its input do: CF asks"
+            " for one run, and GeoTIFF needs it. Before writing, unroll them with"
+            " .assign_coords(%s=np.unwrap(sr.%s, period=360))",
+            *(name, name),
+        )
+    rows = np.diff(grid.y.canonical) / grid.y.spacing
+    poles = grid.y.kind == "latitude" and np.abs(grid.y.edges[[0, -1]]).max() >= 90
+    if poles and (np.abs(rows - 1) > 0.01).any() and (np.abs(rows - 1) < 1e-3).mean() > 0.5:
+        logger.warning(
+            "the rows of the prediction are unevenly spaced at the poles, where the input has half"
+            " cells: GDAL cannot place them. Leave the polar rows out for it, .isel(%s=slice(1,"
+            " -1)) before predicting",
+            grid.y.name,
+        )
 
 
 def _with_geographic(out: xr.Dataset, grid: Grid) -> xr.Dataset:

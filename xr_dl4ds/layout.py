@@ -69,6 +69,10 @@ def _like_the_callers(variable: xr.DataArray, source: xr.Dataset, layout: Layout
     own = [d for d in variable.dims if d not in (*order, REALIZATION)]
     variable = variable.isel({d: 0 for d in own if variable.sizes[d] == 1}, drop=True)
     further = [str(d) for d in own if d in variable.dims]
+    for dim in (d for d in variable.dims if d in variable.coords and d in source.coords):
+        known = variable[dim].to_numpy().tolist()  # labels of levels, in the caller's order
+        asked = [label for label in source[dim].to_numpy().tolist() if label in known]
+        variable = variable.isel({dim: [known.index(label) for label in asked]})
     inner = min(order.index(layout.hr.y.name), order.index(layout.hr.x.name))
     lead = [] if REALIZATION in order else [REALIZATION]
     whole = [*lead, *order[:inner], *further, *order[inner:]]

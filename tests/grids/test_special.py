@@ -8,16 +8,10 @@ import pytest
 import xarray as xr
 
 from tests.grids.test_matrix import TINY, around, fields, hr_of, lr_of, model_of, prediction_of
+from xr_dl4ds.exceptions import GridError
 from tests.grids.zoo import KINDS, LAMBERT, to_180
 
 pytestmark = pytest.mark.slow  # models of their own
-
-SEAM = "convolutions do not go around the globe yet"
-LAYOUT = "a globe comes back in the layout of training"
-
-
-def coming(reason):
-    return pytest.mark.xfail(strict=True, reason=reason)
 
 
 # --- globes ---------------------------------------------------------------------------------------
@@ -42,7 +36,6 @@ BEGINNINGS = {
 }
 
 
-@coming(LAYOUT)
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 @pytest.mark.parametrize("name", GLOBES)
 def test_a_globe_comes_back_in_the_layout_of_the_caller(name, beginning):
@@ -68,7 +61,6 @@ def test_a_globe_has_the_same_values_wherever_it_begins(name, beginning):
     np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
-@coming(SEAM)
 @pytest.mark.parametrize("upsampling", ["subpixel", "resize", "deconvolution", "interpolation"])
 def test_weather_turned_around_the_globe_gives_the_answer_turned(upsampling):
     # the values move, the longitudes do not; without static fields no column differs from another
@@ -93,7 +85,6 @@ def test_a_part_of_the_globe_lies_where_its_cells_lie(west):
         np.testing.assert_allclose(centres, part.longitude, atol=1e-9)
 
 
-@coming("nothing is said of rows of uneven height")
 def test_lr_centres_on_the_poles_are_warned_of(caplog):
     # half cells at the poles: their HR rows are half as high, which no affine transform can say
     model = fields("globe from 0").downscale.fit(scale=4, **TINY)
@@ -123,8 +114,14 @@ def places_alone(*, axes):
     return hr.drop_vars(["y", "x"]) if axes == "none" else hr
 
 
-@coming("latitudes and longitudes in two dimensions are not carried on without a CRS")
-@pytest.mark.parametrize("axes", ["metres", "numbers", "none"])
+def test_places_without_axes_are_to_be_numbered():
+    hr = places_alone(axes="none")
+    cure = r"\.assign_coords\(y=np\.arange\(16\), x=np\.arange\(24\)\)"
+    with pytest.raises(GridError, match=cure):
+        hr.downscale.fit(scale=4, **TINY)
+
+
+@pytest.mark.parametrize("axes", ["metres", "numbers"])
 def test_places_without_a_map_come_back_finer(axes):
     hr = places_alone(axes=axes)
     model = hr.downscale.fit(scale=4, **TINY)
@@ -154,7 +151,6 @@ def test_places_of_another_map_are_those_of_its_mapping():
 # --- time and other axes --------------------------------------------------------------------------
 
 
-@coming("only a dimension of dates, or named time, is found")
 def test_samples_are_found_without_being_named():
     hr, lr = hr_of("samples"), lr_of("samples")
     model = hr.downscale.fit(scale=4, **TINY)
@@ -162,7 +158,6 @@ def test_samples_are_found_without_being_named():
     xr.testing.assert_identical(prediction.t2m, prediction_of("samples").t2m)
 
 
-@coming("dates pair to the second")
 def test_months_pair_by_month():
     # all seven months, each with its own: the same weights as from pairs with one stamp
     hr, lr = hr_of("month starts"), lr_of("month starts")
@@ -175,7 +170,6 @@ def test_months_pair_by_month():
     np.testing.assert_array_equal(prediction.time, middle.time)
 
 
-@coming("levels are no channels yet")
 def test_levels_are_predicted_each_for_itself():
     hr, lr = hr_of("levels"), lr_of("levels")
     model = hr.downscale.fit(scale=4, **TINY)
@@ -192,7 +186,6 @@ def test_levels_are_predicted_each_for_itself():
     np.testing.assert_allclose(swapped.t2m[:, ::-1], prediction.t2m, atol=1e-4)
 
 
-@coming("members are no samples yet")
 def test_members_are_predicted_each_for_itself():
     hr, lr = hr_of("realizations"), lr_of("realizations")
     model = hr.downscale.fit(scale=4, **TINY)

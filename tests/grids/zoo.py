@@ -204,8 +204,6 @@ class Kind:
         Variables that vary in time.
     dims : dict
         What `fit` and `predict` have to be told: the names of dimensions that cannot be found.
-    missing : str, optional
-        The feature without which `fit` refuses this kind today.
     """
 
     rows: np.ndarray
@@ -228,7 +226,6 @@ class Kind:
     calendar: str = "standard"
     targets: tuple[str, ...] = ("t2m",)
     dims: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    missing: str | None = None
 
     @property
     def crs(self) -> pyproj.CRS | None:
@@ -336,11 +333,17 @@ def projected(plane: Plane, south: float, west: float, step: float, **kwargs: An
 # --- peculiarities --------------------------------------------------------------------------------
 
 
-def mapped(plane: Plane, *, where: str = "variable", link: str = "attrs", text: str = "crs"):
-    """Link a grid mapping: as a data variable or coordinate, by attribute or encoding."""
+def mapped(
+    plane: Plane, *, where: str = "variable", link: str = "attrs", text: str = "crs", metre=1.0
+):
+    """Link a grid mapping: as a data variable or coordinate, by attribute or encoding.
+
+    False easting and northing are in the unit of the axes (CF-1.8, appendix F).
+    """
+    mapping = {k: v * metre if k.startswith("false_") else v for k, v in plane.mapping.items()}
 
     def change(ds: xr.Dataset) -> xr.Dataset:
-        variable = xr.Variable((), np.int32(0), dict(plane.mapping))
+        variable = xr.Variable((), np.int32(0), mapping)
         add = ds.assign if where == "variable" else ds.assign_coords
         out = add(crs=variable)
         for name in ("t2m", "orog"):
@@ -513,7 +516,7 @@ KINDS: dict[str, Kind] = {
         **_LAMBERT,
         km=True,
         attrs=(metres("y", "km"), metres("x", "km")),
-        change=mapped(LAMBERT),
+        change=mapped(LAMBERT, metre=1e-3),
     ),
     "transverse mercator": projected(
         MERCATOR, 300000.0, 200000.0, 5000.0, falls=(True, False), change=mapped(MERCATOR)
@@ -540,11 +543,9 @@ KINDS: dict[str, Kind] = {
     ),
     "levels": region(
         change=stacked(("time", "level"), np.array([1000.0, 850.0]), _LEVELS),
-        missing="levels are no channels yet",
     ),
     "realizations": region(
         change=stacked(("realization", "time"), np.arange(2, dtype="i4"), _MEMBERS),
-        missing="members are no samples yet",
     ),
     "sea masked": region(change=sea_masked),
     "packed int16": region(change=packed, falls=(True, False)),

@@ -59,6 +59,8 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
         coordinate = out[name].variable.copy()
         attrs = {k: v for k, v in coordinate.attrs.items() if k not in _STALE}
         kept = {k: v for k, v in coordinate.encoding.items() if k in ("units", "calendar")}
+        if kept.get("calendar") == "gregorian":  # its former name
+            kept["calendar"] = "standard"
         if name in out.dims:
             attrs.update(standard_name="time", axis="T")
             out, attrs = _with_time_bounds(out, name, attrs, source, kept)
@@ -97,7 +99,7 @@ def with_encodings(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
     """
     for name in out.coords:
         encoding = out[name].encoding
-        if name not in out.dims and not holds_times(out[name]):
+        if not holds_times(out[name]):
             encoding["_FillValue"] = None
             if out[name].dtype.kind == "m":
                 encoding["dtype"] = "f8"

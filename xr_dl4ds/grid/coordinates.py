@@ -30,7 +30,7 @@ def _axis(variable: xr.DataArray, name: str) -> Axis:
     if name not in variable.coords:
         raise GridError(
             f"Expected {variable.name!r} to have a coordinate along {name!r}, got none."
-            f" Assign the cell centres with .assign_coords({name}=...)."
+            f" {_cure(variable, name)}"
         )
     coordinate = variable[name]
     axis = Axis(
@@ -57,6 +57,21 @@ def in_memory(coordinate: xr.DataArray) -> np.ndarray:
     if coordinate.chunks is None:
         return coordinate.to_numpy()
     return np.asarray(coordinate.data.compute(scheduler="synchronous"))
+
+
+def _cure(variable: xr.DataArray, name: str) -> str:
+    """What to do about a dimension without a coordinate."""
+    along = [str(c) for c in variable.coords if variable[c].dims == (name,)]
+    if along:
+        return f"Make {along[0]!r} the dimension with .swap_dims({name}={along[0]!r})."
+    wide = next((v for v in variable.coords.values() if v.ndim == 2 and name in v.dims), None)
+    if wide is None:
+        return f"Assign the cell centres with .assign_coords({name}=...)."
+    numbers = ", ".join(f"{d}=np.arange({variable.sizes[d]})" for d in wide.dims)
+    return (
+        "Assign the cell centres, or, where latitude and longitude are two-dimensional, number the"
+        f" cells with .assign_coords({numbers})."
+    )
 
 
 def _kind(coordinate: xr.DataArray) -> str:
