@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.grid.coordinates import in_memory
 from xr_dl4ds.grid.crs import is_planar, label, projection, to_degrees
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def graticule_of(variable: xr.DataArray, dims: tuple[str, str], grid: Grid) -> G
     if found is None:
         return None
     order = {dims[0]: grid.y.order, dims[1]: grid.x.order}
-    lat, lon = (variable[n].transpose(*dims).isel(order).to_numpy().astype("f8") for n in found)
+    lat, lon = (in_memory(variable[n].transpose(*dims).isel(order)).astype("f8") for n in found)
     if not (np.isfinite(lat).all() and np.isfinite(lon).all() and np.abs(lat).max() <= 90.001):
         logger.info("%s are not used: not every cell has its latitude and longitude", found)
         return None
