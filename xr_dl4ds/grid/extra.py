@@ -94,7 +94,7 @@ def recognized(
     return roles
 
 
-def sample_axis(roles: Mapping[str, str]) -> str | None:
+def sample_axis(roles: Mapping[str, str | None]) -> str | None:
     """The dimension that takes the place of time."""
     return next((d for d, role in roles.items() if role == AXIS), None)
 
