@@ -15,15 +15,20 @@ _DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "deg
 _DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
 
 
-def axis_of(ds: xr.Dataset, variable: Hashable, name: str) -> Axis:
+def axis_of(ds: xr.Dataset, variable: Hashable, name: str, *, gaps: bool = False) -> Axis:
     """The axis along dimension `name` of a variable, with the cell edges of the file.
+
+    `gaps` is whether rows or columns may be missing.
 
     Raises
     ------
     GridError
         Without a coordinate, or with one that is no axis.
     """
-    return _with_bounds(_axis(ds[variable], name), ds)
+    axis = _axis(ds[variable], name)
+    if not gaps:
+        require_no_gap(axis)
+    return _with_bounds(axis, ds)
 
 
 def _axis(variable: xr.DataArray, name: str) -> Axis:
@@ -33,14 +38,12 @@ def _axis(variable: xr.DataArray, name: str) -> Axis:
             f" {_cure(variable, name)}"
         )
     coordinate = variable[name]
-    axis = Axis(
+    return Axis(
         name=name,
         values=coordinate.to_numpy(),
         attrs={k: v for k, v in coordinate.attrs.items() if k != "bounds"},
         kind=_kind(coordinate),
     )
-    require_no_gap(axis)
-    return axis
 
 
 def _with_bounds(axis: Axis, ds: xr.Dataset) -> Axis:

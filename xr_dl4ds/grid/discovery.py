@@ -95,17 +95,17 @@ def find_dims(obj: xr.DataArray, given: Dims) -> Dims:
     TimeError
         When several dimensions hold times.
     """
-    y = _spatial(obj, "y", given.y, Y_NAMES)
-    x = _spatial(obj, "x", given.x, X_NAMES)
+    y, x = find_dim(obj, "y", given.y), find_dim(obj, "x", given.x)
     if x == y:
         raise GridError(
             f"Expected two spatial dimensions of {obj.name!r}, got {x!r} for both. Pass x_dim= and"
             f" y_dim=; the dimensions are {obj.dims}."
         )
-    return Dims(y=y, x=x, time=_time(obj, given.time, {x, y}))
+    return Dims(y=y, x=x, time=find_time(obj, given.time, {x, y}))
 
 
-def _spatial(obj: xr.DataArray, axis: str, given: str | None, names: frozenset[str]) -> str:
+def find_dim(obj: xr.DataArray, axis: str, given: str | None = None) -> str:
+    """The dimension along `axis`, "y" or "x", alone; see `find_dims`."""
     if given is not None:
         if given not in obj.dims:
             raise GridError(
@@ -113,7 +113,7 @@ def _spatial(obj: xr.DataArray, axis: str, given: str | None, names: frozenset[s
                 f" got the dimensions {obj.dims}."
             )
         return given
-    coordinate = {"y": "latitude", "x": "longitude"}[axis]
+    coordinate, names = {"y": ("latitude", Y_NAMES), "x": ("longitude", X_NAMES)}[axis]
     found = [d for d in obj.cf.axes.get(axis.upper(), []) if d in obj.dims]
     found = found or [d for d in obj.cf.coordinates.get(coordinate, []) if d in obj.dims]
     found = found or [d for d in obj.dims if str(d).lower() in names]
@@ -126,7 +126,8 @@ def _spatial(obj: xr.DataArray, axis: str, given: str | None, names: frozenset[s
     return str(found[0])
 
 
-def _time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | None:
+def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | None:
+    """The time dimension, which is none of the spatial ones; see `find_dims`."""
     if given is not None:
         return given if given in obj.dims else None
     rest = [str(d) for d in obj.dims if d not in spatial]
@@ -166,7 +167,7 @@ def grid_mapping(ds: xr.Dataset, name: Hashable) -> tuple[str | None, Mapping[st
     """
     variable = ds[name]
     text = variable.attrs.get("grid_mapping") or variable.encoding.get("grid_mapping")
-    if isinstance(text, str) and text:
+    if isinstance(text, str) and text.strip():
         mapping = text.split()[0].rstrip(":")
         if mapping in ds.variables:
             return mapping, dict(ds[mapping].attrs)

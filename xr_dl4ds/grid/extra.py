@@ -23,7 +23,7 @@ CHANNELS, SAMPLES = "channels", "samples"
 #: What the caller may say of a dimension.
 ROLES = (CHANNELS, SAMPLES)
 #: What else a dimension may be: of length 1, or the sample axis.
-_SINGLE, _AXIS = "single", "axis"
+SINGLE, AXIS = "single", "axis"
 
 _VERTICAL = {"level", "lev", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa"}
 _VERTICAL |= {"height", "altitude", "depth", "model_level", "hybrid", "sigma", "z"}
@@ -58,23 +58,9 @@ def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dic
     GridError
         For a dimension that neither its name nor `given` tells.
     """
-    extra = _extra(ds, found)
-    for dim, role in given.extra.items():
-        if role not in ROLES:
-            raise ValueError(f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}.")
-    roles = {d: given.extra.get(d) or _recognized(ds, d) for d in extra}
-    unknown = [d for d, role in roles.items() if role is None]
-    if not any(d.time for d in found.values()):
-        axis = unknown or [d for d in roles if roles[d] == SAMPLES and d not in given.extra]
-        if given.unknown == CHANNELS:
-            roles |= dict.fromkeys(unknown, CHANNELS)
-        elif len(axis) == 1:
-            roles[axis[0]] = _AXIS
-    for dim in extra:
-        if ds.sizes[dim] == 1 and roles[dim] != _AXIS and dim not in given.extra:
-            roles[dim] = _SINGLE
-    for dim in extra:
-        if roles[dim] is None:
+    roles = recognized(ds, found, given)
+    for dim, role in roles.items():
+        if role is None:
             name = next(n for n in found if dim in ds[n].dims)
             raise GridError(
                 f"Expected the dimensions of {name!r} to be time, y, x, levels or members, got"
@@ -86,9 +72,31 @@ def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dic
     return {d: str(r) for d, r in roles.items()}
 
 
-def sample_axis(roles: Mapping[str, str]) -> str | None:
+def recognized(
+    ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims
+) -> dict[str, str | None]:
+    """As `roles_of`, with None for what is not known."""
+    extra = _extra(ds, found)
+    for dim, role in given.extra.items():
+        if role not in ROLES:
+            raise ValueError(f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}.")
+    roles = {d: given.extra.get(d) or _recognized(ds, d) for d in extra}
+    unknown = [d for d, role in roles.items() if role is None]
+    if not any(d.time for d in found.values()):
+        axis = unknown or [d for d in roles if roles[d] == SAMPLES and d not in given.extra]
+        if given.unknown == CHANNELS:
+            roles |= dict.fromkeys(unknown, CHANNELS)
+        elif len(axis) == 1:
+            roles[axis[0]] = AXIS
+    for dim in extra:
+        if ds.sizes[dim] == 1 and roles[dim] != AXIS and dim not in given.extra:
+            roles[dim] = SINGLE
+    return roles
+
+
+def sample_axis(roles: Mapping[str, str | None]) -> str | None:
     """The dimension that takes the place of time."""
-    return next((d for d, role in roles.items() if role == _AXIS), None)
+    return next((d for d, role in roles.items() if role == AXIS), None)
 
 
 def spread(
@@ -114,7 +122,7 @@ def spread(
     slices : dict
         For those that had further dimensions, where they come from.
     """
-    if not any(kind != _AXIS for kind in roles.values()):
+    if not any(kind != AXIS for kind in roles.values()):
         return ds, {}
     for dim, kind in roles.items():
         if kind == SAMPLES:
@@ -125,7 +133,7 @@ def spread(
     out: dict[str, xr.DataArray] = {}
     slices: dict[str, Slice] = {}
     for name in found:
-        dims = [str(d) for d in ds[name].dims if roles.get(str(d)) in (CHANNELS, _SINGLE)]
+        dims = [str(d) for d in ds[name].dims if roles.get(str(d)) in (CHANNELS, SINGLE)]
         for positions in itertools.product(*(range(ds.sizes[d]) for d in dims)):
             at = dict(zip(dims, positions, strict=True))
             labels = {d: _label(ds, d, i) for d, i in at.items()}
@@ -175,6 +183,11 @@ def _joined(
     if dim not in attrs:  # a dimension without a coordinate
         return joined
     return joined.assign_coords({dim: (dim, list(entries), dict(attrs[dim]))})
+
+
+def entries(ds: xr.Dataset, dim: str) -> list[str]:
+    """The labels along a dimension as the names of its channels have them."""
+    return [_text(_label(ds, dim, i)) for i in range(ds.sizes[dim])]
 
 
 def sample_dims(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> list[str]:

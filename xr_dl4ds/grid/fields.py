@@ -154,7 +154,7 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
         When variables lie on different spatial or time dimensions.
     """
     passed_over = auxiliary_names(ds)
-    candidates = [n for n in ds.data_vars if n not in passed_over and ds[n].ndim >= 2]
+    candidates = candidates_of(ds)
     if not candidates:
         raise VariableError(
             f"Expected {role} to have a variable on a grid, got {list(ds.data_vars)} with the"
@@ -177,6 +177,12 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
             " others as static= or predictors=."
         )
     return found
+
+
+def candidates_of(ds: xr.Dataset) -> list[Hashable]:
+    """Variables that should lie on the grid: of two dimensions or more, and no bounds."""
+    passed_over = auxiliary_names(ds)
+    return [n for n in ds.data_vars if n not in passed_over and ds[n].ndim >= 2]
 
 
 def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Fields:

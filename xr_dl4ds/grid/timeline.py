@@ -42,24 +42,27 @@ def span(index: pd.Index) -> str:
 
 def check_times(fields: Fields, role: str) -> None:
     """Raise a `TimeError` for an empty axis, missing or duplicated times."""
-    if TIME not in fields.data.sizes:
-        return
-    if fields.data.sizes[TIME] == 0:
+    if TIME in fields.data.sizes:
+        check_index(index_of(fields.data), fields.data.sizes[TIME], fields.dims.time, role)
+
+
+def check_index(index: pd.Index | None, size: int, name: str | None, role: str) -> None:
+    """The same for the index, if any, of a time axis of `size` steps that the user calls `name`."""
+    if size == 0:
         raise TimeError(f"Expected {role} to have at least one time step, got none.")
-    index = index_of(fields.data)
     if index is None:
         return
     if index.hasnans:
         raise TimeError(
             f"Expected every time of {role} to be known, got {int(index.isna().sum())} missing"
-            f" (NaT). Drop them with .isel({fields.dims.time}=ds.{fields.dims.time}.notnull())."
+            f" (NaT). Drop them with .isel({name}=ds.{name}.notnull())."
         )
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
         shown = ", ".join(str(t) for t in twice[:3]) + (", ..." if len(twice) > 3 else "")
         raise TimeError(
             f"Expected every time of {role} once, got {len(twice)} duplicated: {shown}."
-            f" Keep one of each with .drop_duplicates({fields.dims.time!r})."
+            f" Keep one of each with .drop_duplicates({name!r})."
         )
 
 
@@ -141,7 +144,7 @@ def usual_step(fields: xr.Dataset, role: str) -> float:
     TimeError
         When there are no dates, so that neighbours in the file need not be neighbours in time.
     """
-    seconds = _steps(fields, role)
+    seconds = step_lengths(fields, role)
     return float(np.quantile(seconds, 0.25, method="lower")) if seconds.size else 0.0
 
 
@@ -162,14 +165,20 @@ def runs(fields: xr.Dataset, role: str, step: float) -> list[slice]:
     TimeError
         When there are no dates.
     """
-    seconds = _steps(fields, role)
+    seconds = step_lengths(fields, role)
     breaks = np.flatnonzero(seconds > GAP * step) + 1
     edges = [0, *(int(b) for b in breaks), fields.sizes[TIME]]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _steps(fields: xr.Dataset, role: str) -> np.ndarray:
-    """Seconds from each step to the next."""
+def step_lengths(fields: xr.Dataset, role: str) -> np.ndarray:
+    """Seconds from each step to the next.
+
+    Raises
+    ------
+    TimeError
+        When there are no dates.
+    """
     index = index_of(fields)
     if index is None or calendar(index) == "none":
         raise TimeError(

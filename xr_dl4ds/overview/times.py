@@ -1,0 +1,86 @@
+"""The time axis as an overview tells it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.grid.fields import TIME
+from xr_dl4ds.grid.stamps import frequency
+from xr_dl4ds.grid.timeline import calendar, check_index, runs, step_lengths, usual_step
+from xr_dl4ds.overview.findings import Findings
+
+_DAY = 86400
+#: Seconds of the units in which a step may be told, and the shortest that is told so.
+_UNITS = ((_DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
+#: Part of the usual step by which another may be off and still be that step, or several.
+_SLACK = 0.01
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Times:
+    """What is known of a time axis, see `xr_dl4ds.overview.Overview`."""
+
+    calendar: str | None = None
+    period: tuple[str, str] | None = None
+    frequency: str | None = None
+    n_times: int | None = None
+
+
+def times_of(ds: xr.Dataset, name: str | None, role: str, told: Findings) -> Times:
+    """The time axis `name`; what is wrong or good to know of it is added to `told`."""
+    if name is None or name not in ds.sizes:
+        return Times()
+    size = ds.sizes[name]
+    index = ds.indexes.get(name)
+    with told.step():
+        check_index(index, size, name, role)
+    if index is None:
+        told.notes.append(f"{name!r} has no coordinate: its steps are taken in the file's order")
+        return Times(n_times=size)
+    if calendar(index) == "none":
+        told.notes.append(
+            f"{name!r} holds {index.dtype} and no dates: calendar and frequency are unknown"
+        )
+        return Times(n_times=size)
+    if not index.is_monotonic_increasing:
+        told.notes.append(f"the steps along {name!r} are not in order: fit sorts them")
+    index = index[~index.isna()].unique().sort_values()
+    found = Times(calendar=calendar(index), n_times=size)
+    if not len(index):
+        return found
+    period = str(index[0]), str(index[-1])
+    return dataclasses.replace(found, period=period, frequency=_frequency(index, name, role, told))
+
+
+def _frequency(index: pd.Index, name: str, role: str, told: Findings) -> str | None:
+    """The frequency as text; gaps are noted."""
+    if len(index) < 2:
+        return None
+    data = xr.Dataset(coords={TIME: index})
+    usual = usual_step(data, role)
+    gaps = len(runs(data, role, usual)) - 1
+    found = frequency(index) or _yearly(index, usual) or _regular(step_lengths(data, role), usual)
+    if gaps and found != "irregular":
+        told.notes.append(
+            f"{name!r} has {gaps} gap{'s' * (gaps > 1)}, which no window of time steps"
+            " (time_window=) goes across"
+        )
+    return found
+
+
+def _yearly(index: pd.Index, usual: float) -> str | None:
+    years = pd.Index(index.strftime("%Y"))
+    return "yearly" if 359.5 * _DAY < usual < 366.5 * _DAY and years.is_unique else None
+
+
+def _regular(seconds: np.ndarray, usual: float) -> str:
+    """Such as "6 h", where all steps are so long or several such steps."""
+    count = seconds / usual
+    if (np.abs(count - np.round(count)) > _SLACK).any():
+        return "irregular"
+    unit, text = next(((u, t) for u, t in _UNITS if usual >= u and usual % u == 0), (1, "s"))
+    return f"{usual / unit:g} {text}"
