@@ -4,7 +4,7 @@
 ``docs/make_files.py`` writes and a test holds the page to.
 """
 
-import pyproj  # noqa: F401, I001  must precede eccodes
+import pyproj  # noqa: I001  must precede eccodes
 import dataclasses
 import functools
 import pathlib
@@ -45,12 +45,11 @@ class File:
     scale: int
     lr: Callable[[], xr.Dataset] | None = None
     options: Callable[[], dict] = dict
-    #: What the CRS of the prediction is, for the table.
-    crs: str = "EPSG:4326"
 
 
 def _static():
-    return {"static": [opened("uk_static_025.nc"), opened("uk_static_005.nc")[["orog_efas"]]]}
+    coarse, fine = (opened(f"uk_static_{n}.nc") for n in ("025", "005"))
+    return {"static": [coarse[["orog", "lsm_era5"]], fine[["orog_std"]]]}
 
 
 FILES = [
@@ -64,7 +63,6 @@ FILES = [
         name="cordex_iberia_hist.nc",
         hr=lambda: opened("cordex_iberia_hist.nc"),
         scale=2,
-        crs="rotated pole",
     ),
     File(
         name="java_imerg_lr.nc, java_chirps_hr.nc",
@@ -76,7 +74,6 @@ FILES = [
         name="mrms_patches_002deg.nc",
         hr=lambda: opened("mrms_patches_002deg.nc"),
         scale=4,
-        crs="none: x and y are offsets",
     ),
     File(
         name="originals/era5-2mt-2019-03-uk.grib",
@@ -88,14 +85,12 @@ FILES = [
         name="originals/test_lcc.nc",
         hr=lambda: opened("originals/test_lcc.nc"),
         scale=4,
-        crs="Lambert conformal conic",
     ),
     File(
         name="originals/tmean_1910_1910.nc",
         hr=lambda: opened("originals/tmean_1910_1910.nc"),
         scale=5,
         options=lambda: {"validation": None},  # one time step
-        crs="transverse Mercator",
     ),
 ]
 
@@ -139,7 +134,7 @@ def row(file: File) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with rasterio.open(f"netcdf:{result.path}:{names[0]}") as raster:
-            placed = not raster.transform.is_identity
+            crs = _crs(raster.crs)
     seen = result.hr.downscale.grid
     dims = ", ".join(f"{d} {n}" for d, n in first.sizes.items())
     problems = cf_problems(result.path)
@@ -149,10 +144,19 @@ def row(file: File) -> str:
         ", ".join(names),
         str(file.scale),
         dims,
-        file.crs if placed else f"{file.crs}, no transform",
+        crs,
         "none" if not problems else str(len(problems)),
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _crs(seen) -> str:
+    """The code or the projection of what GDAL found."""
+    if seen is None:
+        return "none"
+    crs = pyproj.CRS(seen.to_wkt())
+    code = crs.to_epsg()
+    return f"EPSG:{code}" if code else crs.coordinate_operation.method_name
 
 
 def table() -> str:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import xr_dl4ds as xd
 from tests.cf import cf_problems
 from tests.real_files import FILES, hr_values, run, table
 
@@ -29,7 +28,6 @@ def result(file):
 
 def test_it_lies_on_the_hr_cells(file, result):
     sr, hr = result.prediction, result.hr
-    y, x = (d for d in hr.downscale.grid.shape)
     for dim in (hr.downscale.grid.y, hr.downscale.grid.x):
         whole = hr.sizes[dim] // file.scale * file.scale
         np.testing.assert_array_equal(sr[dim], hr[dim][:whole])
@@ -64,12 +62,6 @@ def test_it_is_read_back_as_it_was(result):
             assert "scale_factor" not in back[name].encoding
 
 
-#: Messages that come of the file itself.
-INHERITED = {
-    "mrms_patches_002deg.nc": "",
-}
-
-
 def test_gdal_and_the_checker_read_it(file, result):
     rasterio = pytest.importorskip("rasterio")
     name = next(iter(result.prediction.data_vars))
@@ -78,14 +70,20 @@ def test_gdal_and_the_checker_read_it(file, result):
         with rasterio.open(f"netcdf:{result.path}:{name}") as raster:
             transform, crs = raster.transform, raster.crs
     problems = cf_problems(result.path)
-    if file.name in INHERITED:
+    if file.name == "mrms_patches_002deg.nc":  # offsets in a patch: x and y of no projection
         assert crs is None
+        assert problems == [
+            f"{kind} variable '{axis}' should define valid units for {kind}"
+            for kind, axis in (("latitude", "y"), ("longitude", "x"))
+        ]
         return
     assert problems == []
     y, x = result.prediction[name].dims[-2:]
     centres = result.prediction[x].to_numpy(), result.prediction[y].to_numpy()
-    step = [float(np.diff(v).mean()) for v in centres]
-    assert (transform.a, transform.e) == pytest.approx(step, rel=1e-4) or transform.e == pytest.approx(-abs(step[1]), rel=1e-4)
+    width, height = (float(np.diff(v).mean()) for v in centres)
+    assert transform.a == pytest.approx(width, rel=1e-4)
+    assert abs(transform.e) == pytest.approx(abs(height), rel=1e-4)
+    assert transform.c + width / 2 == pytest.approx(float(centres[0][0]), abs=1e-3 * abs(width))
     assert crs is not None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
+from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_names, with_times
 from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.discovery import auxiliary_names
 from xr_dl4ds.grid.fields import REALIZATION, Grid
@@ -86,7 +86,7 @@ def georeference(
         out = out.assign_coords({crs[0]: xr.Variable((), np.int32(0), crs[1])})
         beside |= {crs[0]}
     out.attrs = _global_attrs(source.attrs, provenance)
-    return with_encodings(out, beside)
+    return with_encodings(with_names(out, beside), beside)
 
 
 def _with_members(out: xr.Dataset) -> xr.Dataset:

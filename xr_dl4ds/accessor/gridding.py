@@ -8,13 +8,34 @@ from xr_dl4ds.grid.coarsening import coarsen
 from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.interpolation import interpolate
+from xr_dl4ds.overview import Overview, overview
 from xr_dl4ds.sources import Data
 
 
 class Gridding:
-    """`coarsen` and `interpolate`."""
+    """`grid`, `coarsen` and `interpolate`."""
 
     _obj: Data
+
+    @property
+    def grid(self) -> Overview:
+        """What was understood of these data: the first thing to look at when something is odd.
+
+        Returns
+        -------
+        xr_dl4ds.overview.Overview
+            Axes, CRS, spacing, extent, periodicity, times, what varies, what further dimensions
+            are, and what is wrong, with the cure; a table with a map in notebooks. Nothing but
+            coordinates is computed, and nothing is raised.
+
+        Examples
+        --------
+        >>> import xr_dl4ds as xd
+        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+        >>> hr.downscale.grid.kind
+        'latitude-longitude'
+        """
+        return overview(self._obj)
 
     def coarsen(
         self,

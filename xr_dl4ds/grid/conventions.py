@@ -87,6 +87,18 @@ def _with_time_bounds(
     return out, {**attrs, "bounds": bounds}
 
 
+def with_names(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
+    """A name in words, as CF asks for, for coordinates of the input that have none."""
+    for name in out.coords:
+        if name in beside or {"standard_name", "long_name"} & set(out[name].attrs):
+            continue
+        variable, encoding = out[name].variable.copy(deep=False), out[name].encoding
+        variable.attrs = {**variable.attrs, "long_name": str(name)}
+        out = out.assign_coords({name: variable})
+        out[name].encoding = encoding
+    return out
+
+
 def with_encodings(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
     """Encodings that CF allows, for whatever was carried along.
 
