@@ -26,7 +26,7 @@ demo: $(VENV)/.base  ## downscale the sample data; OUTPUT=folder keeps what it w
 	$(BIN)/xr-dl4ds demo $(if $(OUTPUT),--output "$(OUTPUT)")
 
 test: $(VENV)/.test  ## run the tests in WORKERS processes; PYTEST_ARGS are passed on
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)

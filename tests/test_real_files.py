@@ -10,7 +10,8 @@ import xarray as xr
 from tests.cf import cf_problems
 from tests.real_files import FILES, hr_values, run, table
 
-pytestmark = pytest.mark.slow  # two epochs on each
+# two epochs on each, once in one process
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("files")]
 
 NAMES = [f.name for f in FILES]
 FILE = {f.name: f for f in FILES}
