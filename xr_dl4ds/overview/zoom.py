@@ -15,8 +15,8 @@ Label = tuple[float, float, str, str]
 
 #: Pixels: longer and shortest side of what is drawn, and the margin around it.
 _SIDE, _SHORT, _MARGIN = 190, 40, 12
-#: Pixels left of and below the frame of native coordinates, for its labels.
-_LEFT, _BOTTOM, _TOP = 52, 16, 6
+#: Pixels left of, below and above the frame of native coordinates, for its labels.
+_LEFT, _BOTTOM, _TOP = 52, 16, 16
 #: Distances of meridians and parallels that are easily read, in degrees.
 _STEPS = np.array([m * 10.0**k for k in range(-4, 1) for m in (1, 2, 5)] + [10, 15, 30, 45])
 _DENSE = 240
@@ -95,7 +95,8 @@ def degrees_panel(region: Region) -> Panel:
         graticule += [_thinned(run, 30) for run in runs]
         if runs:
             at = _place(runs, kind, region.centre[0], (width, height))
-            labels.append((*at, words, _ANCHORS[kind]))
+            if not any(abs(at[0] - x) < 30 and abs(at[1] - y) < 10 for x, y, *_ in labels):
+                labels.append((*at, words, _ANCHORS[kind]))
     return Panel(
         title="The domain and lines of its grid, with meridians and parallels",
         size=(round(width), round(height)),
@@ -124,7 +125,7 @@ def native_panel(grid: Grid, mesh: Mesh) -> Panel:
         ((left + right) / 2, below, _named(grid.x.name, grid.x.attrs.get("units")), "middle"),
         (beside, bottom + 3, f"{y[0]:g}", "end"),
         (beside, top + 3, f"{y[1]:g}", "end"),
-        (beside, (bottom + top) / 2 + 3, _named(grid.y.name, grid.y.attrs.get("units")), "end"),
+        (_LEFT, _TOP - 4, _named(grid.y.name, grid.y.attrs.get("units")), "start"),
     ]
     return Panel(
         title="The domain and lines of its grid, in its own coordinates",
@@ -139,7 +140,7 @@ def native_panel(grid: Grid, mesh: Mesh) -> Panel:
 
 def _named(name: str, units: object) -> str:
     text = name if not units else f"{name} ({units})"
-    return text if len(text) <= 14 else f"{text[:13]}…"
+    return text if len(text) <= 20 else f"{text[:19]}…"
 
 
 def _from_above(centre: tuple[float, float], lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -177,7 +178,7 @@ def _circles(region: Region) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
 def degrees(value: float, letters: str) -> str:
     """Such as "30°N", by the letters of the positive and the negative side."""
     value = float(round(value, 6))
-    letter = letters[value < 0] if value else ""
+    letter = letters[value < 0] if value % 180 else ""
     return f"{abs(value):g}°{letter}"
 
 
@@ -212,7 +213,7 @@ def _place(
     width, height = size
     if kind == "parallel":
         x, y = points[:, points[0].argmin()]
-        return max(x, 0) + 3, min(max(y - 2, 10), height - 3)
+        return max(x, 0) + 3, max(y - 2, 10)
     if abs(lat0) > 60:  # meridians meet: at the end that is nearer to the equator
         x, y = points[:, 0 if lat0 > 0 else -1]
     else:
