@@ -743,8 +743,11 @@ GRIDS = {
     "south polar": mapped("EPSG:3031", SPAN, SPAN),
     "north polar": mapped("EPSG:6931", SPAN, SPAN),
     "beside a pole": mapped("EPSG:3031", SPAN[33:], SPAN),
+    "near a pole": mapped("EPSG:3031", 0.8 * SPAN[33:], 0.8 * SPAN),
     "at a pole": mapped("EPSG:3995", SPAN / 600, SPAN / 600),
     "rotated globe": mapped(ROTATED, np.arange(-87.5, 90, 5), np.arange(-177.5, 180, 5), ""),
+    "nearly all": mapped(ROTATED, np.arange(-77.5, 80, 5), np.arange(-167.5, 170, 5), ""),
+    "both poles": mapped(ROTATED, np.arange(-77.5, 80, 5), np.arange(-77.5, 255, 5), ""),
     "disk": mapped("+proj=geos +h=35785831 +lon_0=140 +ellps=WGS84", 2 * SPAN, 2 * SPAN),
     "wide": mapped("+proj=lcc +lat_1=50 +lat_0=50 +lon_0=-107", 1.5 * SPAN, 1.8 * SPAN),
     "thin": degrees_grid([10, 10.1], np.arange(0, 20, 0.1)),
@@ -761,7 +764,8 @@ def points_of(drawing):
 @pytest.mark.parametrize("name", GRIDS)
 def test_maps_lie_in_their_box(name):
     drawn = svgs(maps(GRIDS[name]))
-    assert len(drawn) == (2 if name in ("small", "date line", "at a pole", "thin") else 1)
+    near = ("small", "date line", "near a pole", "at a pole", "thin")
+    assert len(drawn) == (2 if name in near else 1)
     for drawing in drawn:
         left, top, width, height = map(float, drawing.get("viewBox").split())
         points = points_of(drawing)
@@ -774,6 +778,9 @@ def test_maps_lie_in_their_box(name):
         for text in texts:
             assert 0 <= float(text.get("x")) <= width
             assert 0 <= float(text.get("y")) <= height
+        at = np.array([[text.get("x"), text.get("y")] for text in texts], "f8")
+        close = np.abs(at[:, None] - at) < [18, 9]
+        assert close.all(axis=2).sum() == len(texts)  # each with itself alone
 
 
 @pytest.mark.parametrize("name", [n for n in GRIDS if n != "plane"])
@@ -817,10 +824,19 @@ def test_area_holds_its_cells_and_no_others(name):
         ("beside a pole", False),
         ("wide", False),
         ("rotated globe", True),
+        ("nearly all", True),
+        ("both poles", True),
     ],
 )
 def test_poles_within(name, expected):
     assert region_of(GRIDS[name]).around_pole == expected
+
+
+def test_what_holds_both_poles_lies_outside_its_outline():
+    assert [n for n, g in GRIDS.items() if n != "plane" and region_of(g).outside] == ["both poles"]
+    (world,) = svgs(maps(GRIDS["both poles"]))
+    area = next(e for e in world if e.get("fill-rule") == "evenodd")
+    assert area.get("d").endswith("M30.0,186.0L390.0,186.0L390.0,6.0L30.0,6.0Z")  # the world
 
 
 def test_box_is_drawn_where_it_lies():
@@ -890,6 +906,13 @@ def test_parted_at_the_date_line():
         [[180, 1], [170, 2], [180, 3]],
         [[-180, 3], [-170, 4]],
     ]
+
+
+def test_full_circle_keeps_both_its_sides():
+    ring = region_of(degrees_grid(np.arange(-85, 90, 10), np.arange(-175, 180, 10))).ring
+    points = np.concatenate(parted(ring), axis=1)
+    upright = points[:, np.abs(points[1]) < 80]
+    assert np.unique(upright[0].round(6)).tolist() == [-180, 180]
 
 
 def area_of(polygon):

@@ -136,7 +136,7 @@ def contains(polygon: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> np.ndarra
         level = (y0 > lat[:, None]) != (y1 > lat[:, None])
         rise = np.where(y1 == y0, 1, y1 - y0)
         east = at < x0 + (x1 - x0) * (lat[:, None] - y0) / rise
-        inside |= (level & east).sum(axis=1) % 2 == 1
+        inside ^= (level & east).sum(axis=1) % 2 == 1  # turns may overlap, as where it is cut
     return inside
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import ceil
 
 import numpy as np
 
@@ -99,8 +100,8 @@ def degrees_panel(region: Region) -> Panel:
                 labels.append((*at, words, _ANCHORS[kind]))
     return Panel(
         title="The domain and lines of its grid, with meridians and parallels",
-        size=(round(width), round(height)),
-        frame=(0.5, 0.5, round(width) - 1, round(height) - 1),
+        size=(ceil(width), ceil(height)),
+        frame=(0.5, 0.5, ceil(width) - 1, ceil(height) - 1),
         outline=fit(seen(*region.ring)),
         lines=[_thinned(run, 24) for line in lines for run in _inside(line, width, height)],
         graticule=graticule,
@@ -129,8 +130,8 @@ def native_panel(grid: Grid, mesh: Mesh) -> Panel:
     ]
     return Panel(
         title="The domain and lines of its grid, in its own coordinates",
-        size=(round(width) + 2 * _LEFT, round(height) + _TOP + _BOTTOM),
-        frame=(_LEFT, _TOP, round(width), round(height)),
+        size=(ceil(width) + 2 * _LEFT, ceil(height) + _TOP + _BOTTOM),
+        frame=(_LEFT, _TOP, ceil(width), ceil(height)),
         outline=fit(ring) + shift,
         lines=[line + shift for line in lines],
         graticule=[],
@@ -144,12 +145,11 @@ def _named(name: str, units: object) -> str:
 
 
 def _from_above(centre: tuple[float, float], lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """The orthographic projection (Snyder 1987, p. 149), in radii; NaN on the far side."""
+    """The orthographic projection (Snyder 1987, p. 149), in radii."""
     across = directions(np.array(0.0), np.array(centre[1] + 90))
     out = directions(*np.array(centre))
     vectors = directions(lat, lon)
-    at = np.stack([across @ vectors, np.cross(out, across) @ vectors])
-    return np.where(out @ vectors > 0, at, np.nan)
+    return np.stack([across @ vectors, np.cross(out, across) @ vectors])
 
 
 def _circles(region: Region) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
@@ -192,8 +192,7 @@ def _multiples(step: float, low: float, high: float) -> np.ndarray:
 
 def _inside(line: np.ndarray, width: float, height: float) -> list[np.ndarray]:
     """Parts of a line within the panel."""
-    with np.errstate(invalid="ignore"):
-        within = (line >= 0).all(axis=0) & (line[0] <= width) & (line[1] <= height)
+    within = (line >= 0).all(axis=0) & (line[0] <= width) & (line[1] <= height)
     cuts = np.flatnonzero(np.diff(within)) + 1
     parts = np.split(np.arange(within.size), cuts)
     return [line[:, part] for part in parts if within[part[0]] and part.size > 1]
