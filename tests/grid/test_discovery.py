@@ -201,6 +201,12 @@ def test_without_a_grid_mapping_there_is_none():
     assert grid_mapping(ds, "t2m") == (None, {})
 
 
+def test_a_blank_link_is_none():
+    ds = analytic(time=2).assign(crs=((), 0, {"grid_mapping_name": "latitude_longitude"}))
+    ds.t2m.attrs["grid_mapping"] = "  "
+    assert grid_mapping(ds, "t2m") == (None, {})
+
+
 def test_the_attributes_returned_are_a_copy():
     ds = analytic(time=2).assign(crs=((), 0, {"grid_mapping_name": "latitude_longitude"}))
     ds.t2m.attrs["grid_mapping"] = "crs"

@@ -205,6 +205,14 @@ def test_lazy_data_stay_lazy():
     assert actual.grid.graticule is not None
 
 
+def test_chunked_places_are_read_at_once():
+    with no_compute():
+        actual = fields(wrf().chunk({"time": 1, "south_north": 3})).grid.graticule
+    expected = fields(wrf()).grid.graticule
+    np.testing.assert_array_equal(actual.lat, expected.lat)
+    np.testing.assert_array_equal(actual.lon, expected.lon)
+
+
 def test_axes_of_degrees_need_none():
     ds = xr.Dataset(
         {"t": (("lat", "lon"), np.zeros((2, 3)))}, {"lat": [50.0, 51.0], "lon": [0.0, 1.0, 2.0]}

@@ -13,8 +13,9 @@ from xr_dl4ds.overview.zoom import Panel, degrees, degrees_panel, native_panel
 
 #: Of the domain: readable on white and on black.
 COLOUR = "#e8590c"
-#: Degrees: domains within such a distance are drawn again, larger; smaller ones get a dot.
-_ZOOM, _DOT = 32.0, 2.5
+#: Degrees: domains within such a distance are drawn again, larger; smaller ones get a dot; the
+#: smallest have no inside.
+_ZOOM, _DOT, _NOTHING = 32.0, 2.5, 1e-6
 #: Pixels left of, above, right of and below the world, at a pixel a degree.
 _LEFT, _TOP, _RIGHT, _BOTTOM = 30, 6, 14, 16
 
@@ -38,7 +39,7 @@ def maps(grid: Grid) -> str:
         drawn = [_zoomed(native_panel(grid, Mesh.of(grid)))]
     else:
         drawn = [_world(region)]
-        if region.radius < _ZOOM:
+        if _NOTHING < region.radius < _ZOOM:
             drawn.append(_zoomed(degrees_panel(region)))
     return f"<div>{''.join(drawn)}</div>"
 

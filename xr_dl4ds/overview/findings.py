@@ -43,8 +43,8 @@ class Findings:
             yield
         finally:
             _GRID.removeHandler(handler)
-            _GRID.level, _GRID.propagate = before
-            _GRID.setLevel(before[0])  # which also clears what loggers remember of levels
+            _GRID.setLevel(before[0])
+            _GRID.propagate = before[1]
 
 
 @dataclasses.dataclass(frozen=True)

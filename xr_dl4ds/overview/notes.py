@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+import pyproj
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
-from xr_dl4ds.grid.crs import is_planar, placed, projection
+from xr_dl4ds.grid.crs import is_planar
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.overview.findings import Findings
@@ -25,8 +26,8 @@ def is_even(axis: Axis) -> bool:
     return bool(np.abs(np.diff(axis.canonical) / axis.spacing - 1).max() < 2 * TOLERANCE)
 
 
-def note_grid(grid: Grid | None, told: Findings) -> None:
-    """Notes on where the cells lie."""
+def note_grid(grid: Grid | None, crs: pyproj.CRS | None, told: Findings) -> None:
+    """Notes on where the cells lie, by their CRS if it can be read."""
     if grid is None:
         return
     for axis in (grid.y, grid.x):
@@ -36,24 +37,26 @@ def note_grid(grid: Grid | None, told: Findings) -> None:
                 f"{axis.name!r} is not evenly spaced, from {steps.min():.6g} to {steps.max():.6g}"
             )
     if is_planar(grid):
-        _note_plane(grid, told)
+        _note_plane(grid, crs, told)
         return
     if grid.mapping_name is None:
         told.notes.append("latitude and longitude without a grid mapping are taken as WGS 84")
-    poles = [f"{v:g}" for v in grid.y.values if abs(v) >= 90 - _AT_POLE]
+    poles = [f"{v:g}" for v in grid.y.values if abs(abs(v) - 90) <= _AT_POLE]
     if poles:
         told.notes.append(
             f"cells are centred on a pole ({grid.y.name} {', '.join(poles)}): they end there, at"
             " half their height"
         )
+    beyond = float(np.abs(grid.y.values).max())
+    if beyond > 90 + _AT_POLE:
+        told.notes.append(f"{grid.y.name!r} reaches {beyond:g}, beyond the pole")
     _note_longitudes(grid.x, told)
 
 
-def _note_plane(grid: Grid, told: Findings) -> None:
+def _note_plane(grid: Grid, crs: pyproj.CRS | None, told: Findings) -> None:
     """Which of CRS and two-dimensional coordinates, if any, places the cells."""
     readable = bool(grid.mapping) or grid.mapping_name is None
-    crs = projection(grid)
-    if not placed(grid):
+    if crs is None and grid.graticule is None:
         if readable:
             told.notes.append(
                 f"{grid.y.name!r} and {grid.x.name!r} come without a CRS and without latitude and"
@@ -73,6 +76,9 @@ def _note_plane(grid: Grid, told: Findings) -> None:
 def _note_longitudes(axis: Axis, told: Findings) -> None:
     if axis.falls:
         told.notes.append(f"{axis.name!r} falls, from east to west")
+    turns = (axis.edges[-1] - axis.edges[0]) / 360
+    if turns > 1 + TOLERANCE:
+        told.notes.append(f"{axis.name!r} goes {turns:.3g} times around the globe")
     jumps = np.abs(np.diff(axis.values.astype("f8"))) > 180
     if jumps.any():
         at = int(jumps.argmax())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import pyproj
 import numpy as np
 
-from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.crs import placed, to_degrees
 from xr_dl4ds.grid.fields import Grid
@@ -14,6 +14,8 @@ from xr_dl4ds.grid.graticule import degrees_between, directions
 
 #: Most parts into which drawn lines divide an axis, and points along an axis.
 LINES, POINTS = 12, 96
+#: How many times as many points for domains that reach beyond the Earth.
+_FINER = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,9 +36,9 @@ class Mesh:
     columns: np.ndarray
 
     @classmethod
-    def of(cls, grid: Grid) -> Mesh:
-        """The mesh of a grid."""
-        (y, rows), (x, columns) = _positions(grid.y), _positions(grid.x)
+    def of(cls, grid: Grid, points: int = POINTS) -> Mesh:
+        """The mesh of a grid with so many points, or some more, along each axis."""
+        (y, rows), (x, columns) = _positions(grid.y, points), _positions(grid.x, points)
         return cls(y=y, x=x, rows=rows, columns=columns)
 
     def border(self) -> tuple[np.ndarray, np.ndarray]:
@@ -93,8 +95,11 @@ def region_of(grid: Grid) -> Region | None:
     mesh = Mesh.of(grid)
     try:
         lat, lon = to_degrees(grid, mesh.y, mesh.x)
-    except GridError:
+    except pyproj.exceptions.ProjError:  # a CRS of no place on the Earth, as of a building
         return None
+    if not np.isfinite(lat[mesh.border()]).all():  # the limb is looked for among more points
+        mesh = Mesh.of(grid, _FINER * POINTS)
+        lat, lon = to_degrees(grid, mesh.y, mesh.x)
     on_earth = np.isfinite(lat) & np.isfinite(lon)
     middle = mesh.y.size // 2, mesh.x.size // 2
     if not on_earth[middle]:
@@ -131,14 +136,14 @@ def contains(polygon: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> np.ndarra
         level = (y0 > lat[:, None]) != (y1 > lat[:, None])
         rise = np.where(y1 == y0, 1, y1 - y0)
         east = at < x0 + (x1 - x0) * (lat[:, None] - y0) / rise
-        inside |= (level & east).sum(axis=1) % 2 == 1
+        inside ^= (level & east).sum(axis=1) % 2 == 1  # turns may overlap, as where it is cut
     return inside
 
 
-def _positions(axis: Axis) -> tuple[np.ndarray, np.ndarray]:
+def _positions(axis: Axis, points: int) -> tuple[np.ndarray, np.ndarray]:
     every = -(-axis.size // LINES)
     lines = np.r_[np.arange(0, axis.size, every), axis.size]
-    parts = -(-POINTS // (lines.size - 1))
+    parts = -(-points // (lines.size - 1))
     fine = np.interp(np.arange((lines.size - 1) * parts + 1) / parts, np.arange(lines.size), lines)
     rows = np.arange(lines.size) * parts
     return np.interp(fine, np.arange(axis.size + 1), axis.edges), rows
@@ -148,7 +153,10 @@ def _onto_earth(
     on_earth: np.ndarray, border: tuple[np.ndarray, np.ndarray], middle: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points of the border, or the first ones on the Earth on the way from there to the middle."""
-    share = np.linspace(0, 1, 2 * POINTS)[:, None]
+    if on_earth[border].all():
+        return border
+    border = tuple(np.r_[at[:-1:_FINER], at[:1]] for at in border)
+    share = np.linspace(0, 1, 2 * _FINER * POINTS)[:, None]
     rows, columns = (
         np.round(edge + share * (m - edge)).astype(int)
         for edge, m in zip(border, middle, strict=True)

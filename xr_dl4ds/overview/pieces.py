@@ -10,7 +10,7 @@ def parted(line: np.ndarray) -> list[np.ndarray]:
 
     Examples
     --------
-    >>> [piece.tolist() for piece in parted(np.array([[170.0, 190.0], [0.0, 2.0]]))]
+    >>> [piece.round(3).tolist() for piece in parted(np.array([[170.0, 190.0], [0.0, 2.0]]))]
     [[[170.0, 180.0], [0.0, 1.0]], [[-180.0, -170.0], [1.0, 2.0]]]
     """
     lon, lat = _off_the_seam(line)

@@ -93,7 +93,7 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
         grid, crs = _grid(ds, found, fields, told)
         time = next((d.time for d in found.values() if d.time), sample_axis(extra))
         times = times_of(ds, time, ROLE, told)
-        note_grid(grid, told)
+        note_grid(grid, crs, told)
         note_data(ds, found, grid, time, told)
     known = () if grid is None else (grid.y, grid.x)
     axes = known or _axes(ds, found, Findings())
@@ -142,7 +142,8 @@ def _dims(ds: xr.Dataset, told: Findings) -> dict[Hashable, Dims]:
     for name in candidates_of(ds):
         with told.step():
             found[name] = find_dims(ds[name], Dims())
-    found = found or {name: _some_dims(ds[name], told) for name in candidates_of(ds)}
+        if name not in found:
+            found[name] = _some_dims(ds[name], told)
     layouts = Counter((d.y, d.x) for d in found.values() if d.y or d.x)
     if not layouts:
         return {}

@@ -60,7 +60,7 @@ def _frequency(index: pd.Index, name: str, role: str, told: Findings) -> str | N
     """The frequency as text; gaps are noted."""
     if len(index) < 2:
         return None
-    data = xr.Dataset(coords={TIME: index})
+    data = xr.Dataset(coords={TIME: (TIME, index)})
     usual = usual_step(data, role)
     gaps = len(runs(data, role, usual)) - 1
     found = frequency(index) or _yearly(index, usual) or _regular(step_lengths(data, role), usual)

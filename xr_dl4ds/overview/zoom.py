@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import ceil
 
 import numpy as np
 
@@ -15,8 +16,8 @@ Label = tuple[float, float, str, str]
 
 #: Pixels: longer and shortest side of what is drawn, and the margin around it.
 _SIDE, _SHORT, _MARGIN = 190, 40, 12
-#: Pixels left of and below the frame of native coordinates, for its labels.
-_LEFT, _BOTTOM, _TOP = 52, 16, 6
+#: Pixels left of, below and above the frame of native coordinates, for its labels.
+_LEFT, _BOTTOM, _TOP = 52, 16, 16
 #: Distances of meridians and parallels that are easily read, in degrees.
 _STEPS = np.array([m * 10.0**k for k in range(-4, 1) for m in (1, 2, 5)] + [10, 15, 30, 45])
 _DENSE = 240
@@ -95,11 +96,12 @@ def degrees_panel(region: Region) -> Panel:
         graticule += [_thinned(run, 30) for run in runs]
         if runs:
             at = _place(runs, kind, region.centre[0], (width, height))
-            labels.append((*at, words, _ANCHORS[kind]))
+            if not any(abs(at[0] - x) < 30 and abs(at[1] - y) < 10 for x, y, *_ in labels):
+                labels.append((*at, words, _ANCHORS[kind]))
     return Panel(
         title="The domain and lines of its grid, with meridians and parallels",
-        size=(round(width), round(height)),
-        frame=(0.5, 0.5, round(width) - 1, round(height) - 1),
+        size=(ceil(width), ceil(height)),
+        frame=(0.5, 0.5, ceil(width) - 1, ceil(height) - 1),
         outline=fit(seen(*region.ring)),
         lines=[_thinned(run, 24) for line in lines for run in _inside(line, width, height)],
         graticule=graticule,
@@ -124,12 +126,12 @@ def native_panel(grid: Grid, mesh: Mesh) -> Panel:
         ((left + right) / 2, below, _named(grid.x.name, grid.x.attrs.get("units")), "middle"),
         (beside, bottom + 3, f"{y[0]:g}", "end"),
         (beside, top + 3, f"{y[1]:g}", "end"),
-        (beside, (bottom + top) / 2 + 3, _named(grid.y.name, grid.y.attrs.get("units")), "end"),
+        (_LEFT, _TOP - 4, _named(grid.y.name, grid.y.attrs.get("units")), "start"),
     ]
     return Panel(
         title="The domain and lines of its grid, in its own coordinates",
-        size=(round(width) + 2 * _LEFT, round(height) + _TOP + _BOTTOM),
-        frame=(_LEFT, _TOP, round(width), round(height)),
+        size=(ceil(width) + 2 * _LEFT, ceil(height) + _TOP + _BOTTOM),
+        frame=(_LEFT, _TOP, ceil(width), ceil(height)),
         outline=fit(ring) + shift,
         lines=[line + shift for line in lines],
         graticule=[],
@@ -139,16 +141,15 @@ def native_panel(grid: Grid, mesh: Mesh) -> Panel:
 
 def _named(name: str, units: object) -> str:
     text = name if not units else f"{name} ({units})"
-    return text if len(text) <= 14 else f"{text[:13]}…"
+    return text if len(text) <= 20 else f"{text[:19]}…"
 
 
 def _from_above(centre: tuple[float, float], lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    """The orthographic projection (Snyder 1987, p. 149), in radii; NaN on the far side."""
+    """The orthographic projection (Snyder 1987, p. 149), in radii."""
     across = directions(np.array(0.0), np.array(centre[1] + 90))
     out = directions(*np.array(centre))
     vectors = directions(lat, lon)
-    at = np.stack([across @ vectors, np.cross(out, across) @ vectors])
-    return np.where(out @ vectors > 0, at, np.nan)
+    return np.stack([across @ vectors, np.cross(out, across) @ vectors])
 
 
 def _circles(region: Region) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
@@ -177,7 +178,7 @@ def _circles(region: Region) -> list[tuple[np.ndarray, np.ndarray, str, str]]:
 def degrees(value: float, letters: str) -> str:
     """Such as "30°N", by the letters of the positive and the negative side."""
     value = float(round(value, 6))
-    letter = letters[value < 0] if value else ""
+    letter = letters[value < 0] if value % 180 else ""
     return f"{abs(value):g}°{letter}"
 
 
@@ -191,8 +192,7 @@ def _multiples(step: float, low: float, high: float) -> np.ndarray:
 
 def _inside(line: np.ndarray, width: float, height: float) -> list[np.ndarray]:
     """Parts of a line within the panel."""
-    with np.errstate(invalid="ignore"):
-        within = (line >= 0).all(axis=0) & (line[0] <= width) & (line[1] <= height)
+    within = (line >= 0).all(axis=0) & (line[0] <= width) & (line[1] <= height)
     cuts = np.flatnonzero(np.diff(within)) + 1
     parts = np.split(np.arange(within.size), cuts)
     return [line[:, part] for part in parts if within[part[0]] and part.size > 1]
@@ -212,7 +212,7 @@ def _place(
     width, height = size
     if kind == "parallel":
         x, y = points[:, points[0].argmin()]
-        return max(x, 0) + 3, min(max(y - 2, 10), height - 3)
+        return max(x, 0) + 3, max(y - 2, 10)
     if abs(lat0) > 60:  # meridians meet: at the end that is nearer to the equator
         x, y = points[:, 0 if lat0 > 0 else -1]
     else:
