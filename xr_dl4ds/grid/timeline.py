@@ -45,7 +45,10 @@ def check_times(fields: Fields, role: str) -> None:
     if TIME not in fields.data.sizes:
         return
     if fields.data.sizes[TIME] == 0:
-        raise TimeError(f"Expected {role} to have at least one time step, got none.")
+        raise TimeError(
+            f"Expected {role} to have at least one time step, got none. Select a period in which"
+            " there are some."
+        )
     index = index_of(fields.data)
     if index is None:
         return
@@ -104,9 +107,9 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
     common = one[_keys(one, other).isin(_keys(other, one))].sort_values()
     if len(common) == 0:
         raise TimeError(
-            f"{a_role} and {b_role} have no time in common: {span(left)}; {span(right)}."
-            " Shift or floor one, for instance"
-            " .assign_coords(time=ds.time.dt.floor('D')) for daily data stamped at noon."
+            f"Expected {a_role} and {b_role} to have times in common, got {span(left)} and"
+            f" {span(right)}. Select the same period of both, or shift or floor one, such as hourly"
+            " data stamped at half past: .assign_coords(time=ds.time.dt.floor('h'))."
         )
     kept = len(common)
     if kept < max(len(left), len(right)):
