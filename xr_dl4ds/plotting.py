@@ -141,6 +141,7 @@ def _choose(fields: Fields, variable: str | None) -> str:
     if variable not in names:
         raise VariableError(
             f"Expected `variable` to be one of {names}, got {variable!r}.{nearest(variable, names)}"
+            " Pass one of these."
         )
     return variable
 
@@ -157,7 +158,10 @@ def _time_of(ds: xr.Dataset, sr: Fields, time: int) -> Any:
 
 def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataArray:
     if name not in fields.data:
-        raise VariableError(f"Expected {role} to have {name!r}, got {list(fields.data)}.")
+        raise VariableError(
+            f"Expected {role} to have {name!r}, got {list(fields.data)}. Add it, or rename the one"
+            " that is meant."
+        )
     field = fields.data[name]
     if TIME not in field.dims:
         return field.compute()
@@ -169,7 +173,9 @@ def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataAr
         steps = at_times(fields.data[[name]], wanted)
     except TimeError as error:
         there = f"{index[0]} to {index[-1]}" if len(index) else "no step"
-        raise VariableError(f"Expected {role} to have the time {at}, got {there}.") from error
+        raise VariableError(
+            f"Expected {role} to have the time {at}, got {there}. Select the steps that both have."
+        ) from error
     return steps[name].isel({TIME: 0}).compute()
 
 

@@ -131,7 +131,7 @@ def _hold_out(
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
         raise ValueError(
             "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
-            f" pair, or None, got {share!r}."
+            f" pair, or None, got {share!r}. Pass a share such as 0.1."
         )
     steps = min(pair.hr.sizes[TIME] for pair in pairs)
     held = max(least, round(share * steps)) if share else 0
@@ -193,7 +193,7 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
         if name not in known:
             raise VariableError(
                 f"Expected `scaling` to name variables of the data, {known}, got {name!r}."
-                f"{nearest(name, known)}"
+                f"{nearest(name, known)} Name one of these, or leave it out."
             )
 
 
@@ -237,7 +237,10 @@ def _validation_pairs(inputs: Inputs, state: State) -> list[Pair]:
     """Explicit ``(lr, hr)`` data, one pair for each member."""
     assert isinstance(inputs.validation, tuple)
     if len(inputs.validation) != 2:
-        raise ValueError(f"Expected an (lr, hr) pair, got {len(inputs.validation)} objects.")
+        raise ValueError(
+            f"Expected `validation` to be an (lr, hr) pair, got {len(inputs.validation)} objects."
+            " Pass two, or a share such as 0.1."
+        )
     lr, hr = inputs.validation
     parts = series(dataclasses.replace(inputs, lr=lr, hr=hr))
     return [_validation_pair(one, state) for one in parts]
@@ -257,13 +260,17 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
         state.check_units(fields, role)
         missing = [n for n in names if n not in fields.varying]
         if missing:
-            raise VariableError(f"Expected {role} to have {missing}, got {fields.varying}.")
+            raise VariableError(
+                f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
+                " those that are meant."
+            )
     inner = window(hr.grid, state.pairing.hr)
     on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
     if inner is None or not on_lr:
         raise GridError(
             f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
             f" {state.pairing.hr.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
+            " Select the same region, and bring LR onto its grid with .downscale.interpolate."
         )
     hr_data = hr.data[wanted["hr"]].isel(inner).assign_coords(state.pairing.hr.coords)
     hr = dataclasses.replace(hr, data=hr_data, grid=state.pairing.hr)

@@ -63,11 +63,14 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
             f"{hint} {cure}"
         )
     if fields is None:
-        raise VariableError(f"Expected {ROLE} to have one of {wanted}, got {list(source)}.")
+        raise VariableError(
+            f"Expected {ROLE} to have one of {wanted}, got {list(source)}. Move one of them here from"
+            " predictors=."
+        )
     if fields.dims.time is None and len(state.features.lr_varying) > len(present):
         raise TimeError(
-            f"Expected {ROLE} to have a time dimension, along which predictors are aligned."
-            " Keep it when selecting one step: .isel(time=[0])."
+            f"Expected {ROLE} to have a time dimension, along which predictors are aligned,"
+            " got none. Keep it when selecting one step: .isel(time=[0])."
         )
     check_times(fields, ROLE)
     state.check_units(fields, ROLE)

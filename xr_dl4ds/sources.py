@@ -19,7 +19,7 @@ from xr_dl4ds.grid.members import members_of
 from xr_dl4ds.grid.pairing import Pairing, pair
 from xr_dl4ds.grid.regrid import onto, window
 from xr_dl4ds.grid.stamps import stamped_as
-from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
+from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order, span
 from xr_dl4ds.units import require_units
 
 logger = logging.getLogger(__name__)
@@ -215,7 +215,8 @@ def align(sources: list[Fields], hr: Fields, pairing: Pairing) -> Pair:
     """LR counterparts and predictors on the network's LR grid, and targets, at common times."""
     if not sources:
         raise VariableError(
-            "Expected the LR data to have a variable with a time dimension, got none."
+            "Expected the LR data to have a variable with a time dimension, got none. Keep it when"
+            " selecting one step: .isel(time=[0])."
         )
     times: pd.Index | None = None
     roles = ["the LR data", *["predictors="] * (len(sources) - 1)]
@@ -228,7 +229,11 @@ def align(sources: list[Fields], hr: Fields, pairing: Pairing) -> Pair:
         if common is not None:
             times = common if times is None else times.intersection(common)
     if times is not None and len(times) == 0:
-        raise TimeError("LR data, predictors and HR data have no time in common.")
+        each = [f"{r} {span(f.data.indexes[TIME])}" for r, f in zip(roles, sources, strict=True)]
+        raise TimeError(
+            "Expected the LR data and predictors= to have times in common with the HR data, got none"
+            f" that all have: {'; '.join(each)}. Select the same period of all."
+        )
     merged: dict[str, xr.DataArray] = {}
     for i, fields in enumerate(sources):
         picked = fields.pick(fields.varying)

@@ -161,7 +161,6 @@ def test_the_cure_for_missing_rows_works():
 
 
 def test_files_bounds_are_used_and_kept_with_a_model(tmp_path):
-    import xarray as xr
 
     import xr_dl4ds as xd
     from tests.conftest import analytic

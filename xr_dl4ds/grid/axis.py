@@ -62,7 +62,7 @@ class Axis:
         if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
             raise GridError(
                 f"Expected the coordinate {self.name!r} to hold finite numbers, got {values.dtype}"
-                f" with {_odd(values)}. Drop those cells with .dropna or .isel."
+                f" with {_odd(values, self.name)}."
             )
         steps = np.diff(self.canonical)
         if not (steps > 0).all():
@@ -205,7 +205,10 @@ def _longitude_order(values: np.ndarray) -> np.ndarray:
     return order
 
 
-def _odd(values: np.ndarray) -> str:
+def _odd(values: np.ndarray, name: str) -> str:
+    """What is no number, and the cure."""
     if not np.issubdtype(values.dtype, np.number):
-        return f"values such as {values[0]!r}"
-    return f"{int((~np.isfinite(values)).sum())} that are NaN or infinite"
+        cure = f"Assign the cell centres with .assign_coords({name}=...)"
+        return f"values such as {str(values[0])!r}. {cure}"
+    cure = f"Drop those cells with .isel({name}=np.isfinite(ds[{name!r}]))"
+    return f"{int((~np.isfinite(values)).sum())} that are NaN or infinite. {cure}"

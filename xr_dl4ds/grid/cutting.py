@@ -45,7 +45,8 @@ def covered(hr: Grid, lr: Grid) -> Part:
         if inside.size < 2:
             raise GridError(
                 f"Expected LR cells to cover at least two HR centres along {h.name}"
-                f" {h.extent}, got {low.extent}. The grids hardly overlap: select the same region."
+                f" {h.extent}, got {low.extent}. Select the same region of both: they hardly"
+                " overlap."
             )
         inner[dim] = slice(int(inside[0]), int(inside[-1]) + 1)
     return inner

@@ -110,7 +110,7 @@ def find_dim(obj: xr.DataArray, axis: str, given: str | None = None) -> str:
         if given not in obj.dims:
             raise GridError(
                 f"Expected {axis}_dim={given!r} to be a dimension of {obj.name!r},"
-                f" got the dimensions {obj.dims}."
+                f" got the dimensions {obj.dims}. Pass one of these, or leave it out."
             )
         return given
     coordinate, names = {"y": ("latitude", Y_NAMES), "x": ("longitude", X_NAMES)}[axis]
@@ -135,7 +135,8 @@ def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | 
     found = found or [d for d in rest if d.lower() == "time"]
     if len(found) > 1:
         raise TimeError(
-            f"Expected one time dimension of {obj.name!r}, got {found}. Pass time_dim=."
+            f"Expected one time dimension of {obj.name!r}, got {found}. Pass time_dim= and say what"
+            f" the other is with extra_dims=, or select one of its entries: .isel({found[0]}=0)."
         )
     return found[0] if found else None
 

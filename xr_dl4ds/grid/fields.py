@@ -158,7 +158,8 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
     if not candidates:
         raise VariableError(
             f"Expected {role} to have a variable on a grid, got {list(ds.data_vars)} with the"
-            f" dimensions {dict(ds.sizes)}."
+            f" dimensions {dict(ds.sizes)}. Keep both y and x: take neither a single row nor a mean"
+            " over the region."
         )
     found = {n: find_dims(ds[n], given) for n in candidates}
     series = [n for n, v in ds.data_vars.items() if v.ndim == 1 and n not in passed_over]
@@ -167,6 +168,7 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
     if given.time is not None and not any(given.time in ds[n].dims for n in candidates):
         raise TimeError(
             f"Expected time_dim={given.time!r} to be a dimension of {role}, got {dict(ds.sizes)}."
+            " Pass one of these, or leave it out."
         )
     layouts = {(d.y, d.x) for d in found.values()}
     times = {d.time for d in found.values() if d.time}
@@ -253,8 +255,8 @@ def require_usable(ds: xr.Dataset, role: str) -> None:
             )
         if name in RESERVED:
             raise VariableError(
-                f"Expected the variables of {role} to be named otherwise than {name!r}, which is"
-                f" kept for a dimension. Rename it with .rename({name}='{name}_value')."
+                f"Expected the variables of {role} to have other names than the dimensions inside"
+                f" the package, got {name!r}. Rename it with .rename({name}='{name}_value')."
             )
         if variable.dtype.kind not in "fiub":
             raise VariableError(

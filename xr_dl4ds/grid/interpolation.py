@@ -43,7 +43,7 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     if method not in METHODS:
         raise ValueError(
             f"Expected `method` to be one of {', '.join(METHODS)}, got {method!r}."
-            f"{nearest(method, METHODS)}"
+            f"{nearest(method, METHODS)} Pass one of these."
         )
     ds = as_dataset(obj, "the data")
     found = gridded(ds, dims, "the data")

@@ -54,8 +54,8 @@ def require_overlap(lr: Grid, hr: Grid, lr_role: str, hr_role: str) -> None:
         low, high = a.edges[[0, -1]] + turns_between(a, b)
         if high <= b.edges[0] or low >= b.edges[-1]:
             raise GridError(
-                f"The grids do not overlap: {lr_role} cover {lr.extent}; {hr_role} cover"
-                f" {hr.extent}. Select the same region of both, and check units and longitudes."
+                f"Expected {lr_role} and {hr_role} to overlap, got {lr.extent} and {hr.extent}."
+                " Select the same region of both, and check units and longitudes."
             )
 
 
@@ -79,7 +79,7 @@ def nest(lr: Grid, hr: Grid) -> Nesting | None:
     if max(ratios) < 0.99:
         raise GridError(
             f"Expected the HR grid to be finer than the LR grid, got LR {lr.extent} and HR"
-            f" {hr.extent}. The two look swapped: call lr.downscale.fit(hr)."
+            f" {hr.extent}. Call lr.downscale.fit(hr): the two look swapped."
         )
     scale = round(ratios[0])
     if scale < 1 or any(abs(r - scale) > 0.01 * scale for r in ratios):

@@ -118,7 +118,7 @@ def _covered_by(pairing: Pairing, given: Grid) -> Part:
         raise GridError(
             f"Expected LR fields on the training grid ({pairing.source.extent}) or a part of it,"
             f" because LR and HR cells do not nest, got {given.extent}. Interpolate them onto it"
-            " first."
+            " first, with .downscale.interpolate."
         )
     out: Part = {}
     for dim, now, hr in _axes(given, pairing.hr):
@@ -156,15 +156,12 @@ def _check_spacing(pairing: Pairing, given: Grid) -> None:
     lr, seen = pairing.lr, ratio(given, pairing.lr)
     if all(abs(r - 1) < 0.01 for r in seen):
         return
-    hint = "Bring the fields onto that spacing first."
+    hint = ". Bring the fields onto that spacing first, such as with .downscale.interpolate."
     if all(abs(r - 1) < 0.01 for r in ratio(given, pairing.hr)):
-        hint = (
-            "This is the HR spacing: make LR fields with"
-            f" .downscale.coarsen({pairing.scale}) first."
-        )
+        hint = f", the HR spacing. Make LR fields with .downscale.coarsen({pairing.scale}) first."
     raise GridError(
         f"Expected LR fields with the spacing of training ({lr.y.spacing:g} by {lr.x.spacing:g}),"
-        f" got {given.y.spacing:g} by {given.x.spacing:g}. {hint}"
+        f" got {given.y.spacing:g} by {given.x.spacing:g}{hint}"
     )
 
 

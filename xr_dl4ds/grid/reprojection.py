@@ -99,8 +99,8 @@ def require_overlap(source: Grid, target: Grid, source_role: str, target_role: s
     require_placed(target, target_role, source, source_role)
     if not (locate(source, target)[2].any() or locate(target, source)[2].any()):
         raise GridError(
-            f"The grids do not overlap: {source_role} cover {source.extent} ({label(source)});"
-            f" {target_role} cover {target.extent} ({label(target)}). Select the same region of"
+            f"Expected {source_role} and {target_role} to overlap, got {source.extent}"
+            f" ({label(source)}) and {target.extent} ({label(target)}). Select the same region of"
             " both, and check their CRS."
         )
 
@@ -140,8 +140,8 @@ def covered_part(source: Grid, target: Grid) -> Part:
     if part[1] - part[0] < 2 or part[3] - part[2] < 2:
         raise GridError(
             f"Expected LR cells to cover a rectangle of HR cells of {target.extent}"
-            f" ({label(target)}), got {source.extent} ({label(source)}). The grids hardly overlap:"
-            " select the same region."
+            f" ({label(target)}), got {source.extent} ({label(source)}). Select the same region of"
+            " both: they hardly overlap."
         )
     return {Y: slice(part[0], part[1]), X: slice(part[2], part[3])}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.georeference import provenance_of
 from xr_dl4ds.grid.coarsening import check_scale, coarsened
 from xr_dl4ds.grid.discovery import Dims
@@ -133,7 +133,7 @@ def _common_names(prediction: Fields, truth: Fields) -> list[str]:
     if not names:
         raise VariableError(
             f"Expected prediction and truth to have variables in common, got {prediction.varying}"
-            f" and {truth.varying}. Rename one."
+            f" and {truth.varying}. Rename one to the name of the other."
         )
     for name in names:
         expected, got = (f.data[name].attrs.get("units") for f in (truth, prediction))
@@ -147,7 +147,7 @@ def _on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]
     if inner is None:
         raise GridError(
             f"Expected the truth to cover the cells of the prediction ({prediction.grid.extent}),"
-            f" got {truth.grid.extent}."
+            f" got {truth.grid.extent}. Select the cells that both have."
         )
     times = common_times(prediction, truth, "the prediction", "the truth")
     truth_data = truth.data.isel(inner).assign_coords(prediction.grid.coords)
@@ -168,7 +168,8 @@ def _baselines(
         missing = [n for n in names if n not in low.varying]
         if missing:
             raise VariableError(
-                f"Expected the LR data to have {missing} to interpolate, got {low.varying}."
+                f"Expected the LR data to have {missing} to interpolate, got {low.varying}. Add"
+                " them, or rename those that are meant."
             )
         require_overlap(low.grid, truth.grid, "the LR data", "the truth")
         require_cover(facing(low, truth.grid).grid, truth.grid, "the LR data")
@@ -179,7 +180,7 @@ def _baselines(
         times = common_times(low, truth, "the LR data", "the truth")
         data = at_times(low.pick(names).data, times)
         if times is not None and len(times) < truth.data.sizes[TIME]:
-            raise GridError(
+            raise TimeError(
                 f"Expected the LR data at all {truth.data.sizes[TIME]} times that are scored, got"
                 f" {len(times)}. Select the common times first."
             )
@@ -187,8 +188,8 @@ def _baselines(
         check_scale(scale)
         if any(n % scale for n in truth.grid.shape):
             raise GridError(
-                f"Expected the scored grid {truth.grid.shape} to be a multiple of the scale"
-                f" {scale}. Pass lr= for the baselines."
+                f"Expected the cells that are scored to be a multiple of the scale {scale}, got"
+                f" {truth.grid.shape}. Pass lr= for the baselines."
             )
         low = coarsened(truth, scale)
         data = low.data

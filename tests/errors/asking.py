@@ -1,0 +1,348 @@
+"""Predictions, scores and figures, interpolation."""
+
+from tests.errors import data as d
+from tests.errors.case import section
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.georeference import PROVENANCE
+
+# --- predictions ----------------------------------------------------------------------------------
+
+case = section("Asking for a prediction")
+
+SPECIAL = "localized, windows, members"
+
+
+def without(ds):
+    return ds.drop_vars("t2m")
+
+
+def given_winds(spoil=lambda ds: ds, **beside):
+    """LR winds for the model of predictors, and predictors beside."""
+
+    def given():
+        low = d.winds(d.lr())
+        also = {name: make(low) for name, make in beside.items()}
+        return {"lr": spoil(low), **also, **d.model("predictors")}
+
+    return given
+
+
+def elsewhere(ds):
+    return d.moved(d.bare(ds), longitude=30.0)
+
+
+ASKING = {
+    "missing": case(
+        "A variable of training is missing or has another name.",
+        VariableError,
+        r"the LR data to have \['t2m'\].*got \['tm2'\]\. Did you mean 'tm2'\? Add it, or rename",
+        d.asked(lambda lr: lr.rename(t2m="tm2")),
+        d.predict,
+        lambda lr, model: d.predict(lr.rename(tm2="t2m"), model),
+    ),
+    "missing predictor": case(
+        "A predictor of training is missing.",
+        VariableError,
+        r"the LR data to have \['v'\].*got \['u'\]\. Pass it as predictors=",
+        given_winds(lambda low: low.drop_vars("v")),
+        d.predict,
+        lambda lr, model: d.predict(lr, model, predictors=d.winds(d.lr())[["v"]]),
+    ),
+    "nothing of its own": case(
+        "All variables are passed as predictors, and none in the dataset itself.",
+        VariableError,
+        r"the LR data to have one of \['u', 'v'\], got \['t2m'\]\. Move",
+        given_winds(lambda low: d.lr(), predictors=lambda low: low),
+        d.predict,
+        lambda lr, model, predictors: d.predict(
+            lr.assign(u=predictors.u), model, predictors=predictors[["v"]]
+        ),
+    ),
+    "predictors of one step": case(
+        "LR data of one step without a time dimension, and predictors beside.",
+        TimeError,
+        r"the LR data to have a time dimension, along which predictors are aligned, got none\. Keep",
+        given_winds(
+            lambda low: low[["u"]].isel(time=0), predictors=lambda low: low[["v"]].isel(time=[0])
+        ),
+        d.predict,
+        lambda lr, model, predictors: d.predict(
+            d.winds(d.lr())[["u"]].isel(time=[0]), model, predictors=predictors
+        ),
+    ),
+    "predictors at fewer times": case(
+        "Predictors lack some times of the LR data.",
+        TimeError,
+        r"predictors= at every time of the LR data, got none for 2, such as 2001-01-02 12.* Select",
+        given_winds(
+            lambda low: low[["u"]], predictors=lambda low: low[["v"]].isel(time=slice(0, 6))
+        ),
+        d.predict,
+        lambda lr, model, predictors: d.predict(
+            lr.sel(time=predictors.time), model, predictors=predictors
+        ),
+    ),
+    "units": case(
+        "LR data are in other units than in training.",
+        VariableError,
+        r"'t2m' of the LR data in 'K' as in training, got 'degC'\. Convert",
+        d.asked(lambda lr: d.in_units(lr, "degC", -273.15)),
+        d.predict,
+        lambda lr, model: d.predict(d.in_units(lr, "K", 273.15), model),
+    ),
+    "HR given": case(
+        "HR data are passed in place of LR data.",
+        GridError,
+        r"spacing of training \(0\.5 by 0\.5\), got 0\.25 by 0\.25, .*coarsen\(2\)",
+        lambda: {"lr": d.hr()[["t2m"]], **d.model()},
+        d.predict,
+        lambda lr, model: d.predict(lr.downscale.coarsen(2), model),
+    ),
+    "another spacing": case(
+        "LR data have another spacing than in training.",
+        GridError,
+        r"spacing of training \(0\.5 by 0\.5\), got 1 by 1\. Bring the fields onto that spacing",
+        lambda: {"lr": d.hr()[["t2m"]].downscale.coarsen(4), **d.model()},
+        d.predict,
+        lambda lr, model: d.predict(lr.downscale.interpolate(d.lr()), model),
+    ),
+    "duplicated times": case(
+        "Times are there twice.",
+        TimeError,
+        r"every time of the LR data once, got 1 duplicated: .*\.drop_duplicates\('time'\)",
+        d.asked(lambda lr: lr.isel(time=[0, 0, 1])),
+        d.predict,
+        lambda lr, model: d.predict(lr.drop_duplicates("time"), model),
+    ),
+    "static fields of another domain": case(
+        "The model knows static fields of its training domain alone.",
+        VariableError,
+        r"static fields \['orog'\] for a domain other than .*, got \[\]\. Pass them as static=",
+        d.asked(elsewhere),
+        d.predict,
+        lambda lr, model: d.predict(lr, model, static=elsewhere(d.hr())[["orog"]]),
+    ),
+    "LR static fields": case(
+        "Static fields are passed on LR cells.",
+        GridError,
+        r"static fields \['orog'\] at the HR spacing 0\.25 along latitude, got 0\.5\. Pass HR fields",
+        lambda: {
+            "lr": elsewhere(d.lr()),
+            "static": elsewhere(d.hr()[["orog"]].downscale.coarsen(2)),
+            **d.model(),
+        },
+        lambda lr, model, static: d.predict(lr, model, static=static),
+        lambda lr, model, static: d.predict(lr, model, static=elsewhere(d.hr())[["orog"]]),
+    ),
+    "beyond a pair that does not nest": case(
+        "The model was fitted on LR cells that do not nest, and is asked elsewhere.",
+        GridError,
+        r"on the training grid \(.*\) or a part of it, because LR and HR cells do not nest, got",
+        d.asked(lambda lr: d.moved(d.offset(lr), longitude=0.1), kind="not nested"),
+        d.predict,
+        lambda lr, model: d.predict(lr.downscale.interpolate(d.offset(d.lr())), model),
+    ),
+    "a small part of a pair that does not nest": case(
+        "The part of a domain that does not nest is too small for the network.",
+        GridError,
+        r"at least two of the cells on which the network works \(.*\), got .* Select a larger",
+        d.asked(lambda lr: d.offset(lr).isel(longitude=slice(0, 2)), kind="not nested"),
+        d.predict,
+        lambda lr, model: d.predict(d.offset(d.lr()), model),
+    ),
+    "part of another CRS": case(
+        "The model was fitted across two CRSs, and is asked elsewhere or for a part.",
+        GridError,
+        r"on the training grid \(.*\), because LR and HR have different CRSs, got .* Predict there",
+        lambda: {"lr": d.around_europe().isel(latitude=slice(0, 4)), **d.model("another CRS")},
+        d.predict,
+        lambda lr, model: d.predict(d.around_europe(), model).isel(y=slice(0, 4)),
+    ),
+    "localized elsewhere": case(
+        "A localized model is asked for another domain.",
+        GridError,
+        r"on the training domain \(.*\) or a part of it, because localized=True .* Fit with local",
+        d.asked(elsewhere, SPECIAL),
+        d.predict,
+    ),
+    "no Monte-Carlo dropout": case(
+        "Members are wanted of a model without Monte-Carlo dropout.",
+        ValueError,
+        r"Monte-Carlo dropout for realizations=3, got dropout=None, .*monte_carlo=True\.",
+        d.asked(),
+        lambda lr, model: d.predict(lr, model, realizations=3),
+        lambda lr, model: d.predict(lr, d.fitted(SPECIAL), realizations=3),
+    ),
+    "members of members": case(
+        "Members are wanted of LR data that have a dimension `realization` already.",
+        ValueError,
+        r"without the dimension 'realization' for realizations=3, got 2 members\. Rename it with",
+        d.asked(lambda lr: d.levels(lr, "realization", (0, 1)), SPECIAL),
+        lambda lr, model: d.predict(lr, model, realizations=3),
+        lambda lr, model: d.predict(lr.rename(realization="member"), model, realizations=3),
+    ),
+    "windows of one step": case(
+        "A model of time windows is given one step without a time dimension.",
+        TimeError,
+        r"the LR data to have a time dimension, because .* windows of 2 steps, got none\. Keep it",
+        d.asked(lambda lr: lr.isel(time=0), SPECIAL),
+        d.predict,
+        lambda lr, model: d.predict(d.lr().isel(time=[0, 1]), model),
+    ),
+    "windows out of order": case(
+        "A model of time windows is given steps that are not in order.",
+        TimeError,
+        r"the LR data in order of time, because the model sees windows of 2 steps, got",
+        d.asked(lambda lr: lr.isel(time=slice(None, None, -1)), SPECIAL),
+        d.predict,
+        lambda lr, model: d.predict(lr.sortby("time"), model),
+    ),
+}
+
+# --- scores ---------------------------------------------------------------------------------------
+
+case = section("Scores and figures")
+
+
+def evaluate(sr, hr, lr, **options):
+    return sr.downscale.evaluate(hr, **options)
+
+
+def beside_lr(sr, hr, lr):
+    return sr.downscale.evaluate(hr, lr=lr)
+
+
+def scaled(sr, hr, lr):
+    return sr.downscale.evaluate(hr, scale=2)
+
+
+def plot(sr, hr, lr, **options):
+    return sr.downscale.plot(lr=lr, hr=hr, **options)
+
+
+def given_lr(spoil):
+    """The product and the truth, and LR fields that are spoilt."""
+
+    def given():
+        found = d.scored()()
+        return found | {"lr": spoil(found["lr"])}
+
+    return given
+
+
+SCORES = {
+    "no step": case(
+        "One step without a time dimension is scored.",
+        VariableError,
+        r"the prediction to have a time dimension, got \['t2m'\] without\. Keep it .*isel\(time=\[0",
+        d.scored(lambda sr: sr.isel(time=0)),
+        beside_lr,
+        lambda sr, hr, lr: beside_lr(d.scored()()["sr"].isel(time=[0]), hr, lr),
+    ),
+    "no variable in common": case(
+        "Prediction and truth have no variable in common.",
+        VariableError,
+        r"prediction and truth to have variables in common, got \['t2m'\] and \['tas'\]\. Rename",
+        d.scored(spoil_hr=lambda hr: hr.rename(t2m="tas")),
+        scaled,
+        lambda sr, hr, lr: scaled(sr, hr.rename(tas="t2m"), lr),
+    ),
+    "units of the truth": case(
+        "Prediction and truth are in other units.",
+        VariableError,
+        r"'t2m' of the prediction in 'degC' as in the truth, got 'K'\. Convert",
+        d.scored(spoil_hr=lambda hr: d.in_units(hr, "degC", -273.15)),
+        scaled,
+        lambda sr, hr, lr: scaled(d.in_units(sr, "degC", -273.15), hr, lr),
+    ),
+    "truth of a part": case(
+        "The truth does not cover the prediction, or is on other cells.",
+        GridError,
+        r"the truth to cover the cells of the prediction \(.*\), got .*\. Select",
+        d.scored(spoil_hr=lambda hr: hr.isel(latitude=slice(0, 4))),
+        scaled,
+        lambda sr, hr, lr: scaled(sr.sel(latitude=hr.latitude), hr, lr),
+    ),
+    "no baseline": case(
+        "It is not known from which LR fields the baselines are interpolated.",
+        GridError,
+        r"LR fields for the baselines, got a prediction without a note of its scale\. Pass lr=",
+        d.scored(),
+        evaluate,
+        lambda sr, hr, lr: [beside_lr(sr, hr, lr), scaled(sr, hr, lr)],
+    ),
+    "scale of a part": case(
+        "The region that is scored is no multiple of the scale.",
+        GridError,
+        r"to be a multiple of the scale 2, got \(7, 12\)\. Pass lr=",
+        d.scored(lambda sr: sr.isel(latitude=slice(0, 7))),
+        scaled,
+        beside_lr,
+    ),
+    "a note that cannot be read": case(
+        "The note of the model on a prediction was changed.",
+        GridError,
+        rf"the attribute '{PROVENANCE}' to hold JSON, got 'edited'\. Remove it and pass lr= or sc",
+        d.scored(lambda sr: sr.assign_attrs({PROVENANCE: "edited"})),
+        evaluate,
+        lambda sr, hr, lr: beside_lr(sr.drop_attrs(deep=False), hr, lr),
+    ),
+    "LR without the variable": case(
+        "The LR fields for the baselines lack a variable.",
+        VariableError,
+        r"the LR data to have \['t2m'\] to interpolate, got \['tas'\]\. Add",
+        given_lr(lambda lr: lr.rename(t2m="tas")),
+        beside_lr,
+        lambda sr, hr, lr: beside_lr(sr, hr, lr.rename(tas="t2m")),
+    ),
+    "LR at fewer times": case(
+        "The LR fields for the baselines lack times.",
+        TimeError,
+        r"the LR data at all 8 times that are scored, got 6\. Select the common times first",
+        given_lr(lambda lr: lr.isel(time=slice(0, 6))),
+        beside_lr,
+        lambda sr, hr, lr: beside_lr(sr.sel(time=lr.time), hr.sel(time=lr.time), lr),
+    ),
+    "method": case(
+        "The method of interpolation is misspelt.",
+        ValueError,
+        r"`method` to be one of bicubic, .*got 'bicubik'\. Did you mean 'bicubic'\?",
+        d.pair(),
+        lambda lr, hr: lr.downscale.interpolate(hr, method="bicubik"),
+        lambda lr, hr: lr.downscale.interpolate(hr, method="bicubic"),
+    ),
+    "date of a figure": case(
+        "A figure is wanted of a date, not of a position.",
+        VariableError,
+        r"`time` to be a position among 8 steps, got '2001-01-02'\. Select a date first: \.sel\(",
+        d.scored(),
+        lambda sr, hr, lr: plot(sr, hr, lr, time="2001-01-02"),
+        lambda sr, hr, lr: plot(sr.sel(time=["2001-01-02T06"]), hr, lr),
+    ),
+    "variable of a figure": case(
+        "A figure is wanted of a variable that is not there.",
+        VariableError,
+        r"`variable` to be one of \['t2m'\], got 't2'\. Did you mean 't2m'\?",
+        d.scored(),
+        lambda sr, hr, lr: plot(sr, hr, lr, variable="t2"),
+        lambda sr, hr, lr: plot(sr, hr, lr, variable="t2m"),
+    ),
+    "truth without the variable": case(
+        "LR data or truth beside a figure lack the variable.",
+        VariableError,
+        r"the truth to have 't2m', got \['tas'\]\. Add",
+        d.scored(spoil_hr=lambda hr: hr.rename(t2m="tas")),
+        plot,
+        lambda sr, hr, lr: plot(sr, hr.rename(tas="t2m"), lr),
+    ),
+    "truth of another time": case(
+        "LR data or truth beside a figure lack its time.",
+        VariableError,
+        r"the truth to have the time 2001-01-01 00:00:00, got 2001-01-01 12:00:00 to .* Select",
+        d.scored(spoil_hr=lambda hr: hr.isel(time=slice(2, 8))),
+        plot,
+        lambda sr, hr, lr: plot(sr, hr, lr, time=2),
+    ),
+}
+
+CASES = ASKING | SCORES

@@ -1,0 +1,581 @@
+"""Pairs of LR and HR data, time, variables, static fields and predictors, options."""
+
+import numpy as np
+
+from tests.errors import data as d
+from tests.errors.case import section
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+
+# --- pairs ----------------------------------------------------------------------------------------
+
+case = section("Pairs of LR and HR data")
+
+
+def fifth(ds):
+    """Cells that are one and a fifth times as large as those of HR."""
+    ds = d.bare(ds)
+    at = {
+        "latitude": 50 - 0.3 * np.arange(ds.sizes["latitude"]),
+        "longitude": 5 + 0.3 * np.arange(ds.sizes["longitude"]),
+    }
+    return ds.assign_coords({n: (n, v, ds[n].attrs) for n, v in at.items()})
+
+
+def validation(number=2, scale=2):
+    high = d.hr()[["t2m"]]
+    return (high.downscale.coarsen(scale), high, high)[:number]
+
+
+PAIRS = {
+    "no scale": case(
+        "Neither a scale nor HR data are passed to `fit`.",
+        GridError,
+        r"`scale` for perfect prognosis or an HR target, got neither\. Call hr\.downscale\.fit\(sca",
+        d.alone(),
+        lambda hr: hr.downscale.fit(**d.TINY),
+        lambda hr: [
+            hr.downscale.fit(scale=4, **d.TINY),
+            d.mos(d.lr(), hr),
+        ],
+    ),
+    "swapped": case(
+        "LR and HR data are swapped.",
+        GridError,
+        r"HR grid to be finer than the LR grid, got .* Call lr\.downscale\.fit\(hr\)",
+        d.pair(),
+        lambda lr, hr: d.mos(hr[["t2m"]], lr),
+        d.mos,
+    ),
+    "same grid twice": case(
+        "LR data are on the HR grid.",
+        GridError,
+        r"at least twice as fine.* For perfect prognosis call hr\.downscale\.fit\(scale=4\)",
+        d.pair(lambda lr: d.hr()[["t2m"]]),
+        d.mos,
+        lambda lr, hr: d.perfect(hr, scale=4),
+    ),
+    "hardly coarser": case(
+        "LR cells are hardly larger than HR cells, and do not nest.",
+        GridError,
+        r"at least twice as fine as the LR grid, got LR latitude 47\.9 to 50 by 0\.3",
+        d.pair(lambda lr: fifth(d.hr()[["t2m"]])),
+        d.mos,
+        lambda lr, hr: d.perfect(hr, scale=4),
+    ),
+    "hardly coarser on the Earth": case(
+        "LR cells are hardly larger than HR cells of another CRS.",
+        GridError,
+        r"at least twice as fine as the LR grid, got LR latitude .* and HR y ",
+        lambda: {"lr": d.around_europe(12, 0.1), "hr": d.in_europe(d.hr())},
+        d.mos,
+        lambda lr, hr: d.perfect(hr, scale=4),
+    ),
+    "another scale": case(
+        "The scale that is passed is not that of the pair.",
+        GridError,
+        r"scale=2, which the LR and HR grids have, got scale=4\. Leave it out",
+        d.pair(),
+        lambda lr, hr: d.mos(lr, hr, scale=4),
+        d.mos,
+    ),
+    "no overlap": case(
+        "LR and HR data cover other regions.",
+        GridError,
+        r"the LR data and the HR data to overlap, got latitude 78\..* and latitude 48\.25.* Select",
+        d.pair(lambda lr: d.moved(d.bare(lr), latitude=30.0)),
+        d.mos,
+        lambda lr, hr: d.mos(d.lr(), hr),
+    ),
+    "hardly together": case(
+        "LR data cover hardly any HR cell.",
+        GridError,
+        r"LR cells to cover at least two HR centres along longitude .* got .*Select the same region",
+        d.pair(lambda lr: d.moved(d.bare(lr), longitude=-2.8)),
+        d.mos,
+        lambda lr, hr: d.mos(d.lr(), hr),
+    ),
+    "validation on another grid": case(
+        "Validation data are on another grid than training data.",
+        GridError,
+        r"validation data on the training grids \(LR .*; HR .*\), got LR .*; HR .*\. Select the sa",
+        lambda: {"hr": d.hr(), "pair": validation(scale=4)},
+        lambda hr, pair: d.perfect(hr, validation=pair),
+        lambda hr, pair: d.perfect(hr, validation=(pair[0].downscale.interpolate(d.lr()), pair[1])),
+    ),
+    "validation of three": case(
+        "The validation data are no pair.",
+        ValueError,
+        r"`validation` to be an \(lr, hr\) pair, got 3 objects\. Pass",
+        lambda: {"hr": d.hr(), "pair": validation(3)},
+        lambda hr, pair: d.perfect(hr, validation=pair),
+        lambda hr, pair: d.perfect(hr, validation=pair[:2]),
+    ),
+}
+
+# --- time -----------------------------------------------------------------------------------------
+
+case = section("Time")
+
+
+def with_nat(ds):
+    time = ds.time.data.copy()
+    time[3] = np.datetime64("NaT")
+    return ds.assign_coords(time=time)
+
+
+def numbered(ds):
+    return ds.assign_coords(time=np.arange(ds.sizes["time"]))
+
+
+def at_noon(ds):
+    """Daily means, stamped at noon."""
+    return ds.assign_coords(time=np.datetime64("2001-01-01T12", "ns") + days(ds))
+
+
+def days(ds):
+    return np.arange(ds.sizes["time"]) * np.timedelta64(1, "D")
+
+
+def wind_of(ds):
+    return d.winds(ds)[["u"]]
+
+
+TIME = {
+    "no time in common": case(
+        "LR and HR data have no time in common.",
+        TimeError,
+        r"the LR data and the HR data to have times in common, got 8 steps from 2001-01-01 00:30.* and"
+        r" 8 steps from 2001-01-01 00:00.*shift or floor",
+        d.pair(lambda lr: lr.assign_coords(time=lr.time + np.timedelta64(30, "m"))),
+        d.mos,
+        lambda lr, hr: d.mos(lr.assign_coords(time=lr.time.dt.floor("h")), hr),
+    ),
+    "predictors of other times": case(
+        "LR data and predictors each have times of the HR data, but not the same ones.",
+        TimeError,
+        r"the LR data and predictors= to have times in common with the HR data, got .*\. Select",
+        lambda: {
+            "lr": d.lr().isel(time=slice(0, 4)),
+            "hr": d.hr(),
+            "predictors": wind_of(d.lr()).isel(time=slice(4, 8)),
+        },
+        d.mos,
+        lambda lr, hr, predictors: d.mos(lr, hr, predictors=wind_of(d.lr())),
+    ),
+    "calendars": case(
+        "The calendars differ.",
+        TimeError,
+        r"in one calendar.*noleap calendar.*standard calendar.*convert_calendar\('noleap'\)",
+        d.pair(lambda lr: lr.convert_calendar("noleap")),
+        d.mos,
+        lambda lr, hr: d.mos(lr, hr.convert_calendar("noleap")),
+    ),
+    "numbers and dates": case(
+        "One side has dates, the other undecoded numbers.",
+        TimeError,
+        r"both to have dates, got 8 steps from 0 to 42 \(none calendar\) and 8 steps.* Decode",
+        d.pair(
+            lambda lr: lr.assign_coords(
+                time=("time", 6 * np.arange(8), {"units": "hours since 2001-01-01"})
+            )
+        ),
+        d.mos,
+        lambda lr, hr: d.mos(decoded(lr), hr),
+    ),
+    "one side without times": case(
+        "One side has no time coordinate.",
+        TimeError,
+        r"both to have time coordinates, got 8 steps without coordinates and 8 steps .* Assign",
+        d.pair(lambda lr: lr.drop_vars("time")),
+        d.mos,
+        lambda lr, hr: d.mos(lr.assign_coords(time=hr.time), hr),
+    ),
+    "duplicated LR times": case(
+        "LR times are there twice.",
+        TimeError,
+        r"every time of the LR data once, got 1 duplicated: 2001-01-01 06.*drop_duplicates",
+        d.pair(lambda lr: lr.isel(time=[0, 1, 1, 2, 3, 4, 5, 6])),
+        d.mos,
+        lambda lr, hr: d.mos(lr.drop_duplicates("time"), hr),
+    ),
+    "duplicated HR times": case(
+        "HR times are there twice.",
+        TimeError,
+        r"every time of the HR data once.*drop_duplicates\('time'\)",
+        d.pair(spoil_hr=lambda hr: hr.isel(time=[0, 1, 1, 2, 3, 4, 5, 6])),
+        d.mos,
+        lambda lr, hr: d.mos(lr, hr.drop_duplicates("time")),
+    ),
+    "missing times": case(
+        "Some times are missing (NaT).",
+        TimeError,
+        r"every time of the HR data to be known, got 1 missing \(NaT\)\. Drop .*\.notnull\(\)\)",
+        d.alone(with_nat),
+        d.perfect,
+        lambda hr: d.perfect(hr.isel(time=hr.time.notnull())),
+    ),
+    "no steps": case(
+        "A selection has left no time step.",
+        TimeError,
+        r"the HR data to have at least one time step, got none\. Select",
+        d.alone(lambda ds: ds.sel(time=slice("1990", "1991"))),
+        d.perfect,
+        lambda hr: d.perfect(d.hr().sel(time=slice("2001", "2002"))),
+    ),
+    "one step": case(
+        "There are too few time steps to hold some out.",
+        TimeError,
+        "at least 2 time steps to hold 10% out for validation, got 1. Use more",
+        d.alone(lambda ds: ds.isel(time=[0])),
+        d.perfect,
+        lambda hr: [d.perfect(d.hr()), d.perfect(hr, validation=None)],
+    ),
+    "short runs": case(
+        "No run of time steps is as long as a window.",
+        TimeError,
+        "at least 4 time steps without a gap in the training data for time_window=4, got 3 at most",
+        d.alone(lambda ds: ds.isel(time=[0, 1, 2, 4, 5, 6])),
+        lambda hr: d.perfect(hr, time_window=4, validation=None),
+        lambda hr: [
+            d.perfect(hr, time_window=3, validation=None),
+            d.perfect(d.hr(), time_window=4, validation=None),
+        ],
+    ),
+    "windows without dates": case(
+        "A model of time windows is fitted to data without dates.",
+        TimeError,
+        r"the HR data to have dates for .*time_window=\), got 6 steps from 0 to 5.* Assign",
+        d.alone(numbered),
+        lambda hr: d.perfect(hr, time_window=2),
+        lambda hr: d.perfect(hr.assign_coords(time=d.hr().time), time_window=2),
+    ),
+    "features without dates": case(
+        "Features of time are wanted of data without dates.",
+        TimeError,
+        r"dates along the time axis for \['day_of_year'\], got 7 steps from 0 to 6.* Decode",
+        d.alone(numbered),
+        lambda hr: d.perfect(hr, time_features="day_of_year"),
+        lambda hr: [
+            d.perfect(decoded(hr), time_features="day_of_year"),
+            d.perfect(hr.assign_coords(time=d.hr().time), time_features="day_of_year"),
+            d.perfect(hr),
+        ],
+    ),
+}
+
+
+def decoded(ds):
+    """As xarray reads dates, where the file gives units."""
+    import xarray as xr
+
+    units = {"units": "hours since 2001-01-01"}
+    return xr.decode_cf(ds.assign_coords(time=("time", ds.time.data, units)))
+
+
+# --- variables and units --------------------------------------------------------------------------
+
+case = section("Variables and units")
+
+
+def nan_everywhere(ds):
+    return ds.assign(t2m=ds.t2m * np.nan)
+
+
+def filled(ds):
+    """Cells that should have been masked."""
+    return ds.assign(t2m=ds.t2m.where(ds.t2m < 284, np.inf))
+
+
+def celsius(ds):
+    return d.in_units(ds, "degC", -273.15)
+
+
+VARIABLES = {
+    "no time": case(
+        "No variable has a time dimension: there is nothing to downscale.",
+        VariableError,
+        r"the HR data to have a variable with a time dimension, got \['orog'\].*Pass time_dim=",
+        d.alone(lambda ds: ds[["orog"]]),
+        d.perfect,
+        lambda hr: d.perfect(d.hr().rename(time="step").drop_vars("step"), time_dim="step"),
+    ),
+    "LR without time": case(
+        "No LR variable has a time dimension.",
+        VariableError,
+        r"the LR data to have a variable with a time dimension, got none\. Keep it",
+        d.pair(lambda lr: d.hr()[["orog"]].downscale.coarsen(2)),
+        d.mos,
+        lambda lr, hr: d.mos(d.lr(), hr),
+    ),
+    "NaN everywhere": case(
+        "A variable is NaN everywhere.",
+        VariableError,
+        r"'t2m' of the HR data to have values, got NaN everywhere\. Leave it out, or check",
+        d.alone(nan_everywhere),
+        d.perfect,
+        lambda hr: d.perfect(d.hr()),
+    ),
+    "LR NaN everywhere": case(
+        "An LR variable is NaN everywhere.",
+        VariableError,
+        r"'t2m' of the LR data to have values, got NaN everywhere",
+        d.pair(nan_everywhere),
+        d.mos,
+        lambda lr, hr: d.mos(d.lr(), hr),
+    ),
+    "infinite": case(
+        "A variable has infinite values.",
+        VariableError,
+        r"'t2m' of the HR data to be finite where it is not NaN, got infinite values\. Mask them",
+        d.alone(filled),
+        d.perfect,
+        lambda hr: d.perfect(hr.assign(t2m=hr.t2m.where(abs(hr["t2m"]) < 1e9))),
+    ),
+    "constant": case(
+        "A variable has the same value everywhere.",
+        VariableError,
+        r"'t2m' of the HR data to vary, got the constant 280\. Leave it out",
+        d.alone(lambda ds: ds.assign(t2m=ds.t2m * 0 + 280)),
+        d.perfect,
+        lambda hr: d.perfect(d.hr()),
+    ),
+    "constant static field": case(
+        "A static field has the same value everywhere.",
+        VariableError,
+        r"'orog' of the static fields to vary, got the constant 1\. Leave it out",
+        d.alone(lambda ds: ds.assign(orog=ds.orog * 0 + 1)),
+        d.perfect,
+        lambda hr: d.perfect(hr[["t2m"]]),
+    ),
+    "units": case(
+        "LR and HR data of one variable are in other units.",
+        VariableError,
+        r"'t2m' of the LR data in 'K' as in the HR data, got 'degC'\. Convert",
+        d.pair(celsius),
+        d.mos,
+        lambda lr, hr: d.mos(d.in_units(lr, "K", 273.15), hr),
+    ),
+    "scaling of an unknown variable": case(
+        "`scaling=` names a variable that is not there.",
+        VariableError,
+        r"`scaling` to name variables of the data, \['t2m', 'orog'\], got 't2n'\. Did you mean",
+        d.alone(),
+        lambda hr: d.perfect(hr, scaling={"t2n": "minmax"}),
+        lambda hr: d.perfect(hr, scaling={"t2m": "minmax"}),
+    ),
+    "validation without the target": case(
+        "Validation data lack a variable.",
+        VariableError,
+        r"the HR validation data to have \['t2m'\], got \['tas'\]\. Add them, or rename",
+        lambda: {"hr": d.hr(), "pair": (d.lr(), d.hr()[["t2m"]].rename(t2m="tas"))},
+        lambda hr, pair: d.perfect(hr, validation=pair),
+        lambda hr, pair: d.perfect(hr, validation=(pair[0], pair[1].rename(tas="t2m"))),
+    ),
+}
+
+# --- static fields and predictors -----------------------------------------------------------------
+
+case = section("Static fields and predictors")
+
+
+def beside(ds, **other):
+    """Temperature alone, and what is passed beside it."""
+    return lambda: {"hr": d.hr()[["t2m"]], **{k: make(ds()) for k, make in other.items()}}
+
+
+def static(hr, static):
+    return d.perfect(hr, static=static)
+
+
+def predicted_by(hr, predictors):
+    return d.perfect(hr, predictors=predictors)
+
+
+BESIDE = {
+    "static with time": case(
+        "A field with a time dimension is passed as static.",
+        VariableError,
+        r"static= without a time dimension, got \['z'\]\. Pass them as predictors=, or select one",
+        beside(d.hr, static=lambda ds: ds[["t2m"]].rename(t2m="z")),
+        static,
+        lambda hr, static: [
+            d.perfect(hr, predictors=static),
+            d.perfect(hr, static=static.isel(time=0)),
+        ],
+    ),
+    "predictors without time": case(
+        "A field without a time dimension is passed as a predictor.",
+        VariableError,
+        r"predictors= with a time dimension, got \['orog'\] without\. Pass them as static=",
+        beside(d.hr, predictors=lambda ds: ds[["orog"]]),
+        predicted_by,
+        lambda hr, predictors: d.perfect(hr, static=predictors),
+    ),
+    "static twice": case(
+        "A static field is among the HR data and passed beside them.",
+        VariableError,
+        r"each static field once, got 'orog' twice\. Rename or drop one",
+        lambda: {"hr": d.hr(), "static": d.hr()[["orog"]]},
+        static,
+        lambda hr, static: [
+            d.perfect(hr, static=static.rename(orog="rough")),
+            d.perfect(hr.drop_vars("orog"), static=static),
+        ],
+    ),
+    "static named as a variable": case(
+        "A static field is named as a variable that varies in time.",
+        VariableError,
+        r"static fields with names of their own, got \['t2m'\], which vary in time too\. Rename",
+        beside(d.hr, static=lambda ds: ds[["orog"]].rename(orog="t2m")),
+        static,
+        lambda hr, static: d.perfect(hr, static=static.rename(t2m="orog")),
+    ),
+    "static elsewhere": case(
+        "Static fields do not cover the domain.",
+        GridError,
+        r"static= to cover latitude 48\.25 to 50, got latitude 49\.25 to 50.* Provide",
+        beside(d.hr, static=lambda ds: ds[["orog"]].isel(latitude=slice(0, 4))),
+        static,
+        lambda hr, static: [
+            d.perfect(hr, static=d.hr()[["orog"]]),
+            d.perfect(hr.isel(latitude=slice(0, 4)), static=static),
+        ],
+    ),
+    "predictor named as the target": case(
+        "A predictor is named as the target.",
+        VariableError,
+        r"name of its own, got 't2m' twice\. Rename it, for instance \.rename\(t2m='t2m_lr'\)",
+        beside(d.hr, predictors=lambda ds: ds[["t2m"]]),
+        predicted_by,
+        lambda hr, predictors: d.perfect(hr, predictors=predictors.rename(t2m="t2m_lr")),
+    ),
+    "predictors of another time": case(
+        "Predictors and HR data have no time in common.",
+        TimeError,
+        r"predictors= and the HR data to have times in common, got 8 steps from 2001-04-01.* Select",
+        beside(d.hr, predictors=lambda ds: d.later(wind_of(ds), 90)),
+        predicted_by,
+        lambda hr, predictors: d.perfect(hr, predictors=d.later(predictors, -90)),
+    ),
+}
+
+# --- options against the data ---------------------------------------------------------------------
+
+case = section("Options that do not suit the data")
+
+
+def around_the_globe(ds):
+    """Ten HR columns that go once around."""
+    ds = ds.isel(longitude=slice(0, 10))
+    longitude = ("longitude", 36.0 * np.arange(10), ds.longitude.attrs)
+    latitude = ("latitude", 70 - 20.0 * np.arange(8), ds.latitude.attrs)
+    return ds.assign_coords(longitude=longitude, latitude=latitude)
+
+
+OPTIONS = {
+    "validation": case(
+        "`validation=` is neither a share nor a pair.",
+        ValueError,
+        r"share of the last time steps in \[0, 1\), an \(lr, hr\) pair, or None, got 1\.5",
+        d.alone(),
+        lambda hr: d.perfect(hr, validation=1.5),
+        lambda hr: d.perfect(hr, validation=0.1),
+    ),
+    "early stopping": case(
+        "Early stopping without validation data.",
+        ValueError,
+        r"validation data for `early_stopping`, got none\. Pass validation=0\.1, or early_stopp",
+        d.alone(),
+        lambda hr: d.perfect(hr, validation=None, early_stopping=True),
+        lambda hr: [
+            d.perfect(hr, validation=0.1, early_stopping=True),
+            d.perfect(hr, validation=None, early_stopping=False),
+        ],
+    ),
+    "patch": case(
+        "The patch is no multiple of the scale.",
+        GridError,
+        r"`patch_size` to be a multiple of the scale 2, at least 4, got 5\. Use 4",
+        d.alone(),
+        lambda hr: d.perfect(hr, patch_size=5),
+        lambda hr: d.perfect(hr, patch_size=4),
+    ),
+    "large patch": case(
+        "The patch is larger than the domain.",
+        GridError,
+        r"fit into the HR grid of \(8, 12\) cells, got 10\. Use a smaller one, or None for whole",
+        d.alone(),
+        lambda hr: d.perfect(hr, patch_size=10),
+        lambda hr: [d.perfect(hr, patch_size=8), d.perfect(hr, patch_size=None)],
+    ),
+    "loss of large fields": case(
+        "The loss needs larger fields or patches.",
+        GridError,
+        r"HR fields of at least 11 x 11 HR cells for loss='dssim_mae', got 8 x 12\. Use 'mae', or",
+        d.alone(),
+        lambda hr: d.perfect(hr, loss="dssim_mae"),
+        lambda hr: [
+            d.perfect(hr, loss="mae"),
+            d.perfect(d.hr(y=12, x=12), loss="dssim_mae"),
+        ],
+    ),
+    "U-Net around the globe": case(
+        "The levels of a U-Net do not line up around the globe.",
+        GridError,
+        r"a multiple of 8 for backbone='unet' with n_blocks=3, got 10\. Use n_blocks=1, or another",
+        d.alone(around_the_globe),
+        lambda hr: d.perfect(hr, backbone="unet", n_blocks=3),
+        lambda hr: [
+            d.perfect(hr, backbone="unet", n_blocks=1),
+            d.perfect(hr, backbone="resnet", n_blocks=3),
+        ],
+    ),
+    "negative values": case(
+        "Values below zero with a constraint or an activation that gives none.",
+        VariableError,
+        r"values >= 0 of 't2m' for constraint='softmax', got a minimum of -.* degC\. Use constraint",
+        d.alone(celsius),
+        lambda hr: d.perfect(hr, constraint="softmax"),
+        lambda hr: [
+            d.perfect(hr, constraint="additive"),
+            d.perfect(hr.clip(min=0), constraint="softmax"),
+            d.perfect(d.hr(), constraint="softmax"),
+        ],
+    ),
+    "sigmoid": case(
+        "An activation that is bounded above, of values that are scaled without bounds.",
+        VariableError,
+        r"scaling='minmax' of 't2m' for output_activation='sigmoid', .* got 'standard'\. Add it to",
+        d.alone(),
+        lambda hr: d.perfect(hr, output_activation="sigmoid", scaling={"orog": "minmax"}),
+        lambda hr: [
+            d.perfect(hr, output_activation="sigmoid", scaling={"t2m": "minmax"}),
+            d.perfect(hr, output_activation="sigmoid", scaling="minmax"),
+        ],
+    ),
+    "constraint of cells that do not nest": case(
+        "A constraint on LR cells that are interpolated to HR cells.",
+        GridError,
+        r"LR cells that hold several HR cells for constraint='additive', got .* Use constraint=None",
+        d.pair(d.offset),
+        lambda lr, hr: d.mos(lr, hr, constraint="additive", upsampling="interpolation"),
+        lambda lr, hr: [
+            d.mos(lr, hr, upsampling="interpolation", constraint=None),
+            d.mos(lr, hr, upsampling="subpixel", constraint="additive"),
+        ],
+    ),
+    "constraint without a counterpart": case(
+        "A constraint, and no LR variable that is named as the target.",
+        VariableError,
+        r"an LR counterpart of a target for constraint='additive', got targets \['t2m'\] and LR var"
+        r"iables \['tas'\]\. Use constraint=None, or rename",
+        d.pair(lambda lr: lr.rename(t2m="tas")),
+        lambda lr, hr: d.mos(lr, hr, constraint="additive"),
+        lambda lr, hr: [
+            d.mos(lr, hr, constraint=None),
+            d.mos(lr.rename(tas="t2m"), hr, constraint="additive"),
+        ],
+    ),
+}
+
+CASES = PAIRS | TIME | VARIABLES | BESIDE | OPTIONS

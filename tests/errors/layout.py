@@ -1,0 +1,483 @@
+"""What is passed, dimensions, grids, and where on the Earth they lie."""
+
+import pyproj
+import numpy as np
+import xarray as xr
+
+from tests.errors import data as d
+from tests.errors.case import section
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+
+# --- what is passed -------------------------------------------------------------------------------
+
+case = section("What is passed")
+
+PASSED = {
+    "no xarray object": case(
+        "The scale, or another option, is passed where data are expected.",
+        TypeError,
+        r"an xarray Dataset or DataArray, got int: 4\. Options and the scale .* such as scale=4\.",
+        d.alone(),
+        lambda hr: hr.downscale.fit(4),
+        lambda hr: hr.downscale.fit(scale=4, **d.TINY),
+    ),
+    "no model": case(
+        "The folder of a model is passed to `predict`, not the model.",
+        TypeError,
+        r"Expected a Downscaler, got str\. Models come from \.downscale\.fit or xr_dl4ds\.load\.",
+        d.asked(),
+        lambda lr, model: d.predict(lr, "model_dir"),
+        d.predict,
+    ),
+    "no name": case(
+        "A DataArray has no name.",
+        VariableError,
+        r"to have a name, got none\. Give it one with \.rename\('t2m'\)\.",
+        d.alone(lambda ds: ds.t2m.rename(None)),
+        lambda hr: hr.downscale.coarsen(2),
+        lambda hr: hr.rename("t2m").downscale.coarsen(2),
+    ),
+    "name of a coordinate": case(
+        "A DataArray is named as one of its coordinates.",
+        VariableError,
+        r"a name of its own, got 'latitude', which is one of its coordinates\. Rename it with",
+        d.alone(lambda ds: ds.t2m.rename("latitude")),
+        lambda hr: hr.downscale.coarsen(2),
+        lambda hr: hr.rename("t2m").downscale.coarsen(2),
+    ),
+    "no field": case(
+        "No variable lies on a grid, for instance after a mean over the region.",
+        VariableError,
+        r"the HR data to have a variable on a grid, got \['t2m'\] .*'time': 8.* Keep both",
+        d.alone(lambda ds: ds[["t2m"]].mean(("latitude", "longitude"))),
+        d.perfect,
+        lambda hr: d.perfect(d.hr()),
+    ),
+    "slash": case(
+        "A variable has a name that cannot be written to NetCDF.",
+        VariableError,
+        r"names that NetCDF can hold, got 't/2m'\. Rename it with \.rename\(\{'t/2m': 'new_name'",
+        d.alone(lambda ds: ds.rename(t2m="t/2m")),
+        d.perfect,
+        lambda hr: d.perfect(hr.rename({"t/2m": "new_name"})),
+    ),
+    "reserved": case(
+        "A variable has a name that is used inside.",
+        VariableError,
+        r"other names than the dimensions .*, got 'statistic'\. .*\(statistic='statistic_value'\)\.",
+        d.alone(lambda ds: ds.rename(t2m="statistic")),
+        d.perfect,
+        lambda hr: d.perfect(hr.rename(statistic="statistic_value")),
+    ),
+    "text": case(
+        "A variable holds text or other things that are no numbers.",
+        VariableError,
+        r"'flag' of the HR data to hold numbers, got dtype <U\d+\. Leave it out",
+        d.alone(lambda ds: ds.assign(flag=ds.t2m.round().astype(str))),
+        d.perfect,
+        lambda hr: d.perfect(hr[["t2m", "orog"]]),
+    ),
+}
+
+# --- dimensions -----------------------------------------------------------------------------------
+
+case = section("Dimensions")
+
+
+def unnamed(ds):
+    """Dimensions that neither names nor attributes tell."""
+    ds = ds.rename(latitude="a", longitude="b")
+    return ds.assign_coords({n: (n, ds[n].data) for n in "ab"})
+
+
+def init_and_valid(ds):
+    """Forecasts that start every day, by the time for which they hold."""
+    start = np.datetime64("2001-01-01", "ns") + np.arange(2) * np.timedelta64(1, "D")
+    ds = d.levels(ds[["t2m"]], "init", start)
+    return ds.rename(time="valid")
+
+
+def two_grids(ds):
+    other = ds[["orog"]].rename(orog="rough", latitude="lat", longitude="lon")
+    return ds.merge(other)
+
+
+def ensemble(ds, labels=(0, 1, 2)):
+    return d.levels(ds[["t2m"]], "member", labels)
+
+
+def twice_named(ds):
+    return d.levels(ds, "level", (500, 850)).assign(t2m_500=ds.t2m)
+
+
+DIMENSIONS = {
+    "y unknown": case(
+        "Neither attributes nor names say which dimension is y.",
+        GridError,
+        r"one y dimension of 't2m' among \('time', 'a', 'b'\), got no candidate\. Pass y_dim=",
+        d.alone(unnamed),
+        d.perfect,
+        lambda hr: d.perfect(hr, y_dim="a", x_dim="b"),
+    ),
+    "several x": case(
+        "Several dimensions could be x.",
+        GridError,
+        r"one x dimension of 't2m' .* got the candidates \['i', 'longitude'\]\. Pass x_dim=",
+        d.alone(lambda ds: ds.rename(time="i").assign_coords(longitude=ds.longitude.data)),
+        d.perfect,
+        lambda hr: d.perfect(hr, x_dim="longitude", time_dim="i"),
+    ),
+    "no such dimension": case(
+        "`x_dim=`, `y_dim=` names a dimension that is not there.",
+        GridError,
+        r"y_dim='lat' to be a dimension of 't2m', got the dimensions \('time', 'latitude', 'long",
+        d.alone(),
+        lambda hr: d.perfect(hr, y_dim="lat"),
+        lambda hr: d.perfect(hr, y_dim="latitude"),
+    ),
+    "no such time": case(
+        "`time_dim=` names a dimension that is not there.",
+        TimeError,
+        r"time_dim='tiem' to be a dimension of the HR data, got \{.*'time': 8.*\}\. ",
+        d.alone(),
+        lambda hr: d.perfect(hr, time_dim="tiem"),
+        lambda hr: d.perfect(hr, time_dim="time"),
+    ),
+    "x twice": case(
+        "The same dimension is named as x and as y.",
+        GridError,
+        r"two spatial dimensions of 't2m', got 'latitude' for both\. Pass x_dim= and y_dim=",
+        d.alone(),
+        lambda hr: d.perfect(hr, x_dim="latitude"),
+        lambda hr: d.perfect(hr, x_dim="longitude", y_dim="latitude"),
+    ),
+    "two times": case(
+        "Two dimensions hold dates, such as the start and the date of forecasts.",
+        TimeError,
+        r"one time dimension of 't2m', got \['init', 'valid'\]\. Pass time_dim= .*\.isel\(init=0\)",
+        d.alone(init_and_valid),
+        d.perfect,
+        lambda hr: d.perfect(hr.isel(init=0)),
+    ),
+    "unknown dimension": case(
+        "There is a dimension beside time, y and x that neither its name nor you explain.",
+        GridError,
+        r"got 'band' too .*extra_dims=\{'band': 'channels'\}.*select one with .isel\(band=0\)",
+        d.alone(lambda ds: d.levels(ds, "band")),
+        d.perfect,
+        lambda hr: d.perfect(hr.isel(band=0)),
+    ),
+    "levels of one name": case(
+        "A level becomes a variable of a name that is there already.",
+        VariableError,
+        r"of 't2m_500' in the HR data .* got 't2m_500' twice\. Rename a variable",
+        d.alone(twice_named),
+        d.perfect,
+        lambda hr: d.perfect(hr.rename(t2m_500="t500")),
+    ),
+    "other grids": case(
+        "The variables of a dataset lie on several grids.",
+        GridError,
+        r"the HR data on the same dimensions, got \{.*'rough': \('lat', 'lon'\)\}\. Select those",
+        d.alone(two_grids),
+        d.perfect,
+        lambda hr: d.perfect(hr[["t2m"]], static=hr[["rough"]]),
+    ),
+    "other members": case(
+        "LR and HR data have other members.",
+        GridError,
+        r"the same entries along 'member' in the HR data and the LR data, got \[0, 1, 2\] and",
+        d.pair(
+            lambda ds: ensemble(ds, (1, 2, 3)),
+            lambda ds: ensemble(ds),
+        ),
+        d.mos,
+        lambda lr, hr: d.mos(lr.sel(member=[1, 2]), hr.sel(member=[1, 2])),
+    ),
+    "members twice": case(
+        "A member is there twice.",
+        GridError,
+        r"each entry along 'member' once, got \[0, 1, 1\]\. .*\.drop_duplicates\('member'\)\.",
+        d.alone(lambda ds: ensemble(ds, (0, 1, 1))),
+        d.perfect,
+        lambda hr: d.perfect(hr.drop_duplicates("member")),
+    ),
+    "members of a score": case(
+        "The members of an ensemble are scored or drawn all at once.",
+        GridError,
+        r"the prediction without members, got 3 along 'member'\. Select one with .isel\(member=0\)",
+        d.scored(ensemble),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr),
+        lambda sr, hr, lr: [
+            one.downscale.evaluate(hr, lr=lr)
+            for one in (sr.isel(member=0), sr.mean("member", keep_attrs=True))
+        ],
+    ),
+}
+
+# --- grid -----------------------------------------------------------------------------------------
+
+case = section("Grid")
+
+
+def without_row(ds):
+    return ds.isel(latitude=[0, 1, 2, 4, 5, 6, 7])
+
+
+def nan_latitude(ds):
+    latitude = ds.latitude.data.copy()
+    latitude[[0, 1]] = np.nan
+    return ds.assign_coords(latitude=("latitude", latitude, ds.latitude.attrs))
+
+
+def stations(ds):
+    return ds.assign_coords(latitude=[f"row {i}" for i in range(ds.sizes["latitude"])])
+
+
+GRID = {
+    "no coordinate": case(
+        "A spatial dimension has no coordinate.",
+        GridError,
+        r"'t2m' to have a coordinate along 'latitude', got none\. .*\.assign_coords\(latitude=",
+        d.alone(lambda ds: ds.drop_vars("latitude")),
+        d.perfect,
+        lambda hr: d.perfect(hr.assign_coords(latitude=d.hr().latitude)),
+    ),
+    "one row": case(
+        "There is one row or column alone.",
+        GridError,
+        r"'latitude' to be one-dimensional with at least 2 cells, got shape \(1,\)\. Select a lar",
+        d.alone(lambda ds: ds.isel(latitude=[0])),
+        d.perfect,
+        lambda hr: d.perfect(d.hr().isel(latitude=slice(4))),
+    ),
+    "NaN in a coordinate": case(
+        "A coordinate holds NaN.",
+        GridError,
+        r"'latitude' to hold finite numbers, got float64 with 2 that are NaN or infinite\. Drop th",
+        d.alone(nan_latitude),
+        d.perfect,
+        lambda hr: d.perfect(hr.isel(latitude=np.isfinite(hr["latitude"]))),
+    ),
+    "text in a coordinate": case(
+        "A coordinate holds text.",
+        GridError,
+        r"'latitude' to hold finite numbers, got <U\d+ with values such as 'row 0'\. Assign",
+        d.alone(stations),
+        d.perfect,
+        lambda hr: d.perfect(hr.assign_coords(latitude=d.hr().latitude)),
+    ),
+    "unsorted": case(
+        "A coordinate is in no order.",
+        GridError,
+        r"'latitude' to be strictly increasing or decreasing, got .*\.sortby\('latitude'\)",
+        d.alone(lambda ds: ds.isel(latitude=[0, 2, 1, 3, 4, 5, 6, 7])),
+        d.perfect,
+        lambda hr: d.perfect(hr.sortby("latitude")),
+    ),
+    "a row twice": case(
+        "A row is there twice.",
+        GridError,
+        r"'latitude' to be strictly .* got .* followed by .*\.drop_duplicates\('latitude'\)",
+        d.alone(lambda ds: ds.isel(latitude=[0, 0, 1, 2, 3, 4, 5, 6, 7])),
+        d.perfect,
+        lambda hr: d.perfect(hr.drop_duplicates("latitude")),
+    ),
+    "a row is missing": case(
+        "A row or column is missing from an even grid.",
+        GridError,
+        r"'latitude' in even steps of 0\.25, got a gap between 49 and 49\.5: 1 missing.*\.reindex\(",
+        d.alone(without_row),
+        d.perfect,
+        lambda hr: [
+            d.perfect(hr.isel(latitude=slice(3, None))),
+            d.perfect(
+                hr.reindex(latitude=np.linspace(50, 48.25, 8), method="nearest", tolerance=0.0025)
+            ),
+        ],
+    ),
+    "scale of one": case(
+        "The scale is no whole number of at least 2.",
+        GridError,
+        "`scale` to be a whole number >= 2, got 1",
+        d.alone(),
+        lambda hr: hr.downscale.coarsen(1),
+        lambda hr: hr.downscale.coarsen(4),
+    ),
+    "scale that leaves cells over": case(
+        "The scale leaves rows or columns over.",
+        GridError,
+        r"latitude has 8 cells, 2 too many \(48\.5, 48\.25\)\. .*isel\(latitude=slice\(0, 6\).*trim",
+        d.alone(),
+        lambda hr: d.perfect(hr, scale=3),
+        lambda hr: [
+            d.perfect(hr.isel(latitude=slice(0, 6), longitude=slice(0, 12)), scale=3),
+            d.perfect(hr, scale=3, trim=True),
+        ],
+    ),
+    "scale too large": case(
+        "The region is less than two LR cells wide.",
+        GridError,
+        "at least two blocks of 8 cells along latitude, got 8 cells. Use a smaller scale or a lar",
+        d.alone(),
+        lambda hr: d.perfect(hr, scale=8),
+        lambda hr: [d.perfect(hr, scale=4), d.perfect(d.hr(y=16, x=16), scale=8)],
+    ),
+}
+
+# --- coordinates and CRS --------------------------------------------------------------------------
+
+case = section("Coordinates and CRS")
+
+
+def in_km_stated(ds):
+    """Coordinates in km beside a CRS in metres."""
+    return d.mapped(d.plane(ds, 10, 3.0e3, 4.0e3, "km"), {"crs_wkt": pyproj.CRS(d.LAEA).to_wkt()})
+
+
+def with_units(ds, units):
+    return ds.assign_coords({n: (n, ds[n].data, {"units": units}) for n in "yx"})
+
+
+def to_metres(ds):
+    return ds.assign_coords({n: (n, ds[n].data * 1e3, {"units": "m"}) for n in "yx"})
+
+
+def written(ds, crs):
+    """As the messages say it."""
+    import rioxarray  # noqa: F401  registers .rio
+
+    return ds.rio.write_crs(crs)
+
+
+ROTATED = {
+    "grid_mapping_name": "rotated_latitude_longitude",
+    "grid_north_pole_latitude": 39.25,
+    "grid_north_pole_longitude": -162.0,
+}
+
+CRS = {
+    "plane without a CRS": case(
+        "One side is in latitude and longitude, the other on a map of unknown projection.",
+        GridError,
+        r"the HR data and the LR data .* got 'y' \(planar\) and 'latitude' .* no CRS of the HR",
+        lambda: {"lr": d.around_europe(), "hr": d.plane(d.hr(), 10e3, 3.25e6, 4.25e6)},
+        d.mos,
+        lambda lr, hr: d.mos(lr, written(hr, d.LAEA)),
+    ),
+    "a grid mapping that says nothing": case(
+        "The grid mapping is none that can be read.",
+        GridError,
+        r"the grid mapping 'map' to state a CRS .* got grid_mapping_name='mercury' .*\.rio\.write",
+        d.alone(lambda ds: d.mapped(d.plane(ds), {"grid_mapping_name": "mercury"})),
+        d.perfect,
+        lambda hr: [
+            d.perfect(written(hr.drop_vars("map", errors="ignore"), d.LAEA)),
+            d.perfect(hr.drop_vars("map")),
+        ],
+    ),
+    "units other than the CRS's": case(
+        "The coordinates are in kilometres, the CRS in metres.",
+        GridError,
+        r"y and x in the unit of the CRS in 'map', 'metre', got 'km'\. Bring the coordinates",
+        d.alone(in_km_stated),
+        d.perfect,
+        lambda hr: [
+            d.perfect(to_metres(hr)),
+            d.perfect(written(hr.drop_vars("map"), "+proj=laea +lat_0=52 +lon_0=10 +units=km")),
+        ],
+    ),
+    "units of no length": case(
+        "The coordinates of a map are in a unit that is no length.",
+        GridError,
+        r"y and x in one unit of length such as 'm' or 'km', as 'map' .* got 'degrees' and",
+        d.alone(lambda ds: d.mapped(d.plane(ds, units="degrees"), d.cf_only(d.LAEA))),
+        d.perfect,
+        lambda hr: d.perfect(with_units(hr, "m")),
+    ),
+    "metres of a rotated pole": case(
+        "The coordinates of a rotated pole are in metres.",
+        GridError,
+        r"y and x in 'degrees', because 'map' is a CRS of angles, got 'm' and 'm'\. Bring",
+        d.alone(lambda ds: d.mapped(d.plane(ds, 0.1, 1, 1), ROTATED)),
+        d.perfect,
+        lambda hr: d.perfect(with_units(hr, "degrees")),
+    ),
+    "apart on the Earth": case(
+        "LR and HR data of two CRSs lie apart.",
+        GridError,
+        r"the LR data and the HR data to overlap, got latitude .* and y .*Select the same region",
+        lambda: {"lr": d.lr(), "hr": d.in_europe(d.hr())},
+        d.mos,
+        lambda lr, hr: d.mos(d.around_europe(), hr),
+    ),
+    "hardly together on the Earth": case(
+        "LR cells cover hardly any HR cell of another CRS.",
+        GridError,
+        r"LR cells to cover a rectangle of HR cells of y .* got latitude .* Select the same region",
+        lambda: {
+            "lr": d.moved(d.around_europe(4), latitude=-0.65, longitude=-0.65),
+            "hr": d.in_europe(d.hr()),
+        },
+        d.mos,
+        lambda lr, hr: d.mos(d.around_europe(), hr),
+    ),
+    "static elsewhere on the Earth": case(
+        "Static fields of another CRS do not cover the domain.",
+        GridError,
+        r"static= to cover y .* which leaves \d+ of 96 cells uncovered\. Provide fields for the",
+        lambda: {
+            "hr": d.in_europe(d.hr()[["t2m"]]),
+            "static": d.around_europe().t2m.isel(time=0, latitude=slice(0, 4)).rename("rough"),
+        },
+        lambda hr, static: d.perfect(hr, static=static),
+        lambda hr, static: d.perfect(
+            hr, static=d.around_europe(12).t2m.isel(time=0).rename("rough")
+        ),
+    ),
+    "places of features": case(
+        "Latitudes are wanted as features on a map of unknown projection.",
+        GridError,
+        r"with latitudes and longitudes for \['latitude'\], got planar axes without a CRS: y .* Se",
+        d.alone(lambda ds: d.plane(ds, 10e3, 3.25e6, 4.25e6)),
+        lambda hr: d.perfect(hr, coordinate_features="latitude"),
+        lambda hr: [
+            d.perfect(written(hr, d.LAEA), coordinate_features="latitude"),
+            d.perfect(in_places(hr), coordinate_features="latitude"),
+            d.perfect(hr),
+        ],
+    ),
+    "off the Earth": case(
+        "Some cells look past the Earth, and their latitudes are wanted as features.",
+        GridError,
+        r"every cell to have a latitude and longitude for \['latitude'\], got \d+ cells of y .* li",
+        d.alone(
+            lambda ds: d.mapped(
+                d.plane(ds, 1.0e6, 5.0e6, -5.5e6),
+                pyproj.CRS("+proj=geos +h=35785831 +lon_0=0 +units=m").to_cf(),
+            )
+        ),
+        lambda hr: d.perfect(hr, coordinate_features="latitude"),
+        lambda hr: [
+            d.perfect(hr),
+            d.perfect(hr.isel(y=slice(2, 8), x=slice(3, 9)), coordinate_features="latitude"),
+        ],
+    ),
+}
+
+
+def in_places(ds):
+    """With two-dimensional latitudes and longitudes."""
+    lon, lat = pyproj.Transformer.from_crs(d.LAEA, 4326, always_xy=True).transform(
+        *np.meshgrid(ds.x, ds.y)
+    )
+    about = {"lat": (lat, "latitude", "degrees_north"), "lon": (lon, "longitude", "degrees_east")}
+    return ds.assign_coords(
+        {
+            n: xr.Variable(("y", "x"), v, {"standard_name": s, "units": u})
+            for n, (v, s, u) in about.items()
+        }
+    )
+
+
+CASES = PASSED | DIMENSIONS | GRID | CRS
