@@ -6,8 +6,11 @@ calendars or hours that differ, and a training set must never shrink in silence.
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import logging
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -50,11 +53,191 @@ def check_index(index: pd.Index | None, size: int, name: str | None, role: str) 
             f"Expected {role} to have at least one time step, got none. Select a period in which"
             " there are some."
         )
-    if TIME not in fields.data.sizes:
+    if index is None:
         return
-    if fields.data.sizes[TIME] == 0:
+    if index.hasnans:
         raise TimeError(
-            f"Expected {role} to have at least one time step, got none. Select a period in which"
-            " there are some."
+            f"Expected every time of {role} to be known, got {int(index.isna().sum())} missing"
+            f" (NaT). Drop them with .isel({name}=ds.{name}.notnull())."
         )
+    if not index.is_unique:
+        twice = index[index.duplicated()].unique()
+        shown = ", ".join(str(t) for t in twice[:3]) + (", ..." if len(twice) > 3 else "")
+        raise TimeError(
+            f"Expected every time of {role} once, got {len(twice)} duplicated: {shown}."
+            f" Keep one of each with .drop_duplicates({name!r})."
+        )
+
+
+def in_order(fields: Fields, role: str) -> Fields:
+    """The fields in order of time, so that a share of the last steps can be held out."""
     index = index_of(fields.data)
+    if index is None or index.is_monotonic_increasing:
+        return fields
+    logger.info("%s are sorted by time", role)
+    return dataclasses.replace(fields, data=fields.data.sortby(TIME))
+
+
+def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | None:
+    """Times that both have; None when neither has time coordinates and the lengths agree.
+
+    Raises
+    ------
+    TimeError
+        When the calendars differ or no time is common, with both ranges.
+    """
+    left, right = index_of(a.data), index_of(b.data)
+    if left is None or right is None:
+        sizes = a.data.sizes[TIME], b.data.sizes[TIME]
+        if left is None and right is None and sizes[0] == sizes[1]:
+            return None
+        raise TimeError(
+            f"Expected {a_role} and {b_role} both to have time coordinates, got"
+            f" {_describe(left, sizes[0])} and {_describe(right, sizes[1])}."
+            " Assign them with .assign_coords(time=...)."
+        )
+    if "none" in (calendar(left), calendar(right)) and calendar(left) != calendar(right):
+        raise TimeError(
+            f"Expected {a_role} and {b_role} both to have dates, got {span(left)} and"
+            f" {span(right)}. Decode the numbers with xarray.decode_cf(ds)."
+        )
+    if calendar(left) != calendar(right):
+        raise TimeError(
+            f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."
+            " Convert one with .convert_calendar, such as .convert_calendar('noleap')."
+        )
+    one, other = (right, left) if isinstance(left, xr.CFTimeIndex) else (left, right)
+    common = one[_keys(one, other).isin(_keys(other, one))].sort_values()
+    if len(common) == 0:
+        raise TimeError(
+            f"Expected {a_role} and {b_role} to have times in common, got {span(left)} and"
+            f" {span(right)}. Select the same period of both, or shift or floor one, such as hourly"
+            " data stamped at half past: .assign_coords(time=ds.time.dt.floor('h'))."
+        )
+    kept = len(common)
+    if kept < max(len(left), len(right)):
+        # one side longer than the other is everyday; both losing steps is worth a look
+        level = logging.WARNING if kept < min(len(left), len(right)) else logging.INFO
+        template = "%d times are common to %s (%d) and %s (%d); the others are left out"
+        logger.log(level, template, kept, a_role, len(left), b_role, len(right))
+    return common
+
+
+def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
+    """The steps at `times`, all of which must be there; everything for None."""
+    if times is None:
+        return data
+    index = data.indexes[TIME]
+    positions = _keys(index, times).get_indexer(_keys(times, index))
+    if (positions < 0).any():
+        raise TimeError(f"Expected the time {times[int((positions < 0).argmax())]}, got none.")
+    return data.isel({TIME: positions})
+
+
+#: A step longer than this many usual ones is a gap: months differ by a tenth, a missing step
+#: doubles it.
+GAP = 1.5
+
+
+def usual_step(fields: xr.Dataset, role: str) -> float:
+    """Seconds between neighbouring steps: the lower quartile, so that gaps may be many.
+
+    Raises
+    ------
+    TimeError
+        When there are no dates, so that neighbours in the file need not be neighbours in time.
+    """
+    seconds = step_lengths(fields, role)
+    return float(np.quantile(seconds, 0.25, method="lower")) if seconds.size else 0.0
+
+
+def runs(fields: xr.Dataset, role: str, step: float) -> list[slice]:
+    """Parts of the time axis without a gap, in order.
+
+    Parameters
+    ----------
+    fields : xarray.Dataset
+        In order of time.
+    role : str
+        What to call the data in messages.
+    step : float
+        Seconds of the usual step, see `usual_step`.
+
+    Raises
+    ------
+    TimeError
+        When there are no dates.
+    """
+    seconds = step_lengths(fields, role)
+    breaks = np.flatnonzero(seconds > GAP * step) + 1
+    edges = [0, *(int(b) for b in breaks), fields.sizes[TIME]]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def step_lengths(fields: xr.Dataset, role: str) -> np.ndarray:
+    """Seconds from each step to the next.
+
+    Raises
+    ------
+    TimeError
+        When there are no dates.
+    """
+    index = index_of(fields)
+    if index is None or calendar(index) == "none":
+        raise TimeError(
+            f"Expected {role} to have dates for a model of time windows (time_window=), got"
+            f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...)."
+        )
+    return np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Windows:
+    """For each time step, the window of steps from which it is predicted.
+
+    Parameters
+    ----------
+    start, length : numpy.ndarray
+        First step of the window and its number of steps, ``(time,)``.
+    offset : int
+        The first of these steps, counted as `start` is.
+    """
+
+    start: np.ndarray
+    length: np.ndarray
+    offset: int = 0
+
+    @property
+    def place(self) -> np.ndarray:
+        """Position of each step in its window."""
+        return np.arange(self.start.size) + self.offset - self.start
+
+
+def windows_ending(parts: list[slice], window: int) -> Windows:
+    """The window that ends at each step; the first steps of a run lie in its first window.
+
+    A run that is shorter than a window is one short window.
+
+    Examples
+    --------
+    >>> found = windows_ending([slice(0, 4), slice(4, 6)], 3)
+    >>> found.start, found.length, found.place
+    (array([0, 0, 0, 1, 4, 4]), array([3, 3, 3, 3, 2, 2]), array([0, 1, 2, 2, 0, 1]))
+    """
+    start, length = [], []
+    for part in parts:
+        steps = np.arange(part.start, part.stop)
+        start.append(np.maximum(steps - window + 1, part.start))
+        length.append(np.full(steps.size, min(window, steps.size)))
+    return Windows(start=np.concatenate(start), length=np.concatenate(length))
+
+
+def _keys(index: pd.Index, other: pd.Index) -> pd.Index:
+    """What to compare: dates of numpy and of cftime as text, anything else as it is."""
+    if isinstance(index, xr.CFTimeIndex) == isinstance(other, xr.CFTimeIndex):
+        return index
+    return pd.Index(index.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+def _describe(index: pd.Index | None, size: int) -> str:
+    return f"{size} steps without coordinates" if index is None else span(index)
