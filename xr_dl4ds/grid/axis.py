@@ -65,12 +65,27 @@ class Axis:
                 f" with {_odd(values, self.name)}."
             )
         steps = np.diff(self.canonical)
+        if self.kind == "latitude" and np.abs(self.canonical).max() > 90 + TOLERANCE * self.spacing:
+            raise GridError(
+                f"Expected the latitudes {self.name!r} in -90 to 90 degrees, got {self.extent}."
+                " Set the units and standard_name that they have, or drop those cells with .isel."
+            )
         if not (steps > 0).all():
             at = int(np.argmin(steps > 0))
             raise GridError(
                 f"Expected the coordinate {self.name!r} to be strictly increasing or decreasing,"
                 f" got {self.canonical[at]:g} followed by {self.canonical[at + 1]:g}. Sort it with"
                 f" .sortby({self.name!r}) and drop duplicates with .drop_duplicates({self.name!r})."
+            )
+        turn = self.canonical[-1] - self.canonical[0]
+        if self.kind == "longitude" and turn >= 360 - TOLERANCE * steps[0]:
+            cure = "Select one turn of them with .isel."
+            if turn < 361:
+                cure = "The last column is the first one again: drop it with"
+                cure += f" .isel({self.name}=slice(None, -1))."
+            raise GridError(
+                f"Expected the longitudes {self.name!r} to go once around the globe at most, got"
+                f" {self.canonical[0]:g} to {self.canonical[-1]:g}. {cure}"
             )
 
     @property

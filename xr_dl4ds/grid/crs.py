@@ -15,6 +15,7 @@ import pyproj
 import numpy as np
 
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.mapping import read
 
 if TYPE_CHECKING:
     from xr_dl4ds.grid.axis import Axis
@@ -71,7 +72,7 @@ def projection(grid: Grid) -> pyproj.CRS | None:
         return None if is_planar(grid) else pyproj.CRS.from_epsg(4326)
     stated = _kept(grid.mapping)
     by_wkt = bool({"crs_wkt", "spatial_ref"} & set(stated))
-    crs = _read(grid.mapping_name, stated)
+    crs = read(grid.mapping_name, stated)
     if not is_planar(grid):
         return crs
     if not crs.is_projected:
@@ -92,7 +93,7 @@ def projection(grid: Grid) -> pyproj.CRS | None:
     if metres is None or metres == 1:
         return crs
     scaled = {k: np.multiply(stated[k], metres) for k in _OFFSETS if k in stated}
-    return _in_unit(_read(grid.mapping_name, {**stated, **scaled}), metres)
+    return _in_unit(read(grid.mapping_name, {**stated, **scaled}), metres)
 
 
 def is_planar(grid: Grid) -> bool:
@@ -216,21 +217,6 @@ def metres_in(units: str) -> float | None:
 def _kept(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """What a grid mapping says of the CRS: no transform of other cells, no empty WKT."""
     return {k: v for k, v in mapping.items() if k != "GeoTransform" and str(v).strip()}
-
-
-def _read(name: str, attrs: Mapping[str, Any]) -> pyproj.CRS:
-    try:
-        crs = pyproj.CRS.from_cf(dict(attrs))
-        crs.to_cf()
-    except (pyproj.exceptions.ProjError, LookupError, TypeError, ValueError) as error:
-        about = ", ".join(f"{k}={str(v)[:40]!r}" for k, v in list(attrs.items())[:3])
-        said = str(error)[:80]
-        raise GridError(
-            f"Expected the grid mapping {name!r} to state a CRS by the attributes of CF or by"
-            f" crs_wkt, got {about} ({type(error).__name__}: {said}). Replace it:"
-            f" .drop_vars({name!r}, errors='ignore').rio.write_crs('EPSG:3035'), or leave it out."
-        ) from error
-    return crs
 
 
 def _stated(axis: Axis) -> str:

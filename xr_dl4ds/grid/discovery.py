@@ -13,7 +13,6 @@ from typing import Any
 
 import cf_xarray  # noqa: F401  registers the .cf accessor
 import cftime
-import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError
@@ -144,7 +143,7 @@ def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | 
 def holds_times(coordinate: xr.DataArray) -> bool:
     """Whether the values are numpy or cftime dates."""
     if coordinate.dtype != object or coordinate.size == 0:
-        return np.issubdtype(coordinate.dtype, np.datetime64)
+        return coordinate.dtype.kind == "M"
     return isinstance(coordinate.to_numpy().flat[0], cftime.datetime)
 
 

@@ -77,6 +77,12 @@ def recognized(
 ) -> dict[str, str | None]:
     """As `roles_of`, with None for what is not known."""
     extra = _extra(ds, found)
+    for dim in extra:
+        if ds.sizes[dim] == 0:
+            raise GridError(
+                f"Expected entries along {dim!r}, got none. Select some of them, or one with"
+                f" .isel({dim}=0)."
+            )
     for dim, role in given.extra.items():
         if role not in ROLES:
             raise ValueError(f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}.")
