@@ -1,6 +1,7 @@
 """Levels and members all the way: fitted together, predicted each in its place."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -248,6 +249,19 @@ def test_samples_of_any_name_are_the_sample_axis():
     sr = ds.downscale.coarsen(2).downscale.predict(model)
     assert sr.t2m.dims == ("case", "latitude", "longitude")
     assert sr.downscale.evaluate(ds).sizes["product"] == 3
+
+
+def test_stacked_samples_are_a_sample_axis(members):
+    hr = ensemble()[["t2m"]]
+    stacked = hr.stack(sample=("member", "time"))
+    model = stacked.downscale.fit(**TINY)
+    lr = hr.downscale.coarsen(2)[["t2m"]]
+    sr = lr.stack(sample=("member", "time")).downscale.predict(model)
+    assert sr.t2m.dims == ("latitude", "longitude", "sample")
+    np.testing.assert_array_equal(sr.member, stacked.member)
+    flat = lr.downscale.predict(model).t2m
+    np.testing.assert_allclose(sr.t2m, flat.stack(sample=("member", "time")), atol=1e-4)
+    assert isinstance(stacked.indexes["sample"], pd.MultiIndex)  # the caller's is as it was
 
 
 def test_extra_dims_by_word():

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
@@ -115,9 +116,10 @@ class Fields:
 
 
 def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
-    """A Dataset of the object; a DataArray must have a name."""
+    """A Dataset of the object; a DataArray must have a name. No file can hold a MultiIndex."""
     if isinstance(obj, xr.Dataset):
-        return obj
+        stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
+        return obj.reset_index(stacked) if stacked else obj
     if not isinstance(obj, xr.DataArray):
         raise TypeError(
             f"Expected {role} to be an xarray Dataset or DataArray, got {type(obj).__name__}:"
@@ -133,7 +135,7 @@ def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
             f"Expected the DataArray given as {role} to have a name of its own, got {obj.name!r},"
             " which is one of its coordinates. Rename it with .rename('t2m')."
         )
-    return obj.to_dataset()
+    return as_dataset(obj.to_dataset(), role)
 
 
 def select(ds: xr.Dataset, names: list[str]) -> xr.Dataset:
