@@ -360,7 +360,7 @@ CRS = {
     "plane without a CRS": case(
         "One side is in latitude and longitude, the other on a map of unknown projection.",
         GridError,
-        r"the HR data and the LR data .* got 'y' \(planar\) and 'latitude' .* no CRS of the HR",
+        r"the HR data and .* got 'y' \(planar\) and 'latitude' .* no CRS of the HR.*rioxarray",
         lambda: {"lr": d.around_europe(), "hr": d.plane(d.hr(), 10e3, 3.25e6, 4.25e6)},
         d.mos,
         lambda lr, hr: d.mos(lr, written(hr, d.LAEA)),

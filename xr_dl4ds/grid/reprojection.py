@@ -66,8 +66,8 @@ def require_placed(grid: Grid, role: str, other: Grid, other_role: str) -> None:
     raise GridError(
         f"Expected {role} and {other_role} to use the same kind of coordinates, got {mine.name!r}"
         f" ({mine.kind}) and {theirs.name!r} ({theirs.kind}), and no CRS of {role}. Set it with"
-        " .rio.write_crs, such as .rio.write_crs('EPSG:3035'); where these are latitudes and"
-        " longitudes, set standard_name and units instead."
+        " .rio.write_crs, such as .rio.write_crs('EPSG:3035') after import rioxarray; where these"
+        " are latitudes and longitudes, set standard_name and units instead."
     )
 
 
