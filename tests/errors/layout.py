@@ -379,7 +379,7 @@ CRS = {
     "units other than the CRS's": case(
         "The coordinates are in kilometres, the CRS in metres.",
         GridError,
-        r"y and x in the unit of the CRS in 'map', 'metre', got 'km'\. Bring the coordinates",
+        r"y and x in the unit of the CRS in 'map', 'metre', got 'km'\. Bring them to",
         d.alone(in_km_stated),
         d.perfect,
         lambda hr: [

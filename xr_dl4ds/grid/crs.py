@@ -84,10 +84,9 @@ def projection(grid: Grid) -> pyproj.CRS | None:
         if metres is not None and not np.isclose(metres, own, rtol=1e-5):
             raise GridError(
                 f"Expected {grid.y.name} and {grid.x.name} in the unit of the CRS in"
-                f" {grid.mapping_name!r}, {_unit_name(own)!r}, got {_stated(grid.y)!r}. Bring the"
-                " coordinates to that unit with .assign_coords, or write a CRS in theirs, such as"
-                " .rio.write_crs('+proj=laea +lat_0=52 +lon_0=10 +units=km') after import"
-                " rioxarray."
+                f" {grid.mapping_name!r}, {_unit_name(own)!r}, got {_stated(grid.y)!r}. Bring them to"
+                " that unit with .assign_coords, or write a CRS in theirs after import rioxarray:"
+                " .rio.write_crs('+proj=laea +lat_0=52 +lon_0=10 +units=km')."
             )
         return crs
     if metres is None or metres == 1:
@@ -169,8 +168,7 @@ def to_degrees(grid: Grid, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np
     if crs is None:
         raise GridError(
             f"Expected a grid with latitudes and longitudes or with a CRS, got planar axes without"
-            f" one: {grid.extent}. Set it with .rio.write_crs, such as .rio.write_crs('EPSG:3035')"
-            " after import rioxarray."
+            f" one: {grid.extent}. Set it with .rio.write_crs('EPSG:3035') after import rioxarray."
         )
     x, y = np.meshgrid(np.asarray(x, "f8"), np.asarray(y, "f8"))
     # not crs.geodetic_crs: of a rotated pole that is the rotated CRS itself
@@ -229,9 +227,8 @@ def _read(name: str, attrs: Mapping[str, Any]) -> pyproj.CRS:
         said = str(error)[:80]
         raise GridError(
             f"Expected the grid mapping {name!r} to state a CRS by the attributes of CF or by"
-            f" crs_wkt, got {about} ({type(error).__name__}: {said}). Replace it after import"
-            f" rioxarray: .drop_vars({name!r}, errors='ignore').rio.write_crs('EPSG:3035'), or"
-            " leave it out."
+            f" crs_wkt, got {about} ({type(error).__name__}: {said}). Leave it out, or replace it:"
+            f" import rioxarray, .drop_vars({name!r}, errors='ignore').rio.write_crs('EPSG:3035')."
         ) from error
     return crs
 
