@@ -84,8 +84,8 @@ def projection(grid: Grid) -> pyproj.CRS | None:
         if metres is not None and not np.isclose(metres, own, rtol=1e-5):
             raise GridError(
                 f"Expected {grid.y.name} and {grid.x.name} in the unit of the CRS in"
-                f" {grid.mapping_name!r}, {_unit_name(own)!r}, got {_stated(grid.y)!r}. Bring them to"
-                " that unit with .assign_coords, or write a CRS in theirs after import rioxarray:"
+                f" {grid.mapping_name!r}, {_unit_name(own)!r}, got {_stated(grid.y)!r}. Bring them"
+                " to that unit with .assign_coords, or import rioxarray and write a CRS in theirs:"
                 " .rio.write_crs('+proj=laea +lat_0=52 +lon_0=10 +units=km')."
             )
         return crs
