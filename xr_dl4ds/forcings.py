@@ -288,8 +288,8 @@ def _require_places(setting: Setting, names: list[str]) -> None:
         raise GridError(
             f"Expected a grid with latitudes and longitudes for {names}, got planar axes without a"
             f" CRS: {setting.grid.extent}. Set it with .rio.write_crs, such as"
-            " .rio.write_crs('EPSG:3035'), assign two-dimensional lat and lon, or leave these"
-            " features out."
+            " .rio.write_crs('EPSG:3035') after import rioxarray, assign two-dimensional lat and"
+            " lon, or leave these features out."
         )
     outside = int((~np.isfinite(setting.cells).all(axis=0)).sum())
     if outside:

@@ -64,8 +64,8 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
         )
     if fields is None:
         raise VariableError(
-            f"Expected {ROLE} to have one of {wanted}, got {list(source)}. Move one of them here from"
-            " predictors=."
+            f"Expected {ROLE} to have one of {wanted}, got {list(source)}. Move one of them here"
+            " from predictors=."
         )
     if fields.dims.time is None and len(state.features.lr_varying) > len(present):
         raise TimeError(

@@ -229,10 +229,12 @@ def align(sources: list[Fields], hr: Fields, pairing: Pairing) -> Pair:
         if common is not None:
             times = common if times is None else times.intersection(common)
     if times is not None and len(times) == 0:
-        each = [f"{r} {span(f.data.indexes[TIME])}" for r, f in zip(roles, sources, strict=True)]
+        each = [
+            f"{r} with {span(f.data.indexes[TIME])}" for r, f in zip(roles, sources, strict=True)
+        ]
         raise TimeError(
-            "Expected the LR data and predictors= to have times in common with the HR data, got none"
-            f" that all have: {'; '.join(each)}. Select the same period of all."
+            "Expected times of the HR data that LR data and predictors= have in common, got"
+            f" {', '.join(each)}. Select the same period of all."
         )
     merged: dict[str, xr.DataArray] = {}
     for i, fields in enumerate(sources):

@@ -19,7 +19,7 @@ import xr_dl4ds.training
 ROOT = pathlib.Path(xr_dl4ds.__file__).parent
 
 
-class TrainingBegan(Exception):
+class TrainingBeganError(Exception):
     """Raised in place of training: everything that is checked before has passed."""
 
 
@@ -70,8 +70,8 @@ class Outcome:
 
 @contextlib.contextmanager
 def untrained():
-    """Raise `TrainingBegan` where training would begin."""
-    with mock.patch.object(xr_dl4ds.training, "train", side_effect=TrainingBegan):
+    """Raise `TrainingBeganError` where training would begin."""
+    with mock.patch.object(xr_dl4ds.training, "train", side_effect=TrainingBeganError):
         yield
 
 
@@ -84,7 +84,7 @@ def outcome(case: Case) -> Outcome:
     with untrained():
         try:
             case.act(**given)
-        except Exception as raised:
+        except Exception as raised:  # whatever: the tests ask which
             error, found = raised, tuple(sites(raised))
     kept = all(same(obj, before[name]) for name, obj in given.items())
     return Outcome(error=error, sites=found, kept=kept)
@@ -94,7 +94,7 @@ def cure(case: Case) -> None:
     """Follow the cure: nothing is raised, but by training that begins."""
     assert case.cured is not None
     given = case.given()
-    with untrained(), contextlib.suppress(TrainingBegan):
+    with untrained(), contextlib.suppress(TrainingBeganError):
         case.cured(**given)
 
 

@@ -1,7 +1,6 @@
 """Small data to spoil, the models that they are given to, and the calls that take them."""
 
 import functools
-from types import SimpleNamespace
 
 import pyproj
 import numpy as np
@@ -75,13 +74,18 @@ def mapped(ds, attrs):
 
 
 def cf_only(crs):
-    """The attributes of CF, without WKT."""
-    return {k: v for k, v in pyproj.CRS(crs).to_cf().items() if k != "crs_wkt"}
+    """The parameters of CF, without WKT and the names that change with pyproj."""
+    attrs = pyproj.CRS(crs).to_cf()
+    return {
+        k: v
+        for k, v in attrs.items()
+        if k == "grid_mapping_name" or not k.endswith(("_wkt", "_name"))
+    }
 
 
 def in_europe(ds, step=10e3):
     """The same fields on a map of Europe, in metres, about 52 N 10 E."""
-    return mapped(plane(ds, step, 3.25e6, 4.25e6), pyproj.CRS(LAEA).to_cf())
+    return mapped(plane(ds, step, 3.25e6, 4.25e6), cf_only(LAEA))
 
 
 def around_europe(size=8, step=0.25):
@@ -172,8 +176,3 @@ def mos(lr, hr, **options):
 
 def predict(lr, model, **options):
     return lr.downscale.predict(model, **options)
-
-
-def on(**given):
-    """The objects that a case gives, by attribute."""
-    return SimpleNamespace(**given)

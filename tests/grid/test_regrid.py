@@ -234,7 +234,7 @@ def test_coarse_fields_may_end_half_a_cell_short():
 
 def test_fields_elsewhere_are_refused():
     ds = on(plane(3, 3, y0=100), np.zeros((3, 3)))
-    with pytest.raises(GridError, match=r"do not overlap: static= cover .*the target grid cover"):
+    with pytest.raises(GridError, match=r"overlap, got static= on .* and the target grid on"):
         onto(fields(ds), plane(3, 3), "static=")
 
 

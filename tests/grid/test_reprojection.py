@@ -439,7 +439,7 @@ def test_covered_part_is_covered_and_not_small():
 
 def test_grids_apart():
     source, target = degrees([10, 11, 12], [1, 2, 3]), around(3035, 50, 10, (4, 4), 1e4)
-    message = r"do not overlap: A cover lat 10 to 12 .*\(latitude and longitude\); B cover y .*LAEA"
+    message = r"overlap, got A on lat 10 to 12 .*\(latitude and longitude\) and B on y .*LAEA"
     with pytest.raises(GridError, match=message):
         require_overlap(source, target, "A", "B")
     with pytest.raises(GridError, match=r"a rectangle of HR cells of y .* hardly overlap"):

@@ -179,7 +179,7 @@ ERRORS = {
     "other times": (
         lambda p, t: ((p, shifted(t, time=np.timedelta64(1, "h"))), {}),
         TimeError,
-        "no time in common",
+        "times in common",
     ),
     "calendars": (
         lambda p, t: ((p, t.convert_calendar("noleap")), {}),

@@ -192,6 +192,6 @@ def check_scale(scale: int) -> None:
     """Raise a `GridError` for anything but a whole number >= 2."""
     if isinstance(scale, bool) or not hasattr(scale, "__index__") or scale < 2:
         raise GridError(
-            f"Expected `scale` to be a whole number >= 2, got {scale!r}. Pass the HR cells along one"
-            " edge of an LR cell, such as scale=4."
+            f"Expected `scale` to be a whole number >= 2, got {scale!r}. Pass the HR cells along"
+            " one edge of an LR cell, such as scale=4."
         )

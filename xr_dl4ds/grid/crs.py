@@ -85,8 +85,8 @@ def projection(grid: Grid) -> pyproj.CRS | None:
         if metres is not None and not np.isclose(metres, own, rtol=1e-5):
             raise GridError(
                 f"Expected {grid.y.name} and {grid.x.name} in the unit of the CRS in"
-                f" {grid.mapping_name!r}, {_unit_name(own)!r}, got {_stated(grid.y)!r}. Bring the"
-                " coordinates to that unit with .assign_coords, or write a CRS in theirs, such as"
+                f" {grid.mapping_name!r}, {_unit_name(own)!r}, got {_stated(grid.y)!r}. Bring them"
+                " to that unit with .assign_coords, or import rioxarray and write a CRS in theirs:"
                 " .rio.write_crs('+proj=laea +lat_0=52 +lon_0=10 +units=km')."
             )
         return crs
@@ -169,7 +169,7 @@ def to_degrees(grid: Grid, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np
     if crs is None:
         raise GridError(
             f"Expected a grid with latitudes and longitudes or with a CRS, got planar axes without"
-            f" one: {grid.extent}. Set it with .rio.write_crs, such as .rio.write_crs('EPSG:3035')."
+            f" one: {grid.extent}. Set it with .rio.write_crs('EPSG:3035') after import rioxarray."
         )
     x, y = np.meshgrid(np.asarray(x, "f8"), np.asarray(y, "f8"))
     # not crs.geodetic_crs: of a rotated pole that is the rotated CRS itself
@@ -191,7 +191,7 @@ def from_degrees(grid: Grid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarr
     elif is_planar(grid):
         raise GridError(
             f"Expected a grid with a CRS, got planar axes without one: {grid.extent}. Set it with"
-            " .rio.write_crs, such as .rio.write_crs('EPSG:3035')."
+            " .rio.write_crs, such as .rio.write_crs('EPSG:3035') after import rioxarray."
         )
     if crs is None or not crs.is_projected:
         middle = (grid.x.canonical[0] + grid.x.canonical[-1]) / 2

@@ -36,8 +36,8 @@ def read(name: str, attrs: Mapping[str, Any]) -> pyproj.CRS:
         said = str(error)[:80]
         raise GridError(
             f"Expected the grid mapping {name!r} to state a CRS by the attributes of CF or by"
-            f" crs_wkt, got {about} ({type(error).__name__}: {said}). Replace it:"
-            f" .drop_vars({name!r}, errors='ignore').rio.write_crs('EPSG:3035'), or leave it out."
+            f" crs_wkt, got {about} ({type(error).__name__}: {said}). Leave it out, or replace it:"
+            f" import rioxarray, .drop_vars({name!r}, errors='ignore').rio.write_crs('EPSG:3035')."
         ) from error
 
 

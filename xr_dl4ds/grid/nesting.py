@@ -54,8 +54,8 @@ def require_overlap(lr: Grid, hr: Grid, lr_role: str, hr_role: str) -> None:
         low, high = a.edges[[0, -1]] + turns_between(a, b)
         if high <= b.edges[0] or low >= b.edges[-1]:
             raise GridError(
-                f"Expected {lr_role} and {hr_role} to overlap, got {lr.extent} and {hr.extent}."
-                " Select the same region of both, and check units and longitudes."
+                f"Expected grids that overlap, got {lr_role} on {lr.extent} and {hr_role} on"
+                f" {hr.extent}. Select the same region of both, and check units and longitudes."
             )
 
 

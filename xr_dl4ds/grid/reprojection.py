@@ -66,8 +66,8 @@ def require_placed(grid: Grid, role: str, other: Grid, other_role: str) -> None:
     raise GridError(
         f"Expected {role} and {other_role} to use the same kind of coordinates, got {mine.name!r}"
         f" ({mine.kind}) and {theirs.name!r} ({theirs.kind}), and no CRS of {role}. Set it with"
-        " .rio.write_crs, such as .rio.write_crs('EPSG:3035'); where these are latitudes and"
-        " longitudes, set standard_name and units instead."
+        " .rio.write_crs, such as .rio.write_crs('EPSG:3035') after import rioxarray; where these"
+        " are latitudes and longitudes, set standard_name and units instead."
     )
 
 
@@ -99,8 +99,8 @@ def require_overlap(source: Grid, target: Grid, source_role: str, target_role: s
     require_placed(target, target_role, source, source_role)
     if not (locate(source, target)[2].any() or locate(target, source)[2].any()):
         raise GridError(
-            f"Expected {source_role} and {target_role} to overlap, got {source.extent}"
-            f" ({label(source)}) and {target.extent} ({label(target)}). Select the same region of"
+            f"Expected grids that overlap, got {source_role} on {source.extent} ({label(source)})"
+            f" and {target_role} on {target.extent} ({label(target)}). Select the same region of"
             " both, and check their CRS."
         )
 

@@ -110,7 +110,7 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
     common = one[_keys(one, other).isin(_keys(other, one))].sort_values()
     if len(common) == 0:
         raise TimeError(
-            f"Expected {a_role} and {b_role} to have times in common, got {span(left)} and"
+            f"Expected times in common, got {a_role} with {span(left)} and {b_role} with"
             f" {span(right)}. Select the same period of both, or shift or floor one, such as hourly"
             " data stamped at half past: .assign_coords(time=ds.time.dt.floor('h'))."
         )
