@@ -195,9 +195,10 @@ def _windows(state: State, fields: Fields, window: int | None) -> Windows | None
         )
     index = index_of(fields.data)
     if index is not None and not index.is_monotonic_increasing:
+        at = next(i for i in range(len(index) - 1) if index[i] > index[i + 1])
         raise TimeError(
-            f"Expected {ROLE} in order of time, because the model sees windows of {window} steps."
-            f" Use .sortby({fields.dims.time!r}) first."
+            f"Expected {ROLE} in order of time, because the model sees windows of {window} steps,"
+            f" got {index[at]} followed by {index[at + 1]}. Use .sortby({fields.dims.time!r})."
         )
     return windows_ending(runs(fields.data, ROLE, state.step), window)
 

@@ -157,7 +157,10 @@ DIMENSIONS = {
         r"one time dimension of 't2m', got \['init', 'valid'\]\. Pass time_dim= .*\.isel\(init=0\)",
         d.alone(init_and_valid),
         d.perfect,
-        lambda hr: d.perfect(hr.isel(init=0)),
+        lambda hr: [
+            d.perfect(hr.isel(init=0)),
+            d.perfect(hr, time_dim="valid", extra_dims={"init": "samples"}),
+        ],
     ),
     "unknown dimension": case(
         "There is a dimension beside time, y and x that neither its name nor you explain.",
@@ -165,12 +168,32 @@ DIMENSIONS = {
         r"got 'band' too .*extra_dims=\{'band': 'channels'\}.*select one with .isel\(band=0\)",
         d.alone(lambda ds: d.levels(ds, "band")),
         d.perfect,
-        lambda hr: d.perfect(hr.isel(band=0)),
+        lambda hr: [
+            d.perfect(hr.isel(band=0)),
+            d.perfect(hr, extra_dims={"band": "channels"}),
+            d.perfect(hr, extra_dims={"band": "samples"}),
+        ],
+    ),
+    "role of a dimension": case(
+        "`extra_dims=` gives a dimension another role than the two.",
+        ValueError,
+        r"extra_dims\['band'\] to be one of .*, got 'channel'\. Pass",
+        d.alone(lambda ds: d.levels(ds, "band")),
+        lambda hr: d.perfect(hr, extra_dims={"band": "channel"}),
+        lambda hr: d.perfect(hr, extra_dims={"band": "channels"}),
+    ),
+    "no entries": case(
+        "A dimension of levels or members is empty.",
+        GridError,
+        r"entries along 'level', got none\. Select",
+        d.alone(lambda ds: d.levels(ds).isel(level=slice(0, 0))),
+        d.perfect,
+        lambda hr: d.perfect(d.levels(d.hr())),
     ),
     "levels of one name": case(
         "A level becomes a variable of a name that is there already.",
         VariableError,
-        r"of 't2m_500' in the HR data .* got 't2m_500' twice\. Rename a variable",
+        r"the HR data to have names .* \['level'\] are channels, got 't2m_500' twice\. Rename",
         d.alone(twice_named),
         d.perfect,
         lambda hr: d.perfect(hr.rename(t2m_500="t500")),
@@ -218,6 +241,12 @@ DIMENSIONS = {
 # --- grid -----------------------------------------------------------------------------------------
 
 case = section("Grid")
+
+
+def closed_circle(ds):
+    """Around the globe, and the first column once more."""
+    about = dict(ds.longitude.attrs)
+    return ds.assign_coords(longitude=("longitude", 30.0 * np.arange(13), about))
 
 
 def without_row(ds):
@@ -274,6 +303,22 @@ GRID = {
         d.alone(lambda ds: ds.isel(latitude=[0, 2, 1, 3, 4, 5, 6, 7])),
         d.perfect,
         lambda hr: d.perfect(hr.sortby("latitude")),
+    ),
+    "latitudes beyond the poles": case(
+        "Latitudes go beyond the poles: they are longitudes, or no degrees.",
+        GridError,
+        r"latitudes 'latitude' in -90 to 90 degrees, got .*\. Set the units",
+        d.alone(lambda ds: d.moved(ds, latitude=60.0)),
+        d.perfect,
+        lambda hr: d.perfect(d.moved(hr, latitude=-60.0)),
+    ),
+    "the first column again": case(
+        "Longitudes go from 0 to 360, both included.",
+        GridError,
+        r"once around the globe at most, got 0 to 360\. Drop the last column, .*\.isel\(longitude=",
+        d.alone(lambda ds: closed_circle(d.hr(x=13))),
+        d.perfect,
+        lambda hr: d.perfect(hr.isel(longitude=slice(None, -1))),
     ),
     "a row twice": case(
         "A row is there twice.",

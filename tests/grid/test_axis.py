@@ -47,7 +47,7 @@ def test_unsorted_longitudes_are_refused(values):
 @pytest.mark.parametrize(
     ("values", "cure"),
     [
-        (np.arange(0, 361, 90), r"got 0 to 360\. The last column is the first one again: drop it"),
+        (np.arange(0, 361, 90), r"got 0 to 360\. Drop the last column, which is the first one"),
         (np.arange(-180, 181, 2.5), r"\.isel\(lon=slice\(None, -1\)\)"),
         (np.arange(0, 720, 10), r"got 0 to 710. Select one turn"),
     ],

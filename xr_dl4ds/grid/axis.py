@@ -81,7 +81,7 @@ class Axis:
         if self.kind == "longitude" and turn >= 360 - TOLERANCE * steps[0]:
             cure = "Select one turn of them with .isel."
             if turn < 361:
-                cure = "The last column is the first one again: drop it with"
+                cure = "Drop the last column, which is the first one again, with"
                 cure += f" .isel({self.name}=slice(None, -1))."
             raise GridError(
                 f"Expected the longitudes {self.name!r} to go once around the globe at most, got"

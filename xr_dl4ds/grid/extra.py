@@ -85,7 +85,9 @@ def recognized(
             )
     for dim, role in given.extra.items():
         if role not in ROLES:
-            raise ValueError(f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}.")
+            raise ValueError(
+                f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}. Pass either."
+            )
     roles = {d: given.extra.get(d) or _recognized(ds, d) for d in extra}
     unknown = [d for d, role in roles.items() if role is None]
     if not any(d.time for d in found.values()):
@@ -146,9 +148,10 @@ def spread(
             named = [_text(labels[d]) for d in dims if roles[d] == CHANNELS]
             new = "_".join([str(name), *named])
             if new in out:
+                along = [d for d, kind in roles.items() if kind == CHANNELS]
                 raise VariableError(
-                    f"Expected the entries along {dims} of {name!r} in {role} to have names of"
-                    f" their own, got {new!r} twice. Rename a variable or the labels."
+                    f"Expected the variables of {role} to have names of their own once {along} are"
+                    f" channels, got {new!r} twice. Rename a variable or the labels."
                 )
             out[new] = ds[name].isel(at, drop=True)
             if dims:
