@@ -113,6 +113,47 @@ def test_one_level_is_a_variable_like_any_other():
     np.testing.assert_array_equal(flat.t2m, sr.t2m.isel(level=0))
 
 
+def test_levels_of_the_target_stay_whatever_levels_lr_has():
+    hr = leveled()[["t2m"]]
+    for labels in ([850], [850, 300]):
+        low = hr.downscale.coarsen(2).isel(level=[0] * len(labels)).assign_coords(level=labels)
+        model = low.downscale.fit(hr, **PAIR)
+        sr = low.downscale.predict(model)
+        np.testing.assert_array_equal(sr.level, [850, 500])
+        assert sr.t2m.dims == ("time", "level", "latitude", "longitude")
+
+
+def test_levels_of_a_predictor_are_not_those_of_the_target():
+    hr = like_a_file()[["t2m"]]
+    low = leveled()[["t2m"]].rename(t2m="u").downscale.coarsen(2)
+    model = low.downscale.fit(hr, **PAIR)
+    sr = low.downscale.predict(model)
+    assert sr.t2m.dims == ("time", "latitude", "longitude")
+    assert "level" not in sr.coords
+
+
+def test_other_single_levels_are_no_pair():
+    hr = leveled()[["t2m"]]
+    low = hr.downscale.coarsen(2)
+    with pytest.raises(VariableError, match=r"'t2m' of the LR data at level 850 as in the HR data"):
+        low.isel(level=[1]).downscale.fit(hr.isel(level=[0]), **PAIR)
+    low.isel(level=[1]).downscale.fit(hr.isel(level=[1]), **PAIR)
+
+
+@pytest.mark.parametrize("dim", ["number", "realization", "height"])
+def test_one_entry_is_the_callers_own(dim):
+    hr = like_a_file()[["t2m"]]
+    model = hr.expand_dims({dim: [7]}).downscale.fit(monte_carlo=True, dropout="vanilla", **TINY)
+    lr = hr.downscale.coarsen(2)
+    flat = lr.downscale.predict(model)
+    assert flat.t2m.dims == ("time", "latitude", "longitude")
+    other = lr.expand_dims({dim: [8]}).downscale.predict(model)
+    np.testing.assert_array_equal(other[dim], [8])
+    np.testing.assert_array_equal(other.t2m.isel({dim: 0}), flat.t2m)
+    drawn = lr.downscale.predict(model, realizations=2)
+    np.testing.assert_array_equal(drawn.realization, [0, 1])
+
+
 def test_levels_may_be_predictors_of_a_surface_field():
     hr = like_a_file()[["t2m"]]
     above = leveled()[["t2m"]].rename(t2m="ta").downscale.coarsen(2)
@@ -214,6 +255,14 @@ def test_members_of_both_sides_pair_by_name():
     np.testing.assert_allclose(left, right)
     with pytest.raises(GridError, match="same entries along 'member' in the HR data and the LR"):
         lr.isel(member=[0, 1]).downscale.fit(hr, **PAIR)
+
+
+def test_a_member_that_others_lack_is_named():
+    hr, members = like_a_file()[["t2m"]], ensemble()[["t2m"]].downscale.coarsen(2)
+    model = members.downscale.fit(hr, predictors=members.rename(t2m="copy"), **PAIR)
+    few = members.rename(t2m="copy").isel(member=[0, 1])
+    with pytest.raises(GridError, match=r"'r2i1p1' along 'member' in all data .*Select the entr"):
+        members.downscale.predict(model, predictors=few)
 
 
 def test_predictors_of_each_member_go_with_it():

@@ -451,12 +451,22 @@ PROBLEMS = {
     ),
     "channels of one name": (
         lambda hr: stacked(hr, level=[500, 500]),
-        r"to have names of their own, got 't2m_500' twice",
+        r"to have names of their own once \['level'\] are channels, got 't2m_500' twice",
         {"extra": {"level": "channels: 500, 500"}, "kind": "latitude-longitude"},
+    ),
+    "beyond a pole": (
+        lambda hr: moved(hr, latitude=np.arange(86.5, 94)),
+        r"latitudes 'latitude' in -90 to 90 degrees, got 86\.5 to 93\.5",
+        {},
+    ),
+    "twice around": (
+        lambda hr: globe(np.arange(0, 720, 10.0)),
+        r"once around the globe at most, got 0 to 710",
+        {},
     ),
     "reserved name": (
         lambda hr: hr.rename(t2m="channel"),
-        r"named otherwise than 'channel', which is kept for a dimension",
+        r"other names than the dimensions inside the package, got 'channel'",
         {"varying": ("channel",), "static": ("orog",)},
     ),
     "name with a slash": (
@@ -550,14 +560,6 @@ NOTES = {
     "rolled globe": (
         lambda: globe((np.arange(0, 360, 10.0) + 100) % 360),
         r"'longitude' jumps from 350 to 0, and is taken as one run 100 to 450",
-    ),
-    "beyond a pole": (
-        lambda: moved(analytic(), latitude=np.arange(86.5, 94)),
-        "'latitude' reaches 93.5, beyond the pole",
-    ),
-    "twice around": (
-        lambda: globe(np.arange(0, 720, 10.0)),
-        "'longitude' goes 2 times around the globe",
     ),
     "uneven rows": (
         lambda: moved(analytic(), latitude=[50, 49, 47.5, 46, 44, 42, 40, 37]),

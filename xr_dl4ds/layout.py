@@ -43,7 +43,7 @@ class Layout:
         return [spatial.get(str(d), str(d)) for d in like.dims]
 
 
-def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout) -> xr.Dataset:
+def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout, members: Members) -> xr.Dataset:
     """One member of a prediction as the caller's data lie, without coordinates.
 
     Parameters
@@ -54,17 +54,23 @@ def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout) -> xr.Dataset:
         The caller's data, with all members.
     layout : Layout
         How they lie.
+    members : Members
+        The dimensions of members, of which `out` is one.
     """
     out = out.isel(layout.order).drop_vars([TIME], errors="ignore")
     if layout.dims.time is None:
         out = out.isel({TIME: 0})
     out = out.rename({d: n for d, n in layout.canonical.items() if d in out.dims and d != n})
-    return out.map(lambda v: _like_the_callers(v, source, layout))
+    return out.map(lambda v: _like_the_callers(v, source, layout, members))
 
 
-def _like_the_callers(variable: xr.DataArray, source: xr.Dataset, layout: Layout) -> xr.DataArray:
+def _like_the_callers(
+    variable: xr.DataArray, source: xr.Dataset, layout: Layout, members: Members
+) -> xr.DataArray:
     """All dimensions that the caller's variable has, in its order; further ones before y and x."""
     order = layout.order_of(_like(source, str(variable.name), layout))
+    # levels of a predictor, of which this variable has none, are not its own
+    order = [d for d in order if d in variable.dims or d in members.labels or source.sizes[d] == 1]
     variable = variable.expand_dims([d for d in order if d not in variable.dims])
     own = [d for d in variable.dims if d not in (*order, REALIZATION)]
     variable = variable.isel({d: 0 for d in own if variable.sizes[d] == 1}, drop=True)
@@ -72,7 +78,8 @@ def _like_the_callers(variable: xr.DataArray, source: xr.Dataset, layout: Layout
     for dim in (d for d in variable.dims if d in variable.coords and d in source.coords):
         known = variable[dim].to_numpy().tolist()  # labels of levels, in the caller's order
         asked = [label for label in source[dim].to_numpy().tolist() if label in known]
-        variable = variable.isel({dim: [known.index(label) for label in asked]})
+        if len(asked) == len(known):  # otherwise those of other variables
+            variable = variable.isel({dim: [known.index(label) for label in asked]})
     inner = min(order.index(layout.hr.y.name), order.index(layout.hr.x.name))
     lead = [] if REALIZATION in order else [REALIZATION]
     whole = [*lead, *order[:inner], *further, *order[inner:]]
@@ -88,9 +95,12 @@ def _like(source: xr.Dataset, name: str, layout: Layout) -> xr.DataArray:
 
 
 def beside_one_another(
-    parts: list[xr.Dataset], members: Members, source: xr.Dataset, layout: Layout
+    parts: list[xr.Dataset], members: Members, source: xr.Dataset, layout: Layout, drawn: bool
 ) -> xr.Dataset:
-    """All members along their dimensions, with the caller's coordinates but those along y and x."""
+    """All members along their dimensions, with the caller's coordinates but those along y and x.
+
+    `drawn` says that there is a dimension of realizations, drawn from the model.
+    """
     for dim in reversed(list(members.labels)):
         size = len(members.labels[dim])
         parts = [
@@ -106,7 +116,7 @@ def beside_one_another(
             known = along & spatial or "grid_mapping_name" in v.attrs or c == "spatial_ref"
             # labels of levels are those of training, in its order
             labelled = any(out.sizes.get(d, 1) > 1 and d in out.coords for d in along)
-            twice = c == REALIZATION and c in out.dims and c not in members.labels
+            twice = c == REALIZATION and drawn
             if not (known or labelled or twice) and along <= set(map(str, out.dims)):
                 kept[str(c)] = v.variable
     return out.assign_coords(kept)

@@ -90,8 +90,8 @@ def predict(
         beside = members.pick(request.predictors, member)
         part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
         out, placed = _physical(state, options, part, apply)
-        parts.append(laid_out(out, source, placed))
-    out = beside_one_another(parts, members, source, placed)
+        parts.append(laid_out(out, source, placed, members))
+    out = beside_one_another(parts, members, source, placed, request.realizations is not None)
     if request.realizations is not None:  # with the model, all that it takes to make them again
         again = {"realizations": request.realizations, "realizations_seed": request.seed}
         provenance = {**provenance, **again}

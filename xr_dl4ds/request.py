@@ -53,7 +53,8 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     missing = [n for n in own if n not in present]
     if missing:
         name = missing[0]
-        others = [str(n) for n in (*source.data_vars, *(fields.slices if fields else ()))]
+        seen = (*source.data_vars, *(fields.slices if fields else ()))
+        others = list(dict.fromkeys(map(str, seen)))
         hint = nearest(name, others)
         cure = "Add it, or rename the one that is meant."
         if name in state.features.predictors:

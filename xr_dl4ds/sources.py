@@ -13,7 +13,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.coarsening import coarsened, trim_fields
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.extra import CHANNELS
+from xr_dl4ds.grid.extra import CHANNELS, require_one_level
 from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
 from xr_dl4ds.grid.members import members_of
 from xr_dl4ds.grid.pairing import Pairing, pair
@@ -128,6 +128,7 @@ def pair_grids(inputs: Inputs, hr: Fields, straight: str | None) -> tuple[Fields
     for name in set(lr.varying) & set(hr.varying):
         expected, got = (fields.data[name].attrs.get("units") for fields in (hr, lr))
         require_units(name, expected, got, "the LR data", "the HR data")
+    require_one_level(as_dataset(inputs.lr, "the LR data"), as_dataset(inputs.hr, "the HR data"))
     pairing, hr = pair(lr, hr, straight=straight, trim=inputs.trim)
     if inputs.scale is not None and inputs.scale != pairing.scale:
         raise GridError(

@@ -217,6 +217,32 @@ DIMENSIONS = {
         d.mos,
         lambda lr, hr: d.mos(lr.sel(member=[1, 2]), hr.sel(member=[1, 2])),
     ),
+    "a member that predictors lack": case(
+        "LR data have a member that the predictors beside them do not have.",
+        GridError,
+        r"2 along 'member' in all data that have this dimension, got \[0, 1\]\. Select the entries",
+        lambda: {
+            "lr": ensemble(d.lr()),
+            "hr": d.hr()[["t2m"]],
+            "predictors": ensemble(d.lr(), (0, 1)).rename(t2m="copy"),
+        },
+        lambda lr, hr, predictors: d.mos(lr, hr, predictors=predictors),
+        lambda lr, hr, predictors: d.mos(lr.sel(member=[0, 1]), hr, predictors=predictors),
+    ),
+    "another level": case(
+        "LR and HR data are each at one level, and not at the same one.",
+        VariableError,
+        r"'t2m' of the LR data at level 850 as in the HR data, got 500\. Select the same",
+        d.pair(
+            lambda ds: d.levels(ds, labels=(500,)),
+            lambda ds: d.levels(ds, labels=(850,)),
+        ),
+        d.mos,
+        lambda lr, hr: [
+            d.mos(d.levels(d.lr(), labels=(850,)), hr),
+            d.mos(lr.rename(t2m="above"), hr),
+        ],
+    ),
     "members twice": case(
         "A member is there twice.",
         GridError,

@@ -115,6 +115,31 @@ def test_everything_else_is_left_alone(mine, theirs, caplog):
     assert not caplog.records
 
 
+def test_a_few_stamps_that_agree_by_chance_are_no_match(caplog):
+    # the true middle of a month is the 16th at 00:00 in months of 30 days alone
+    start = pd.date_range("2001-01-01", periods=48, freq="MS")
+    middle = start + (start.shift(1) - start) / 2
+    fixed = start + pd.Timedelta(days=15)
+    agree = int(middle.isin(fixed).sum())
+    assert 0 < agree < 48
+    actual = stamped_as(at(middle), at(fixed), "the LR data", "the HR data")
+    assert len(common_times(actual, at(fixed), "a", "b")) == 48
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, LOG):
+        given = at(fixed[:10])
+        assert stamped_as(given, at(fixed), "a", "b") is given
+    assert not caplog.records
+
+
+def test_months_picked_from_a_series_match_it():
+    picked = MIDDLES[[0, 6, 7, 13]]
+    actual = stamped_as(at(picked), at(MONTHS), "a", "b").data.indexes["time"]
+    assert list(actual) == list(MONTHS[[0, 6, 7, 13]])
+    years = series("2001-01-05", 3, "YS")
+    given = at(years)
+    assert stamped_as(given, at(MIDDLES), "a", "b") is given
+
+
 def test_axes_without_coordinates_are_left_alone():
     given = fields(analytic(time=3, y=2, x=2).drop_vars("time"))
     assert stamped_as(given, at(DAYS), "a", "b") is given

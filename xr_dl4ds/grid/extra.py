@@ -59,6 +59,12 @@ def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dic
         For a dimension that neither its name nor `given` tells.
     """
     roles = recognized(ds, found, given)
+    for dim in roles:
+        if ds.sizes[dim] == 0:
+            raise GridError(
+                f"Expected entries along {dim!r}, got none. Select some of them, or one with"
+                f" .isel({dim}=0)."
+            )
     for dim, role in roles.items():
         if role is None:
             name = next(n for n in found if dim in ds[n].dims)
@@ -77,12 +83,6 @@ def recognized(
 ) -> dict[str, str | None]:
     """As `roles_of`, with None for what is not known."""
     extra = _extra(ds, found)
-    for dim in extra:
-        if ds.sizes[dim] == 0:
-            raise GridError(
-                f"Expected entries along {dim!r}, got none. Select some of them, or one with"
-                f" .isel({dim}=0)."
-            )
     for dim, role in given.extra.items():
         if role not in ROLES:
             raise ValueError(
@@ -154,10 +154,27 @@ def spread(
                     f" channels, got {new!r} twice. Rename a variable or the labels."
                 )
             out[new] = ds[name].isel(at, drop=True)
-            if dims:
-                attrs = {d: dict(ds[d].attrs) for d in dims if d in ds.coords}
-                slices[new] = Slice(of=str(name), at=labels, attrs=attrs)
+            channels = {d: v for d, v in labels.items() if roles[d] == CHANNELS}
+            if channels:  # a dimension of length 1 is the caller's, whichever it is
+                attrs = {d: dict(ds[d].attrs) for d in channels if d in ds.coords}
+                slices[new] = Slice(of=str(name), at=channels, attrs=attrs)
     return ds.drop_vars(list(found)).assign(out), slices
+
+
+def require_one_level(lr: xr.Dataset, hr: xr.Dataset) -> None:
+    """Raise a `VariableError` for a variable at one level in LR and at another one in HR."""
+    for name in set(lr.data_vars) & set(hr.data_vars):
+        for dim in set(map(str, lr[name].dims)) & set(map(str, hr[name].dims)):
+            single = lr.sizes[dim] == hr.sizes[dim] == 1 and dim in lr.coords and dim in hr.coords
+            if not single or _recognized(hr, dim) != CHANNELS:
+                continue
+            mine, other = (_label(ds, dim, 0) for ds in (lr, hr))
+            if mine != other:
+                raise VariableError(
+                    f"Expected {name!r} of the LR data at {dim} {_text(other)} as in the HR data,"
+                    f" got {_text(mine)}. Select the same one of both, or rename the LR variable if"
+                    " it is a predictor."
+                )
 
 
 def gather(out: xr.Dataset, slices: Mapping[str, Slice]) -> xr.Dataset:

@@ -211,9 +211,9 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     roles = roles_of(ds, found, given)
     time = next((d.time for d in found.values() if d.time), sample_axis(roles))
     dims = dataclasses.replace(next(iter(found.values())), time=time)
+    whole = set(ds.data_vars) - set(found)
     ds, slices = spread(ds, found, roles, role)
-    names = list(slices) + [n for n in found if n in ds]
-    names = [n for n in ds.data_vars if n in names]
+    names = [n for n in ds.data_vars if n not in whole]
     require_usable(ds[names], role)
     grid = grid_of(ds, names[0], dims)
     data = ds[names].isel({str(dims.y): grid.y.order, str(dims.x): grid.x.order})

@@ -41,7 +41,17 @@ class Members:
             return None
         if isinstance(data, (list, tuple)):
             return [self.pick(one, member) for one in data]
-        at = {d: _labels(data, d).index(v) for d, v in member.items() if d in data.dims}
+        at = {}
+        for dim, label in member.items():
+            if dim not in data.dims:
+                continue
+            known = _labels(data, dim)
+            if label not in known:
+                raise GridError(
+                    f"Expected {label!r} along {dim!r} in all data that have this dimension, got"
+                    f" {known}. Select the entries that all have."
+                )
+            at[dim] = known.index(label)
         return data.isel(at, drop=True) if at else data
 
 

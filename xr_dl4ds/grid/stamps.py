@@ -47,11 +47,11 @@ def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Field
     if calendar(mine) != calendar(theirs) or "none" in (calendar(mine), calendar(theirs)):
         return fields
     period = _common_frequency(mine, theirs)
-    if period is None or _exact(mine, theirs):
+    if period is None:
         return fields
     keys = [pd.Index(index.strftime(_KEYS[period])) for index in (mine, theirs)]
     partner = keys[1].get_indexer(keys[0])
-    if (partner < 0).all():
+    if (partner >= 0).sum() <= _exact(mine, theirs):
         return fields
     logger.warning(
         "%s are matched with %s by the %s of their time stamps (%s and %s are one)",
@@ -88,15 +88,26 @@ def frequency(index: pd.Index) -> str | None:
 def _common_frequency(a: pd.Index, b: pd.Index) -> str | None:
     """Of both series; a single step has that of the other."""
     found = frequency(a if len(a) > 1 else b), frequency(b if len(b) > 1 else a)
-    return found[0] if found[0] == found[1] else None
+    if found[0] == found[1]:
+        return found[0]
+    if "monthly" in found and None in found and _some_months(a if found[0] is None else b):
+        return "monthly"
+    return None
 
 
-def _exact(a: pd.Index, b: pd.Index) -> bool:
-    """Whether some time stands in both."""
+def _some_months(index: pd.Index) -> bool:
+    """Whether these may be months picked from a monthly series; years are none."""
+    days = np.diff(index.sort_values()).astype("timedelta64[us]").astype("i8") / 1e6 / _DAY
+    unique = pd.Index(index.strftime("%Y-%m")).is_unique
+    return unique and bool((days > 27.5).all()) and bool((days < 360).any())
+
+
+def _exact(a: pd.Index, b: pd.Index) -> int:
+    """How many times stand in both."""
     if isinstance(a, pd.DatetimeIndex) == isinstance(b, pd.DatetimeIndex):
-        return bool(a.isin(b).any())
+        return int(a.isin(b).sum())
     text = [pd.Index(i.strftime("%Y-%m-%dT%H:%M:%S")) for i in (a, b)]
-    return bool(text[0].isin(text[1]).any())
+    return int(text[0].isin(text[1]).sum())
 
 
 def _cf(index: pd.DatetimeIndex) -> xr.CFTimeIndex:

@@ -47,9 +47,6 @@ def note_grid(grid: Grid | None, crs: pyproj.CRS | None, told: Findings) -> None
             f"cells are centred on a pole ({grid.y.name} {', '.join(poles)}): they end there, at"
             " half their height"
         )
-    beyond = float(np.abs(grid.y.values).max())
-    if beyond > 90 + _AT_POLE:
-        told.notes.append(f"{grid.y.name!r} reaches {beyond:g}, beyond the pole")
     _note_longitudes(grid.x, told)
 
 
@@ -76,9 +73,6 @@ def _note_plane(grid: Grid, crs: pyproj.CRS | None, told: Findings) -> None:
 def _note_longitudes(axis: Axis, told: Findings) -> None:
     if axis.falls:
         told.notes.append(f"{axis.name!r} falls, from east to west")
-    turns = (axis.edges[-1] - axis.edges[0]) / 360
-    if turns > 1 + TOLERANCE:
-        told.notes.append(f"{axis.name!r} goes {turns:.3g} times around the globe")
     jumps = np.abs(np.diff(axis.values.astype("f8"))) > 180
     if jumps.any():
         at = int(jumps.argmax())
