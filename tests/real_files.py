@@ -103,7 +103,6 @@ class Result:
     lr: xr.Dataset
     prediction: xr.Dataset
     path: pathlib.Path
-    log: str
 
 
 @functools.cache
@@ -121,7 +120,7 @@ def run(name: str) -> Result:
     prediction = lr.downscale.predict(model)
     path = pathlib.Path(tempfile.mkdtemp()) / "sr.nc"
     prediction.to_netcdf(path, engine="netcdf4")
-    return Result(hr=hr, lr=lr, prediction=prediction, path=path, log="")
+    return Result(hr=hr, lr=lr, prediction=prediction, path=path)
 
 
 def row(file: File) -> str:

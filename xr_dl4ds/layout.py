@@ -114,7 +114,7 @@ def beside_one_another(
         for c, v in _like(source, str(name), layout).coords.items():
             along = set(v.dims)
             known = along & spatial or "grid_mapping_name" in v.attrs or c == "spatial_ref"
-            # labels of levels are those of training, in its order
+            # levels have their labels already
             labelled = any(out.sizes.get(d, 1) > 1 and d in out.coords for d in along)
             twice = c == REALIZATION and drawn
             if not (known or labelled or twice) and along <= set(map(str, out.dims)):

@@ -91,8 +91,10 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
     check_patches(sampling, training, pairing)
     if sampling.patch_size is None:
         check_circle(network, pairing.lr, pairing.scale)
-    static = static_fields(inputs, lr, hr, pairing)
-    sources = [*([lr] if lr.varying else []), *predictor_fields(inputs)]
+    beside = auxiliary(inputs.static, "static=")
+    static = static_fields(inputs, beside, lr, hr, pairing)
+    predictors = predictor_fields(inputs)
+    sources = [*([lr] if lr.varying else []), *predictors]
     targets = hr.varying
     whole = align(sources, hr.pick(targets), pairing)
     pairs = [whole, *(another(one, pairing) for one in further)]
@@ -106,10 +108,11 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
     )
     train, validation = _hold_out(pairs, inputs, sampling.time_window or 1)
     state = _state(features, pairing, train, static, hr, sampling)
-    state = dataclasses.replace(state, slices=_slices(inputs, features, lr, hr))
+    slices = _slices(features, [*beside, *predictors, lr, hr])
+    state = dataclasses.replace(state, slices=slices)
     if isinstance(inputs.validation, tuple):
         validation = _validation_pairs(inputs, state)
-    index = index_of(whole.hr.isel({TIME: slice(0, train[0].hr.sizes[TIME])}))
+    index = index_of(train[0].hr)
     ends = (0, train[0].hr.sizes[TIME] - 1) if index is None else (index[0], index[-1])
     window = sampling.time_window
     return Prepared(
@@ -197,15 +200,11 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
             )
 
 
-def _slices(inputs: Inputs, features: Features, lr: Fields, hr: Fields) -> dict[str, Slice]:
+def _slices(features: Features, sources: list[Fields]) -> dict[str, Slice]:
     """Where variables were cut from ones with further dimensions, all that the model knows."""
-    static = [f.slices for f in auxiliary(inputs.static, "static=")]
-    predictors = [f.slices for f in auxiliary(inputs.predictors, "predictors=")]
     known = {*features.targets, *features.lr_varying, *features.static}
-    found: dict[str, Slice] = {}
-    for slices in (*static, *predictors, lr.slices, hr.slices):
-        found |= {name: one for name, one in slices.items() if name in known}
-    return found
+    every = {name: one for fields in sources for name, one in fields.slices.items()}
+    return {name: one for name, one in every.items() if name in known}
 
 
 def _stacked(state: State, pairs: list[Pair], window: int | None, part: str) -> Stacked:

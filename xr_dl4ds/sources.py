@@ -160,11 +160,16 @@ def another(inputs: Inputs, pairing: Pairing) -> Pair:
     return align([*([lr] if lr.varying else []), *predictor_fields(inputs)], hr, pairing)
 
 
-def static_fields(inputs: Inputs, lr: Fields, hr: Fields, pairing: Pairing) -> xr.Dataset:
-    """Static fields on HR cells, in memory: of the HR data, of `static=`, and of the LR data."""
+def static_fields(
+    inputs: Inputs, beside: list[Fields], lr: Fields, hr: Fields, pairing: Pairing
+) -> xr.Dataset:
+    """Static fields on HR cells, in memory: of the HR data, of `static=`, and of the LR data.
+
+    `beside` is what was passed as `static=`, in the inner form.
+    """
     found: dict[str, xr.DataArray] = {}
     sources = [(hr.pick(hr.static), "the static fields of the HR data")]
-    for fields in auxiliary(inputs.static, "static="):
+    for fields in beside:
         if fields.varying:
             raise VariableError(
                 f"Expected static= without a time dimension, got {fields.varying}."
