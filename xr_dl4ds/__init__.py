@@ -8,6 +8,7 @@ import pyproj  # noqa: F401  must precede eccodes, whose wheels carry a second l
 
 from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
 from xr_dl4ds import tutorial as tutorial
+from xr_dl4ds.config import Adversarial as Adversarial
 from xr_dl4ds.config import Network as Network
 from xr_dl4ds.config import Sampling as Sampling
 from xr_dl4ds.config import Supervised as Supervised
@@ -19,6 +20,7 @@ from xr_dl4ds.provenance import version as _version
 __version__ = _version()
 
 __all__ = [
+    "Adversarial",
     "Downscaler",
     "Network",
     "Sampling",

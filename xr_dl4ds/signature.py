@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from typing import TypeVar
 
-from xr_dl4ds.config import OPTION_CLASSES
+from xr_dl4ds.config import OPTION_CLASSES, TRAININGS
 
 F = TypeVar("F")
 
@@ -18,7 +18,10 @@ def with_options_shown(function: F) -> F:
     """
     signature = inspect.signature(function)  # type: ignore[arg-type]
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    fields = {f.name: f for cls in OPTION_CLASSES.values() for f in dataclasses.fields(cls)}
+    classes = [*OPTION_CLASSES.values(), *TRAININGS.values()]
+    fields: dict[str, dataclasses.Field] = {}
+    for each in (f for cls in classes for f in dataclasses.fields(cls)):
+        fields.setdefault(each.name, each)
     flat = [
         inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for n, f in fields.items()

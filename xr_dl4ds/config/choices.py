@@ -48,6 +48,18 @@ LOSSES = (
     "msdssim_mae",
     "msdssim_mae_mse",
 )
+#: Losses that fit a distribution to each cell, and which one.
+DISTRIBUTIONS = {"gaussian_nll": "gaussian", "bernoulli_gamma_nll": "bernoulli_gamma"}
+#: What the network says of each distribution beside its mean.
+PARAMETERS = {"gaussian": ("spread",), "bernoulli_gamma": ("wet", "shape")}
+#: The loss of an ensemble that is drawn from noise.
+ENSEMBLE_LOSS = "crps"
+SUPERVISED_LOSSES = (*LOSSES, *DISTRIBUTIONS, ENSEMBLE_LOSS)
+PIXEL_LOSSES = (*LOSSES, ENSEMBLE_LOSS)
+ADVERSARIAL_LOSSES = ("bce", "hinge")
+#: Noise channels of a network that is asked for realizations and not told how many.
+NOISE_CHANNELS = 4
+
 #: Edge of a field, in HR cells, that the windows of a loss need: one of SSIM's (Wang et al. 2004);
 #: one at the last of four scales, as halving rounds up: 81 cells become 41, 21 and 11.
 LEAST_CELLS = {"dssim": 11, "msdssim": 81}

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from xr_dl4ds.config import choices
+from xr_dl4ds.config.adversarial import Adversarial
 from xr_dl4ds.config.checks import nearest
 from xr_dl4ds.config.network import Network
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES
 from xr_dl4ds.config.sampling import Sampling
-from xr_dl4ds.config.training import Supervised
+from xr_dl4ds.config.training import Supervised, Training
 
-Options = Network | Sampling | Supervised
+Options = Network | Sampling | Training
+#: Ways to train, by the name that a saved model has for them.
+TRAININGS: dict[str, type[Training]] = {"supervised": Supervised, "adversarial": Adversarial}
+#: The class of each role when none is given.
 OPTION_CLASSES: dict[str, type] = {
     "network": Network,
     "sampling": Sampling,
@@ -44,22 +48,50 @@ def route(given: Mapping[str, Options | None], flat: Mapping[str, Any]) -> dict[
     chosen: dict[str, Any] = {}
     for role, cls in OPTION_CLASSES.items():
         value = given.get(role)
-        if value is not None and not isinstance(value, cls):
+        known: tuple[type, ...] = tuple(TRAININGS.values()) if role == "training" else (cls,)
+        if value is not None and not isinstance(value, known):
+            names = " or ".join(f"xr_dl4ds.{one.__name__}" for one in known)
             raise TypeError(
-                f"Expected `{role}` to be an xr_dl4ds.{cls.__name__}, "
-                f"got {type(value).__name__}: {value!r}."
+                f"Expected `{role}` to be an {names}, got {type(value).__name__}: {value!r}."
             )
         chosen[role] = cls() if value is None else value
     owners = {f.name: role for role, obj in chosen.items() for f in dataclasses.fields(obj)}
     changes: dict[str, dict[str, Any]] = {role: {} for role in chosen}
     for name, value in flat.items():
         if name not in owners:
-            raise TypeError(
-                f"fit() got an unknown option {name!r}.{nearest(name, owners)} "
-                f"Options are: {', '.join(sorted(owners))}."
-            )
+            _unknown(name, owners, type(chosen["training"]))
         changes[owners[name]][name] = value
     return {role: dataclasses.replace(obj, **changes[role]) for role, obj in chosen.items()}
+
+
+def _unknown(name: str, owners: Mapping[str, str], training: type) -> None:
+    for other in TRAININGS.values():
+        if name in {f.name for f in dataclasses.fields(other)}:
+            raise TypeError(
+                f"fit() got {name!r}, an option of xr_dl4ds.{other.__name__}, for training with"
+                f" xr_dl4ds.{training.__name__}. Pass training=xr_dl4ds.{other.__name__}(...)."
+            )
+    raise TypeError(
+        f"fit() got an unknown option {name!r}.{nearest(name, owners)} "
+        f"Options are: {', '.join(sorted(owners))}."
+    )
+
+
+def as_plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Option objects by role as JSON values."""
+    plain = {role: dataclasses.asdict(options[role]) for role in OPTION_CLASSES}
+    kind = next(k for k, cls in TRAININGS.items() if type(options["training"]) is cls)
+    return {**plain, "training": {"kind": kind, **plain["training"]}}
+
+
+def from_plain(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The option objects that `as_plain` told."""
+    training = dict(plain["training"])
+    classes = {**OPTION_CLASSES, "training": TRAININGS[training.pop("kind")]}
+    return {
+        role: cls(**(training if role == "training" else plain[role]))
+        for role, cls in classes.items()
+    }
 
 
 def settled(network: Network, sampling: Sampling) -> Network:

@@ -1,16 +1,155 @@
-"""How the network is trained."""
+"""How the network is trained: what all ways have in common."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.checks import flag, one_of, positive, whole
 
+Rate = float | Sequence[float]
+#: A name, a weight for each of several names, or a name for each variable.
+Loss = str | Mapping[str, float] | Mapping[str, str]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Supervised:
+class Training:
+    """The options that `Supervised` and `Adversarial` share; see there."""
+
+    epochs: int = 60
+    optimizer: str = "adam"
+    lr_decay_after: int | None = None
+    early_stopping: bool = False
+    patience: int = 10
+    min_delta: float = 0.0
+    noise_channels: int | None = None
+    loss_realizations: int = 4
+    precision: str = "auto"
+    checkpoint: str | None = None
+    verbose: bool = True
+
+    def __post_init__(self) -> None:
+        whole(self, "epochs", 1)
+        whole(self, "patience", 1)
+        whole(self, "noise_channels", 0, optional=True)
+        whole(self, "loss_realizations", 2)
+        whole(self, "lr_decay_after", 1, optional=True)
+        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
+        one_of("precision", self.precision, choices.PRECISIONS)
+        positive("min_delta", self.min_delta, zero=True)
+        flag("early_stopping", self.early_stopping)
+        if type(self.verbose) is int and self.verbose in (0, 1):  # Keras's spelling
+            object.__setattr__(self, "verbose", bool(self.verbose))
+        flag("verbose", self.verbose)
+        self._check_checkpoint()
+
+    @property
+    def cell_loss(self) -> Loss:
+        """The loss between prediction and truth."""
+        raise NotImplementedError
+
+    @property
+    def n_noise(self) -> int:
+        """Noise channels of the network."""
+        raise NotImplementedError
+
+    @property
+    def draws_members(self) -> bool:
+        """Whether the loss is taken over several realizations of each sample."""
+        return choices.ENSEMBLE_LOSS in self._names()
+
+    @property
+    def least_cells(self) -> int:
+        """HR cells along y and x that a sample needs for the windows of the loss."""
+        return max(choices.LEAST_CELLS.get(name.split("_")[0], 1) for name in self._names())
+
+    def loss_of(self, target: str) -> str | Mapping[str, float]:
+        """The loss of one target: a name, or weights of several."""
+        loss: Any = self.cell_loss
+        return loss[target] if self.by_variable else loss
+
+    def distribution_of(self, target: str) -> str | None:
+        """The distribution that the network fits to a target; None where it gives a value."""
+        loss = self.loss_of(target)
+        return choices.DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None
+
+    @property
+    def by_variable(self) -> bool:
+        """Whether each target has a loss of its own."""
+        loss = self.cell_loss
+        return isinstance(loss, Mapping) and all(isinstance(v, str) for v in loss.values())
+
+    def _names(self) -> list[str]:
+        loss = self.cell_loss
+        if isinstance(loss, str):
+            return [loss]
+        return [str(v) for v in loss.values()] if self.by_variable else list(loss)
+
+    def _check_checkpoint(self) -> None:
+        if self.checkpoint is None:
+            return
+        if not isinstance(self.checkpoint, (str, os.PathLike)) or not os.fspath(self.checkpoint):
+            raise ValueError(
+                f"Expected `checkpoint` to be the path of a folder, got {self.checkpoint!r}."
+            )
+        object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
+
+    def _check_loss(self, option: str, known: Sequence[str]) -> None:
+        """Check a loss in any of its three forms, and keep a private copy of a dict."""
+        loss: Any = getattr(self, option)
+        if not isinstance(loss, Mapping):
+            one_of(option, loss, known)
+            return
+        if not loss:
+            raise ValueError(f"Expected `{option}` to name at least one loss, got an empty dict.")
+        texts = [isinstance(value, str) for value in loss.values()]
+        if any(texts) and not all(texts):
+            raise ValueError(
+                f"Expected `{option}` to hold a weight for each loss, or a loss for each variable,"
+                f" got both: {dict(loss)}."
+            )
+        for name, value in loss.items():
+            if all(texts):
+                one_of(f"{option}[{name!r}]", value, known)
+            else:
+                one_of(option, name, choices.LOSSES)
+                positive(f"{option}[{name!r}]", value)
+        object.__setattr__(self, option, dict(loss))
+
+    def _check_rate(self, option: str, rate: Any) -> Rate:
+        """Check a learning rate, one number or two with `lr_decay_after`."""
+        if isinstance(rate, (list, tuple)):
+            if len(rate) != 2:
+                raise ValueError(
+                    f"Expected `{option}` to be one number or two, got {len(rate)}: {rate!r}."
+                )
+            if self.lr_decay_after is None:
+                raise ValueError(
+                    "Expected `lr_decay_after`, the epochs at the first of two learning rates, got"
+                    f" None for {option}={rate!r}. Use lr_decay_after=40, for instance."
+                )
+        elif self.lr_decay_after is not None:
+            raise ValueError(
+                f"Expected two learning rates for lr_decay_after={self.lr_decay_after}, got"
+                f" {rate!r}. Use {option}=(1e-3, 1e-4), for instance."
+            )
+        for one in rate if isinstance(rate, (list, tuple)) else (rate,):
+            positive(option, one)
+        return tuple(rate) if isinstance(rate, (list, tuple)) else rate
+
+    def _at(self, rate: Rate, epoch: int) -> float:
+        """A learning rate in an epoch, counted from 0."""
+        if isinstance(rate, Sequence):
+            assert self.lr_decay_after is not None
+            return rate[epoch >= self.lr_decay_after]
+        return rate
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Supervised(Training):
     """Training against the HR truth.
 
     Parameters
@@ -21,12 +160,18 @@ class Supervised:
         (1 - SSIM) / 2 (Wang et al. 2004) on values brought to [0, 1] by their training range,
         MS-DSSIM its form at four scales; the names with several terms have DL4DS's weights. All
         are computed on scaled values, over valid cells alone.
+        Or one that trains an ensemble, ``predict(model, realizations=20)``: "gaussian_nll" fits
+        mean and spread of each cell, "bernoulli_gamma_nll" the chance of more than nothing and a
+        gamma distribution of how much (precipitation; Cannon 2008), both by their likelihood;
+        "crps" (Gneiting & Raftery 2007, in its fair form, Ferro 2014) draws members from noise.
+        A dict of names gives each target its own: ``{"tas": "gaussian_nll", "pr":
+        "bernoulli_gamma_nll"}``.
+    learning_rate : float or pair of float
+        Step size of the optimizer; two of them with `lr_decay_after`.
     epochs : int
         Passes over the training samples.
     optimizer : {"adam", "adamw", "sgd"}
         Keras's optimizer of that name.
-    learning_rate : float or pair of float
-        Its step size; two of them with `lr_decay_after`.
     lr_decay_after : int, optional
         Epochs at the first of two learning rates; the others take the second.
     early_stopping : bool
@@ -36,10 +181,20 @@ class Supervised:
         Epochs without improvement to wait for.
     min_delta : float
         Smallest fall of `val_loss` that counts as an improvement for stopping.
+    noise_channels : int, optional
+        Channels of normal noise on the HR grid, from which members are drawn; 4 by default for the
+        loss "crps", and only for it.
+    loss_realizations : int
+        Realizations of each training sample over which "crps" is taken, >= 2. A step costs as many
+        times as much.
     precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
         Arithmetic of training; weights, losses and predictions stay float32. "auto" takes
         mixed_bfloat16 where the hardware multiplies it natively in matrix units (GPUs of compute
         capability 8 and up, CPUs with AMX), else float32.
+    checkpoint : path, optional
+        A folder in which the state of training is kept after every epoch. When training is killed,
+        the same call goes on from there and ends with the weights that it would have had; a call
+        that has ended is not trained again, one with more `epochs` goes on.
     verbose : bool
         Show a progress bar with the losses.
 
@@ -50,73 +205,38 @@ class Supervised:
     20
     """
 
-    loss: str | Mapping[str, float] = "mae"
-    epochs: int = 60
-    optimizer: str = "adam"
-    learning_rate: float | Sequence[float] = 1e-3
-    lr_decay_after: int | None = None
-    early_stopping: bool = False
-    patience: int = 10
-    min_delta: float = 0.0
-    precision: str = "auto"
-    verbose: bool = True
+    loss: Loss = "mae"
+    learning_rate: Rate = 1e-3
 
     def __post_init__(self) -> None:
-        self._check_loss()
-        self._check_learning_rate()
-        whole(self, "epochs", 1)
-        whole(self, "patience", 1)
-        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
-        one_of("precision", self.precision, choices.PRECISIONS)
-        positive("min_delta", self.min_delta, zero=True)
-        flag("early_stopping", self.early_stopping)
-        if type(self.verbose) is int and self.verbose in (0, 1):  # Keras's spelling
-            object.__setattr__(self, "verbose", bool(self.verbose))
-        flag("verbose", self.verbose)
-
-    def rate_of(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 0."""
-        if isinstance(self.learning_rate, Sequence):
-            assert self.lr_decay_after is not None
-            return self.learning_rate[epoch >= self.lr_decay_after]
-        return self.learning_rate
+        super().__post_init__()
+        self._check_loss("loss", choices.SUPERVISED_LOSSES)
+        rate = self._check_rate("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", rate)
+        if self.noise_channels and not self.draws_members:
+            raise ValueError(
+                f"Expected loss='crps' for noise_channels={self.noise_channels}, got"
+                f" {self.loss!r}, which would teach the network to ignore noise. Use loss='crps',"
+                " or training=xr_dl4ds.Adversarial(...)."
+            )
+        if self.noise_channels == 0 and self.draws_members:
+            raise ValueError(
+                "Expected `noise_channels` >= 1 for loss='crps', whose members are drawn from"
+                " noise, got 0. Leave it out."
+            )
 
     @property
-    def least_cells(self) -> int:
-        """HR cells along y and x that a sample needs for the windows of the loss."""
-        names = [self.loss] if isinstance(self.loss, str) else list(self.loss)
-        return max(choices.LEAST_CELLS.get(name.split("_")[0], 1) for name in names)
+    def cell_loss(self) -> Loss:
+        """`loss`."""
+        return self.loss
 
-    def _check_learning_rate(self) -> None:
-        rate = self.learning_rate
-        whole(self, "lr_decay_after", 1, optional=True)
-        if isinstance(rate, (list, tuple)):
-            if len(rate) != 2:
-                raise ValueError(
-                    f"Expected `learning_rate` to be one number or two, got {len(rate)}: {rate!r}."
-                )
-            if self.lr_decay_after is None:
-                raise ValueError(
-                    "Expected `lr_decay_after`, the epochs at the first of two learning rates, got"
-                    f" None for learning_rate={rate!r}. Use lr_decay_after=40, for instance."
-                )
-            object.__setattr__(self, "learning_rate", tuple(rate))
-        elif self.lr_decay_after is not None:
-            raise ValueError(
-                f"Expected two learning rates for lr_decay_after={self.lr_decay_after}, got"
-                f" {rate!r}. Use learning_rate=(1e-3, 1e-4), for instance."
-            )
-        for one in rate if isinstance(rate, (list, tuple)) else (rate,):
-            positive("learning_rate", one)
+    @property
+    def n_noise(self) -> int:
+        """`noise_channels`, or the usual number where the loss draws members."""
+        if not self.draws_members:
+            return 0
+        return choices.NOISE_CHANNELS if self.noise_channels is None else self.noise_channels
 
-    def _check_loss(self) -> None:
-        if not isinstance(self.loss, Mapping):
-            one_of("loss", self.loss, choices.LOSSES)
-            return
-        if not self.loss:
-            raise ValueError("Expected `loss` to name at least one loss, got an empty dict.")
-        for name, weight in self.loss.items():
-            one_of("loss", name, choices.LOSSES)
-            positive(f"loss[{name!r}]", weight)
-        # a private copy, so that changing the caller's dict later changes nothing here
-        object.__setattr__(self, "loss", dict(self.loss))
+    def rates_of(self, epoch: int) -> tuple[float, ...]:
+        """The learning rate of an epoch, counted from 0."""
+        return (self._at(self.learning_rate, epoch),)
