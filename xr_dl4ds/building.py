@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xr_dl4ds.config import Network, Sampling
+from xr_dl4ds.config import Adversarial, Network, Sampling, Training
 from xr_dl4ds.config.choices import BOUNDED
+from xr_dl4ds.features import Targets
 from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
     import keras
+
+    from xr_dl4ds.networks import Ports
 
 
 def build(
@@ -38,12 +41,37 @@ def build(
     keras.Model
         See `xr_dl4ds.networks.generator`.
     """
-    from xr_dl4ds.networks import Ports, generator, periodic
+    from xr_dl4ds.networks import generator, periodic
+
+    network, sampling = options["network"], options["sampling"]
+    ports = _ports(state, options)
+    built = generator(network, ports, seed=sampling.seed, precision=precision)
+    circle = trains_on_circle(state, sampling) if circle is None else circle
+    return periodic(built) if circle else built
+
+
+def build_discriminator(
+    state: State, options: Mapping[str, Any], *, precision: str = "float32"
+) -> keras.Model | None:
+    """Build the discriminator with its initial weights; None where the training has none."""
+    from xr_dl4ds.networks import discriminator, periodic
+
+    sampling, training = options["sampling"], options["training"]
+    if not isinstance(training, Adversarial):
+        return None
+    ports = _ports(state, options)
+    built = discriminator(training, ports, seed=sampling.seed, precision=precision)
+    return periodic(built) if trains_on_circle(state, sampling) else built
+
+
+def _ports(state: State, options: Mapping[str, Any]) -> Ports:
+    from xr_dl4ds.networks import Ports
 
     network: Network = options["network"]
     sampling: Sampling = options["sampling"]
+    training: Training = options["training"]
     features = state.features
-    ports = Ports(
+    return Ports(
         n_lr=features.n_lr,
         n_static=len(features.static),
         skips=features.skips,
@@ -54,10 +82,9 @@ def build(
         circle=state.pairing.hr.x.periodic,
         zeros=_zeros(state, network),
         masked=network.constraint is not None and state.masked,
+        n_noise=training.n_noise,
+        distributions=tuple(training.distribution_of(name) for name in features.targets),
     )
-    built = generator(network, ports, seed=sampling.seed, precision=precision)
-    circle = trains_on_circle(state, sampling) if circle is None else circle
-    return periodic(built) if circle else built
 
 
 def trains_on_circle(state: State, sampling: Sampling) -> bool:
@@ -75,9 +102,12 @@ def _zeros(state: State, network: Network) -> tuple[float, ...]:
     return tuple(-state.scaler.scaled(name, 0.0) for name in state.features.targets)
 
 
-def ranges_of(state: State) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Least and largest scaled value of each target in training, for losses that need them."""
-    scaler, targets = state.scaler, state.features.targets
-    low = tuple(scaler.scaled(name, scaler.of(name, "min")) for name in targets)
-    high = tuple(scaler.scaled(name, scaler.of(name, "max")) for name in targets)
-    return low, high
+def targets_of(state: State, network: Network) -> Targets:
+    """What losses know of the targets."""
+    scaler, names = state.scaler, state.features.targets
+    return Targets(
+        names=names,
+        low=tuple(scaler.scaled(name, scaler.of(name, "min")) for name in names),
+        high=tuple(scaler.scaled(name, scaler.of(name, "max")) for name in names),
+        zeros=_zeros(state, network),
+    )

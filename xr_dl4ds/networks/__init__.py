@@ -5,3 +5,4 @@ from xr_dl4ds.networks.generator import generator as generator
 from xr_dl4ds.networks.periodic import divisor as divisor
 from xr_dl4ds.networks.periodic import periodic as periodic
 from xr_dl4ds.networks.settings import own_keras as own_keras
+from xr_dl4ds.networks.transfer import take_weights as take_weights
