@@ -1,5 +1,6 @@
-"""Generators, assembled from small functions by the options in `xr_dl4ds.config.Network`."""
+"""Generators and discriminators, assembled from small functions by the options."""
 
+from xr_dl4ds.networks.discriminator import discriminator as discriminator
 from xr_dl4ds.networks.generator import Ports as Ports
 from xr_dl4ds.networks.generator import generator as generator
 from xr_dl4ds.networks.periodic import divisor as divisor
