@@ -223,7 +223,9 @@ def test_one_member_alone_runs_alone(model, lr, monkeypatch):
     ran = []
     run = Application._run
     monkeypatch.setattr(
-        Application, "_run", lambda self, part: ran.append(len(part)) or run(self, part)
+        Application,
+        "_run",
+        lambda self, part, *keys: ran.append(len(part)) or run(self, part, *keys),
     )
     lazy = model.predict(lr.chunk(time=4), realizations=6)
     assert ran == []

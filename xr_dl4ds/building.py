@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xr_dl4ds.config import Network, Sampling
-from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def build(
         sequence=sampling.time_window is not None,
         shape=state.pairing.hr.shape,
         circle=state.pairing.hr.x.periodic,
-        zeros=_zeros(state, network),
+        zeros=state.zeros(network.output_activation),
         masked=network.constraint is not None and state.masked,
     )
     built = generator(network, ports, seed=sampling.seed, precision=precision)
@@ -63,16 +62,6 @@ def build(
 def trains_on_circle(state: State, sampling: Sampling) -> bool:
     """Whether samples go once around the globe: whole fields with periodic longitudes."""
     return sampling.patch_size is None and state.pairing.lr.x.periodic
-
-
-def _zeros(state: State, network: Network) -> tuple[float, ...]:
-    """For each target, the scaled distance from its zero to the value that scales to 0.
-
-    That is the physical zero, or the training minimum where the output is bounded by extremes.
-    """
-    if network.output_activation in BOUNDED:
-        return (0.0,) * len(state.features.targets)
-    return tuple(-state.scaler.scaled(name, 0.0) for name in state.features.targets)
 
 
 def ranges_of(state: State) -> tuple[tuple[float, ...], tuple[float, ...]]:
