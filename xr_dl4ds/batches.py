@@ -138,11 +138,15 @@ class Batches(keras.utils.PyDataset):
         self.cells = None if patch_size is None else patch_size // samples.scale
         self.seed = seed
         self.shuffle = shuffle
-        self.epoch = -1
-        self.on_epoch_end()
+        self.start(0)
 
     def __len__(self) -> int:
         return -(-len(self.samples) // self.batch_size)
+
+    def start(self, epoch: int) -> None:
+        """Begin with this epoch, counted from 0."""
+        self.epoch = epoch - 1
+        self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
         """Draw the order and the patch positions of the next epoch."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xr_dl4ds.config import Network, Sampling
+from xr_dl4ds.config import Adversarial, Network, Sampling, Training
+from xr_dl4ds.features import Targets
 from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
     import keras
+
+    from xr_dl4ds.networks import Ports
 
 
 def build(
@@ -37,12 +40,37 @@ def build(
     keras.Model
         See `xr_dl4ds.networks.generator`.
     """
-    from xr_dl4ds.networks import Ports, generator, periodic
+    from xr_dl4ds.networks import generator, periodic
+
+    network, sampling = options["network"], options["sampling"]
+    ports = _ports(state, options)
+    built = generator(network, ports, seed=sampling.seed, precision=precision)
+    circle = trains_on_circle(state, sampling) if circle is None else circle
+    return periodic(built) if circle else built
+
+
+def build_discriminator(
+    state: State, options: Mapping[str, Any], *, precision: str = "float32"
+) -> keras.Model | None:
+    """Build the discriminator with its initial weights; None where the training has none."""
+    from xr_dl4ds.networks import discriminator, periodic
+
+    sampling, training = options["sampling"], options["training"]
+    if not isinstance(training, Adversarial):
+        return None
+    ports = _ports(state, options)
+    built = discriminator(training, ports, seed=sampling.seed, precision=precision)
+    return periodic(built) if trains_on_circle(state, sampling) else built
+
+
+def _ports(state: State, options: Mapping[str, Any]) -> Ports:
+    from xr_dl4ds.networks import Ports
 
     network: Network = options["network"]
     sampling: Sampling = options["sampling"]
+    training: Training = options["training"]
     features = state.features
-    ports = Ports(
+    return Ports(
         n_lr=features.n_lr,
         n_static=len(features.static),
         skips=features.skips,
@@ -53,10 +81,9 @@ def build(
         circle=state.pairing.hr.x.periodic,
         zeros=state.zeros(network.output_activation),
         masked=network.constraint is not None and state.masked,
+        n_noise=training.n_noise,
+        distributions=tuple(training.distribution_of(name) for name in features.targets),
     )
-    built = generator(network, ports, seed=sampling.seed, precision=precision)
-    circle = trains_on_circle(state, sampling) if circle is None else circle
-    return periodic(built) if circle else built
 
 
 def trains_on_circle(state: State, sampling: Sampling) -> bool:
@@ -64,9 +91,12 @@ def trains_on_circle(state: State, sampling: Sampling) -> bool:
     return sampling.patch_size is None and state.pairing.lr.x.periodic
 
 
-def ranges_of(state: State) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Least and largest scaled value of each target in training, for losses that need them."""
-    scaler, targets = state.scaler, state.features.targets
-    low = tuple(scaler.scaled(name, scaler.of(name, "min")) for name in targets)
-    high = tuple(scaler.scaled(name, scaler.of(name, "max")) for name in targets)
-    return low, high
+def targets_of(state: State, network: Network) -> Targets:
+    """What losses know of the targets."""
+    scaler, names = state.scaler, state.features.targets
+    return Targets(
+        names=names,
+        low=tuple(scaler.scaled(name, scaler.of(name, "min")) for name in names),
+        high=tuple(scaler.scaled(name, scaler.of(name, "max")) for name in names),
+        zeros=state.zeros(network.output_activation),
+    )

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xr_dl4ds import display, prediction, storage
 from xr_dl4ds.building import build, trains_on_circle
-from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, OPTION_CLASSES
+from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, as_plain, from_plain
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.provenance import digest_of
 from xr_dl4ds.request import Request
@@ -177,7 +177,7 @@ class Downscaler:
         FileExistsError, PermissionError, NotADirectoryError
             When the folder cannot be made.
         """
-        options = {role: dataclasses.asdict(self.options[role]) for role in OPTION_CLASSES}
+        options = as_plain(self.options)
         storage.write(
             path,
             self.state,
@@ -241,7 +241,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     state, config, history, weights = storage.read(path)
     _require_backbone(path, str(config["network"].get("backbone")))
     try:
-        options = {role: cls(**config[role]) for role, cls in OPTION_CLASSES.items()}
+        options = from_plain(config)
         network = build(state, options)
         network.load_weights(str(weights))
     except (TypeError, ValueError, KeyError, OSError) as error:

@@ -22,3 +22,7 @@ class ModelFileError(ValueError):
 
 class TrainingError(RuntimeError):
     """Training ended without a usable network."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint is damaged, or belongs to another training."""

@@ -22,6 +22,26 @@ CHANNEL = "channel"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What losses know of the targets, in scaled units, each in the order of the channels.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The targets.
+    low, high : tuple of float
+        Least and largest value in training.
+    zeros : tuple of float
+        What is added to a scaled value to measure it from the physical zero.
+    """
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    zeros: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Features:
     """The variables of a model, each in the order of its channels.
 

@@ -6,21 +6,28 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from xr_dl4ds.building import build, ranges_of
+from xr_dl4ds.building import build, build_discriminator, targets_of
 from xr_dl4ds.config import OPTION_CLASSES, Sampling, route, settled
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.preparation import Prepared, Stacked, prepare
-from xr_dl4ds.provenance import provenance
-from xr_dl4ds.requirements import check_output, constraint_for
+from xr_dl4ds.provenance import fingerprint, provenance
+from xr_dl4ds.requirements import check_loss, check_output, constraint_for
 from xr_dl4ds.sources import Inputs
+from xr_dl4ds.starting import require_same_scaling
 
 if TYPE_CHECKING:
     import keras
 
     from xr_dl4ds.batches import Samples
+    from xr_dl4ds.training import Trained
 
 
-def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Downscaler:
+def fit(
+    inputs: Inputs,
+    given: Mapping[str, Any],
+    flat: Mapping[str, Any],
+    start: Downscaler | None = None,
+) -> Downscaler:
     """Check the data, train a network on them, and return the model.
 
     Parameters
@@ -31,6 +38,8 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
         Option objects by role: network, sampling, training.
     flat : mapping
         Single options, which win over `given`.
+    start : Downscaler, optional
+        The model to go on from.
 
     Returns
     -------
@@ -46,9 +55,12 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
     TrainingError
         For a loss that is not finite.
     """
-    options = _options(inputs, given, flat)
+    options = _options(inputs, given, flat, start)
+    if start is not None:
+        inputs = dataclasses.replace(inputs, start=start.state)
     prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
     check_output(options["network"], options["sampling"], prepared.state)
+    check_loss(options["training"], options["network"], prepared.state)
     perfect_prognosis = inputs.lr is None
     options["network"] = dataclasses.replace(
         options["network"],
@@ -56,17 +68,7 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
             options["network"], prepared.state, perfect_prognosis=perfect_prognosis
         ),
     )
-
-    # TensorFlow is loaded here and not before: wrong input is told at once
-    from xr_dl4ds.training import resolve_precision, train
-
-    options["training"] = dataclasses.replace(
-        options["training"], precision=resolve_precision(options["training"].precision)
-    )
-    network = build(prepared.state, options, precision=options["training"].precision)
-    samples = _samples(prepared, network, options["sampling"])
-    chosen = {role: options[role] for role in ("sampling", "training")}
-    trained = train(network, *samples, ranges=ranges_of(prepared.state), **chosen)
+    trained = _trained(prepared, options, start)
     network = build(prepared.state, options)
     network.set_weights(trained.network.get_weights())
     return Downscaler(
@@ -81,13 +83,54 @@ def fit(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> Do
             period=prepared.period,
             best_epoch=trained.best_epoch,
             perfect_prognosis=perfect_prognosis,
+            start=None if start is None else start.provenance["model"],
         ),
     )
 
 
-def _options(inputs: Inputs, given: Mapping[str, Any], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """One object for each role, checked against each other."""
+def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | None) -> Trained:
+    """Train the network that belongs to the data; the precision becomes known."""
+    # TensorFlow is loaded here and not before: wrong input is told at once
+    from xr_dl4ds.networks import take_weights
+    from xr_dl4ds.training import Task, resolve_precision, train
+
+    training, sampling = options["training"], options["sampling"]
+    precision = resolve_precision(training.precision)
+    options["training"] = training = dataclasses.replace(training, precision=precision)
+    network = build(prepared.state, options, precision=precision)
+    if start is not None:
+        take_weights(network, start.network)
+    parts = _samples(prepared, network, sampling)
+    sizes = [0 if part is None else len(part) for part in parts]
+    task = Task(
+        network=network,
+        targets=targets_of(prepared.state, options["network"]),
+        discriminator=build_discriminator(prepared.state, options, precision=precision),
+        fingerprint=fingerprint(
+            prepared.state, options, network.get_weights(), [*prepared.period, *map(str, sizes)]
+        ),
+    )
+    return train(task, *parts, sampling=sampling, training=training)
+
+
+def _options(
+    inputs: Inputs,
+    given: Mapping[str, Any],
+    flat: Mapping[str, Any],
+    start: Downscaler | None,
+) -> dict[str, Any]:
+    """One object for each role, checked against each other; by default those of `start`."""
+    if start is not None:
+        if not isinstance(start, Downscaler):
+            raise TypeError(
+                f"Expected start= to be a Downscaler, got {type(start).__name__}. Pass a fitted"
+                " model, or xr_dl4ds.load(path)."
+            )
+        given = {role: start.options[role] if one is None else one for role, one in given.items()}
     options = route(given, flat)
+    if start is not None:
+        wanted = start.options["sampling"].scaling
+        require_same_scaling(options["sampling"].scaling, wanted)
     options["network"] = settled(options["network"], options["sampling"])
     if options["training"].early_stopping and not inputs.validation:
         raise ValueError(

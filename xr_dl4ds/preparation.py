@@ -6,12 +6,14 @@ Nothing is trained here, and nothing but statistics, masks and static fields is 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import dask
 import xarray as xr
 
-from xr_dl4ds.config import Network, Sampling, Supervised, nearest
+from xr_dl4ds import starting
+from xr_dl4ds.config import Network, Sampling, Training, nearest
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.features import Features
 from xr_dl4ds.georeference import target_attrs
@@ -60,7 +62,7 @@ class Prepared:
     period: tuple[str, str]
 
 
-def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supervised) -> Prepared:
+def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Training) -> Prepared:
     """Standardize, pair, align, scale and stack.
 
     Parameters
@@ -71,7 +73,7 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
         Its upsampling decides how LR fields that do not nest are brought to the network.
     sampling : Sampling
         Patches, windows, scaling and features, checked against the data.
-    training : Supervised
+    training : Training
         Its loss may need a least size of fields.
 
     Returns
@@ -106,8 +108,11 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Supe
         time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
         coordinate_features=tuple(sampling.coordinate_features),
     )
+    if inputs.start is not None:
+        features = starting.channels(features, pairing, inputs.start)
+        starting.require_same_domain(network.localized, pairing, inputs.start)
     train, validation = _hold_out(pairs, inputs, sampling.time_window or 1)
-    state = _state(features, pairing, train, static, hr, sampling)
+    state = _state(features, pairing, train, static, hr, sampling, inputs.start)
     slices = _slices(features, [*beside, *predictors, lr, hr])
     state = dataclasses.replace(state, slices=slices)
     if isinstance(inputs.validation, tuple):
@@ -164,19 +169,26 @@ def _state(
     static: xr.Dataset,
     hr: Fields,
     sampling: Sampling,
+    start: State | None,
 ) -> State:
     """Fit statistics and masks on the training part alone."""
-    scaling = sampling.scaling_of
+    like = None if start is None else start.scaler
+    fitted = functools.partial(Scaler.fit, scaling_of=sampling.scaling_of, like=like)
     every_hr, every_lr = (_together([getattr(p, side) for p in train]) for side in ("hr", "lr"))
-    hr_scaler = Scaler.fit(every_hr, "the HR data", scaling)
-    lr_scaler = Scaler.fit(every_lr, "the LR data", scaling)
-    static_scaler = Scaler.fit(static, "the static fields", scaling) if len(static) else None
-    features = dataclasses.replace(features, mask=lr_scaler.has_missing(features.lr_varying))
+    hr_scaler = fitted(every_hr, "the HR data")
+    lr_scaler = fitted(every_lr, "the LR data")
+    static_scaler = fitted(static, "the static fields") if len(static) else None
+    if start is None:
+        mask = lr_scaler.has_missing(features.lr_varying)
+        features = dataclasses.replace(features, mask=mask)
     scaler = lr_scaler.merge(hr_scaler)
     scaler = scaler if static_scaler is None else scaler.merge(static_scaler)
     _check_scaled_names(sampling, scaler)
     (never,) = dask.compute(every_hr.isnull().all(TIME))
     everything = {**every_lr.data_vars, **static.data_vars, **every_hr.data_vars}
+    units = {str(n): v.attrs.get("units") for n, v in everything.items()}
+    if start is not None:
+        starting.require_same_units(units, start)
     return State(
         features=features,
         pairing=pairing,
@@ -184,7 +196,7 @@ def _state(
         static=static,
         never=never,
         attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
-        units={str(n): v.attrs.get("units") for n, v in everything.items()},
+        units=units,
         step=None if sampling.time_window is None else usual_step(train[0].hr, "the HR data"),
     )
 

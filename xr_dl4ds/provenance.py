@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from xr_dl4ds.config import Network, Supervised
+from xr_dl4ds.config import Network, Training, as_plain
 from xr_dl4ds.state import State
 
 
@@ -22,6 +23,7 @@ def provenance(
     period: tuple[str, str],
     best_epoch: int,
     perfect_prognosis: bool,
+    start: str | None = None,
 ) -> dict[str, Any]:
     """Describe a fitted model.
 
@@ -39,6 +41,8 @@ def provenance(
         The epoch, counted from 1, whose weights these are.
     perfect_prognosis : bool
         Whether LR fields were made from the HR ones; False for explicit pairs (MOS).
+    start : str, optional
+        The model that training went on from.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def provenance(
         Plain values; "summary" is a line for CF's `history`.
     """
     architecture: Network = options["network"]
-    training: Supervised = options["training"]
+    training: Training = options["training"]
     name = f"{architecture.backbone} with {architecture.upsampling} upsampling"
     return {
         "software": f"xr_dl4ds {version()}",
@@ -61,11 +65,30 @@ def provenance(
         "static": list(state.features.static),
         "network": dataclasses.asdict(architecture),
         "sampling": dataclasses.asdict(options["sampling"]),
-        "loss": training.loss,
+        "loss": training.cell_loss,
         "best_epoch": best_epoch,
         "period": list(period),
         "seed": options["sampling"].seed,
+        **({} if start is None else {"start": start}),
     }
+
+
+#: Options that do not change what an epoch does.
+IDLE = ("epochs", "verbose", "checkpoint")
+
+
+def fingerprint(
+    state: State, options: Mapping[str, Any], weights: Sequence[np.ndarray], period: Sequence[str]
+) -> str:
+    """What tells one training from another: data, by their statistics, options, first weights."""
+    plain = as_plain(options)
+    plain["training"] = {k: v for k, v in plain["training"].items() if k not in IDLE}
+    statistics = {
+        str(n): [float(x) for x in v.to_numpy()] for n, v in state.scaler.statistics.items()
+    }
+    grids = [one.extent for one in (state.pairing.lr, state.pairing.hr)]
+    parts = [plain, statistics, grids, list(period), digest_of(weights)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def digest_of(weights: Sequence[np.ndarray]) -> str:

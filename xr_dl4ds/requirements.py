@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from xr_dl4ds.config import Network, Sampling, Supervised, choices
+from xr_dl4ds.config import Network, Sampling, Training, choices
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.grid.pairing import Pairing
@@ -15,7 +15,7 @@ from xr_dl4ds.state import State
 logger = logging.getLogger(__name__)
 
 
-def check_patches(sampling: Sampling, training: Supervised, pairing: Pairing) -> None:
+def check_patches(sampling: Sampling, training: Training, pairing: Pairing) -> None:
     """Raise a `GridError` for patches that do not fit the grid, the scale or the loss."""
     size, scale = sampling.patch_size, pairing.scale
     if size is not None:
@@ -35,8 +35,8 @@ def check_patches(sampling: Sampling, training: Supervised, pairing: Pairing) ->
         what = "HR fields" if size is None else "patches"
         smaller = "a loss of the DSSIM family (11 cells) or " if least > 11 else ""
         raise GridError(
-            f"Expected {what} of at least {least} x {least} HR cells for loss={training.loss!r},"
-            f" got {cells[0]} x {cells[1]}. Use {smaller}'mae'"
+            f"Expected {what} of at least {least} x {least} HR cells for"
+            f" loss={training.cell_loss!r}, got {cells[0]} x {cells[1]}. Use {smaller}'mae'"
             f"{', or larger patches.' if size else ', or a larger domain.'}"
         )
 
@@ -82,6 +82,26 @@ def check_output(network: Network, sampling: Sampling, state: State) -> None:
             raise VariableError(
                 f"Expected scaling='minmax' of {name!r} for {option}, which is bounded above, got"
                 f" {sampling.scaling_of(name)!r}. Add it to the dict, or use scaling='minmax'."
+            )
+
+
+def check_loss(training: Training, network: Network, state: State) -> None:
+    """Raise where the loss has no meaning for the targets."""
+    targets, loss = state.features.targets, training.cell_loss
+    if training.by_variable and sorted(loss) != sorted(targets):
+        raise VariableError(
+            f"Expected a loss for each target, {list(targets)}, got {loss}."
+            " Name all of them, or give one loss for all."
+        )
+    for name in targets:
+        distribution = training.distribution_of(name)
+        if distribution == "bernoulli_gamma":
+            option = f"loss={training.loss_of(name)!r}"
+            _require_not_negative(state, name, option, "loss='gaussian_nll'")
+        if distribution is not None and network.output_activation in choices.BOUNDED:
+            raise ValueError(
+                f"Expected no output_activation={network.output_activation!r} with"
+                f" loss={training.loss_of(name)!r}, whose mean it would bound. Leave it out."
             )
 
 

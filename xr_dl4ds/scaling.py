@@ -39,7 +39,11 @@ class Scaler:
 
     @classmethod
     def fit(
-        cls, data: xr.Dataset, role: str, scaling_of: Callable[[str], str] | None = None
+        cls,
+        data: xr.Dataset,
+        role: str,
+        scaling_of: Callable[[str], str] | None = None,
+        like: Scaler | None = None,
     ) -> Scaler:
         """Compute the statistics of every variable.
 
@@ -51,6 +55,8 @@ class Scaler:
             What to call the data in messages.
         scaling_of : callable, optional
             How to scale a variable, "standard" or "minmax"; all are standardized by default.
+        like : Scaler, optional
+            Takes its offsets and factors instead; then a variable may be constant.
 
         Raises
         ------
@@ -66,9 +72,11 @@ class Scaler:
         statistics = {}
         for name, values in computed.items():
             mean, std, low, high, valid = (float(v) for v in values)
-            _check(str(name), values, role)
+            _check(str(name), values, role, constant=like is not None)
             scaling = "standard" if scaling_of is None else scaling_of(str(name))
             offset, factor = (mean, std) if scaling == "standard" else (low, high - low)
+            if like is not None:
+                offset, factor = like.of(name, "offset"), like.of(name, "factor")
             row = [offset, factor, mean, std, low, high, valid]
             statistics[name] = ("statistic", np.array(row))
         return cls(statistics=xr.Dataset(statistics, coords={"statistic": list(STATISTICS)}))
@@ -115,7 +123,7 @@ def _wide(variable: xr.DataArray) -> xr.DataArray:
     return variable.astype("f4") if variable.dtype == "f2" else variable
 
 
-def _check(name: str, values: xr.DataArray, role: str) -> None:
+def _check(name: str, values: xr.DataArray, role: str, *, constant: bool) -> None:
     mean, std, low, high, valid = (float(v) for v in values)
     largest = max(abs(low), abs(high))
     if valid == 0:
@@ -128,7 +136,7 @@ def _check(name: str, values: xr.DataArray, role: str) -> None:
             f"Expected {name!r} of {role} to be finite where it is not NaN, got infinite values."
             f" Mask them with .where(abs(ds[{name!r}]) < limit)."
         )
-    if std <= CONSTANT * largest:
+    if std <= CONSTANT * largest and not constant:
         raise VariableError(
             f"Expected {name!r} of {role} to vary, got the constant {mean:g}. Leave it out: there"
             " is nothing to learn from it."

@@ -20,6 +20,7 @@ from xr_dl4ds.grid.pairing import Pairing, pair
 from xr_dl4ds.grid.regrid import onto, window
 from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order, span
+from xr_dl4ds.state import State
 from xr_dl4ds.units import require_units
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Inputs:
     validation: float | tuple[Data, Data] | None = 0.1
     trim: bool = False
     dims: Dims = dataclasses.field(default_factory=Dims)
+    start: State | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

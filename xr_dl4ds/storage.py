@@ -22,7 +22,7 @@ from xr_dl4ds.exceptions import ModelFileError
 from xr_dl4ds.state import State
 
 #: Raised when a reader of the former version could not read the folder.
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 CONFIG, STATE, WEIGHTS = "config.json", "state.nc", "network.weights.h5"
 
 

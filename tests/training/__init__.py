@@ -4,9 +4,13 @@ import keras
 import numpy as np
 
 from xr_dl4ds.batches import Samples
-from xr_dl4ds.config import Network, Sampling, Supervised, settled
-from xr_dl4ds.networks import Ports, generator
-from xr_dl4ds.training import train
+from xr_dl4ds.config import Adversarial, Network, Sampling, Supervised, settled
+from xr_dl4ds.features import Targets
+from xr_dl4ds.networks import Ports, discriminator, generator
+from xr_dl4ds.training import Task, train
+
+#: The targets of `toy`: one, of scaled values about -3 to 3.
+TARGETS = Targets(names=("t",), low=(-3.0,), high=(3.0,), zeros=(4.0,))
 
 
 def toy(n=12, y=4, x=5, seed=0, static=False):
@@ -19,11 +23,30 @@ def toy(n=12, y=4, x=5, seed=0, static=False):
     return Samples(lr=lr, target=target, fixed={"static": hill} if static else {}, scale=2)
 
 
-def tiny(seed=1, precision="float32", n_static=0, **options):
+def ports(n_static=0, n_noise=0, distribution=None):
+    """What goes in and out of networks for `toy`."""
+    return Ports(
+        n_lr=1,
+        n_static=n_static,
+        skips=(0,),
+        scale=2,
+        zeros=TARGETS.zeros,
+        n_noise=n_noise,
+        distributions=(distribution,),
+    )
+
+
+def tiny(seed=1, precision="float32", n_static=0, n_noise=0, distribution=None, **options):
     """The smallest generator for `toy`."""
     network = settled(Network(**{"n_filters": 4, "n_blocks": 1, **options}), Sampling())
-    ports = Ports(n_lr=1, n_static=n_static, skips=(0,), scale=2)
-    return generator(network, ports, seed=seed, precision=precision)
+    given = ports(n_static, n_noise, distribution)
+    return generator(network, given, seed=seed, precision=precision)
+
+
+def judge(seed=1, precision="float32", n_static=0, **options):
+    """The smallest discriminator for `toy`."""
+    training = Adversarial(**{"discriminator_filters": 4, "discriminator_blocks": 1, **options})
+    return discriminator(training, ports(n_static), seed=seed, precision=precision)
 
 
 def line(weight=1.0):
@@ -44,9 +67,21 @@ def fit(network, samples, validation=None, *, sampling=None, **training):
     """`train` with quiet float32 defaults."""
     options = {"precision": "float32", "verbose": False, "epochs": 2, **training}
     return train(
-        network,
+        Task(network=network, targets=TARGETS),
         samples,
         validation,
         sampling=Sampling(**(sampling or {})),
         training=Supervised(**options),
+    )
+
+
+def compete(network, against, samples, validation=None, *, sampling=None, **training):
+    """Adversarial `train` with quiet float32 defaults."""
+    options = {"precision": "float32", "verbose": False, "epochs": 2, **training}
+    return train(
+        Task(network=network, targets=TARGETS, discriminator=against),
+        samples,
+        validation,
+        sampling=Sampling(**(sampling or {})),
+        training=Adversarial(**options),
     )

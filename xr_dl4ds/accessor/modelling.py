@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xr_dl4ds import metrics, plotting
-from xr_dl4ds.config import Network, Sampling, Supervised
+from xr_dl4ds.config import Network, Sampling, Training
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting import fit
 from xr_dl4ds.grid.discovery import Dims
@@ -40,7 +40,8 @@ class Modelling:
         extra_dims: Mapping[str, str] | None = None,
         network: Network | None = None,
         sampling: Sampling | None = None,
-        training: Supervised | None = None,
+        training: Training | None = None,
+        start: Downscaler | None = None,
         **options: Any,
     ) -> Downscaler:
         """Learn the map from low to high resolution.
@@ -68,8 +69,12 @@ class Modelling:
             What further dimensions are: "channels", each entry a variable of its own (``u`` at
             500 is ``u_500``), or "samples", each entry a series of samples, such as
             ``{"band": "channels"}``. Levels and members are known by CF attributes or name.
-        network, sampling, training : Network, Sampling, Supervised, optional
+        network, sampling, training : Network, Sampling, Supervised or Adversarial, optional
             Options.
+        start : Downscaler, optional
+            A model to go on from, on the same variables and scale: supervised before adversarial
+            training, or transfer to new data or another region. Its statistics stay in use, and
+            its options are the defaults.
         **options
             Any field of the three, flat: ``epochs=20``, ``backbone="convnet"``; they win.
 
@@ -94,9 +99,9 @@ class Modelling:
         >>> hr.downscale.fit(scale=4, epochs=1, verbose=False).scale
         4
         """
-        pair = {"hr": self._obj} if hr is None else {"hr": hr, "lr": self._obj}
         inputs = Inputs(
-            **pair,
+            hr=self._obj if hr is None else hr,
+            lr=None if hr is None else self._obj,
             scale=scale,
             static=static,
             predictors=predictors,
@@ -105,7 +110,7 @@ class Modelling:
             dims=Dims(x=x_dim, y=y_dim, time=time_dim, extra=dict(extra_dims or {})),
         )
         given = {"network": network, "sampling": sampling, "training": training}
-        return fit(inputs, given, options)
+        return fit(inputs, given, options, start)
 
     def predict(
         self,

@@ -56,6 +56,10 @@ class Training:
         """Noise channels of the network."""
         raise NotImplementedError
 
+    def rates_of(self, epoch: int) -> tuple[float, ...]:
+        """The learning rate of each optimizer in an epoch, counted from 0."""
+        raise NotImplementedError
+
     @property
     def draws_members(self) -> bool:
         """Whether the loss is taken over several realizations of each sample."""
@@ -238,5 +242,5 @@ class Supervised(Training):
         return choices.NOISE_CHANNELS if self.noise_channels is None else self.noise_channels
 
     def rates_of(self, epoch: int) -> tuple[float, ...]:
-        """The learning rate of an epoch, counted from 0."""
+        """The learning rate in an epoch, counted from 0."""
         return (self._at(self.learning_rate, epoch),)

@@ -22,6 +22,8 @@ class OutputActivation(keras.layers.Layer):
         Name of a Keras activation.
     zeros : sequence of float
         For each channel, what is added before and taken away after.
+    channels : sequence of int, optional
+        Channels that it is applied to, the others staying as they are; all by default.
 
     Input shape
         ``(..., channel)``
@@ -29,18 +31,33 @@ class OutputActivation(keras.layers.Layer):
         The same.
     """
 
-    def __init__(self, activation: str, zeros: tuple[float, ...], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        activation: str,
+        zeros: tuple[float, ...],
+        channels: tuple[int, ...] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.activation = activation
         self.zeros = tuple(float(z) for z in zeros)
+        self.channels = None if channels is None else tuple(channels)
         self._function = keras.activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
         """Apply it."""
         zeros = ops.convert_to_tensor(self.zeros, dtype=inputs.dtype)
-        return self._function(inputs + zeros) - zeros
+        activated = self._function(inputs + zeros) - zeros
+        if self.channels is None:
+            return activated
+        own = [i in self.channels for i in range(len(self.zeros))]
+        return ops.where(ops.convert_to_tensor(own, dtype="bool"), activated, inputs)
 
     def get_config(self) -> dict[str, Any]:
         """Arguments, to build the same layer again."""
-        config = {"activation": self.activation, "zeros": self.zeros}
-        return {**super().get_config(), **config}
+        return {
+            **super().get_config(),
+            "activation": self.activation,
+            "zeros": self.zeros,
+            "channels": self.channels,
+        }

@@ -1,7 +1,9 @@
-"""Generators, assembled from small functions by the options in `xr_dl4ds.config.Network`."""
+"""Generators and discriminators, assembled from small functions by the options."""
 
+from xr_dl4ds.networks.discriminator import discriminator as discriminator
 from xr_dl4ds.networks.generator import Ports as Ports
 from xr_dl4ds.networks.generator import generator as generator
 from xr_dl4ds.networks.periodic import divisor as divisor
 from xr_dl4ds.networks.periodic import periodic as periodic
 from xr_dl4ds.networks.settings import own_keras as own_keras
+from xr_dl4ds.networks.transfer import take_weights as take_weights

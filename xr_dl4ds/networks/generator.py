@@ -11,10 +11,11 @@ works on fields ``(batch * time, y, x, channel)``.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
 from xr_dl4ds.layers import FoldTime, Interpolation, RepeatOverTime, UnfoldTime
@@ -52,6 +53,11 @@ class Ports:
         activation and constraint; none by default.
     masked : bool
         Whether there is an input that says which HR cells count in the means of the constraint.
+    n_noise : int
+        Channels of normal noise on the HR grid; with 0 there is no such input.
+    distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
+        For each output channel, the distribution that is fitted, whose mean it then is; its further
+        parameters follow, see `xr_dl4ds.config.distributions.parameter_channels`.
     """
 
     n_lr: int
@@ -64,6 +70,8 @@ class Ports:
     circle: bool = False
     zeros: tuple[float, ...] | None = None
     masked: bool = False
+    n_noise: int = 0
+    distributions: tuple[str | None, ...] | None = None
 
 
 def generator(
@@ -89,19 +97,23 @@ def generator(
         Inputs by name: "lr" ``(batch, y, x, n_lr)`` or, for sequences, ``(batch, time, y, x,
         n_lr)``; "static" ``(batch, scale*y, scale*x, n_static)``; "valid" ``(batch, scale*y,
         scale*x, len(skips))``, 1 where an HR cell counts; "position" ``(batch, 2)``, row and column
-        of the first HR cell in the training domain; each only where it is needed. Output ``(batch,
-        [time,] scale*y, scale*x, len(skips))``.
+        of the first HR cell in the training domain; "noise" ``(batch, [time,] scale*y, scale*x,
+        n_noise)``, standard normal or zeros; each only where it is needed. Output ``(batch,
+        [time,] scale*y, scale*x, len(skips))``, and after these channels the parameters of
+        distributions.
     """
     with building(seed, precision):
         inputs = _inputs(network, ports)
         lr = inputs["lr"]
         fields = {name: _by_step(x, lr) for name, x in inputs.items() if name != "static"}
-        x = _refine(lr, fields["lr"], network, ports)
+        x = _refine(lr, fields, network, ports)
         if ports.n_static:
             block = find(network.backbone).block
             branch = block(inputs["static"], hr_filters(network), network, "static")
             branch = _by_step(branch, lr)
             x = layers.Concatenate(name="static_concatenate")([x, branch])
+        if ports.n_noise:
+            x = layers.Concatenate(name="noise_concatenate")([x, fields["noise"]])
         x = output(x, fields, network, ports)
         if ports.sequence:
             x = UnfoldTime(dtype="float32", name="sequence")([x, lr])
@@ -117,6 +129,8 @@ def _inputs(network: Network, ports: Ports) -> dict[str, Any]:
         inputs["valid"] = keras.Input((None, None, len(ports.skips)), name="valid")
     if network.localized:
         inputs["position"] = keras.Input((2,), dtype="int32", name="position")
+    if ports.n_noise:
+        inputs["noise"] = keras.Input((*time, None, None, ports.n_noise), name="noise")
     return inputs
 
 
@@ -125,23 +139,38 @@ def _by_step(x: Any, lr: Any) -> Any:
     if len(lr.shape) == 4:
         return x
     name = f"{x.name}_steps"
-    if x is lr:
+    if len(x.shape) == 5:
         return FoldTime(dtype="float32", name=name)(x)
     return RepeatOverTime(dtype=x.dtype, name=name)([x, lr])
 
 
-def _refine(lr: Any, fields: Any, network: Network, ports: Ports) -> Any:
+def _refine(lr: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
     """Backbone and upsampling, in the order that the upsampling asks for."""
     build = find(network.backbone).build
     if network.upsampling in LEARNED_UPSAMPLINGS:
-        x = build(lr, network)
+        x = build(_with_coarse_noise(lr, fields, ports), network)
         x = FoldTime(name="backbone_steps")(x) if ports.sequence else x
         filters = hr_filters(network)
         return upsample(x, network.upsampling, filters, ports.scale, network.activation)
     x = Interpolation(
         ports.scale, ports.interpolation, dtype="float32", name="upsampling_interpolation"
-    )(fields)
+    )(fields["lr"])
+    if ports.n_noise:
+        x = layers.Concatenate(dtype="float32", name="noise_first")([x, fields["noise"]])
     if not ports.sequence:
         return build(x, network)
     x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
     return FoldTime(name="backbone_steps")(x)
+
+
+def _with_coarse_noise(lr: Any, fields: Mapping[str, Any], ports: Ports) -> Any:
+    """LR channels, and the noise of the HR cells of each LR cell as channels beside them."""
+    if not ports.n_noise:
+        return lr
+    noise = fields["noise"]
+    if ports.scale > 1:
+        noise = ops.space_to_depth(noise, ports.scale)
+    if ports.sequence:
+        noise = UnfoldTime(dtype="float32", name="noise_sequence")([noise, lr])
+    # LR first: whoever follows the columns through the graph follows its own
+    return layers.Concatenate(dtype="float32", name="noise_first")([lr, noise])

@@ -11,6 +11,7 @@ from xr_dl4ds.config import CONSTRAINTS, Network
 from xr_dl4ds.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
 from xr_dl4ds.networks.backbones import find
 from xr_dl4ds.networks.blocks import conv, hr_filters
+from xr_dl4ds.networks.heads import amount_channels, with_parameters
 
 if TYPE_CHECKING:
     from xr_dl4ds.networks.generator import Ports
@@ -20,7 +21,7 @@ LOCALIZED_FILTERS = 2
 
 
 def output(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
-    """Transition, block, output channels, skip, activation and constraint.
+    """Transition, block, output channels, skip, activation, constraint and parameters.
 
     Parameters
     ----------
@@ -36,13 +37,19 @@ def output(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) ->
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, len(ports.skips))``, float32.
+        ``(batch, scale*y, scale*x, len(ports.skips))``, float32; with distributions, their further
+        parameters as well.
     """
     filters = hr_filters(network)
     x = conv(x, filters, "transition", network.activation, size=1)
     if network.localized:
         x = _localized(x, fields["position"], ports)
-    x = find(network.backbone).block(x, filters, network, "output_block")
+    features = find(network.backbone).block(x, filters, network, "output_block")
+    return with_parameters(_fields(features, fields, network, ports), features, ports)
+
+
+def _fields(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
+    """One channel for each target."""
     skip = network.interpolation_skip and any(s is not None for s in ports.skips)
     x = _channels(x, len(ports.skips), skip)
     if skip:
@@ -51,16 +58,46 @@ def output(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) ->
         )(fields["lr"])
         x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
     zeros = ports.zeros or (0.0,) * len(ports.skips)
-    if network.output_activation is not None:
+    activations, constraints = _activations(network, ports), _constraints(network, ports)
+    for activation, channels in activations.items():
         x = OutputActivation(
-            network.output_activation, zeros, dtype="float32", name="output_activation"
+            activation, zeros, channels, dtype="float32", name="output_activation"
         )(x)
-    if network.constraint not in CONSTRAINTS:
-        return x
-    constraint = Constraint(
-        network.constraint, ports.scale, ports.skips, zeros, dtype="float32", name="constraint"
+    for i, (kind, channels) in enumerate(constraints.items()):
+        name = "constraint" if i == 0 else f"constraint_{kind}"
+        constraint = Constraint(kind, ports.scale, channels, zeros, dtype="float32", name=name)
+        x = constraint([x, fields["lr"], *([fields["valid"]] if ports.masked else [])])
+    return x
+
+
+def _activations(network: Network, ports: Ports) -> dict[str, tuple[int, ...] | None]:
+    """Output activations and the channels that they are applied to, None for all.
+
+    An amount that neither activation nor constraint keeps from falling below nothing has one.
+    """
+    if network.output_activation is not None:
+        return {network.output_activation: None}
+    free = tuple(
+        i
+        for i in amount_channels(ports)
+        if network.constraint not in CONSTRAINTS or ports.skips[i] is None
     )
-    return constraint([x, fields["lr"], *([fields["valid"]] if ports.masked else [])])
+    return {"softplus": free} if free else {}
+
+
+def _constraints(network: Network, ports: Ports) -> dict[str, tuple[int | None, ...]]:
+    """Constraints, and for each channel its LR channel, None where it is left as it is.
+
+    The additive one could take an amount below nothing; there the multiplicative one stands in.
+    """
+    if network.constraint not in CONSTRAINTS:
+        return {}
+    amounts = amount_channels(ports) if network.constraint == "additive" else ()
+    if not amounts:
+        return {network.constraint: ports.skips}
+    others = tuple(None if i in amounts else skip for i, skip in enumerate(ports.skips))
+    own = tuple(skip if i in amounts else None for i, skip in enumerate(ports.skips))
+    return {"additive": others, "multiplicative": own}
 
 
 def _channels(x: Any, n: int, skip: bool) -> Any:

@@ -20,12 +20,16 @@ from xr_dl4ds.layers import (
     Constraint,
     ConvLSTM,
     CropTo,
+    DistributionParameters,
     FoldTime,
     Interpolation,
     LocallyConnected,
+    LogAmount,
     MonteCarloDropout,
+    NeighbourSteps,
     OutputActivation,
     RepeatOverTime,
+    SpectralConv2D,
     UnfoldTime,
     wrapping,
 )
@@ -45,14 +49,14 @@ WRAPPED: dict[Any, Any] = {
 }
 
 #: Layers of ours that look at neighbours; they have an argument for it.
-OWN: tuple[type, ...] = (Interpolation, ConvLSTM)
+OWN: tuple[type, ...] = (Interpolation, ConvLSTM, SpectralConv2D)
 
 #: Layers that look at a cell alone, or at all of them alike. Exactly these classes: what is derived
 #: from one may do anything.
 ALONE: frozenset[type] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
-        *(RepeatOverTime, UnfoldTime),
+        *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
         *(layers.InputLayer, layers.Identity, layers.Rescaling, layers.Normalization),
         *(layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU),
         *(layers.PReLU, layers.Softmax, layers.ActivityRegularization),

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -22,6 +22,25 @@ from xr_dl4ds.exceptions import TrainingError
 logger = logging.getLogger(__name__)
 
 
+#: The learning rate of each optimizer.
+RATES = ("learning_rate", "discriminator_learning_rate")
+
+#: What stands in the history, as far as there is such.
+ABOUT = {
+    "loss": "training loss",
+    "val_loss": "validation loss",
+    "adversarial_loss": "adversarial loss of the generator",
+    "pixel_loss": "pixel loss",
+    "discriminator_loss": "loss of the discriminator",
+    "val_pixel_loss": "pixel loss of the validation data",
+    "val_ralsd": "distance of power spectra (RALSD) of the validation data",
+    "learning_rate": "learning rate",
+    "discriminator_learning_rate": "learning rate of the discriminator",
+    "seconds": "wall time of the epoch",
+}
+UNITS = {"val_ralsd": "dB", "seconds": "s"}
+
+
 class StopIfNotFinite(keras.callbacks.Callback):
     """End training with an error as soon as a loss is NaN or infinite."""
 
@@ -35,23 +54,22 @@ class StopIfNotFinite(keras.callbacks.Callback):
             )
 
 
-class LearningRate(keras.callbacks.Callback):
-    """Set the learning rate of each epoch.
+class LearningRates(keras.callbacks.Callback):
+    """Set the learning rates of each epoch.
 
     Parameters
     ----------
-    rate_of : callable
-        ``epoch (from 0) -> learning rate``.
+    rates_of : callable
+        ``epoch (from 0) -> a learning rate for each optimizer``.
     """
 
-    def __init__(self, rate_of: Callable[[int], float]) -> None:
+    def __init__(self, rates_of: Callable[[int], Sequence[float]]) -> None:
         super().__init__()
-        self.rate_of = rate_of
+        self.rates_of = rates_of
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Set it, where it changes."""
-        if epoch and self.rate_of(epoch) != self.rate_of(epoch - 1):
-            self.model.optimizer.learning_rate = self.rate_of(epoch)
+        """Set them."""
+        self.model.set_rates(self.rates_of(epoch))
 
 
 class KeepBest(keras.callbacks.Callback):
@@ -74,27 +92,47 @@ class KeepBest(keras.callbacks.Callback):
         self.min_delta = min_delta
         self.best = math.inf
         self.best_epoch = 0
-        self._weights: list[np.ndarray] | None = None
+        self.weights: list[np.ndarray] | None = None
         self._reference, self._waited = math.inf, 0
+
+    @property
+    def stops(self) -> bool:
+        """Whether there was no improvement for `patience` epochs."""
+        return self.patience is not None and self._waited >= self.patience
+
+    def progress(self) -> dict[str, float]:
+        """Where it stands, beside the weights, as plain values."""
+        return {
+            "best": self.best,
+            "best_epoch": self.best_epoch,
+            "reference": self._reference,
+            "waited": self._waited,
+        }
+
+    def restore(self, progress: Mapping[str, float], weights: list[np.ndarray]) -> None:
+        """Go on from there."""
+        self.best, self.best_epoch = progress["best"], int(progress["best_epoch"])
+        self._reference, self._waited = progress["reference"], int(progress["waited"])
+        self.weights = weights
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Compare this epoch's `val_loss` with the best so far."""
         value = (logs or {})["val_loss"]
         if value < self.best:
             self.best, self.best_epoch = value, epoch + 1
-            self._weights = self.network.get_weights()
+            self.weights = self.network.get_weights()
         if value < self._reference - self.min_delta:
             self._reference, self._waited = value, 0
         else:
             self._waited += 1
-        if self.patience is not None and self._waited >= self.patience:
+        if self.stops:
             self.model.stop_training = True
             logger.info("stopped after epoch %d: no improvement in %d", epoch + 1, self.patience)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Restore the best weights."""
-        if self._weights is not None:
-            self.network.set_weights(self._weights)
+        if self.weights is not None:
+            self.network.set_weights(self.weights)
 
 
 class Record(keras.callbacks.Callback):
@@ -118,37 +156,37 @@ class Record(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Add a row."""
         row: dict[str, float] = dict(logs or {})
-        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        for name, optimizer in zip(RATES, self.model.optimizers, strict=False):
+            row[name] = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
         row["seconds"] = time.perf_counter() - self._start
         self.rows.append(row)
 
     def history(self) -> xr.Dataset:
         """The rows as a Dataset over `epoch`, counted from 1."""
-        about = {
-            "loss": {"long_name": "training loss", "units": "1"},
-            "val_loss": {"long_name": "validation loss", "units": "1"},
-            "learning_rate": {"long_name": "learning rate", "units": "1"},
-            "seconds": {"long_name": "wall time of the epoch", "units": "s"},
-        }
-        names = [n for n in about if n in self.rows[0]]
+        names = [n for n in ABOUT if n in self.rows[0]]
         epochs = np.arange(1, len(self.rows) + 1, dtype="i4")
         return xr.Dataset(
-            {n: ("epoch", [row[n] for row in self.rows], about[n]) for n in names},
+            {n: ("epoch", [row[n] for row in self.rows], _attrs(n)) for n in names},
             coords={"epoch": ("epoch", epochs, {"long_name": "epoch", "units": "1"})},
         )
 
 
-class Progress(keras.callbacks.Callback):
-    """A tqdm bar over epochs with the current losses."""
+def _attrs(name: str) -> dict[str, str]:
+    return {"long_name": ABOUT[name], "units": UNITS.get(name, "1")}
 
-    def __init__(self, epochs: int) -> None:
+
+class Progress(keras.callbacks.Callback):
+    """A tqdm bar over epochs with the current losses; `done` were trained before."""
+
+    def __init__(self, epochs: int, done: int = 0) -> None:
         super().__init__()
         self._epochs = epochs
+        self._done = done
         self._bar: Any = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Show the bar."""
-        self._bar = tqdm(total=self._epochs, desc="fit", unit="epoch")
+        self._bar = tqdm(total=self._epochs, initial=self._done, desc="fit", unit="epoch")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Move the bar."""

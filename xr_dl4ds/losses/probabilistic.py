@@ -1,0 +1,119 @@
+"""Losses that train ensembles: likelihoods of a distribution's parameters, the CRPS of members."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from keras import ops
+
+from xr_dl4ds.config.distributions import TRACE
+from xr_dl4ds.losses.gamma import log_gamma
+from xr_dl4ds.losses.pointwise import _weighted_mean
+
+#: What spread and shape are held above, far below the least that a network gives.
+TINY = 1e-6
+
+
+def gaussian_nll(target: Any, mean: Any, spread: Any, weight: Any) -> Any:
+    """Negative log-likelihood of normal distributions, the mean over valid cells.
+
+    Parameters
+    ----------
+    target, mean, spread, weight : tensor ``(..., y, x, channel)``
+        Value, mean and standard deviation (> 0), in scaled units; 1 in valid cells, 0 in masked
+        ones.
+
+    Returns
+    -------
+    tensor
+        Scalar, in nats for each cell.
+    """
+    target, mean = _where_valid(weight, (target, 0.0), (mean, 0.0))
+    (spread,) = _where_valid(weight, (spread, 1.0))
+    spread = ops.maximum(spread, TINY)
+    cells = 0.5 * ops.square((target - mean) / spread) + ops.log(spread)
+    return _weighted_mean(cells + 0.5 * math.log(2 * math.pi), weight)
+
+
+def bernoulli_gamma_nll(
+    target: Any, mean: Any, wet: Any, shape: Any, zero: Any, weight: Any
+) -> Any:
+    """Negative log-likelihood of amounts that are nothing or gamma distributed (Cannon 2008).
+
+    With v = target + zero, m = mean + zero, p the sigmoid of `wet` and k the shape: ``1 - p``
+    where v <= TRACE, else ``p`` times the density of a gamma distribution with shape k and scale
+    ``m / (p k)``, at v. The mean over valid cells. (Cannon 2008, Journal of Hydrometeorology 9(6),
+    with the mean in place of the scale.)
+
+    Parameters
+    ----------
+    target, mean, wet, shape, weight : tensor ``(..., y, x, channel)``
+        Value and mean of all, dry cells too, in scaled units; the logit of the chance of more than
+        nothing; the shape (> 0); 1 in valid cells, 0 in masked ones. A mean below TRACE counts as
+        that.
+    zero : float or sequence of float
+        What is added to a scaled value to measure it from the physical zero, by channel.
+
+    Returns
+    -------
+    tensor
+        Scalar, in nats for each cell.
+    """
+    zero = ops.convert_to_tensor(zero, dtype="float32")
+    target, mean, wet = _where_valid(weight, (target, -zero), (mean, 1.0), (wet, 0.0))
+    (k,) = _where_valid(weight, (shape, 1.0))
+    amount, k = target + zero, ops.maximum(k, TINY)
+    rains = amount > TRACE
+    log_amount = ops.log(ops.where(rains, amount, 1.0))
+    log_mean = ops.log(ops.maximum(mean + zero, TRACE))
+    # logarithms of p and 1 - p from the logit: neither is lost where p is next to 0 or 1
+    log_wet, log_dry = -ops.softplus(-wet), -ops.softplus(wet)
+    log_ratio = log_amount - log_mean + log_wet + ops.log(k)  # of the amount to the scale
+    density = k * log_ratio - ops.exp(log_ratio) - log_amount - log_gamma(k)
+    return _weighted_mean(-ops.where(rains, log_wet + density, log_dry), weight)
+
+
+def crps(target: Any, members: Any, weight: Any) -> Any:
+    """Fair continuous ranked probability score of an ensemble, the mean over valid cells.
+
+    ``mean |x_i - y| - sum |x_i - x_j| / (2 M (M - 1))`` for M members (Gneiting & Raftery 2007,
+    doi:10.1198/016214506000001437, eq. 21, in the form of Ferro 2014, doi:10.1002/qj.2270, whose
+    expectation does not depend on M).
+
+    Parameters
+    ----------
+    target : tensor ``(..., y, x, channel)``
+        Values.
+    members : tensor ``(member, ..., y, x, channel)``
+        At least two members, their number known.
+    weight : tensor ``(..., y, x, channel)``
+        1 in valid cells, 0 in masked ones.
+
+    Returns
+    -------
+    tensor
+        Scalar, in the units of the values.
+
+    Raises
+    ------
+    ValueError
+        For fewer members than two, or a number that is not known when the function is traced.
+    """
+    n = members.shape[0]
+    if n is None or n < 2:
+        raise ValueError(
+            f"Expected 2 members or more along the first axis, got {n}. Draw `loss_realizations`"
+            " of each sample."
+        )
+    target, members = _where_valid(weight, (target, 0.0), (members, 0.0))
+    distance = ops.mean(ops.abs(members - target), axis=0)
+    # each pair once, by the distance of their numbers: few members, and no sort
+    pairs = sum(ops.sum(ops.abs(members[step:] - members[:-step]), axis=0) for step in range(1, n))
+    return _weighted_mean(distance - pairs / (n * (n - 1)), weight)
+
+
+def _where_valid(weight: Any, *given: tuple[Any, Any]) -> list[Any]:
+    """Each tensor in float32, with its stand-in where cells are masked: 0 * inf is NaN."""
+    valid = ops.cast(weight, "bool")
+    return [ops.where(valid, ops.cast(x, "float32"), instead) for x, instead in given]

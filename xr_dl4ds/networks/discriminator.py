@@ -1,0 +1,122 @@
+"""The discriminator: LR and HR fields in, a judgement of each LR cell out.
+
+A conditional one that judges patches (Isola et al. 2017, arXiv:1611.07004): each LR cell with its
+surroundings. Sizes are open, as the generator's are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from xr_dl4ds.config import Adversarial
+from xr_dl4ds.layers import FoldTime, NeighbourSteps, RepeatOverTime, SpectralConv2D, UnfoldTime
+from xr_dl4ds.networks.generator import Ports
+from xr_dl4ds.networks.settings import building
+
+#: Slope of the activation below 0: the generator learns through features that are off.
+SLOPE = 0.2
+
+
+def discriminator(
+    settings: Adversarial, ports: Ports, *, seed: int = 0, precision: str = "float32"
+) -> keras.Model:
+    """Build the discriminator.
+
+    Parameters
+    ----------
+    settings : Adversarial
+        `discriminator_filters`, `discriminator_blocks` and `spectral_normalization`.
+    ports : Ports
+        Inputs and outputs of the generator.
+    seed : int
+        Seed of the initial weights.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Arithmetic inside; the output is always float32.
+
+    Returns
+    -------
+    keras.Model
+        Inputs by name: "lr" ``(batch, [time,] y, x, n_lr)``; "hr" ``(batch, [time,] scale*y,
+        scale*x, len(skips))``, the targets, true or generated (of distributions, values);
+        "static" ``(batch, scale*y, scale*x, n_static)`` where there are such fields. Output:
+        ``(batch, [time,] y, x, 1)``, the logit of "true". In sequences each of the blocks sees a
+        step more before and after.
+    """
+    with building(seed, precision):
+        inputs = _inputs(ports)
+        lr, hr = inputs["lr"], inputs["hr"]
+        coarse, fine = _by_step(lr), _by_step(hr)
+        if ports.n_static:
+            static = inputs["static"]
+            if ports.sequence:
+                static = RepeatOverTime(dtype="float32", name="static_steps")([static, lr])
+            fine = layers.Concatenate(dtype="float32", name="static_concatenate")([fine, static])
+        n = settings.discriminator_filters
+        coarse = _active(_conv(coarse, n, "lr_conv", settings), "lr")
+        fine = _on_lr_grid(fine, settings, ports.scale)
+        x = layers.Concatenate(name="concatenate")([coarse, fine])
+        x = _conv(x, n, "join", settings, size=1)
+        for i in range(settings.discriminator_blocks):
+            x = _block(x, lr, settings, f"block{i + 1}")
+        x = _conv(_active(x, "last"), 1, "judgement", settings, size=1, dtype="float32")
+        if ports.sequence:
+            x = UnfoldTime(dtype="float32", name="sequence")([x, lr])
+        return keras.Model(inputs, x, name="discriminator")
+
+
+def _inputs(ports: Ports) -> dict[str, Any]:
+    time = (None,) if ports.sequence else ()
+    inputs = {
+        "lr": keras.Input((*time, None, None, ports.n_lr), name="lr"),
+        "hr": keras.Input((*time, None, None, len(ports.skips)), name="hr"),
+    }
+    if ports.n_static:
+        inputs["static"] = keras.Input((None, None, ports.n_static), name="static")
+    return inputs
+
+
+def _by_step(x: Any) -> Any:
+    """One entry of the batch for each time step; as it is for samples without time."""
+    return FoldTime(dtype="float32", name=f"{x.name}_steps")(x) if len(x.shape) == 5 else x
+
+
+def _on_lr_grid(x: Any, settings: Adversarial, scale: int) -> Any:
+    """HR fields as features of LR cells: texture first, then all HR cells of an LR cell at once.
+
+    Half as many filters on the HR grid, where each costs ``scale**2`` as much.
+    """
+    n = settings.discriminator_filters
+    x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings), "hr")
+    if scale > 1:
+        x = ops.space_to_depth(x, scale)
+    return _active(_conv(x, n, "hr_coarse", settings, size=1), "hr_coarse")
+
+
+def _block(x: Any, lr: Any, settings: Adversarial, name: str) -> Any:
+    """Two convolutions added to the input; the first sees the steps beside its own."""
+    filters, seen = settings.discriminator_filters, _active(x, name)
+    if len(lr.shape) == 5:
+        seen = NeighbourSteps(name=f"{name}_steps")([seen, lr])
+    inner = _active(_conv(seen, filters, f"{name}_conv1", settings), f"{name}_inner")
+    return layers.Add(name=f"{name}_add")([x, _conv(inner, filters, f"{name}_conv2", settings)])
+
+
+def _conv(
+    x: Any,
+    filters: int,
+    name: str,
+    settings: Adversarial,
+    *,
+    size: int = 3,
+    dtype: str | None = None,
+) -> Any:
+    if settings.spectral_normalization:
+        return SpectralConv2D(filters, size, dtype=dtype, name=name)(x)
+    return layers.Conv2D(filters, size, padding="same", dtype=dtype, name=name)(x)
+
+
+def _active(x: Any, name: str) -> Any:
+    return layers.LeakyReLU(SLOPE, name=f"{name}_activation")(x)

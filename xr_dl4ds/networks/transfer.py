@@ -1,0 +1,70 @@
+"""Weights of one network into another that has the same layers, and perhaps more inputs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import keras
+import numpy as np
+
+logger = logging.getLogger(__name__)
+
+
+def take_weights(network: keras.Model, source: keras.Model) -> None:
+    """Give a network the weights of another one, layer by layer, by name.
+
+    Where a layer has further input channels (noise), their weights begin at zero: the network
+    begins as what the other one is. Layers that make the parameters of a distribution keep their
+    own weights when the other network has none.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Its weights are changed.
+    source : keras.Model
+        The other one.
+
+    Raises
+    ------
+    ValueError
+        When the architectures differ.
+    """
+    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    own = {layer.name: layer for layer in network.layers if layer.weights}
+    fresh = [n for n in own if n not in theirs]
+    lost = [n for n in theirs if n not in own]
+    wrong = [n for n in (*fresh, *lost) if not n.startswith(PARAMETERS)]
+    if wrong:
+        raise ValueError(
+            f"Expected the architecture of the model in start=, got one that differs in {wrong}."
+            " Leave options of the network out: they are those of that model."
+        )
+    for name, layer in own.items():
+        if name in theirs:
+            layer.set_weights(_fitted(layer, theirs[name]))
+    if fresh:
+        logger.info("not in the model in start=, with weights of their own: %s", ", ".join(fresh))
+
+
+#: With what the names of layers begin that make the parameters of distributions.
+PARAMETERS = "parameters"
+
+
+def _fitted(layer: Any, source: Any) -> list[np.ndarray]:
+    """The weights of `source`, with zeros for input channels that it does not have."""
+    found = []
+    for mine, value in zip(layer.get_weights(), source.get_weights(), strict=True):
+        if mine.shape != value.shape:
+            further = mine.shape[-2] - value.shape[-2] if mine.ndim == value.ndim > 1 else -1
+            padding = [(0, 0)] * (mine.ndim - 2) + [(0, max(further, 0)), (0, 0)]
+            if further > 0:
+                value = np.pad(value, padding)
+        if mine.shape != value.shape:
+            raise ValueError(
+                f"Expected weights of {mine.shape} in the layer {layer.name!r} of the model in"
+                f" start=, got {value.shape}. Leave options of the network out: they are those of"
+                " that model."
+            )
+        found.append(value)
+    return found

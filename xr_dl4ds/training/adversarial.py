@@ -1,0 +1,147 @@
+"""Adversarial training: a discriminator judges HR fields given the LR ones.
+
+After Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks",
+arXiv:1611.07004: both networks move in one step, from one pass of each over the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from xr_dl4ds import losses
+from xr_dl4ds.config import Adversarial
+from xr_dl4ds.losses import Loss
+from xr_dl4ds.training.spectrum import SpectralDistance
+from xr_dl4ds.training.step import Step
+
+#: Adam's first moment (Isola et al. 2017, section 3.3).
+FIRST_MOMENT = 0.5
+
+
+class AdversarialStep(Step):
+    """One training step of a generator and a discriminator on ``(inputs, target, weight)``.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The generator.
+    discriminator : keras.Model
+        See `xr_dl4ds.networks.discriminator`.
+    loss : callable
+        The pixel loss.
+    training : Adversarial
+        Options.
+    seed : int
+        Seed of the noise.
+    shape : tuple of int
+        Rows, columns and channels of the HR fields that are validated.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        discriminator: keras.Model,
+        loss: Loss,
+        training: Adversarial,
+        *,
+        seed: int,
+        shape: tuple[int, int, int],
+    ) -> None:
+        super().__init__(network, loss, training, seed, name="adversarial")
+        self.discriminator = discriminator
+        self.adversarial_loss = losses.ADVERSARIAL[training.loss]
+        self.pixel_weight = training.pixel_weight
+        self.penalty = training.gradient_penalty
+        self.adversarial_tracker = keras.metrics.Mean(name="adversarial")
+        self.pixel_tracker = keras.metrics.Mean(name="pixel")
+        self.discriminator_tracker = keras.metrics.Mean(name="discriminator")
+        self.distance = SpectralDistance(shape[:2], shape[2], name="ralsd")
+
+    def add_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Give the discriminator its optimizer; the generator's comes by `compile`."""
+        self.discriminator_optimizer = optimizer
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What begins anew with each epoch."""
+        own = [self.adversarial_tracker, self.pixel_tracker, self.discriminator_tracker]
+        return [*super().metrics, *own, self.distance]
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """Of generator and discriminator."""
+        return [self.optimizer, self.discriminator_optimizer]
+
+    @property
+    def trained(self) -> list[keras.Model]:
+        """Generator and discriminator."""
+        return [self.network, self.discriminator]
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Move the weights of both by one batch."""
+        inputs, target, weight = data
+        judged = _judged(weight, inputs["lr"])
+        with tf.GradientTape() as generating, tf.GradientTape() as judging:
+            output = self.generate(inputs, target, training=True)
+            pixel = self.loss_of(target, output, weight)
+            true = self._judge(inputs, target)
+            conditions = {name: self.repeated(x) for name, x in inputs.items()}
+            fake = self._judge(conditions, output * self.repeated(weight))
+            fooling = self.adversarial_loss.generator(fake, self.repeated(judged))
+            loss = fooling + self.pixel_weight * pixel
+            scaled = self.optimizer.scale_loss(loss)
+            telling = self.adversarial_loss.discriminator(true, judged, fake, self.repeated(judged))
+            if self.penalty:
+                telling += self.penalty / 2 * self._gradient(inputs, target, judged)
+            scaled_telling = self.discriminator_optimizer.scale_loss(telling)
+        self.descend(generating, scaled, 0)
+        self.descend(judging, scaled_telling, 1)
+        return self._named(
+            self.report(loss, weight, adversarial=fooling, pixel=pixel, discriminator=telling)
+        )
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Pixel loss and spectrum of one batch, and what follows for the whole."""
+        inputs, target, weight = data
+        output = self.generate(inputs, target, training=False)
+        pixel = self.loss_of(target, output, weight)
+        found = self.report(pixel, weight, pixel=pixel)
+        first = output[: tf.shape(target)[0]]
+        self.distance.update_state(target, first * weight)
+        ralsd = self.distance.result()
+        return {
+            "loss": found["pixel"] * (1 + ralsd),
+            "pixel_loss": found["pixel"],
+            "ralsd": ralsd,
+        }
+
+    def _judge(self, inputs: Mapping[str, Any], fields: Any) -> Any:
+        asked = {tensor.name for tensor in self.discriminator.inputs}
+        conditions = {name: x for name, x in inputs.items() if name in asked}
+        return self.discriminator({**conditions, "hr": fields}, training=True)
+
+    def _gradient(self, inputs: Mapping[str, Any], target: Any, judged: Any) -> Any:
+        """Mean over samples of the squared gradient of their mean judgement times their cells."""
+        with tf.GradientTape() as tape:
+            tape.watch(target)
+            logits = tf.reduce_sum(self._judge(inputs, target) * judged)
+        gradient = tape.gradient(logits, target)
+        return tf.reduce_sum(tf.square(gradient)) / tf.maximum(tf.reduce_sum(judged), 1.0)
+
+    @staticmethod
+    def _named(found: dict[str, Any]) -> dict[str, Any]:
+        return {name if name == "loss" else f"{name}_loss": x for name, x in found.items()}
+
+
+def _judged(weight: Any, lr: Any) -> Any:
+    """The share of HR cells of each LR cell ``(batch, [time,] y, x, 1)`` that are valid."""
+    lead, (y, x) = tf.shape(lr)[:-3], (tf.shape(lr)[-3], tf.shape(lr)[-2])
+    scale_y = tf.shape(weight)[-3] // y
+    scale_x = tf.shape(weight)[-2] // x
+    blocks = tf.concat([lead, [y, scale_y, x, scale_x, tf.shape(weight)[-1]]], axis=0)
+    share = tf.reduce_mean(tf.reshape(weight, blocks), axis=(-4, -2, -1))
+    return share[..., None]

@@ -1,0 +1,227 @@
+"""The loop over epochs, the same for every kind of training."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import xarray as xr
+
+from xr_dl4ds import losses
+from xr_dl4ds.batches import Batches, Samples
+from xr_dl4ds.config import Adversarial, Sampling, Training
+from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.features import Targets
+from xr_dl4ds.networks import own_keras
+from xr_dl4ds.training.adversarial import FIRST_MOMENT, AdversarialStep
+from xr_dl4ds.training.callbacks import (
+    KeepBest,
+    LearningRates,
+    Progress,
+    Record,
+    StopIfNotFinite,
+)
+from xr_dl4ds.training.checkpoint import Checkpoint
+from xr_dl4ds.training.step import Step
+from xr_dl4ds.training.supervised import SupervisedStep
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "sgd": keras.optimizers.SGD,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """What training gives back.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The network that was given, with its final weights.
+    history : xarray.Dataset
+        Over `epoch`: loss, val_loss (with validation data), learning_rate and seconds; for
+        adversarial training its parts.
+    best_epoch : int
+        The epoch, counted from 1, whose weights the network has.
+    """
+
+    network: keras.Model
+    history: xr.Dataset
+    best_epoch: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """What is trained.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A generator; its weights are changed.
+    targets : Targets
+        Names and scaled limits of the targets.
+    discriminator : keras.Model, optional
+        For adversarial training.
+    fingerprint : str
+        What tells this training from others, see `xr_dl4ds.training.checkpoint`.
+    """
+
+    network: keras.Model
+    targets: Targets
+    discriminator: keras.Model | None = None
+    fingerprint: str = ""
+
+
+@own_keras()
+def train(
+    task: Task,
+    samples: Samples,
+    validation: Samples | None,
+    *,
+    sampling: Sampling,
+    training: Training,
+) -> Trained:
+    """Train a network.
+
+    Parameters
+    ----------
+    task : Task
+        The network, and what there is to know of the data.
+    samples : Samples
+        Training samples.
+    validation : Samples, optional
+        Held-out samples; their loss, on whole fields, chooses the weights that are kept.
+    sampling : Sampling
+        Batches and patches.
+    training : Training
+        Loss, optimizer and length.
+
+    Returns
+    -------
+    Trained
+        The network with its best weights (the last ones without `validation`), and the history.
+
+    Raises
+    ------
+    TrainingError
+        When a loss is not finite.
+    CheckpointError
+        For a checkpoint that is damaged, or of another training.
+    """
+    for name, value in (("training", samples), ("validation", validation)):
+        if value is not None and len(value) == 0:
+            raise TrainingError(f"Expected {name} samples with valid cells, got none.")
+    step = _step(task, samples, training, sampling.seed)
+    batches = _batches(samples, sampling)
+    record = Record()
+    keeper = None
+    if validation is not None:
+        patience = training.patience if training.early_stopping else None
+        keeper = KeepBest(task.network, patience, training.min_delta)
+    done, callbacks = 0, [LearningRates(training.rates_of), StopIfNotFinite(), record]
+    callbacks += [] if keeper is None else [keeper]
+    if training.checkpoint is not None:
+        saver = Checkpoint(training.checkpoint, task.fingerprint, step, batches, record, keeper)
+        done = saver.resume()
+        callbacks.append(saver)
+    if done < training.epochs and not (keeper is not None and keeper.stops):
+        with _shown(training, done, callbacks):
+            step.fit(
+                batches,
+                validation_data=None if validation is None else _whole_fields(validation, sampling),
+                initial_epoch=done,
+                epochs=training.epochs,
+                callbacks=callbacks,
+                shuffle=False,  # Batches shuffles, seeded
+                verbose=0,
+            )
+    elif keeper is not None:
+        keeper.on_train_end()
+    best = len(record.rows) if keeper is None else keeper.best_epoch
+    logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
+    return Trained(network=task.network, history=record.history(), best_epoch=best)
+
+
+def _step(task: Task, samples: Samples, training: Training, seed: int) -> Step:
+    """The compiled step with its optimizers."""
+    loss = _loss(task.targets, training)
+    step: Step
+    if isinstance(training, Adversarial):
+        assert task.discriminator is not None
+        step = AdversarialStep(
+            task.network,
+            task.discriminator,
+            loss,
+            training,
+            seed=seed,
+            shape=samples.target.shape[-3:],
+        )
+        step.add_optimizer(_optimizer(training, task.discriminator, 1))
+    else:
+        step = SupervisedStep(task.network, loss, training, seed)
+    # XLA on a CPU made these steps twice slower
+    step.compile(optimizer=_optimizer(training, task.network, 0), jit_compile=False)
+    return step
+
+
+def _loss(targets: Targets, training: Training) -> losses.Loss:
+    return losses.build_for(
+        {name: training.loss_of(name) for name in targets.names},
+        low=targets.low,
+        high=targets.high,
+        zeros=targets.zeros,
+        members=training.draws_members,
+    )
+
+
+def _optimizer(training: Training, network: keras.Model, which: int) -> keras.optimizers.Optimizer:
+    kind = OPTIMIZERS[training.optimizer]
+    momentum = (
+        {}
+        if not isinstance(training, Adversarial) or kind is keras.optimizers.SGD
+        else {"beta_1": FIRST_MOMENT}
+    )
+    optimizer = kind(learning_rate=training.rates_of(0)[which], **momentum)
+    if network.compute_dtype == "float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+@contextlib.contextmanager
+def _shown(training: Training, done: int, callbacks: list[Any]) -> Iterator[None]:
+    """A bar while it runs, closed after an error too: Keras ends no callback then."""
+    if not training.verbose:
+        yield
+        return
+    bar = Progress(training.epochs, done)
+    callbacks.append(bar)
+    try:
+        yield
+    finally:
+        bar.on_train_end()
+
+
+def _batches(samples: Samples, sampling: Sampling) -> Batches:
+    return Batches(
+        samples,
+        batch_size=sampling.batch_size,
+        patch_size=sampling.patch_size,
+        seed=sampling.seed,
+    )
+
+
+def _whole_fields(samples: Samples, sampling: Sampling) -> Batches:
+    """Batches of whole fields with about as many cells as the training batches have."""
+    y, x = samples.target.shape[1:3]
+    share = 1.0 if sampling.patch_size is None else sampling.patch_size**2 / (y * x)
+    size = max(1, int(sampling.batch_size * share))
+    return Batches(samples, batch_size=size, shuffle=False)

@@ -1,0 +1,79 @@
+"""The distance between power spectra of generated and true fields, gathered over batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+#: Added to mean powers: fields are scaled, and what is below has no meaning.
+FLOOR = 1e-12
+
+
+class SpectralDistance(keras.metrics.Metric):
+    """RALSD (Harris et al. 2022, doi:10.1029/2022MS003120) between true and generated fields, dB.
+
+    ``sqrt(mean((10 log10(S_true / S_generated))**2))`` over rings of the radial wavenumber up to
+    0.5 cycles a cell, S the power averaged over ring and fields; the mean over channels. The ring
+    about 0, the mean of the field, is left out.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the fields.
+    channels : int
+        Channels of the true fields.
+    """
+
+    def __init__(self, shape: tuple[int, int], channels: int, name: str) -> None:
+        super().__init__(name=name)
+        self.shape = shape
+        self.rings, self.n = _rings(shape)
+        self.columns = _column_weights(shape)
+        self.powers = [
+            self.add_variable((self.n, channels), initializer="zeros", name=kind)
+            for kind in ("true", "generated")
+        ]
+
+    def update_state(self, target: Any, output: Any) -> None:
+        """Add the powers of a batch ``(batch, [time,] y, x, channel)``.
+
+        The output may have further channels after those of the target, which are not looked at.
+        """
+        channels = target.shape[-1]
+        for total, fields in zip(self.powers, (target, output[..., :channels]), strict=True):
+            total.assign_add(self._powers(fields, channels))
+
+    def result(self) -> Any:
+        """The distance so far."""
+        true, generated = (tf.convert_to_tensor(p) + FLOOR for p in self.powers)
+        decibel = 10 / np.log(10) * tf.math.log(true / generated)
+        return tf.reduce_mean(tf.sqrt(tf.reduce_mean(tf.square(decibel), axis=0)))
+
+    def _powers(self, fields: Any, channels: int) -> Any:
+        """Power ``(ring, channel)``, summed over fields and wavenumbers."""
+        flat = tf.reshape(tf.cast(fields, tf.float32), [-1, *self.shape, channels])
+        spectrum = tf.signal.rfft2d(tf.transpose(flat, [0, 3, 1, 2]))
+        power = tf.reduce_sum(tf.square(tf.abs(spectrum)), axis=0) * self.columns
+        by_wavenumber = tf.reshape(tf.transpose(power, [1, 2, 0]), [-1, channels])
+        return tf.math.unsorted_segment_sum(by_wavenumber, self.rings.ravel(), self.n + 2)[1:-1]
+
+
+def _rings(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """The ring of each wavenumber of a real transform, from 1; 0 and the last are left out."""
+    y, x = shape
+    radius = np.hypot(np.fft.fftfreq(y)[:, None], np.fft.rfftfreq(x)[None, :])
+    n = max(min(shape) // 2, 1)
+    ring = np.rint(radius * min(shape)).astype("i4")
+    return np.where(ring > n, n + 1, ring), n
+
+
+def _column_weights(shape: tuple[int, int]) -> np.ndarray:
+    """How often each column of a real transform stands in the full one."""
+    weights = np.full(shape[1] // 2 + 1, 2.0, "f4")
+    weights[0] = 1
+    if shape[1] % 2 == 0:
+        weights[-1] = 1
+    return weights

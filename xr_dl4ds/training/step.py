@@ -1,0 +1,129 @@
+"""What every training step has: networks, optimizers, noise, and the report of an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from xr_dl4ds.config import Training
+from xr_dl4ds.losses import Loss
+
+#: Keeps the noise of validation apart from that of training.
+VALIDATION = 2**30
+
+
+class Step(keras.Model):
+    """A network and its loss; subclasses say what one batch changes.
+
+    Parameters
+    ----------
+    network : keras.Model
+        A generator.
+    loss : callable
+        ``(target, output, weight) -> scalar``, see `xr_dl4ds.losses`; the output has a leading
+        dimension of realizations where the options draw members.
+    training : Training
+        Options.
+    seed : int
+        Seed of the noise: batch after batch the same, whether or not training was interrupted.
+    """
+
+    def __init__(
+        self, network: keras.Model, loss: Loss, training: Training, seed: int, name: str
+    ) -> None:
+        super().__init__(name=name)
+        self.network = network
+        self.cell_loss = loss
+        self.members = training.loss_realizations if training.draws_members else 1
+        self.noise_channels = training.n_noise
+        self.noise_seed = seed % VALIDATION
+        self.tracker = keras.metrics.Mean(name="loss")
+        self.batch_number = keras.metrics.Sum(name="batch_number")
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """What begins anew with each epoch."""
+        return [self.tracker, self.batch_number]
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """One for each trained network, in the order of their learning rates."""
+        return [self.optimizer]
+
+    @property
+    def trained(self) -> list[keras.Model]:
+        """The networks whose weights move."""
+        return [self.network]
+
+    @property
+    def state(self) -> list[Any]:
+        """All variables that the next step depends on."""
+        owners = [*self.trained, *self.optimizers]
+        return [variable for owner in owners for variable in owner.variables]
+
+    def set_rates(self, rates: Sequence[float]) -> None:
+        """Set the learning rates."""
+        for optimizer, rate in zip(self.optimizers, rates, strict=True):
+            optimizer.learning_rate = rate
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Run the network."""
+        return self.network(inputs, training=training)
+
+    def generate(self, inputs: Mapping[str, Any], target: Any, *, training: bool) -> Any:
+        """Output for a batch; with members, all of them one after the other.
+
+        Returns
+        -------
+        tensor
+            ``(batch, ...)``, or ``(member * batch, ...)``.
+        """
+        inputs = {name: self.repeated(x) for name, x in inputs.items()}
+        if self.noise_channels:
+            lead = tf.shape(inputs["lr"])[:1]
+            shape = tf.concat([lead, tf.shape(target)[1:-1], [self.noise_channels]], axis=0)
+            inputs["noise"] = tf.random.stateless_normal(shape, seed=self._noise_key(training))
+        return self.network(inputs, training=training)
+
+    def repeated(self, x: Any) -> Any:
+        """The batch once for each member."""
+        if self.members == 1:
+            return x
+        return tf.tile(x, [self.members, *([1] * (len(x.shape) - 1))])
+
+    def loss_of(self, target: Any, output: Any, weight: Any) -> Any:
+        """The loss between truth and output over valid cells."""
+        if self.members > 1:
+            shape = tf.concat([[self.members, -1], tf.shape(output)[1:]], axis=0)
+            static = output.shape
+            output = tf.reshape(output, shape)
+            output = tf.ensure_shape(output, [self.members, None, *static[1:]])
+        return self.cell_loss(target, output, weight)
+
+    def descend(self, tape: tf.GradientTape, loss: Any, which: int = 0) -> None:
+        """Move the weights of one network down its loss, which the tape has seen scaled."""
+        variables = self.trained[which].trainable_variables
+        gradients = tape.gradient(loss, [v.value for v in variables])
+        self.optimizers[which].apply(gradients, variables)
+
+    def report(self, loss: Any, weight: Any, **others: Any) -> dict[str, Any]:
+        """Add a batch to the means of the epoch, by name."""
+        # weighted by valid cells, so that the mean over batches is the mean over cells
+        cells = tf.reduce_sum(weight)
+        found = {"loss": (self.tracker, loss)}
+        found |= {name: (getattr(self, f"{name}_tracker"), x) for name, x in others.items()}
+        for tracker, value in found.values():
+            tracker.update_state(value, sample_weight=cells)
+        self.batch_number.update_state(1)
+        return {name: tracker.result() for name, (tracker, _) in found.items()}
+
+    def _noise_key(self, training: bool) -> Any:
+        """One for each batch: of all training, or of one pass over the validation data."""
+        if training:
+            number, stream = tf.cast(self.optimizers[0].iterations, tf.int32), 0
+        else:
+            number, stream = tf.cast(self.batch_number.result(), tf.int32), VALIDATION
+        return tf.stack([tf.constant(self.noise_seed + stream, tf.int32), number])
