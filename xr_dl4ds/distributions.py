@@ -1,8 +1,7 @@
 """Distributions that a network fits to each cell: their spread, and members drawn from them.
 
 In scaled units, on plain arrays. The first output channels of a network are the targets, for a
-distribution its mean; its further parameters follow in the order of the targets, see
-`config.choices.PARAMETERS`.
+distribution its mean; its further parameters follow, see `config.distributions`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import special
 
-from xr_dl4ds.config.choices import PARAMETERS
+from xr_dl4ds.config.distributions import parameter_channels
 from xr_dl4ds.noise import MEMBER, centred, normal
 
 Parameters = Mapping[str, np.ndarray]
@@ -130,11 +129,8 @@ class Heads:
 
     def of(self, output: np.ndarray, target: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Mean and further parameters of one target, by its position."""
-        before = [PARAMETERS[kind] for kind in self.kinds[:target] if kind is not None]
-        first = len(self.kinds) + sum(map(len, before))
-        names = PARAMETERS.get(self.kinds[target] or "", ())
-        further = {name: output[..., first + i] for i, name in enumerate(names)}
-        return output[..., target], further
+        channels = parameter_channels(self.kinds)[target]
+        return output[..., target], {name: output[..., i] for name, i in channels.items()}
 
     def spread(self, output: np.ndarray) -> np.ndarray:
         """``(..., channel)`` -> ``(..., target)``, float32; NaN for targets without one."""

@@ -23,7 +23,7 @@ from xr_dl4ds.grid.fields import (
     as_dataset,
     select,
 )
-from xr_dl4ds.grid.members import members_of
+from xr_dl4ds.grid.members import label_of, members_of
 from xr_dl4ds.grid.placement import Placement, place
 from xr_dl4ds.grid.timeline import (
     Windows,
@@ -108,11 +108,12 @@ def predict(
             f" realizations={request.realizations}, got {len(members.labels[REALIZATION])} members."
             f" Rename it with .rename({REALIZATION}='member')."
         )
+    own = label_of(source)
     parts = []
     for member in members:
         beside = members.pick(request.predictors, member)
         part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
-        ensemble, placed = _ensemble(state, options, sources, part, apply, member)
+        ensemble, placed = _ensemble(state, options, sources, part, apply, {**own, **member})
         found = [gather(out, state.slices) for out in _asked(ensemble, request)]
         parts.append([laid_out(out, source, placed, members) for out in found])
     drawn = request.realizations is not None
