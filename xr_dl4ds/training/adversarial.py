@@ -91,10 +91,11 @@ class AdversarialStep(Step):
             true = self._judge(inputs, target)
             conditions = {name: self.repeated(x) for name, x in inputs.items()}
             fake = self._judge(conditions, output * self.repeated(weight))
-            fooling = self.adversarial_loss.generator(fake, self.repeated(judged))
+            cells = self.repeated(judged)
+            fooling = self.adversarial_loss.generator_loss(fake, cells)
             loss = fooling + self.pixel_weight * pixel
             scaled = self.optimizer.scale_loss(loss)
-            telling = self.adversarial_loss.discriminator(true, judged, fake, self.repeated(judged))
+            telling = self.adversarial_loss.discriminator_loss(self.repeated(true), fake, cells)
             if self.penalty:
                 telling += self.penalty / 2 * self._gradient(inputs, target, judged)
             scaled_telling = self.discriminator_optimizer.scale_loss(telling)

@@ -174,7 +174,7 @@ def _step(task: Task, samples: Samples, training: Training, seed: int) -> Step:
 
 def _loss(targets: Targets, training: Training) -> losses.Loss:
     return losses.build_for(
-        {name: training.loss_of(name) for name in targets.names},
+        [training.loss_of(name) for name in targets.names],
         low=targets.low,
         high=targets.high,
         zeros=targets.zeros,
