@@ -204,7 +204,9 @@ def test_cells_are_those_of_the_hr_grid(network, monkeypatch):
     run = Application._run
     monkeypatch.setattr(inference, "CELLS", 96)
     monkeypatch.setattr(
-        Application, "_run", lambda self, part: sizes.append(len(part)) or run(self, part)
+        Application,
+        "_run",
+        lambda self, part, *keys: sizes.append(len(part)) or run(self, part, *keys),
     )
     xr.testing.assert_allclose(apply(app, lr), expected, rtol=1e-5, atol=1e-6)
     assert sizes == [2, 2, 1]
@@ -362,7 +364,9 @@ def test_windows_are_split_by_cells(recurrent, expected_of_windows, monkeypatch,
     run = Application._run
     monkeypatch.setattr(inference, "CELLS", cells)
     monkeypatch.setattr(
-        Application, "_run", lambda self, part: sizes.append(part.shape[:2]) or run(self, part)
+        Application,
+        "_run",
+        lambda self, part, *keys: sizes.append(part.shape[:2]) or run(self, part, *keys),
     )
     actual = apply(application(recurrent), stacked(11), WINDOWS)
     assert sizes == expected  # and no window twice

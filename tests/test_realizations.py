@@ -11,6 +11,7 @@ import xarray as xr
 
 import xr_dl4ds as xd
 from tests.conftest import analytic, no_compute
+from tests.untrained import untrained
 from xr_dl4ds import inference
 from xr_dl4ds.config import BACKBONES, Network, Sampling, settled
 from xr_dl4ds.config.choices import DROPOUTS, SPATIAL_ONLY
@@ -223,7 +224,9 @@ def test_one_member_alone_runs_alone(model, lr, monkeypatch):
     ran = []
     run = Application._run
     monkeypatch.setattr(
-        Application, "_run", lambda self, part: ran.append(len(part)) or run(self, part)
+        Application,
+        "_run",
+        lambda self, part, *keys: ran.append(len(part)) or run(self, part, *keys),
     )
     lazy = model.predict(lr.chunk(time=4), realizations=6)
     assert ran == []
@@ -312,16 +315,44 @@ def test_members_of_a_linear_network_scatter_about_it(dropout):
 
 
 @pytest.mark.parametrize("dropout", [None, "spatial"])
-def test_a_model_without_monte_carlo_says_what_to_set(lr, dropout):
+@pytest.mark.parametrize("asked", [{"realizations": 4}, {"spread": True}], ids=str)
+def test_a_model_with_one_answer_says_what_to_set(lr, dropout, asked):
     hr = analytic()[["t2m"]]
-    model = hr.downscale.fit(scale=SCALE, dropout=dropout, **TINY)
+    model = untrained(hr, scale=SCALE, dropout=dropout, loss="mse")
+    (text,) = (f"{name}={value}" for name, value in asked.items())
     message = (
-        rf"Monte-Carlo dropout for realizations=4, got dropout={dropout!r}, monte_carlo=False"
-        ".*Fit it with dropout='vanilla', monte_carlo=True"
+        rf"draws members for {text}, got dropout={dropout!r}, monte_carlo=False, loss='mse',"
+        r" noise_channels=0.*Fit it with dropout='vanilla', monte_carlo=True, with"
+        r" loss='gaussian_nll' or 'bernoulli_gamma_nll' or 'crps', or with"
+        r" training=xr_dl4ds\.Adversarial\(\)"
     )
     with pytest.raises(ValueError, match=message):
-        model.predict(lr, realizations=4)
+        model.predict(lr, **asked)
     assert "realization" not in model.predict(lr).dims
+
+
+def test_an_adversarial_model_without_noise_has_one_answer(lr):
+    training = xd.Adversarial(noise_channels=0, verbose=False)
+    model = untrained(analytic()[["t2m"]], scale=SCALE, training=training)
+    with pytest.raises(ValueError, match="noise_channels=0, which has one answer"):
+        model.predict(lr, realizations=2)
+
+
+def test_members_or_their_spread(model, lr):
+    with pytest.raises(ValueError, match=r"spread=True and realizations=3\. .*std\('realization'\)"):
+        model.predict(lr, realizations=3, spread=True)
+    with pytest.raises(ValueError, match="`spread` to be True or False, got 1"):
+        model.predict(lr, spread=1)
+
+
+def test_the_name_of_a_spread_is_free():
+    hr = analytic()[["t2m"]]
+    hr["t2m_spread"] = hr.t2m**2
+    model = untrained(hr, scale=SCALE, loss="gaussian_nll")
+    lr = hr.downscale.coarsen(SCALE)
+    with pytest.raises(ValueError, match="got 't2m_spread' beside 't2m'. Fit with another name"):
+        model.predict(lr, spread=True)
+    assert model.predict(lr, realizations=2).t2m_spread.dims[0] == "realization"
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, 2.5, 2.0, "3", [2]])

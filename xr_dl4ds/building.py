@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xr_dl4ds.config import Adversarial, Network, Sampling, Training
-from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.features import Targets
 from xr_dl4ds.state import State
 
@@ -80,7 +79,7 @@ def _ports(state: State, options: Mapping[str, Any]) -> Ports:
         sequence=sampling.time_window is not None,
         shape=state.pairing.hr.shape,
         circle=state.pairing.hr.x.periodic,
-        zeros=_zeros(state, network),
+        zeros=state.zeros(network.output_activation),
         masked=network.constraint is not None and state.masked,
         n_noise=training.n_noise,
         distributions=tuple(training.distribution_of(name) for name in features.targets),
@@ -92,16 +91,6 @@ def trains_on_circle(state: State, sampling: Sampling) -> bool:
     return sampling.patch_size is None and state.pairing.lr.x.periodic
 
 
-def _zeros(state: State, network: Network) -> tuple[float, ...]:
-    """For each target, the scaled distance from its zero to the value that scales to 0.
-
-    That is the physical zero, or the training minimum where the output is bounded by extremes.
-    """
-    if network.output_activation in BOUNDED:
-        return (0.0,) * len(state.features.targets)
-    return tuple(-state.scaler.scaled(name, 0.0) for name in state.features.targets)
-
-
 def targets_of(state: State, network: Network) -> Targets:
     """What losses know of the targets."""
     scaler, names = state.scaler, state.features.targets
@@ -109,5 +98,5 @@ def targets_of(state: State, network: Network) -> Targets:
         names=names,
         low=tuple(scaler.scaled(name, scaler.of(name, "min")) for name in names),
         high=tuple(scaler.scaled(name, scaler.of(name, "max")) for name in names),
-        zeros=_zeros(state, network),
+        zeros=state.zeros(network.output_activation),
     )

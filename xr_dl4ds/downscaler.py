@@ -14,7 +14,6 @@ from xr_dl4ds import display, prediction, storage
 from xr_dl4ds.building import build, trains_on_circle
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, as_plain, from_plain
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.timeline import Windows
 from xr_dl4ds.provenance import digest_of
 from xr_dl4ds.request import Request
 from xr_dl4ds.sources import Data
@@ -63,6 +62,7 @@ class Downscaler:
         predictors: Data | Sequence[Data] | None = None,
         realizations: int | None = None,
         seed: int = 0,
+        spread: bool = False,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -80,11 +80,16 @@ class Downscaler:
         predictors : xarray.Dataset or xarray.DataArray, optional
             Time-varying predictors that are not in `lr`, on any grid that covers it.
         realizations : int, optional
-            Members of an ensemble, along the CF dimension `realization`, for a model with
-            Monte-Carlo dropout: each is one thinned network, applied to all time steps. None is
-            the network without dropout.
+            Members of an ensemble, along the CF dimension `realization`: of Monte-Carlo dropout
+            (each is one thinned network for all time steps), of a network with noise, or of the
+            distributions that were fitted. None is the one answer: without dropout, the mean of a
+            distribution, without noise; after training with "crps", the mean of 16 members.
         seed : int
-            Seed of the members: the first n are the same in an ensemble of any size.
+            Seed of the members: the first n are the same in an ensemble of any size. Noise belongs
+            to the time of a step, so that a part of the steps has the members of the whole.
+        spread : bool
+            Add ``<target>_spread``, the standard deviation beside the one answer: by formula for
+            distributions, else over 16 members. A DataArray gives a Dataset then.
         x_dim, y_dim, time_dim : str, optional
             Dimensions of `lr`, where they cannot be found by CF attributes or name.
         extra_dims : mapping, optional
@@ -98,12 +103,14 @@ class Downscaler:
             float32, with CF metadata; a Dataset for a Dataset, a DataArray for a DataArray (when
             there is one target). Lazy where `lr` is: memory is bounded by one chunk in time.
             Cells that were never valid in training, or whose LR value is NaN, are NaN. With a
-            constraint the mean of the HR cells of each LR cell is the LR value.
+            constraint the mean of the HR cells of each LR cell is the LR value, in each member.
+            Amounts, whose least value in training is >= 0 and within one standard deviation of 0
+            (precipitation, wind speed; no degC), are never negative.
 
         Raises
         ------
         ValueError
-            For realizations of a model without Monte-Carlo dropout.
+            For realizations or spread of a model that has one answer.
         VariableError
             For a missing or misnamed variable, missing static fields, or other units.
         GridError
@@ -128,30 +135,24 @@ class Downscaler:
             predictors=predictors,
             realizations=realizations,
             seed=seed,
+            spread=spread,
             dims=dims,
         )
         return prediction.predict(self.state, self.options, request, self._apply, self.provenance)
 
-    def _apply(
-        self,
-        lr: xr.DataArray,
-        fixed: Mapping[str, xr.DataArray],
-        windows: Windows | None,
-        realization: int | None,
-        circle: bool,
-    ) -> xr.DataArray:
+    def _apply(self, stacked: prediction.Stacked, realization: int | None) -> xr.DataArray:
         from xr_dl4ds.inference import Application, apply
 
-        as_trained = circle == trains_on_circle(self.state, self.options["sampling"])
+        as_trained = stacked.circle == trains_on_circle(self.state, self.options["sampling"])
         asked = {tensor.name for tensor in self.network.inputs}
         application = Application(
             network=self.network if as_trained else self._other_form,
-            fixed={n: f.to_numpy() for n, f in fixed.items() if n in asked},
+            fixed={n: f.to_numpy() for n, f in stacked.fixed.items() if n in asked},
             scale=self.scale,
             token=f"{self.provenance['model']}{'' if as_trained else ' in its other form'}",
             realization=realization,
         )
-        return apply(application, lr, windows)
+        return apply(application, stacked.lr, stacked.windows, stacked.keys)
 
     @functools.cached_property
     def _other_form(self) -> keras.Model:

@@ -20,11 +20,15 @@ from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_names, wit
 from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.discovery import auxiliary_names
 from xr_dl4ds.grid.fields import REALIZATION, Grid
+from xr_dl4ds.units import difference_of, has_own_zero
 
 logger = logging.getLogger(__name__)
 
 #: Global attribute with the provenance as JSON; CF has no field for it.
 PROVENANCE = "xr_dl4ds_provenance"
+
+#: What the name of a standard deviation has at its end.
+SPREAD = "_spread"
 
 
 def target_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +42,47 @@ def target_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
         and not k.startswith(("GRIB_", "_"))
         and not (k == "standard_name" and v == "unknown")
     }
+
+
+def with_spread(
+    out: xr.Dataset, spread: xr.Dataset, attrs: Mapping[str, Mapping[str, Any]]
+) -> tuple[xr.Dataset, dict[str, Mapping[str, Any]]]:
+    """Put the standard deviation of targets beside them, as CF's ancillary variables.
+
+    Parameters
+    ----------
+    out, spread : xarray.Dataset
+        Both under the names of the targets, in one layout.
+    attrs : mapping
+        Attributes of each target.
+
+    Returns
+    -------
+    tuple
+        The variables of both, and the attributes of all.
+    """
+    about = dict(attrs)
+    for name in map(str, spread.data_vars):
+        about[name] = {**attrs[name], "ancillary_variables": f"{name}{SPREAD}"}
+        about[f"{name}{SPREAD}"] = _spread_attrs(name, attrs[name])
+    return out.assign({f"{name}{SPREAD}": v for name, v in spread.items()}), about
+
+
+def _spread_attrs(name: str, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the standard deviation over what the target may be, given its LR fields."""
+    methods = f"{attrs.get('cell_methods', '')} realization: standard_deviation"
+    found = {
+        "long_name": f"standard deviation of {attrs.get('long_name', name)}",
+        "cell_methods": methods.strip(),
+    }
+    if "standard_name" in attrs:  # CF-1.8, appendix C: the modifier of an uncertainty
+        found["standard_name"] = f"{attrs['standard_name']} standard_error"
+    if "units" in attrs:
+        units = str(attrs["units"])
+        found["units"] = str(difference_of(units))
+        if has_own_zero(units) or units == "K":  # CF-1.11, section 3.1.2
+            found["units_metadata"] = "temperature: difference"
+    return found
 
 
 def georeference(

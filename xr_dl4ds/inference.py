@@ -22,7 +22,11 @@ from dask.base import normalize_token
 from xr_dl4ds.features import CHANNEL
 from xr_dl4ds.grid.fields import TIME, X, Y
 from xr_dl4ds.grid.timeline import Windows
-from xr_dl4ds.layers import sampling, set_realization
+from xr_dl4ds.layers import has_monte_carlo, sampling, set_realization
+from xr_dl4ds.noise import NETWORK, normal
+
+#: Name of the network's input of normal noise.
+NOISE = "noise"
 
 #: HR cells that go through the network at once: about 64 MiB for each 16 channels of activations.
 CELLS = 2**20
@@ -47,7 +51,8 @@ class Application:
     token : str
         Names the weights: equal tokens give equal dask keys.
     realization : int, optional
-        Seed of the member that a Monte-Carlo network draws; None is the network without dropout.
+        Seed of the member that a network with Monte-Carlo dropout or noise draws; None is the
+        network without dropout and with noise 0.
     """
 
     network: keras.Model
@@ -56,34 +61,63 @@ class Application:
     token: str
     realization: int | None = None
 
-    def __call__(self, lr: np.ndarray) -> np.ndarray:
+    @property
+    def n_noise(self) -> int:
+        """Channels of the network's noise."""
+        return next((x.shape[-1] for x in self.network.inputs if x.name == NOISE), 0)
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether it takes random numbers, and so the keys of its steps."""
+        return self.realization is not None and self.n_noise > 0
+
+    def __call__(self, lr: np.ndarray, keys: np.ndarray | None = None) -> np.ndarray:
         """Predict fields ``(..., y, x, channel)`` -> ``(..., scale*y, scale*x, channel)``, float32.
 
-        For spatio-temporal networks fields are sequences ``(time, y, x, channel)``.
+        For spatio-temporal networks fields are sequences ``(time, y, x, channel)``. `keys` ``(...,
+        [time])``, see `noise.step_keys`, are needed where it `draws_noise`.
         """
         sample = len(self.network.inputs[0].shape) - 1
         lead, inner = lr.shape[: lr.ndim - sample], lr.shape[lr.ndim - sample :]
-        flat = lr.reshape(-1, *inner).astype("f4")
+        flat = lr.reshape(-1, *inner).astype("f4", copy=False)
         *steps, y, x, _ = inner
+        flat_keys = None if keys is None else keys.reshape(-1, *steps)
         shape = (*steps, y * self.scale, x * self.scale, self.network.output_shape[-1])
         size = max(1, CELLS // int(np.prod(shape[:-1])))
         out = np.empty((len(flat), *shape), "f4")
         with _ONE_AT_A_TIME:
             for start in range(0, len(flat), size):
-                part = flat[start : start + size]
-                out[start : start + size] = self._run(part)
+                at = slice(start, start + size)
+                out[at] = self._run(flat[at], None if flat_keys is None else flat_keys[at])
         return out.reshape(*lead, *shape)
 
-    def _run(self, part: np.ndarray) -> np.ndarray:
+    def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
         inputs: dict[str, Any] = {"lr": tf.constant(part)}
+        if self.n_noise:
+            inputs[NOISE] = tf.constant(self._noise(part, keys))
         for tensor in self.network.inputs:
-            if tensor.name != "lr":
+            if tensor.name not in inputs:
                 field = self.fixed[tensor.name]
                 inputs[tensor.name] = tf.constant(np.broadcast_to(field, (len(part), *field.shape)))
-        graph = _graph(self.network, self.realization is not None)
-        if self.realization is not None:  # before every run: each one moves the states on
+        thinned = self.realization is not None and has_monte_carlo(self.network)
+        graph = _graph(self.network, thinned)
+        if (
+            self.realization is not None and thinned
+        ):  # before every run: each one moves the states on
             set_realization(self.network, self.realization)
         return keras.ops.convert_to_numpy(graph(inputs))
+
+    def _noise(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
+        """Of each step by its key: ``(batch, [time,] scale*y, scale*x, n_noise)``, float32."""
+        *lead, y, x, _ = part.shape
+        shape = (y * self.scale, x * self.scale, self.n_noise)
+        out = np.zeros((*lead, *shape), "f4")
+        if self.draws_noise:
+            assert keys is not None
+            assert self.realization is not None
+            for step in np.ndindex(*lead):
+                out[step] = normal(self.realization, int(keys[step]), NETWORK, shape)
+        return out
 
     def __dask_tokenize__(self) -> Any:
         parts = (self.token, self.scale, self.realization, dict(self.fixed))
@@ -122,7 +156,7 @@ class Windowed:
     application: Application
     windows: Windows
 
-    def __call__(self, lr: np.ndarray) -> np.ndarray:
+    def __call__(self, lr: np.ndarray, keys: np.ndarray | None = None) -> np.ndarray:
         """Predict ``(input time, y, x, channel)`` -> ``(time, scale*y, scale*x, channel)``."""
         _, y, x, _ = lr.shape
         scale = self.application.scale
@@ -133,7 +167,8 @@ class Windowed:
             first = np.unique(start[length == steps])
             size = max(1, CELLS // (int(steps) * y * x * scale**2))
             for part in (first[i : i + size] for i in range(0, first.size, size)):
-                found = self.application(lr[part[:, None] + np.arange(steps)])
+                rows = part[:, None] + np.arange(steps)
+                found = self.application(lr[rows], None if keys is None else keys[rows])
                 mine = np.flatnonzero((length == steps) & np.isin(start, part))
                 out[mine] = found[np.searchsorted(part, start[mine]), place[mine]]
         return out
@@ -144,7 +179,10 @@ class Windowed:
 
 
 def apply(
-    application: Application, lr: xr.DataArray, windows: Windows | None = None
+    application: Application,
+    lr: xr.DataArray,
+    windows: Windows | None = None,
+    keys: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Apply a network to stacked channels, lazily where they are lazy.
 
@@ -156,6 +194,8 @@ def apply(
         ``(time, y, x, channel)`` without NaN.
     windows : Windows, optional
         For a spatio-temporal network, the window of each step.
+    keys : xarray.DataArray, optional
+        ``(time,)``, those of `noise.step_keys`, for a member of a network with noise.
 
     Returns
     -------
@@ -165,28 +205,29 @@ def apply(
     lr = lr.transpose(TIME, Y, X, CHANNEL)
     if lr.chunks is not None:
         lr = lr.chunk({Y: -1, X: -1, CHANNEL: -1})
+    given = [lr] if keys is None or not application.draws_noise else [lr, keys]
     if windows is None:
-        return _over_blocks(application, application, lr, [Y, X, CHANNEL])
+        return _over_blocks(application, application, given, [Y, X, CHANNEL])
     sizes = lr.chunksizes[TIME] if lr.chunks is not None else (lr.sizes[TIME],)
     blocks, begin = [], 0
     for size in sizes:
         if not size:  # dask keeps chunks without a step
             continue
-        blocks.append(_window_block(application, lr, windows, slice(begin, begin + size)))
+        blocks.append(_window_block(application, given, windows, slice(begin, begin + size)))
         begin += size
     return xr.concat(blocks, dim=TIME) if len(blocks) > 1 else blocks[0]
 
 
 def _window_block(
-    application: Application, lr: xr.DataArray, windows: Windows, block: slice
+    application: Application, given: list[xr.DataArray], windows: Windows, block: slice
 ) -> xr.DataArray:
     """The steps of one block, from all the steps that their windows reach."""
     start, length = windows.start[block], windows.length[block]
     first, last = int(start.min()), int((start + length).max())
     inside = Windows(start=start - first, length=length, offset=block.start - first)
-    rows = lr.isel({TIME: slice(first, last)})
-    if rows.chunks is not None:
-        rows = rows.chunk({TIME: -1})
+    rows = [x.isel({TIME: slice(first, last)}) for x in given]
+    rows = [x if x.chunks is None else x.chunk({TIME: -1}) for x in rows]
+    lr = given[0]
     times = {TIME: lr[TIME].isel({TIME: block})} if TIME in lr.coords else {}
     function = Windowed(application=application, windows=inside)
     out = _over_blocks(function, application, rows, [TIME, Y, X, CHANNEL], start.size)
@@ -196,12 +237,12 @@ def _window_block(
 def _over_blocks(
     function: Any,
     application: Application,
-    lr: xr.DataArray,
+    given: list[xr.DataArray],
     core: list[str],
     steps: int | None = None,
 ) -> xr.DataArray:
-    """One call for each dask chunk along the dimensions that are not `core`."""
-    scale = application.scale
+    """One call for each dask chunk of fields and keys along the dimensions that are not `core`."""
+    lr, scale = given[0], application.scale
     sizes = {
         Y: lr.sizes[Y] * scale,
         X: lr.sizes[X] * scale,
@@ -209,8 +250,8 @@ def _over_blocks(
     }
     return xr.apply_ufunc(
         function,
-        lr,
-        input_core_dims=[core],
+        *given,
+        input_core_dims=[[d for d in core if d in x.dims] for x in given],
         output_core_dims=[core],
         exclude_dims=set(core),
         dask="parallelized",

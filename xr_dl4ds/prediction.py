@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import dask
-import numpy as np
 import xarray as xr
 
-from xr_dl4ds.config import Network
-from xr_dl4ds.config.choices import NOT_NEGATIVE
-from xr_dl4ds.consistency import consistent
+from xr_dl4ds.ensemble import MEMBERS_OF_MEAN, Ensemble, Sources, check
 from xr_dl4ds.exceptions import GridError, TimeError
-from xr_dl4ds.georeference import georeference
+from xr_dl4ds.georeference import georeference, with_spread
 from xr_dl4ds.grid.conventions import one_variable
 from xr_dl4ds.grid.discovery import holds_times
 from xr_dl4ds.grid.extra import gather
@@ -22,12 +20,10 @@ from xr_dl4ds.grid.fields import (
     REALIZATION,
     TIME,
     Fields,
-    X,
-    Y,
     as_dataset,
     select,
 )
-from xr_dl4ds.grid.members import members_of
+from xr_dl4ds.grid.members import label_of, members_of
 from xr_dl4ds.grid.placement import Placement, place
 from xr_dl4ds.grid.timeline import (
     Windows,
@@ -36,16 +32,41 @@ from xr_dl4ds.grid.timeline import (
     windows_ending,
 )
 from xr_dl4ds.layout import Layout, beside_one_another, laid_out
+from xr_dl4ds.noise import step_keys
+from xr_dl4ds.physics import Physics
 from xr_dl4ds.request import ROLE, Request, lr_fields, predictors, static_fields
 from xr_dl4ds.requirements import check_circle
 from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
 
-#: ``(LR channels, inputs without time, windows, seed of a realization, whether columns go around)
-#: -> HR output``, all stacked, see `inference.apply`.
-Apply = Callable[
-    [xr.DataArray, Mapping[str, xr.DataArray], Windows | None, int | None, bool], xr.DataArray
-]
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stacked:
+    """What a network is applied to, see `inference.apply`.
+
+    Parameters
+    ----------
+    lr : xarray.DataArray
+        LR channels ``(time, y, x, channel)``.
+    fixed : mapping of xarray.DataArray
+        Inputs without time, in memory.
+    windows : Windows, optional
+        For a spatio-temporal network, the window of each step.
+    keys : xarray.DataArray
+        ``(time,)``, of the random numbers of each step.
+    circle : bool
+        Whether columns go around.
+    """
+
+    lr: xr.DataArray
+    fixed: Mapping[str, xr.DataArray]
+    windows: Windows | None
+    keys: xr.DataArray
+    circle: bool
+
+
+#: Runs the network on stacked input, in the realization of a seed or, for None, its one answer.
+Apply = Callable[[Stacked, int | None], xr.DataArray]
 
 
 def predict(
@@ -76,7 +97,9 @@ def predict(
         As the LR data were given, when there is one target.
     """
     source = as_dataset(request.lr, ROLE)
-    _check_realizations(options["network"], request)
+    sources = Sources.of(state, options)
+    attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
+    check(sources, request, options, attrs)
     bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
     members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
     if request.realizations is not None and REALIZATION in members.labels:
@@ -85,17 +108,22 @@ def predict(
             f" realizations={request.realizations}, got {len(members.labels[REALIZATION])} members."
             f" Rename it with .rename({REALIZATION}='member')."
         )
+    own = label_of(source)
     parts = []
     for member in members:
         beside = members.pick(request.predictors, member)
         part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
-        out, placed = _physical(state, options, part, apply)
-        parts.append(laid_out(out, source, placed, members))
-    out = beside_one_another(parts, members, source, placed, request.realizations is not None)
-    if request.realizations is not None:  # with the model, all that it takes to make them again
-        again = {"realizations": request.realizations, "realizations_seed": request.seed}
-        provenance = {**provenance, **again}
-    attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
+        ensemble, placed = _ensemble(state, options, sources, part, apply, {**own, **member})
+        found = [gather(out, state.slices) for out in _asked(ensemble, request)]
+        parts.append([laid_out(out, source, placed, members) for out in found])
+    drawn = request.realizations is not None
+    out, *spreads = (
+        beside_one_another(list(one), members, source, placed, drawn)
+        for one in zip(*parts, strict=True)
+    )
+    for spread in spreads:
+        out, attrs = with_spread(out, spread, attrs)
+    provenance = {**provenance, **_again(sources, request)}
     result = georeference(out, placed.hr, attrs, source, provenance)
     if isinstance(request.lr, xr.DataArray) and len(attrs) == 1:
         target = one_variable(result, next(iter(attrs)))
@@ -103,15 +131,38 @@ def predict(
     return result
 
 
+def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
+    """Members, the one answer, or that and the spread."""
+    if request.realizations is not None:
+        return (ensemble.realizations(request.realizations, request.seed),)
+    if request.spread:
+        return ensemble.mean_and_spread(request.seed)
+    return (ensemble.mean(request.seed),)
+
+
+def _again(sources: Sources, request: Request) -> dict[str, int]:
+    """With the model, all that it takes to draw the same members again."""
+    if request.realizations is not None:
+        return {"realizations": request.realizations, "realizations_seed": request.seed}
+    if sources.averaged or (request.spread and sources.network):
+        return {"members_of_mean": MEMBERS_OF_MEAN, "realizations_seed": request.seed}
+    return {}
+
+
 def _targets(state: State) -> dict[str, str]:
     """Each target and the variable in the user's data of which it is a part."""
     return {name: state.bases([name])[0] for name in state.features.targets}
 
 
-def _physical(
-    state: State, options: Mapping[str, Any], request: Request, apply: Apply
-) -> tuple[xr.Dataset, Layout]:
-    """Targets in physical units on canonical cells, and how the caller's data lie."""
+def _ensemble(
+    state: State,
+    options: Mapping[str, Any],
+    sources: Sources,
+    request: Request,
+    apply: Apply,
+    labels: Mapping[str, Any],
+) -> tuple[Ensemble, Layout]:
+    """The model on the caller's data in canonical order, and how they lie."""
     network, sampling = options["network"], options["sampling"]
     source = as_dataset(request.lr, ROLE)
     fields = lr_fields(state, source, request)
@@ -131,19 +182,16 @@ def _physical(
     channels = state.network_input(varying, static, placement.lr)
     # in memory, once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
-    members = [
-        apply(channels, fixed, windows, seed, circle)
-        for seed in _seeds(request.realizations, request.seed)
-    ]
-    stacked = members[0] if request.realizations is None else xr.concat(members, REALIZATION)
-    out = state.scaler.inverse(state.features.unstack(stacked))
-    if network.output_activation in NOT_NEGATIVE:  # scaling back leaves -1e-7 of zero
-        out = out.clip(min=0)
-    if network.constraint is not None:
-        out = _constrained(state, out, varying, placement, network.constraint)
-    out = _masked(state, out, varying, placement)
-    layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
-    return gather(out, state.slices), layout
+    keys = step_keys(channels, labels)
+    stacked = Stacked(lr=channels, fixed=fixed, windows=windows, keys=keys, circle=circle)
+    ensemble = Ensemble(
+        sources=sources,
+        run=functools.partial(apply, stacked),
+        keys=keys,
+        valid=fixed["valid"],
+        physics=Physics(state=state, options=options, varying=varying, placement=placement),
+    )
+    return ensemble, Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
 
 
 def _date(source: xr.Dataset, given: str | None) -> Any:
@@ -152,26 +200,6 @@ def _date(source: xr.Dataset, given: str | None) -> Any:
     cf = [n for n, c in found.items() if c.attrs.get("standard_name") == "time" or n == "time"]
     names = [n for n in (given, *cf, *(found if len(found) == 1 else ())) if n in found]
     return found[str(names[0])].to_numpy()[()] if names else None
-
-
-def _check_realizations(network: Network, request: Request) -> None:
-    n = request.realizations
-    if n is not None and not network.monte_carlo:
-        raise ValueError(
-            f"Expected a model with Monte-Carlo dropout for realizations={n}, got"
-            f" dropout={network.dropout!r}, monte_carlo=False, which has one answer. Fit it with"
-            " dropout='vanilla', monte_carlo=True."
-        )
-
-
-def _seeds(realizations: int | None, seed: int) -> list[int | None]:
-    """A seed for each member; the first n members of any ensemble with one seed are the same."""
-    if realizations is None:
-        return [None]
-    return [
-        int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
-        for member in range(realizations)
-    ]
 
 
 def _require_trained(state: State, placement: Placement, fields: Fields) -> None:
@@ -201,31 +229,3 @@ def _windows(state: State, fields: Fields, window: int | None) -> Windows | None
             f" got {index[at]} followed by {index[at + 1]}. Use .sortby({fields.dims.time!r})."
         )
     return windows_ending(runs(fields.data, ROLE, state.step), window)
-
-
-def _constrained(
-    state: State, out: xr.Dataset, varying: xr.Dataset, placement: Placement, kind: str
-) -> xr.Dataset:
-    """Targets with an LR counterpart, equal to it in the mean of each LR cell."""
-    moved = {}
-    for name in state.features.counterparts:
-        valid = None
-        if placement.trained is not None and state.masked:
-            valid = ~state.never[name].isel(placement.trained).drop_vars([Y, X])
-        moved[name] = consistent(out[name], varying[name], valid, state.pairing.scale, kind)
-    return out.assign(moved)
-
-
-def _masked(state: State, out: xr.Dataset, varying: xr.Dataset, placement: Placement) -> xr.Dataset:
-    """NaN where training never had a value, and where the LR counterpart has none."""
-    masked = {}
-    for name, variable in out.items():
-        hidden = state.masked_by_lr(varying, str(name))
-        if hidden is not None:
-            variable = variable.where(~hidden)
-        if placement.trained is not None:
-            never = state.never[name].isel(placement.trained).drop_vars([Y, X])
-            if bool(never.any()):
-                variable = variable.where(~never)
-        masked[name] = variable
-    return xr.Dataset(masked)

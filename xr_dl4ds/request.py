@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.config.checks import whole
+from xr_dl4ds.config.checks import flag, whole
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.extra import CHANNELS
@@ -34,11 +34,13 @@ class Request:
     predictors: Data | Sequence[Data] | None = None
     realizations: int | None = None
     seed: int = 0
+    spread: bool = False
     dims: Dims = dataclasses.field(default_factory=Dims)
 
     def __post_init__(self) -> None:
         whole(self, "realizations", 1, optional=True)
         whole(self, "seed", 0)
+        flag("spread", self.spread)
 
 
 def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:

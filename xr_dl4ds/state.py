@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.features import CHANNEL, Features
 from xr_dl4ds.forcings import forcings
 from xr_dl4ds.grid.coarsening import block_mean
@@ -17,7 +18,7 @@ from xr_dl4ds.grid.fields import Fields, Grid, X, Y
 from xr_dl4ds.grid.nesting import to_hr_cells
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.scaling import Scaler
-from xr_dl4ds.units import require_units
+from xr_dl4ds.units import has_own_zero, require_units
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,6 +133,24 @@ class State:
         if target not in self.features.counterparts:
             return None
         return to_hr_cells(varying[target].isnull(), self.pairing.scale)
+
+    def never_negative(self, target: str) -> bool:
+        """Whether a target is an amount, such as precipitation, with its zero within reach.
+
+        So it is when its least value in training is not below 0 and within one standard deviation
+        of it: 250 K is far away from 0, and 0 degC is no bound.
+        """
+        least, std = self.scaler.of(target, "min"), self.scaler.of(target, "std")
+        return 0 <= least <= std and not has_own_zero(self.units.get(target))
+
+    def zeros(self, output_activation: str | None) -> tuple[float, ...]:
+        """For each target, the scaled distance from its zero to the value that scales to 0.
+
+        That is the physical zero, or the training minimum where the output is bounded by extremes.
+        """
+        if output_activation in BOUNDED:
+            return (0.0,) * len(self.features.targets)
+        return tuple(-self.scaler.scaled(name, 0.0) for name in self.features.targets)
 
     def check_units(self, fields: Fields, role: str) -> None:
         """Raise a `VariableError` where units differ from those of training."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from typing import Any
 
 from xr_dl4ds.exceptions import VariableError
@@ -17,6 +18,10 @@ _SPELLINGS = {
     "(0 - 1)": "1",
     "fraction": "1",
 }
+
+#: Scales of temperature with a zero of their own, in the spellings of UDUNITS and of files.
+_OWN_ZERO = re.compile(r"(?:°|o|deg(?:ree)?s?)?[ _]?(c(?:elsius)?|f(?:ahrenheit)?)", re.IGNORECASE)
+_DIFFERENCES = {"c": "K", "f": "degree_rankine"}
 
 
 def require_units(name: str, expected: Any, got: Any, role: str, other: str) -> None:
@@ -42,6 +47,23 @@ def same_units(a: str, b: str) -> bool:
         return False
     factor = _factor(one, other)
     return bool(one == other) or (factor is not None and math.isclose(factor, 1.0))
+
+
+def has_own_zero(units: str | None) -> bool:
+    """Whether 0 is a mark on a scale of temperature, such as degC, and not the least there is."""
+    return difference_of(units) != units
+
+
+def difference_of(units: str | None) -> str | None:
+    """The unit of a difference: K for degC, degree_rankine for degF, else the same.
+
+    Examples
+    --------
+    >>> difference_of("degrees_celsius"), difference_of("mm d-1")
+    ('K', 'mm d-1')
+    """
+    scale = _OWN_ZERO.fullmatch(units.strip().replace("℃", "°C")) if units else None
+    return units if scale is None else _DIFFERENCES[scale[1][0].lower()]
 
 
 @functools.cache

@@ -165,13 +165,29 @@ ASKING = {
         d.asked(elsewhere, SPECIAL),
         d.predict,
     ),
-    "no Monte-Carlo dropout": case(
-        "Members are wanted of a model without Monte-Carlo dropout.",
+    "one answer": case(
+        "Members, or their spread, are wanted of a model that draws none.",
         ValueError,
-        r"Monte-Carlo dropout for realizations=3, got dropout=None, .*monte_carlo=True\.",
+        r"draws members for realizations=3, got dropout=None, .*monte_carlo=True, with loss='gauss",
         d.asked(),
         lambda lr, model: d.predict(lr, model, realizations=3),
         lambda lr, model: d.predict(lr, d.fitted(SPECIAL), realizations=3),
+    ),
+    "members and spread": case(
+        "Members and their spread are wanted at once.",
+        ValueError,
+        r"either `spread` or `realizations`, got spread=True and realizations=3\. Leave one out",
+        d.asked(kind=SPECIAL),
+        lambda lr, model: d.predict(lr, model, realizations=3, spread=True),
+        lambda lr, model: d.predict(lr, model, realizations=3).std("realization"),
+    ),
+    "name of a spread": case(
+        "A target has the name that the spread of another would have.",
+        ValueError,
+        r"no target with the name of a spread for spread=True, got 't2m_spread' beside 't2m'\. Fit",
+        lambda: {"lr": d.with_spread(d.lr()), **d.model("name of a spread")},
+        lambda lr, model: d.predict(lr, model, spread=True),
+        lambda lr, model: d.predict(d.lr(), d.fitted(SPECIAL), spread=True),
     ),
     "members of members": case(
         "Members are wanted of LR data that have a dimension `realization` already.",

@@ -57,6 +57,11 @@ def levels(ds, dim="level", labels=(500, 850), name="t2m"):
     )
 
 
+def with_spread(ds):
+    """With a variable `t2m_spread`."""
+    return ds.assign(t2m_spread=ds.t2m - 200)
+
+
 def plane(ds, step=10e3, y0=3.0e6, x0=4.0e6, units="m"):
     """The same fields on a map without a CRS."""
     ds = bare(ds).rename(latitude="y", longitude="x")
@@ -130,6 +135,9 @@ def fitted(kind):
         return offset(low).downscale.fit(high[["t2m"]], **TINY)
     if kind == "another CRS":
         return around_europe().downscale.fit(in_europe(high[["t2m"]]), **TINY)
+    if kind == "name of a spread":
+        draws = {"dropout": "vanilla", "monte_carlo": True}
+        return with_spread(high[["t2m"]]).downscale.fit(scale=2, **draws, **TINY)
     raise KeyError(kind)
 
 

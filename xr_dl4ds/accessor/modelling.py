@@ -120,6 +120,7 @@ class Modelling:
         predictors: Data | Sequence[Data] | None = None,
         realizations: int | None = None,
         seed: int = 0,
+        spread: bool = False,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -134,7 +135,9 @@ class Modelling:
         static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
             Static fields of another domain, and predictors that are not among these data.
         realizations, seed : int, optional
-            Members of an ensemble, with Monte-Carlo dropout, and their seed.
+            Members of an ensemble, where the model draws them, and their seed.
+        spread : bool
+            Add ``<target>_spread``, the standard deviation, beside each target.
         x_dim, y_dim, time_dim : str, optional
             Dimensions, where they cannot be found by CF attributes or name.
         extra_dims : mapping, optional
@@ -156,6 +159,7 @@ class Modelling:
             predictors=predictors,
             realizations=realizations,
             seed=seed,
+            spread=spread,
             x_dim=x_dim,
             y_dim=y_dim,
             time_dim=time_dim,

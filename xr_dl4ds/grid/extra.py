@@ -229,9 +229,14 @@ def _extra(ds: xr.Dataset, found: Mapping[Hashable, Dims]) -> list[str]:
     return list(extra)
 
 
+def counts_members(ds: xr.Dataset, name: str) -> bool:
+    """Whether a dimension or coordinate counts members of an ensemble, by CF or its name."""
+    about = ds[name].attrs if name in ds.coords else {}
+    return about.get("standard_name") == "realization" or name.lower() in _ENSEMBLE
+
+
 def _recognized(ds: xr.Dataset, dim: str) -> str | None:
-    about = ds[dim].attrs if dim in ds.coords else {}
-    if about.get("standard_name") == "realization" or dim.lower() in _ENSEMBLE:
+    if counts_members(ds, dim):
         return SAMPLES
     vertical = dim in ds.coords and (
         dim in ds[dim].cf.axes.get("Z", []) or dim in ds[dim].cf.coordinates.get("vertical", [])

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.extra import sample_dims
+from xr_dl4ds.grid.extra import counts_members, sample_dims
 from xr_dl4ds.grid.fields import as_dataset, gridded
 
 Data = xr.Dataset | xr.DataArray
@@ -53,6 +53,19 @@ class Members:
                 )
             at[dim] = known.index(label)
         return data.isel(at, drop=True) if at else data
+
+
+def label_of(ds: xr.Dataset) -> dict[str, Any]:
+    """The one member of an ensemble that these data are, where a coordinate tells.
+
+    So that ``.sel(number=3)`` and the entry 3 of all of them are known as the same.
+    """
+    found = {}
+    for name in map(str, ds.coords):
+        coordinate = ds[name]
+        if coordinate.size == 1 and coordinate.chunks is None and counts_members(ds, name):
+            found[name] = coordinate.to_numpy().item()
+    return found
 
 
 def members_of(*given: tuple[Data, Dims, str]) -> Members:

@@ -1,0 +1,235 @@
+"""Members of a prediction, their mean and their spread."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
+from xr_dl4ds.distributions import Heads, Member
+from xr_dl4ds.features import CHANNEL
+from xr_dl4ds.georeference import SPREAD
+from xr_dl4ds.grid.fields import REALIZATION, X, Y
+from xr_dl4ds.noise import seeds
+from xr_dl4ds.physics import Physics
+from xr_dl4ds.request import Request
+from xr_dl4ds.state import State
+
+#: Members behind the mean of a network that was trained on members, and behind a spread that no
+#: formula gives: the mean of 16 has a quarter of their spread as its standard error.
+MEMBERS_OF_MEAN = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sources:
+    """From where members come.
+
+    Parameters
+    ----------
+    network : bool
+        Whether the network itself draws: by Monte-Carlo dropout, or from noise.
+    heads : Heads
+        The distribution of each target.
+    averaged : bool
+        Whether the one answer is the mean of members. A network that was trained on members by
+        "crps" has no better one; its answer to no noise at all was never asked for. The others are
+        trained to answer well without dropout, or (adversarial) to no noise as to any.
+    """
+
+    network: bool
+    heads: Heads
+    averaged: bool
+
+    @classmethod
+    def of(cls, state: State, options: Mapping[str, Any]) -> Sources:
+        """Those of a model."""
+        network, training = options["network"], options["training"]
+        kinds = tuple(training.distribution_of(name) for name in state.features.targets)
+        return cls(
+            network=network.monte_carlo or training.n_noise > 0,
+            heads=Heads(kinds=kinds, zeros=state.zeros(network.output_activation)),
+            averaged=training.draws_members,
+        )
+
+    @property
+    def distributions(self) -> bool:
+        """Whether members are drawn from distributions of the cells."""
+        return any(kind is not None for kind in self.heads.kinds)
+
+
+def check(
+    sources: Sources, request: Request, options: Mapping[str, Any], targets: Iterable[str]
+) -> None:
+    """Raise a `ValueError` for members or a spread of a model that has one answer.
+
+    `targets` are the names of the variables that come out.
+    """
+    asked = f"realizations={request.realizations}"
+    if request.spread:
+        if request.realizations is not None:
+            raise ValueError(
+                f"Expected either `spread` or `realizations`, got spread=True and {asked}. Leave"
+                f" one out: the spread of members is .std('{REALIZATION}')."
+            )
+        asked = "spread=True"
+        taken = [name for name in targets if f"{name}{SPREAD}" in targets]
+        if taken:
+            raise ValueError(
+                f"Expected no target with the name of a spread for spread=True, got"
+                f" '{taken[0]}{SPREAD}' beside {taken[0]!r}. Fit with another name."
+            )
+    elif request.realizations is None:
+        return
+    if not (sources.network or sources.distributions):
+        network, training = options["network"], options["training"]
+        heads = " or ".join(map(repr, (*DISTRIBUTIONS, ENSEMBLE_LOSS)))
+        raise ValueError(
+            f"Expected a model that draws members for {asked}, got dropout={network.dropout!r},"
+            f" monte_carlo=False, loss={training.loss!r}, noise_channels=0, which has one answer."
+            f" Fit it with dropout='vanilla', monte_carlo=True, with loss={heads}, or with"
+            " training=xr_dl4ds.Adversarial()."
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """A model on LR fields, ready to give its one answer, members and spread, lazily.
+
+    Parameters
+    ----------
+    sources : Sources
+        From where members come.
+    run : callable
+        The network in the realization of a seed, None for its one answer, ``(time, y, x, channel)``
+        scaled.
+    keys : xarray.DataArray
+        Of the random numbers of each step, see `noise.step_keys`.
+    valid : xarray.DataArray
+        ``(y, x, channel)``, 1 where an HR cell of a target counts.
+    physics : Physics
+        Makes physical fields of it.
+    """
+
+    sources: Sources
+    run: Callable[[int | None], xr.DataArray]
+    keys: xr.DataArray
+    valid: xr.DataArray
+    physics: Physics
+
+    def realizations(self, n: int, seed: int) -> xr.Dataset:
+        """The first `n` members, along `realization`."""
+        return self.physics.fields(xr.concat(list(self._scaled(n, seed)), REALIZATION))
+
+    def mean(self, seed: int) -> xr.Dataset:
+        """The one answer of the model."""
+        if not self.sources.averaged:
+            return self.physics.fields(self.run(None))
+        answers = Moments()
+        for one in seeds(MEMBERS_OF_MEAN, seed):  # of distributions the means, not draws
+            answers.add(self.physics.fields(self.run(one)))
+        return answers.mean
+
+    def mean_and_spread(self, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+        """The one answer, and the standard deviation of the targets that have one."""
+        if not self.sources.network:
+            output = self.run(None)
+            return self.physics.fields(output), self._analytic(output)
+        if not self.sources.averaged:
+            members = Moments()
+            for scaled in self._scaled(MEMBERS_OF_MEAN, seed):
+                members.add(self.physics.fields(scaled))
+            return self.mean(seed), members.std
+        answers, members = Moments(), Moments()
+        for one in seeds(MEMBERS_OF_MEAN, seed):
+            output = self.run(one)
+            answers.add(self.physics.fields(output))
+            if self.sources.distributions:
+                members.add(self.physics.fields(self._drawn(output, one)))
+        return answers.mean, (members if self.sources.distributions else answers).std
+
+    def _scaled(self, n: int, seed: int) -> Iterator[xr.DataArray]:
+        """Scaled targets of the first `n` members, one after the other."""
+        shared = None if self.sources.network else self.run(None)
+        for one in seeds(n, seed):
+            output = self.run(one) if shared is None else shared
+            yield self._drawn(output, one) if self.sources.distributions else output
+
+    def _drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
+        state, heads = self.physics.state, self.sources.heads
+        constrained = self.physics.options["network"].constraint is not None
+        kept = [
+            self.valid.isel({CHANNEL: i}).to_numpy().astype(bool)
+            if constrained and name in state.features.counterparts
+            else None
+            for i, name in enumerate(state.features.targets)
+        ]
+        member = Member(heads=heads, seed=seed, scale=state.pairing.scale, kept=tuple(kept))
+        return _by_block(member, output, len(heads.kinds), self.keys)
+
+    def _analytic(self, output: xr.DataArray) -> xr.Dataset:
+        """By the formulas of the distributions, in physical units."""
+        state, heads = self.physics.state, self.sources.heads
+        spread = state.features.unstack(_by_block(heads.spread, output, len(heads.kinds)))
+        names = state.features.targets
+        having = state.bases(n for n, kind in zip(names, heads.kinds, strict=True) if kind)
+        factors = {
+            name: state.scaler.of(name, "factor")
+            for name in names
+            if state.bases([name])[0] in having
+        }
+        physical = {name: (spread[name] * factor).astype("f4") for name, factor in factors.items()}
+        return self.physics.masked(xr.Dataset(physical))
+
+
+def _by_block(
+    function: Callable[..., np.ndarray], output: xr.DataArray, targets: int, *keys: xr.DataArray
+) -> xr.DataArray:
+    """One call for each dask chunk in time."""
+    core = [Y, X, CHANNEL]
+    return xr.apply_ufunc(
+        function,
+        output,
+        *keys,
+        input_core_dims=[core, *[[] for _ in keys]],
+        output_core_dims=[core],
+        exclude_dims={CHANNEL},
+        dask="parallelized",
+        output_dtypes=[np.float32],
+        dask_gufunc_kwargs={"output_sizes": {CHANNEL: targets}},
+    )
+
+
+class Moments:
+    """Mean and standard deviation (``ddof=1``) of members, one at a time, float32.
+
+    Welford (1962, doi:10.1080/00401706.1962.10490022): no member is kept, and no difference of
+    large sums is taken.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._mean = self._squares = xr.Dataset()
+
+    def add(self, member: xr.Dataset) -> None:
+        """Count one more member."""
+        self._n, wide = self._n + 1, member.astype("f8")
+        if self._n == 1:
+            self._mean, self._squares = wide, wide * 0.0
+            return
+        step = wide - self._mean
+        self._mean = self._mean + step / self._n
+        self._squares = self._squares + step * (wide - self._mean)
+
+    @property
+    def mean(self) -> xr.Dataset:
+        """Of the members so far."""
+        return self._mean.astype("f4")
+
+    @property
+    def std(self) -> xr.Dataset:
+        """Of the members so far, two or more."""
+        return ((self._squares / (self._n - 1)) ** 0.5).astype("f4")
