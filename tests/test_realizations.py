@@ -339,7 +339,9 @@ def test_an_adversarial_model_without_noise_has_one_answer(lr):
 
 
 def test_members_or_their_spread(model, lr):
-    with pytest.raises(ValueError, match=r"spread=True and realizations=3\. .*std\('realization'\)"):
+    with pytest.raises(
+        ValueError, match=r"spread=True and realizations=3\. .*std\('realization'\)"
+    ):
         model.predict(lr, realizations=3, spread=True)
     with pytest.raises(ValueError, match="`spread` to be True or False, got 1"):
         model.predict(lr, spread=1)
