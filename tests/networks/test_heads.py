@@ -94,6 +94,36 @@ def test_noise_goes_in_and_distributions_come_out(name, upsampling, sequence, od
         assert not np.array_equal(fields[0], fields[2])
 
 
+@pytest.mark.parametrize("upsampling", ["subpixel", "interpolation"])
+def test_noise_matters_at_its_own_place_and_time(upsampling):
+    p = ports(n_noise=1, n_static=0, sequence=True)
+    network = build(p, upsampling=upsampling)
+    given = inputs(p, 14, 16, batch=1)
+    before = np.asarray(network(given))
+    given["noise"][0, 1, 13, 15] += 1
+    changed = np.abs(np.asarray(network(given)) - before)[0].max(axis=-1) > 0
+    # recurrent: a step knows those before it
+    assert changed.any(axis=(1, 2)).tolist() == [False, True, True]
+    rows, columns = np.nonzero(changed[1])
+    assert rows.min() <= 13 <= rows.max()
+    assert columns.min() <= 15 <= columns.max()
+    assert not changed[1].all()
+
+
+def test_hr_noise_goes_past_the_backbone_too():
+    p = ports(n_noise=1)
+    network = build(p)
+    for name in ("backbone_first", "backbone_last"):
+        for w in network.get_layer(name).weights:
+            w.assign(np.zeros(w.shape))
+    for name in [x.name for x in network.layers if x.name.startswith("upsampling")]:
+        for w in network.get_layer(name).weights:
+            w.assign(np.zeros(w.shape))
+    given = inputs(p)
+    other = {**given, "noise": inputs(p, seed=7)["noise"]}
+    assert not np.array_equal(network(given), network(other))
+
+
 # --- a first guess --------------------------------------------------------------------------
 
 
