@@ -116,9 +116,8 @@ def ensemble_dim(
     dims = [d for d in extra if (given.extra.get(d) or _recognized(ds, d)) == SAMPLES]
     if len(dims) > 1:
         raise GridError(
-            f"Expected {role} to have one dimension of members, got {dims}. Select one entry of the"
-            f" other with .isel({dims[-1]}=0), or make one of both with"
-            f" .stack(member={dims}).reset_index('member')."
+            f"Expected {role} to have one dimension of members, got {dims}. Make one of both with"
+            f" .stack(ensemble={dims}), or select an entry with .isel({dims[-1]}=0)."
         )
     return dims[0] if dims else None
 

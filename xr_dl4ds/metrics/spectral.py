@@ -142,6 +142,7 @@ def _rings(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     twice = np.where((column == 0) | (2 * column == nx), 1.0, 2.0)
     weight = np.broadcast_to(twice, number.shape).ravel()
     ring = np.floor(number.ravel() * longer + 0.5 + 1e-9).astype(int)
+    ring = np.minimum(ring, longer // 2)  # of an odd number of cells the last ends at 0.5 too
     inside = np.flatnonzero((ring >= 1) & (number.ravel() <= 0.5 + 1e-12))
     order = inside[np.argsort(ring[inside], kind="stable")]
     # along the longer side every ring has a mode of its own, so that none is empty

@@ -217,7 +217,8 @@ def _draw(
             shared.append(axes)
             image = mesh
     if image is not None:
-        figure.colorbar(image, ax=shared, shrink=0.8, label=_label(about))
+        beside = shared if "spread" not in panels else shared[-1:]  # not across other colours
+        figure.colorbar(image, ax=beside, shrink=0.8, label=_label(about))
 
 
 def _title(name: str, panel: xr.DataArray, judged: str, units: str) -> str:

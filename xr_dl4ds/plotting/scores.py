@@ -66,7 +66,7 @@ def plot_spectra(
     --------
     >>> import xr_dl4ds as xd
     >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
-    >>> base = hr[["t2m"]].downscale.coarsen(4).downscale.interpolate(hr)
+    >>> base = hr[["t2m"]].downscale.coarsen(4).downscale.interpolate(hr, method="bicubic")
     >>> figure = plot_spectra({"bicubic": base}, hr, scale=4)
     >>> [line.get_label() for line in figure.axes[0].lines[:2]]
     ['truth', 'bicubic']
@@ -87,8 +87,18 @@ def plot_spectra(
     units = reference.attrs.get("units", "1")
     axes.set_xlabel("wavenumber / cycles per cell")
     axes.set_ylabel(f"power of {name} / ({units})² cells²")
+    _label_wavenumbers(axes)
     axes.legend()
     return figure
+
+
+def _label_wavenumbers(axes: Axes) -> None:
+    """Plain numbers at 1, 2 and 5: those of matplotlib lie over one another in a decade or two."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _together(
