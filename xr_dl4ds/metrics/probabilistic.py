@@ -117,8 +117,14 @@ def spread_skill(
 
     Parameters
     ----------
-    prediction, truth, dims, member
-        See `crps`.
+    prediction : xarray.DataArray
+        With the dimension of members, in any position.
+    truth : xarray.DataArray
+        Without it, at the same coordinates and in the same units.
+    dims : sequence of hashable
+        Dimensions over which cells are taken together.
+    member : str
+        Name of the dimension of members.
 
     Returns
     -------
@@ -150,8 +156,14 @@ def rank_histogram(
 
     Parameters
     ----------
-    prediction, truth, dims, member
-        See `crps`.
+    prediction : xarray.DataArray
+        With the dimension of members, in any position.
+    truth : xarray.DataArray
+        Without it, at the same coordinates and in the same units.
+    dims : sequence of hashable
+        Dimensions over which cells are taken together.
+    member : str
+        Name of the dimension of members.
 
     Returns
     -------
