@@ -139,10 +139,14 @@ def spread_skill(
     0.866
     """
     require_members(prediction, member, truth)
-    m = prediction.sizes[member]
     mean = prediction.astype("f8").mean(member, skipna=False)
-    variance = _variance(prediction, member).where(truth.notnull()).mean(dims)
-    return ((m + 1) / m * variance) ** 0.5 / rmse(mean, truth, dims)
+    scatter = _variance(prediction, member).where(truth.notnull()).mean(dims) ** 0.5
+    return over_error(scatter, rmse(mean, truth, dims), prediction.sizes[member])
+
+
+def over_error(scatter: xr.DataArray, error: xr.DataArray, members: int) -> xr.DataArray:
+    """Spread over the RMSE of the mean, which errs more the fewer members it is taken of."""
+    return ((members + 1) / members) ** 0.5 * scatter / error
 
 
 def rank_histogram(

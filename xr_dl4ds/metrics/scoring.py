@@ -8,7 +8,7 @@ from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
 from xr_dl4ds.metrics.baselines import BASELINES
 from xr_dl4ds.metrics.distribution import std_ratio
 from xr_dl4ds.metrics.pointwise import ERRORS, SCORES, mae
-from xr_dl4ds.metrics.probabilistic import crps, rank_histogram, spread, spread_skill
+from xr_dl4ds.metrics.probabilistic import crps, over_error, rank_histogram, spread
 from xr_dl4ds.metrics.spectral import ralsd
 
 #: Along `product`: the prediction, then the baselines.
@@ -69,7 +69,8 @@ def scores_of(
         out[f"{score}_map"] = function(stacked, truth, (TIME,))
     out |= {f"{score}_skill": _skill(out[score]) for score in ERRORS}
     if ensemble:
-        out |= _of_members(prediction, truth, stacked)
+        error = out["rmse"].sel(product=PRODUCTS[0], drop=True)
+        out |= _of_members(prediction, truth, stacked, error)
     shapes = [prediction, *(stacked.sel(product=m, drop=True) for m in BASELINES)]
     out["ralsd"] = _stacked([ralsd(one, truth, (Y, X)) for one in shapes])
     out["std_ratio"] = _stacked([_variability(one, truth) for one in shapes])
@@ -77,9 +78,12 @@ def scores_of(
 
 
 def _of_members(
-    members: xr.DataArray, truth: xr.DataArray, products: xr.DataArray
+    members: xr.DataArray, truth: xr.DataArray, products: xr.DataArray, error: xr.DataArray
 ) -> dict[str, xr.DataArray]:
-    """Scores of an ensemble; a baseline is an ensemble of one, whose CRPS is its error."""
+    """Scores of an ensemble; a baseline is an ensemble of one, whose CRPS is its error.
+
+    `error` is the RMSE of the mean.
+    """
     out: dict[str, xr.DataArray] = {}
     in_cells = crps(members, truth, [])
     baselines = products.sel(product=list(BASELINES))
@@ -88,7 +92,7 @@ def _of_members(
         out[name] = xr.concat([own, mae(baselines, truth, dims)], "product")
     out["crps_skill"] = _skill(out["crps"])
     out["spread"] = spread(members.where(truth.notnull()), _EVERYWHERE)
-    out["spread_skill_ratio"] = spread_skill(members, truth, _EVERYWHERE)
+    out["spread_skill_ratio"] = over_error(out["spread"], error, members.sizes[REALIZATION])
     out["rank_histogram"] = rank_histogram(members, truth, _EVERYWHERE)
     return out
 
