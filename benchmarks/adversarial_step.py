@@ -3,13 +3,17 @@
     python benchmarks/adversarial_step.py ../shared/data
     python benchmarks/adversarial_step.py ../shared/data --dl4ds dl4ds_venv/bin/python
     python benchmarks/adversarial_step.py ../shared/data --dl4ds dl4ds_venv/bin/python --supervised
+    python benchmarks/adversarial_step.py ../shared/data --precisions float32 mixed_bfloat16
 
 ERA5 UK 2 m temperature, rows 0-31, columns 0-47, steps 0-599, scale 4, orography as static field;
-resnet with sub-pixel convolution, 8 filters, 6 blocks; a discriminator of 8 filters, 4 blocks;
-batches of 32; on the CPU. A step is everything between the ends of two steps of the training
-loop, making the batch included; steps that trace are left out. Each round runs both, one after the
-other, each in a new process of its own; the table has the median over all steps and the range of
-the rounds' medians.
+resnet with sub-pixel convolution, 6 blocks; a discriminator of 8 filters, 4 blocks; batches of 32;
+on the CPU. DL4DS takes 8 filters, which it widens to 48 from block to block; this package keeps
+theirs, so that the same 8 make a much smaller network, and 34 one of DL4DS's number of parameters.
+
+A step is everything between the ends of two steps of the training loop, making the batch included;
+those that trace are left out. Each round runs all, one after the other, each in a new process. The
+table has the median over all steps, the range of the rounds' medians, and how many times a step of
+the first line is that of another.
 
 Without `--dl4ds` it measures this package alone and says how to make DL4DS's environment.
 """
@@ -29,7 +33,9 @@ import time
 import types
 
 INNER = {"latitude": slice(0, 32), "longitude": slice(0, 48)}
-STEPS, SCALE, BATCH, FILTERS, BLOCKS = 600, 4, 32, 8, 6
+STEPS, SCALE, BATCH, BLOCKS = 600, 4, 32, 6
+#: Filters of DL4DS's generator.
+FILTERS = 8
 #: DL4DS needs Keras 2. It also asks for `sklearn`, a name that installs no more, hence `--no-deps`;
 #: for `ecubevis`, its plotting, an empty module stands in, and Horovod it goes without.
 RECIPE = """
@@ -54,12 +60,12 @@ def experiment(folder: pathlib.Path) -> tuple:
     return hr.isel(time=slice(0, STEPS)).load(), static[["orog"]].isel(INNER).load()
 
 
-def ours(options: argparse.Namespace) -> list[float]:
-    """Seconds of a step of this package, one value for each epoch."""
+def ours(options: argparse.Namespace) -> dict:
+    """Parameters of this package's generator, and seconds of a step, for each epoch."""
     import xr_dl4ds as xd
 
     hr, static = experiment(options.data)
-    given = {"epochs": WARM_EPOCHS + options.epochs, "precision": options.side}
+    given = {"epochs": WARM_EPOCHS + options.epochs, "precision": options.precisions[0]}
     if options.supervised:
         training = xd.Supervised(**given)
     else:
@@ -68,7 +74,10 @@ def ours(options: argparse.Namespace) -> list[float]:
         scale=SCALE,
         static=static,
         network=xd.Network(
-            backbone="resnet", upsampling="subpixel", n_filters=FILTERS, n_blocks=BLOCKS
+            backbone="resnet",
+            upsampling="subpixel",
+            n_filters=options.filters[0],
+            n_blocks=BLOCKS,
         ),
         training=training,
         sampling=xd.Sampling(batch_size=BATCH),
@@ -76,11 +85,12 @@ def ours(options: argparse.Namespace) -> list[float]:
         verbose=False,
     )
     # the last batch of an epoch is smaller and counts as the share of a step that it is
-    return (model.history.seconds[WARM_EPOCHS:] / (STEPS / BATCH)).to_numpy().tolist()
+    seconds = model.history.seconds[WARM_EPOCHS:] / (STEPS / BATCH)
+    return {"parameters": model.network.count_params(), "seconds": seconds.to_numpy().tolist()}
 
 
-def theirs(options: argparse.Namespace) -> list[float]:
-    """Seconds of each step of DL4DS."""
+def theirs(options: argparse.Namespace) -> dict:
+    """Parameters of DL4DS's generator, and seconds of each step."""
     sys.modules["ecubevis"] = types.ModuleType("ecubevis")
     import numpy as np
 
@@ -98,11 +108,13 @@ def theirs(options: argparse.Namespace) -> list[float]:
         "device": "CPU",
         "verbose": False,
     }
-    return (supervised_steps if options.supervised else adversarial_steps)(given, options.epochs)
+    steps = supervised_steps if options.supervised else adversarial_steps
+    network, seconds = steps(given, options.epochs)
+    return {"parameters": network.count_params(), "seconds": seconds}
 
 
-def adversarial_steps(given: dict, epochs: int) -> list[float]:
-    """Time between the ends of the calls of DL4DS's step function."""
+def adversarial_steps(given: dict, epochs: int) -> tuple:
+    """Generator, and time between the ends of the calls of DL4DS's step function."""
     cgan = importlib.import_module("dl4ds.training.cgan")
     step, ends = cgan.train_step, []
 
@@ -112,19 +124,20 @@ def adversarial_steps(given: dict, epochs: int) -> list[float]:
         return losses
 
     cgan.train_step = timed
-    cgan.CGANTrainer(
+    trainer = cgan.CGANTrainer(
         time_window=None,
         epochs=epochs,
         generator_params={"n_filters": FILTERS, "n_blocks": BLOCKS},
         discriminator_params={"n_filters": 8, "n_res_blocks": 4},
         save_loss_history=False,
         **given,
-    ).run()
-    return [b - a for a, b in itertools.pairwise(ends)][WARM_STEPS - 1 :]
+    )
+    trainer.run()
+    return trainer.generator, [b - a for a, b in itertools.pairwise(ends)][WARM_STEPS - 1 :]
 
 
-def supervised_steps(given: dict, epochs: int) -> list[float]:
-    """Time between the ends of Keras's batches, over all epochs but the first."""
+def supervised_steps(given: dict, epochs: int) -> tuple:
+    """Network, and time between the ends of Keras's batches, the first epoch left out."""
     import dl4ds
     import tensorflow as tf
 
@@ -148,7 +161,7 @@ def supervised_steps(given: dict, epochs: int) -> list[float]:
                 *args, callbacks=[*callbacks, Clock()], **kwargs
             )
 
-    Trainer(
+    trainer = Trainer(
         data_val=given["data_test"],
         epochs=1 + epochs,
         learning_rate=1e-3,
@@ -156,31 +169,38 @@ def supervised_steps(given: dict, epochs: int) -> list[float]:
         n_filters=FILTERS,
         n_blocks=BLOCKS,
         **given,
-    ).run()
-    return steps
+    )
+    trainer.run()
+    return trainer.model, steps
 
 
-def measured(python: str, side: str, options: argparse.Namespace) -> list[float]:
-    """Run one side in a process of its own."""
-    command = [python, __file__, str(options.data), "--side", side, "--epochs", str(options.epochs)]
+def measured(python: str, arguments: list[object], options: argparse.Namespace) -> dict:
+    """Call this file again for one side of a round."""
+    command = [python, __file__, options.data, "--epochs", options.epochs, *arguments]
     if options.supervised:
         command.append("--supervised")
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg"}
     done = subprocess.run(
-        command, env={**os.environ, **quiet}, stdout=subprocess.PIPE, text=True, check=True
+        [str(word) for word in command],
+        env={**os.environ, **quiet},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return json.loads(done.stdout)
 
 
-def table(rounds: dict[str, list[list[float]]]) -> str:
-    """Medians, ranges, and how many times a step of the first line is that of another."""
-    lines = ["| | ms a step | rounds | ratio |", "|---|---|---|---|"]
-    first = statistics.median(itertools.chain(*next(iter(rounds.values()))))
-    for name, each in rounds.items():
-        middle = statistics.median(itertools.chain(*each))
-        medians = [1000 * statistics.median(steps) for steps in each]
+def table(results: dict[str, list[dict]]) -> str:
+    """One line for each side."""
+    lines = ["| | parameters | ms a step | rounds | ratio |", "|---|---|---|---|---|"]
+    first = None
+    for name, rounds in results.items():
+        middle = 1000 * statistics.median(itertools.chain(*[r["seconds"] for r in rounds]))
+        first = first or middle
+        medians = [1000 * statistics.median(r["seconds"]) for r in rounds]
         spread = f"{min(medians):.1f}-{max(medians):.1f}"
-        lines.append(f"| {name} | {1000 * middle:.1f} | {spread} | {first / middle:.2f} |")
+        size = f"{rounds[0]['parameters']:,}"
+        lines.append(f"| {name} | {size} | {middle:.1f} | {spread} | {first / middle:.2f} |")
     return "\n".join(lines)
 
 
@@ -190,24 +210,28 @@ def main() -> None:
     parser.add_argument("--dl4ds", metavar="PYTHON", help="an interpreter that has DL4DS 1.8.0")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=2, help="epochs that count in each round")
-    parser.add_argument("--precisions", nargs="*", default=["auto"], help="of this package")
+    parser.add_argument("--filters", type=int, nargs="+", default=[8, 34], help="of this package")
+    parser.add_argument("--precisions", nargs="+", default=["auto"], help="of this package")
     parser.add_argument("--supervised", action="store_true", help="the supervised step instead")
-    parser.add_argument("--side", help=argparse.SUPPRESS)  # a round calls this file again
+    parser.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
     options = parser.parse_args()
 
     if options.side:
         with contextlib.redirect_stdout(io.StringIO()):  # DL4DS prints
-            seconds = theirs(options) if options.side == "dl4ds" else ours(options)
-        print(json.dumps(seconds))
+            result = theirs(options) if options.side == "theirs" else ours(options)
+        print(json.dumps(result))
         return
-    sides = {"DL4DS 1.8.0": (options.dl4ds, "dl4ds")} if options.dl4ds else {}
-    for precision in options.precisions:
-        sides[f"xr_dl4ds, {precision}"] = sys.executable, precision
-    rounds: dict[str, list[list[float]]] = {name: [] for name in sides}
+    sides: dict[str, tuple[str, list]] = {}
+    if options.dl4ds:
+        sides[f"DL4DS 1.8.0, {FILTERS} filters"] = options.dl4ds, ["--side", "theirs"]
+    for filters, precision in itertools.product(options.filters, options.precisions):
+        arguments = ["--side", "ours", "--filters", filters, "--precisions", precision]
+        sides[f"xr_dl4ds, {filters} filters, {precision}"] = sys.executable, arguments
+    results: dict[str, list[dict]] = {name: [] for name in sides}
     for _ in range(options.rounds):
-        for name, (python, side) in sides.items():
-            rounds[name].append(measured(python, side, options))
-    print(table(rounds))
+        for name, (python, arguments) in sides.items():
+            results[name].append(measured(python, arguments, options))
+    print(table(results))
     if not options.dl4ds:
         print(RECIPE)
 
