@@ -13,7 +13,7 @@ theirs, so that the same 8 make a much smaller network, and 34 one of DL4DS's nu
 A step is everything between the ends of two steps of the training loop, making the batch included;
 those that trace are left out. Each round runs all, one after the other, each in a new process. The
 table has the median over all steps, the range of the rounds' medians, and how many times a step of
-the first line is that of another.
+the first line is that of another. Other load distorts that: run it on an idle machine.
 
 Without `--dl4ds` it measures this package alone and says how to make DL4DS's environment.
 """
