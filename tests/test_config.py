@@ -5,23 +5,24 @@ import numpy as np
 import pytest
 
 from xr_dl4ds import config
-from xr_dl4ds.config import Network, Sampling, Supervised, choices, settled
+from xr_dl4ds.config import Adversarial, Network, Sampling, Supervised, choices, settled
 
 
 def network_side():
     """The tables of the implementations; imported here, so that the rest needs no TensorFlow."""
     from xr_dl4ds.forcings import COORDINATE_FEATURES, TIME_FEATURES
-    from xr_dl4ds.losses import LOSSES
+    from xr_dl4ds.losses import ADVERSARIAL, LOSSES
     from xr_dl4ds.networks.backbones import BACKBONES
     from xr_dl4ds.networks.blocks import DROPOUTS, NORMALIZATIONS
     from xr_dl4ds.networks.upsampling import UPSAMPLINGS
-    from xr_dl4ds.training.supervised import OPTIMIZERS
+    from xr_dl4ds.training.loop import OPTIMIZERS
 
     return {
         "BACKBONES": set(BACKBONES),
         # pre-upsampling stands before the backbone, so it has no function in the table
         "UPSAMPLINGS": {*UPSAMPLINGS, "interpolation"},
         "LOSSES": set(LOSSES),
+        "ADVERSARIAL_LOSSES": set(ADVERSARIAL),
         "NORMALIZATIONS": set(NORMALIZATIONS),
         "DROPOUTS": set(DROPOUTS),
         "TIME_FEATURES": set(TIME_FEATURES),
@@ -94,18 +95,56 @@ NOT_DEFAULT = [
         patience=3,
         min_delta=0.01,
         precision="mixed_float16",
+        checkpoint="folder",
         verbose=False,
     ),
+    Supervised(loss="crps", noise_channels=2, loss_realizations=3),
+    Supervised(loss={"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}),
+    Adversarial(
+        loss="hinge",
+        pixel_loss={"mae": 1.0, "dssim": 0.5},
+        pixel_weight=10,
+        learning_rates=((1e-3, 1e-4), (5e-4, 1e-4)),
+        lr_decay_after=4,
+        noise_channels=0,
+        loss_realizations=2,
+        discriminator_filters=8,
+        discriminator_blocks=1,
+        spectral_normalization=True,
+        gradient_penalty=0.1,
+        epochs=2,
+        optimizer="sgd",
+        early_stopping=True,
+        patience=3,
+        min_delta=0.01,
+        precision="float32",
+        checkpoint="folder",
+        verbose=False,
+    ),
+    Adversarial(learning_rate=1e-3),
 ]
+
+
+def as_json(options):
+    """Lists for tuples, as a file has them."""
+    return json.loads(json.dumps(dataclasses.asdict(options)))
 
 
 @pytest.mark.parametrize("options", NOT_DEFAULT, ids=lambda o: type(o).__name__)
 def test_options_survive_json(options):
-    actual = type(options)(**json.loads(json.dumps(dataclasses.asdict(options))))
-    assert actual == options
+    # a pair of pairs comes back as lists, which mean the same
+    assert as_json(type(options)(**as_json(options))) == as_json(options)
+    assert type(options)(**as_json(options)) == options
 
 
-@pytest.mark.parametrize("options", [Network, Sampling, Supervised])
+@pytest.mark.parametrize("training", [Supervised(epochs=3), Adversarial(pixel_weight=2.0)])
+def test_saved_options_know_their_class(training):
+    options = {"network": Network(), "sampling": Sampling(seed=2), "training": training}
+    plain = json.loads(json.dumps(config.as_plain(options)))
+    assert config.from_plain(plain) == options
+
+
+@pytest.mark.parametrize("options", [Network, Sampling, Supervised, Adversarial])
 def test_every_option_is_tried_at_another_value(options):
     tried = [o for o in NOT_DEFAULT if type(o) is options]
     for field in dataclasses.fields(options):  # a new field must get a value above
@@ -245,6 +284,40 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
             {"learning_rate": (1, 0.1)},
             r"`lr_decay_after`, .* got None for learning_rate",
         ),
+        (Supervised, {"loss": {"tas": "mae", "mse": 1}}, r"or a loss for each variable, got both"),
+        (Supervised, {"loss": {"tas": "maee"}}, r"`loss\['tas'\]` .*Did you mean 'mae'\?"),
+        (Supervised, {"loss": {"crps": 1.0}}, r"`loss` to be one of mae, .*got 'crps'"),
+        (Supervised, {"noise_channels": 2}, r"loss='crps' for noise_channels=2, got 'mae'"),
+        (
+            Supervised,
+            {"noise_channels": 0, "loss": "crps"},
+            r"`noise_channels` >= 1 for loss='crps', .*got 0\. Leave it out",
+        ),
+        (Supervised, {"noise_channels": -1}, r"`noise_channels` to be a whole number >= 0, got -1"),
+        (Supervised, {"loss_realizations": 1}, r"`loss_realizations` .* >= 2, got 1"),
+        (Supervised, {"checkpoint": 3}, r"`checkpoint` to be the path of a folder, got 3"),
+        (Supervised, {"checkpoint": ""}, r"`checkpoint` to be the path of a folder, got ''"),
+        (Adversarial, {"loss": "mae"}, r"`loss` to be one of bce, hinge, got 'mae'"),
+        (Adversarial, {"pixel_loss": "gaussian_nll"}, r"`pixel_loss` to be one of .*'gaussian_nll"),
+        (Adversarial, {"pixel_loss": {}}, r"`pixel_loss` to name at least one loss"),
+        (Adversarial, {"pixel_weight": -1}, r"`pixel_weight` to be a finite number >= 0, got -1"),
+        (Adversarial, {"gradient_penalty": -1}, r"`gradient_penalty` to be a finite number >= 0"),
+        (Adversarial, {"spectral_normalization": 1}, r"`spectral_normalization` to be True or Fal"),
+        (Adversarial, {"discriminator_filters": 0}, r"`discriminator_filters` .* >= 1, got 0"),
+        (Adversarial, {"discriminator_blocks": 0}, r"`discriminator_blocks` .* >= 1, got 0"),
+        (
+            Adversarial,
+            {"learning_rate": 1e-3, "learning_rates": (1e-3, 1e-3)},
+            r"`learning_rate` for both networks or `learning_rates` for each, got both",
+        ),
+        (Adversarial, {"learning_rates": 1e-3}, r"a pair \(generator, discriminator\), got 0\.001"),
+        (Adversarial, {"learning_rates": (1, 0)}, r"`learning_rates` to be a finite number > 0"),
+        (Adversarial, {"lr_decay_after": 3}, r"two learning rates for lr_decay_after=3"),
+        (
+            Adversarial,
+            {"noise_channels": 0, "pixel_loss": "crps"},
+            r"`noise_channels` >= 1 for pixel_loss='crps'",
+        ),
         (Supervised, {"lr_decay_after": 3}, r"two learning rates for lr_decay_after=3, got 0\.001"),
         (Supervised, {"lr_decay_after": 0}, r"`lr_decay_after` to be a whole number >= 1, got 0"),
         (Supervised, {"min_delta": -0.1}, r"`min_delta` to be a finite number >= 0, got -0\.1"),
@@ -326,7 +399,10 @@ def test_route_names_the_nearest_of_an_unknown_option():
     [
         ({"network": Sampling()}, r"`network` to be an xr_dl4ds\.Network, got Sampling"),
         ({"network": Network}, r"`network` to be an xr_dl4ds\.Network, got type"),
-        ({"training": {"epochs": 3}}, r"`training` to be an xr_dl4ds\.Supervised, got dict"),
+        (
+            {"training": {"epochs": 3}},
+            r"`training` to be an xr_dl4ds\.Supervised or xr_dl4ds\.Adversarial, got dict",
+        ),
     ],
 )
 def test_route_refuses_objects_of_another_class(given, message):
@@ -337,6 +413,48 @@ def test_route_refuses_objects_of_another_class(given, message):
 def test_verbose_may_be_spelled_as_in_keras():
     assert Supervised(verbose=0) == Supervised(verbose=False)
     assert Supervised(verbose=1).verbose is True
+
+
+def test_an_option_of_the_other_training_is_told():
+    with pytest.raises(TypeError, match=r"'pixel_weight', an option of xr_dl4ds\.Adversarial, for"):
+        config.route({}, {"pixel_weight": 3})
+    given = {"training": Adversarial()}
+    assert config.route(given, {"pixel_weight": 3})["training"] == Adversarial(pixel_weight=3)
+
+
+# --- losses ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("training", "members", "noise", "distributions"),
+    [
+        (Supervised(), False, 0, [None, None]),
+        (Supervised(loss={"mae": 1.0, "mse": 2.0}), False, 0, [None, None]),
+        (Supervised(loss="gaussian_nll"), False, 0, ["gaussian", "gaussian"]),
+        (Supervised(loss="crps"), True, 4, [None, None]),
+        (
+            Supervised(loss={"tas": "crps", "pr": "bernoulli_gamma_nll"}, noise_channels=2),
+            True,
+            2,
+            [None, "bernoulli_gamma"],
+        ),
+        (Adversarial(), False, 4, [None, None]),
+        (Adversarial(pixel_loss="crps", noise_channels=1), True, 1, [None, None]),
+        (Adversarial(noise_channels=0), False, 0, [None, None]),
+    ],
+    ids=str,
+)
+def test_what_a_loss_asks_of_the_network(training, members, noise, distributions):
+    assert training.draws_members is members
+    assert training.n_noise == noise
+    assert [training.distribution_of(n) for n in ("tas", "pr")] == distributions
+
+
+def test_loss_of_a_target():
+    weights = {"mae": 1.0, "mse": 2.0}
+    assert Supervised(loss=weights).loss_of("tas") == weights
+    by_name = Supervised(loss={"tas": "mae", "pr": "mse"})
+    assert (by_name.loss_of("tas"), by_name.loss_of("pr")) == ("mae", "mse")
 
 
 # --- what is left to the package ------------------------------------------------------------
@@ -391,8 +509,26 @@ def test_scaling_of_variables():
 
 def test_learning_rate_of_epochs():
     two = Supervised(learning_rate=(0.1, 0.01), lr_decay_after=2)
-    assert [two.rate_of(e) for e in range(4)] == [0.1, 0.1, 0.01, 0.01]
-    assert Supervised(learning_rate=0.5).rate_of(99) == 0.5
+    assert [two.rates_of(e) for e in range(4)] == [(0.1,), (0.1,), (0.01,), (0.01,)]
+    assert Supervised(learning_rate=0.5).rates_of(99) == (0.5,)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, [(2e-4, 2e-4)] * 3),  # Isola et al. 2017
+        ({"learning_rate": 0.5}, [(0.5, 0.5)] * 3),
+        ({"learning_rates": (0.5, 0.1)}, [(0.5, 0.1)] * 3),
+        ({"learning_rate": (0.5, 0.1), "lr_decay_after": 1}, [(0.5, 0.5), *[(0.1, 0.1)] * 2]),
+        (
+            {"learning_rates": [[0.5, 0.1], [0.4, 0.2]], "lr_decay_after": 2},
+            [(0.5, 0.4), (0.5, 0.4), (0.1, 0.2)],
+        ),
+    ],
+    ids=str,
+)
+def test_learning_rates_of_both_networks(given, expected):
+    assert [Adversarial(**given).rates_of(e) for e in range(3)] == expected
 
 
 @pytest.mark.parametrize(

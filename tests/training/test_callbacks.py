@@ -14,7 +14,7 @@ class Trainer:
 
     def __init__(self):
         self.stop_training = False
-        self.optimizer = types.SimpleNamespace(learning_rate=0.5)
+        self.optimizers = [types.SimpleNamespace(learning_rate=rate) for rate in (0.5, 0.25)]
 
 
 def run(keeper, losses):
@@ -109,6 +109,33 @@ def test_record_counts_epochs_from_one(monkeypatch):
     np.testing.assert_array_equal(history["learning_rate"], [0.5, 0.5])
     np.testing.assert_array_equal(history["seconds"], [2.5, 1.0])
     assert history["seconds"].attrs["units"] == "s"
+    np.testing.assert_array_equal(history["discriminator_learning_rate"], [0.25, 0.25])
+
+
+def test_record_of_one_optimizer():
+    record, trainer = Record(), Trainer()
+    del trainer.optimizers[1]
+    record.set_model(trainer)
+    record.on_epoch_begin(0)
+    record.on_epoch_end(0, {"loss": 3.0})
+    assert set(record.history()) == {"loss", "learning_rate", "seconds"}
+
+
+def test_keeping_goes_on_where_it_was():
+    losses = [5, 4, 4, 4, 3, 2]
+    whole = KeepBest(line(), patience=2, min_delta=0.0)
+    run(whole, losses)
+    first = KeepBest(line(), patience=2, min_delta=0.0)
+    run(first, losses[:3])
+    assert not first.stops
+    second = KeepBest(line(), patience=2, min_delta=0.0)
+    second.restore(first.progress(), first.weights)
+    second.set_model(Trainer())
+    second.on_epoch_end(3, {"loss": 0.0, "val_loss": losses[3]})
+    assert second.stops
+    assert second.progress() == whole.progress()
+    second.on_train_end()
+    assert second.network.get_weights()[0].item() == 2
 
 
 class Bar:
@@ -141,3 +168,10 @@ def test_progress_moves_the_bar(monkeypatch):
     assert bars[0].steps == 2
     assert bars[0].shown == {"loss": "0.1000", "val_loss": "1.0000"}
     assert bars[0].closed
+
+
+def test_progress_begins_after_what_was_done(monkeypatch):
+    bars = []
+    monkeypatch.setattr(callbacks, "tqdm", lambda **o: bars.append(Bar(**o)) or bars[-1])
+    Progress(5, done=3).on_train_begin()
+    assert bars[0].options["initial"] == 3
