@@ -1,4 +1,5 @@
 import concurrent.futures
+import functools
 import pickle
 
 import dask.array
@@ -16,6 +17,7 @@ from xr_dl4ds.grid.timeline import Windows, windows_ending
 from xr_dl4ds.inference import Application, Windowed, apply
 from xr_dl4ds.layers import Interpolation, realization
 from xr_dl4ds.networks import Ports, generator
+from xr_dl4ds.noise import NETWORK, normal, step_keys
 
 DIMS = ("time", "y", "x", "channel")
 
@@ -455,3 +457,93 @@ def test_dask_keys_name_members(thinned):
     names = [apply(application(thinned, realization=r), lr).data.name for r in (None, 0, 1, 1)]
     assert len(set(names)) == 3
     assert names[2] == names[3]
+
+
+# --- noise ----------------------------------------------------------------------------------
+
+
+@functools.cache
+def adds_noise(sequence=False):
+    """LR fields on HR cells, plus two channels of noise: what goes in comes out."""
+    time = (None,) if sequence else ()
+    lr = keras.Input((*time, None, None, 2), name="lr")
+    noise = keras.Input((*time, None, None, 2), name="noise")
+    wide = keras.ops.repeat(keras.ops.repeat(lr, 2, axis=-3), 2, axis=-2)
+    return keras.Model({"lr": lr, "noise": noise}, keras.layers.Add()([wide, noise]))
+
+
+def noisy(realization=3, sequence=False):
+    network = adds_noise(sequence)
+    return Application(network=network, fixed={}, scale=2, token="a", realization=realization)
+
+
+def noise_of(app, lr, *windows):
+    """What was added to the LR fields."""
+    keys = step_keys(lr, {})
+    wide = lr.to_numpy().repeat(2, 1).repeat(2, 2)
+    return (apply(app, lr, *windows, keys=keys) - wide).to_numpy()
+
+
+def dated(time=5, **sizes):
+    lr = stacked(time, **sizes) * 0  # so that sums are exact
+    return lr.assign_coords(time=np.datetime64("2001-01-01", "ns") + np.arange(time) * 10**9)
+
+
+@pytest.mark.parametrize("cells", [1, 100, 2**20])
+def test_noise_is_that_of_member_and_step(monkeypatch, cells):
+    monkeypatch.setattr(inference, "CELLS", cells)
+    lr = dated()
+    keys = step_keys(lr, {}).values
+    expected = [normal(3, int(key), NETWORK, (6, 8, 2)) for key in keys]
+    np.testing.assert_array_equal(noise_of(noisy(), lr), expected)
+    assert len({e.tobytes() for e in expected}) == 5
+
+
+def test_no_member_has_no_noise():
+    lr = stacked()
+    app = noisy(None)
+    assert not app.draws_noise
+    wide = lr.to_numpy().repeat(2, 1).repeat(2, 2)
+    np.testing.assert_array_equal(apply(app, lr), wide)
+    np.testing.assert_array_equal(apply(app, lr, keys=step_keys(lr, {})), wide)
+
+
+@pytest.mark.parametrize("chunks", [1, 2, (3, 2), (0, 4, 1), 5], ids=str)
+def test_noise_does_not_know_of_chunks(chunks):
+    lr = dated()
+    expected = apply(noisy(), lr, keys=step_keys(lr, {}))
+    lazy = lr.copy(data=dask.array.from_array(lr.to_numpy(), chunks=(chunks, 2, -1, 1)))
+    with no_compute():
+        actual = apply(noisy(), lazy, keys=step_keys(lazy, {}))
+    assert actual.chunks[0] == lazy.chunks[0]
+    xr.testing.assert_identical(actual.compute(scheduler="threads"), expected)
+
+
+def test_noise_of_a_part_is_that_of_the_whole():
+    lr = dated()
+    whole = noise_of(noisy(), lr)
+    np.testing.assert_array_equal(noise_of(noisy(), lr.isel(time=[4, 1])), whole[[4, 1]])
+
+
+def test_a_step_has_the_same_noise_in_all_its_windows(monkeypatch):
+    lr = dated(11)
+    expected = noise_of(noisy(), lr)
+    for cells in (1, 2**20):
+        monkeypatch.setattr(inference, "CELLS", cells)
+        np.testing.assert_array_equal(noise_of(noisy(sequence=True), lr, WINDOWS), expected)
+    for chunks in (1, 4, (5, 1, 2, 3)):
+        lazy = lr.chunk(time=chunks)
+        with no_compute():
+            actual = apply(noisy(sequence=True), lazy, WINDOWS, step_keys(lazy, {}))
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_dask_keys_name_noise():
+    lr = dated().chunk(time=2)
+    later = lr.assign_coords(time=lr.time + np.timedelta64(1, "s"))
+    names = [
+        apply(noisy(r), x, keys=step_keys(x, {})).data.name
+        for r, x in ((1, lr), (2, lr), (1, later), (1, lr))
+    ]
+    assert len(set(names)) == 3
+    assert names[0] == names[3]

@@ -352,7 +352,7 @@ def test_the_name_of_a_spread_is_free():
     hr["t2m_spread"] = hr.t2m**2
     model = untrained(hr, scale=SCALE, loss="gaussian_nll")
     lr = hr.downscale.coarsen(SCALE)
-    with pytest.raises(ValueError, match="got 't2m_spread' beside 't2m'. Fit with another name"):
+    with pytest.raises(ValueError, match=r"got 't2m_spread' beside 't2m'\. Fit with another name"):
         model.predict(lr, spread=True)
     assert model.predict(lr, realizations=2).t2m_spread.dims[0] == "realization"
 

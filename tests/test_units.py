@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from xr_dl4ds.units import require_units
+from xr_dl4ds.units import difference_of, has_own_zero, require_units
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,22 @@ def test_different(one, other):
     match = rf"'t' of the LR data in '{re.escape(one)}' as in training, got '{re.escape(other)}'"
     with pytest.raises(ValueError, match=match):
         require_units("t", one, other, "the LR data", "training")
+
+
+@pytest.mark.parametrize(
+    ("units", "difference"),
+    [
+        *(
+            (u, "K")
+            for u in ("degC", "degrees_Celsius", "degree_celsius", "celsius", "°C", "℃", "C")
+        ),
+        *((u, "degree_rankine") for u in ("degF", "degrees_fahrenheit", "Fahrenheit", "F")),
+        *(
+            (u, u)
+            for u in ("K", "kelvin", "mm d-1", "degrees", "degrees_north", "cm", "1", "", None)
+        ),
+    ],
+)
+def test_differences_of_temperatures(units, difference):
+    assert difference_of(units) == difference
+    assert has_own_zero(units) is (units != difference)

@@ -40,36 +40,36 @@ class Physics:
     def fields(self, scaled: xr.DataArray) -> xr.Dataset:
         """Named targets of scaled channels ``(..., time, y, x, channel)``, member by member."""
         out = self.state.scaler.inverse(self.state.features.unstack(scaled))
-        bounded = [n for n in map(str, out) if cannot_be_negative(self.state, self.options, n)]
-        out = out.assign({name: self._not_negative(out[name]) for name in bounded})
+        return self.masked(out.map(self._possible))
+
+    def _possible(self, variable: xr.DataArray) -> xr.DataArray:
+        """Not negative where it cannot be, and equal to LR in the mean of each LR cell.
+
+        Amounts are never added to in the end. Those of an additive network were: where they went
+        below 0 and are cut off there, more than the LR value is left, which the ratio takes back.
+        Amounts that are drawn were not, so that nothing stays nothing.
+        """
+        name, training = str(variable.name), self.options["training"]
+        bounded = cannot_be_negative(self.state, self.options, name)
         kind = self.options["network"].constraint
-        if kind is not None:
-            names = self.state.features.counterparts
-            out = out.assign({n: self._consistent(out[n], kind, n in bounded) for n in names})
-        return self.masked(out)
+        if kind is None or name not in self.state.features.counterparts:
+            return self._not_negative(variable) if bounded else variable
+        kinds = [kind]
+        if bounded and kind == "additive":
+            drawn = training.distribution_of(name) == "bernoulli_gamma"
+            kinds = ["multiplicative"] if drawn else ["additive", "multiplicative"]
+        if bounded and kinds[0] != "additive":
+            variable = self._not_negative(variable)
+        for one in kinds:
+            lr, scale = self.varying[name], self.state.pairing.scale
+            variable = consistent(variable, lr, self.counted(name), scale, one)
+        return variable
 
     def _not_negative(self, variable: xr.DataArray) -> xr.DataArray:
         """At least 0; what rounding makes of 0 when values are scaled back is 0 too."""
         offset = abs(self.state.scaler.of(variable.name, "offset"))
         residue = 4 * float(np.finfo("f4").eps) * offset
         return variable.where(~(variable <= residue), 0)  # NaN stays
-
-    def _consistent(self, variable: xr.DataArray, kind: str, bounded: bool) -> xr.DataArray:
-        """Equal to the LR counterpart in the mean of each LR cell.
-
-        Values that cannot be negative are never added to in the end. Those of an additive network
-        are: where it went below 0, more than the LR value is left, which the ratio takes back. An
-        amount that is drawn was never added to, so that nothing stays nothing.
-        """
-        name, training = str(variable.name), self.options["training"]
-        drawn = training.distribution_of(name) == "bernoulli_gamma"
-        kinds = [kind]
-        if bounded and kind == "additive":
-            kinds = ["multiplicative"] if drawn else ["additive", "multiplicative"]
-        for one in kinds:
-            lr, scale = self.varying[name], self.state.pairing.scale
-            variable = consistent(variable, lr, self.counted(name), scale, one)
-        return variable
 
     def counted(self, name: str) -> xr.DataArray | None:
         """The HR cells ``(y, x)`` that count in the means over LR cells; None for all."""
