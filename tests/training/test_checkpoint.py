@@ -45,9 +45,10 @@ def interrupted(monkeypatch, epochs, training, **options):
         if epoch + 1 == epochs:
             raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(checkpoint.Checkpoint, "on_epoch_end", kill)
-        run(training, **options)
+        with pytest.raises(Killed):
+            run(training, **options)
 
 
 def same(one, other):
