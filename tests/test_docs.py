@@ -1,12 +1,15 @@
 """What the pages say of networks and errors is what these are."""
 
 import importlib.util
+import inspect
 import pathlib
+import re
 
 import pytest
 
 from tests.errors import CASES
 from tests.errors.case import outcome
+from xr_dl4ds import metrics, plotting
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
@@ -36,6 +39,26 @@ def test_the_table_of_errors_is_up_to_date():
         assert f"| {case.what} |" in written
         assert happened.strip("` ").replace("`", "") in written.replace("`", ""), happened
         assert cure in written
+
+
+@pytest.mark.slow
+def test_the_example_of_scores_runs(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "scores.md").read_text("utf-8"), re.S)
+    names: dict = {}
+    exec(compile(example, "scores.md", "exec"), names)
+    crps = float(names["scores"].crps.sel(product="prediction"))
+    printed = capsys.readouterr().out.splitlines()
+    assert float(printed[-2]) == pytest.approx(crps, rel=1e-3)
+    assert abs(float(printed[-1])) < 0.05
+
+
+def test_the_scores_are_defined_on_their_page_and_listed():
+    page, listed = ((DOCS / name).read_text("utf-8") for name in ("scores.md", "api.rst"))
+    for room in (metrics, plotting):
+        for name, one in vars(room).items():
+            if inspect.isfunction(one):
+                assert f"{room.__name__.split('.')[1]}.{name}\n" in listed
+                assert name in page
 
 
 def test_cells_of_the_table_of_errors():

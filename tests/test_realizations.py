@@ -388,18 +388,30 @@ def test_options_that_do_not_fit(options, message):
         Network(**options)
 
 
-def test_scores_and_figures_ask_for_one_member(model, lr):
-    hr, members = analytic()[["t2m"]], model.predict(lr, realizations=2)
-    message = r"got 2 along 'realization'\. Select one with \.isel\(realization=0\)"
-    with pytest.raises(GridError, match=message):
-        members.downscale.evaluate(hr)
-    with pytest.raises(GridError, match=message):
-        members.downscale.plot()
-    # the cure
+def test_scores_and_figures_of_members(model, lr):
+    hr, members = analytic()[["t2m"]], model.predict(lr.chunk(time=3), realizations=3)
+    with no_compute():
+        scores = members.downscale.evaluate(hr.chunk(time=2))
+    rmse = np.sqrt(((members.t2m.mean("realization") - hr.t2m) ** 2).mean())
+    np.testing.assert_allclose(scores.rmse.sel(product="prediction"), rmse, rtol=1e-4)
+    assert 0 < scores.spread_skill_ratio < np.inf
+    titles = [axes.get_title() for axes in members.downscale.plot(hr=hr).axes]
+    assert titles[:3] == ["member 1 of 3", "mean", "spread"]
+    # one member alone is a prediction as any other
     member = members.isel(realization=0)
     rmse = member.downscale.evaluate(hr).rmse.sel(product="prediction")
     np.testing.assert_allclose(rmse, np.sqrt(((member.t2m - hr.t2m) ** 2).mean()), rtol=1e-4)
-    assert len(member.downscale.plot().axes) >= 1
+    assert member.downscale.plot().axes[0].get_title() == "prediction"
+
+
+def test_members_of_members_ask_for_one_dimension(model, lr):
+    both = lr.expand_dims(member=2).downscale.predict(model, realizations=2)
+    hr = analytic()[["t2m"]]
+    message = r"one dimension of members, got \['realization', 'member'\]\. Make one of both with"
+    with pytest.raises(GridError, match=message):
+        both.downscale.evaluate(hr)
+    stacked = both.stack(ensemble=["realization", "member"])
+    assert stacked.downscale.evaluate(hr).sizes["rank"] == 5
 
 
 def test_the_callers_own_random_state_is_left_alone(model, lr):

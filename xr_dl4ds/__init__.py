@@ -7,6 +7,8 @@ a model is fitted or loaded, not before.
 import pyproj  # noqa: F401  must precede eccodes, whose wheels carry a second libproj
 
 from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
+from xr_dl4ds import metrics as metrics
+from xr_dl4ds import plotting as plotting
 from xr_dl4ds import tutorial as tutorial
 from xr_dl4ds.config import Adversarial as Adversarial
 from xr_dl4ds.config import Network as Network
@@ -26,6 +28,8 @@ __all__ = [
     "Sampling",
     "Supervised",
     "load",
+    "metrics",
+    "plotting",
     "register_backbone",
     "tutorial",
 ]

@@ -2,6 +2,7 @@
 
 from tests.errors import data as d
 from tests.errors.case import section
+from xr_dl4ds import metrics, plotting
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.georeference import PROVENANCE
 
@@ -236,6 +237,10 @@ def plot(sr, hr, lr, **options):
     return sr.downscale.plot(lr=lr, hr=hr, **options)
 
 
+#: A field of the arrays that are scored.
+CELLS = ("latitude", "longitude")
+
+
 def given_lr(spoil):
     """The product and the truth, and LR fields that are spoilt."""
 
@@ -358,6 +363,65 @@ SCORES = {
         d.scored(spoil_hr=lambda hr: hr.isel(time=slice(2, 8))),
         plot,
         lambda sr, hr, lr: plot(sr, hr, lr, time=2),
+    ),
+    "arrays at other coordinates": case(
+        "Arrays that are scored are at other times or cells.",
+        GridError,
+        r"truth at the same coordinates, got other ones along \['time'\]\. Select those in common",
+        d.scored(lambda sr: sr.isel(time=slice(0, 6))),
+        lambda sr, hr, lr: metrics.ralsd(sr.t2m, hr.t2m, CELLS),
+        lambda sr, hr, lr: [
+            metrics.ralsd(sr.t2m, hr.t2m.sel(time=sr.time), CELLS),
+            sr.downscale.evaluate(hr, lr=lr),
+        ],
+    ),
+    "an array without members": case(
+        "A score of ensembles is wanted of an array that is none.",
+        GridError,
+        r"members along 'realization', got the dimensions \('number', 'time', .*\)\. Pass member=,",
+        d.scored(lambda sr: sr.expand_dims(number=2)),
+        lambda sr, hr, lr: metrics.crps(sr.t2m, hr.t2m, ["time"]),
+        lambda sr, hr, lr: metrics.crps(sr.t2m, hr.t2m, ["time"], member="number"),
+    ),
+    "an array of truth with members": case(
+        "A score of ensembles is wanted of arrays that both are ensembles.",
+        GridError,
+        r"the truth without members, got 2 along 'realization'\. Select one with \.isel\(realiz",
+        d.scored(
+            lambda sr: sr.expand_dims(realization=2), lambda hr: hr.expand_dims(realization=2)
+        ),
+        lambda sr, hr, lr: metrics.crps(sr.t2m, hr.t2m, ["time"]),
+        lambda sr, hr, lr: metrics.crps(sr.t2m, hr.t2m.isel(realization=0), ["time"]),
+    ),
+    "spectra of nothing": case(
+        "A figure of spectra is wanted without a product.",
+        VariableError,
+        r"products to draw beside the truth, got none\. Pass some by name, such as \{'prediction'",
+        d.scored(),
+        lambda sr, hr, lr: plotting.plot_spectra({}, hr),
+        lambda sr, hr, lr: plotting.plot_spectra({"prediction": sr}, hr),
+    ),
+    "spectra of other cells": case(
+        "A figure of spectra is wanted of products on other cells.",
+        GridError,
+        r"on the cells of 'one' \(.*\), got 'part' with .*\. Select the cells that all have",
+        d.scored(),
+        lambda sr, hr, lr: plotting.plot_spectra(
+            {"one": sr, "part": sr.isel(latitude=slice(0, 6))}, hr
+        ),
+        lambda sr, hr, lr: plotting.plot_spectra(
+            {"one": sr.isel(latitude=slice(0, 6)), "part": sr.isel(latitude=slice(0, 6))}, hr
+        ),
+    ),
+    "ranks of one prediction": case(
+        "A figure of ranks is wanted of the scores of one prediction.",
+        VariableError,
+        r"scores with 'rank_histogram', got \['bias', .*\]\. Use those of an ensemble: \.downscal",
+        d.scored(),
+        lambda sr, hr, lr: plotting.plot_rank_histogram(scaled(sr, hr, lr)),
+        lambda sr, hr, lr: plotting.plot_rank_histogram(
+            scaled(sr.expand_dims(realization=2), hr, lr)
+        ),
     ),
 }
 

@@ -251,15 +251,26 @@ DIMENSIONS = {
         d.perfect,
         lambda hr: d.perfect(hr.drop_duplicates("member")),
     ),
-    "members of a score": case(
-        "The members of an ensemble are scored or drawn all at once.",
+    "members of the truth": case(
+        "The truth of a score or figure, or the LR data beside it, has members.",
         GridError,
-        r"the prediction without members, got 3 along 'member'\. Select one with .isel\(member=0\)",
-        d.scored(ensemble),
+        r"the truth without members, got 3 along 'member'\. Select one with .isel\(member=0\), or",
+        d.scored(spoil_hr=ensemble),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr),
+        lambda sr, hr, lr: [
+            sr.downscale.evaluate(one, lr=lr)
+            for one in (hr.isel(member=0), hr.mean("member", keep_attrs=True))
+        ],
+    ),
+    "members of members": case(
+        "A prediction that is scored or drawn has two dimensions of members.",
+        GridError,
+        r"prediction to have one dimension of members, got \['number', 'member'\]\. Make one of",
+        d.scored(lambda sr: ensemble(sr).expand_dims(number=2)),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr),
         lambda sr, hr, lr: [
             one.downscale.evaluate(hr, lr=lr)
-            for one in (sr.isel(member=0), sr.mean("member", keep_attrs=True))
+            for one in (sr.stack(ensemble=["number", "member"]), sr.isel(member=0))
         ],
     ),
 }

@@ -267,3 +267,56 @@ def test_a_global_grid_with_poles():
     assert actual.grid.x.periodic
     np.testing.assert_array_equal(actual.grid.y.edges[[0, -1]], [-90, 90])
     assert actual.static == ["z", "u", "v"]
+
+
+# --- members ------------------------------------------------------------------------------------
+
+
+def ensemble(members=3, dim="realization"):
+    """`t2m` in K, more by a kelvin for each member, and `orog` without them."""
+    ds = analytic()
+    warmer = ds.t2m + xr.DataArray(np.arange(members, dtype="f4"), dims=dim)
+    return ds.assign(t2m=warmer.assign_attrs(ds.t2m.attrs))
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("dim", ["realization", "number"])
+def test_members_are_kept_before_the_others_where_asked(members, dim):
+    ds = ensemble(members, dim)
+    plain = standardize(analytic(), Dims(), "the data")
+    with no_compute():
+        actual = standardize(ds.chunk({dim: 1, "time": 3}), Dims(), "the data", members=True)
+    assert actual.data.t2m.dims == ("realization", "time", "y", "x")
+    assert actual.data.orog.dims == ("y", "x")
+    assert set(actual.data.coords) == {"time", "y", "x"}
+    assert actual.dims == plain.dims
+    for i in range(members):
+        np.testing.assert_allclose(actual.data.t2m[i], plain.data.t2m + i, atol=1e-4)
+
+
+def test_data_without_members_are_as_ever_where_members_are_asked():
+    expected = standardize(analytic(), Dims(), "the data")
+    actual = standardize(analytic(), Dims(), "the data", members=True)
+    xr.testing.assert_identical(actual.data, expected.data)
+
+
+def test_members_are_not_the_sample_axis_where_they_are_asked():
+    ds = ensemble().isel(time=0)
+    assert standardize(ds, Dims(), "the data").data.t2m.dims == ("time", "y", "x")
+    kept = standardize(ds, Dims(), "the data", members=True)
+    assert kept.data.t2m.dims == ("realization", "y", "x")
+    assert kept.dims.time is None
+
+
+def test_a_dimension_that_the_caller_calls_samples_holds_members():
+    ds = ensemble(dim="run")
+    actual = standardize(ds, Dims(extra={"run": "samples"}), "the data", members=True)
+    assert actual.data.t2m.dims == ("realization", "time", "y", "x")
+    with pytest.raises(GridError, match=r"the data without members, got 3 along 'run'"):
+        standardize(ds, Dims(extra={"run": "samples"}), "the data")
+
+
+def test_two_dimensions_of_members_are_told():
+    ds = ensemble().expand_dims(number=2)
+    with pytest.raises(GridError, match=r"one dimension of members, got \['number', 'realization'"):
+        standardize(ds[["t2m"]], Dims(), "the data", members=True)

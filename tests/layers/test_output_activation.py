@@ -81,3 +81,11 @@ def test_config_round_trip_and_saving(tmp_path):
     network.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(field()), network(field()))
+
+
+def test_some_channels_stay_as_they_are():
+    layer = OutputActivation("softplus", ZEROS, (1,))
+    expected = np.stack([VALUES[:, 0], np.asarray(BY_HAND["softplus"])[:, 1]], axis=-1)
+    np.testing.assert_allclose(layer(field()), field(expected), atol=1e-6)
+    again = OutputActivation.from_config(layer.get_config())
+    np.testing.assert_array_equal(again(field()), layer(field()))

@@ -108,10 +108,11 @@ def test_several_variables(prediction, truth):
 def test_attributes_say_what_a_score_is(prediction, truth):
     actual = evaluate(prediction, truth)
     assert set(actual.data_vars) == {
-        *SCORES, *(f"{s}_map" for s in SCORES), "mae_skill", "rmse_skill",
+        *SCORES, *(f"{s}_map" for s in SCORES), "mae_skill", "rmse_skill", "ralsd", "std_ratio",
     }  # fmt: skip
     for name in actual.data_vars:
-        units = "1" if "correlation" in name or "skill" in name else "K"
+        none = ("correlation", "skill", "ralsd", "ratio")
+        units = "1" if any(word in name for word in none) else "K"
         # an error is no air temperature: the variable's own standard_name does not hold for it
         assert set(actual[name].attrs) == {"units", "long_name"}
         assert actual[name].attrs["units"] == units

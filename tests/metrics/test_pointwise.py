@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from tests.conftest import no_compute
+from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.metrics import SCORES
 from xr_dl4ds.metrics.pointwise import ERRORS, bias, correlation, mae, rmse
 
@@ -155,3 +156,10 @@ def test_properties(values, shift):
     assert np.isnan(found["correlation"]) or abs(found["correlation"]) <= 1 + 1e-9
     shifted = {n: float(score(prediction + shift, truth, ["time"])) for n, score in SCORES.items()}
     assert shifted["bias"] == pytest.approx(found["bias"] + shift, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_other_coordinates_are_told(name):
+    prediction, truth = (one.assign_coords(time=np.arange(5)) for one in pair())
+    with pytest.raises(GridError, match=r"same coordinates, got other ones along \['time'\]"):
+        SCORES[name](prediction, truth.isel(time=slice(1, None)), DIMS)

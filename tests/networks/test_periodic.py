@@ -60,6 +60,9 @@ def inputs(p, y=4, x=8, batch=2):
         given["static"] = rng.normal(size=(*fine, p.n_static)).astype("f4")
     if p.masked:
         given["valid"] = (rng.random((*fine, len(p.skips))) > 0.2).astype("f4")
+    if p.n_noise:
+        shape = (batch, *time, *fine[1:], p.n_noise)
+        given["noise"] = rng.normal(size=shape).astype("f4")
     return given
 
 
@@ -103,6 +106,25 @@ def test_rolled_fields_give_the_rolled_prediction(name, upsampling, sequence, sc
     k = 4 if name == "unet" else 3
     assert moved(network, p, k) > SEAM
     assert moved(periodic(network), p, k) < ROUNDING
+
+
+@pytest.mark.parametrize("constraint", [None, "additive"])
+@pytest.mark.parametrize(("name", "upsampling", "sequence"), CELLS[::4])
+def test_noise_and_distributions_go_around(name, upsampling, sequence, constraint, caplog):
+    p = ports(
+        sequence=sequence,
+        masked=constraint is not None,
+        n_noise=2,
+        distributions=("bernoulli_gamma", "gaussian"),
+        zeros=(0.5, 0.0),
+    )
+    network = build(p, backbone=name, upsampling=upsampling, constraint=constraint)
+    around = periodic(network)
+    assert moved(network, p, 2) > SEAM
+    assert moved(around, p, 2) < ROUNDING
+    assert not caplog.records  # every layer is known to go around
+    plain = build(ports(sequence=sequence), backbone=name, upsampling=upsampling)
+    assert divisor(network) == divisor(around) == divisor(plain)
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,8 @@ class Modelling:
         Returns
         -------
         xarray.Dataset
-            bias, mae, rmse, correlation, maps and skill, see `xr_dl4ds.metrics.evaluate`.
+            bias, mae, rmse, correlation, maps and skill, distance of spectra; of an ensemble those
+            of its mean, with CRPS, spread and ranks besides: see `xr_dl4ds.metrics.evaluate`.
         """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
         return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, dims=dims)
@@ -208,7 +209,7 @@ class Modelling:
         y_dim: str | None = None,
         time_dim: str | None = None,
     ) -> Figure:
-        """Draw LR | prediction | truth | error at one time.
+        """Draw LR | prediction | truth | error at one time; of an ensemble a member, mean, spread.
 
         Parameters
         ----------

@@ -102,13 +102,37 @@ def recognized(
     return roles
 
 
+def ensemble_dim(
+    ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims, role: str
+) -> str | None:
+    """The dimension of an ensemble, also of a single member; None where there is none.
+
+    Raises
+    ------
+    GridError
+        When there are two.
+    """
+    extra = _extra(ds, found)
+    dims = [d for d in extra if (given.extra.get(d) or _recognized(ds, d)) == SAMPLES]
+    if len(dims) > 1:
+        raise GridError(
+            f"Expected {role} to have one dimension of members, got {dims}. Make one of both with"
+            f" .stack(ensemble={dims}), or select an entry with .isel({dims[-1]}=0)."
+        )
+    return dims[0] if dims else None
+
+
 def sample_axis(roles: Mapping[str, str | None]) -> str | None:
     """The dimension that takes the place of time."""
     return next((d for d, role in roles.items() if role == AXIS), None)
 
 
 def spread(
-    ds: xr.Dataset, found: Mapping[Hashable, Dims], roles: Mapping[str, str], role: str
+    ds: xr.Dataset,
+    found: Mapping[Hashable, Dims],
+    roles: Mapping[str, str],
+    role: str,
+    members: str | None = None,
 ) -> tuple[xr.Dataset, dict[str, Slice]]:
     """One variable for each entry along the dimensions of channels; those of length 1 dropped.
 
@@ -122,6 +146,8 @@ def spread(
         See `roles_of`.
     role : str
         What to call the data in messages.
+    members : str, optional
+        The dimension of samples that variables keep.
 
     Returns
     -------
@@ -133,7 +159,7 @@ def spread(
     if not any(kind != AXIS for kind in roles.values()):
         return ds, {}
     for dim, kind in roles.items():
-        if kind == SAMPLES:
+        if kind == SAMPLES and dim != members:
             raise GridError(
                 f"Expected {role} without members, got {ds.sizes[dim]} along {dim!r}. Select one"
                 f" with .isel({dim}=0), or take their mean."

@@ -19,7 +19,7 @@ from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.coordinates import axis_of
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
-from xr_dl4ds.grid.extra import Slice, roles_of, sample_axis, spread
+from xr_dl4ds.grid.extra import SAMPLES, Slice, ensemble_dim, roles_of, sample_axis, spread
 from xr_dl4ds.grid.graticule import Graticule, graticule_of
 
 logger = logging.getLogger(__name__)
@@ -189,7 +189,9 @@ def candidates_of(ds: xr.Dataset) -> list[Hashable]:
     return [n for n in ds.data_vars if n not in passed_over and ds[n].ndim >= 2]
 
 
-def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Fields:
+def standardize(
+    obj: xr.Dataset | xr.DataArray, given: Dims, role: str, *, members: bool = False
+) -> Fields:
     """Bring user data into the package's inner form without computing anything.
 
     Parameters
@@ -200,6 +202,8 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
         Dimensions named by the caller.
     role : str
         What to call the data in messages, such as ``"the HR data"``.
+    members : bool
+        Keep the dimension of an ensemble, as ``realization`` before the others, where there is one.
 
     Returns
     -------
@@ -208,11 +212,14 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     """
     ds = as_dataset(obj, role)
     found = gridded(ds, given, role)
+    ensemble = ensemble_dim(ds, found, given, role) if members else None
+    if ensemble is not None:  # neither the sample axis nor, as one member, set aside
+        given = dataclasses.replace(given, extra={**given.extra, ensemble: SAMPLES})
     roles = roles_of(ds, found, given)
     time = next((d.time for d in found.values() if d.time), sample_axis(roles))
     dims = dataclasses.replace(next(iter(found.values())), time=time)
     whole = set(ds.data_vars) - set(found)
-    ds, slices = spread(ds, found, roles, role)
+    ds, slices = spread(ds, found, roles, role, ensemble)
     names = [n for n in ds.data_vars if n not in whole]
     require_usable(ds[names], role)
     grid = grid_of(ds, names[0], dims)
@@ -220,8 +227,9 @@ def standardize(obj: xr.Dataset | xr.DataArray, given: Dims, role: str) -> Field
     data = data.reset_coords(drop=True)
     data = data.drop_vars([c for c in data.coords if c != time])
     renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
+    renamed |= {ensemble: REALIZATION} if ensemble else {}
     data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
-    data = data.transpose(TIME, Y, X, missing_dims="ignore")
+    data = data.transpose(REALIZATION, TIME, Y, X, missing_dims="ignore")
     return Fields(data=data, grid=grid, dims=dims, slices=slices)
 
 

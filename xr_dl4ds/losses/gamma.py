@@ -57,7 +57,7 @@ def _stirling(x: Any) -> Any:
 
 def _near_two(x: Any) -> Any:
     steps = ops.where(x < 0.5, 2.0, ops.where(x < 1.5, 1.0, 0.0))
-    z = x + ops.stop_gradient(steps) - 2.0
+    z = x - (2.0 - steps)  # exact near 1 and 2
     series = 0.0
     for n, zeta in reversed(list(enumerate(ZETA_LESS_1, start=2))):
         series = series * z + (-1) ** n * zeta / n

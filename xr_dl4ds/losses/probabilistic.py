@@ -48,12 +48,13 @@ def bernoulli_gamma_nll(
 
     Parameters
     ----------
-    target, mean, wet, shape, weight : tensor ``(..., y, x, channel)``
-        Value and mean of all, dry cells too, in scaled units; the logit of the chance of more than
-        nothing; the shape (> 0); 1 in valid cells, 0 in masked ones. A mean below TRACE counts as
-        that.
+    target, mean, wet, shape : tensor ``(..., y, x, channel)``
+        Value and mean of all, dry cells too, in scaled units (a mean below TRACE counts as that);
+        the logit of the chance of more than nothing; the shape (> 0).
     zero : float or sequence of float
         What is added to a scaled value to measure it from the physical zero, by channel.
+    weight : tensor ``(..., y, x, channel)``
+        1 in valid cells, 0 in masked ones.
 
     Returns
     -------

@@ -1,4 +1,22 @@
-"""Scores of predictions against the truth, always beside interpolation."""
+"""Scores of predictions against the truth, always beside interpolation.
 
+`evaluate` does it all, from cells and times that are matched to skill; the others are scores of
+arrays over dimensions that are named.
+"""
+
+from xr_dl4ds.metrics.distribution import quantile_bias as quantile_bias
+from xr_dl4ds.metrics.distribution import std_ratio as std_ratio
+from xr_dl4ds.metrics.distribution import wet_frequency as wet_frequency
 from xr_dl4ds.metrics.evaluation import evaluate as evaluate
 from xr_dl4ds.metrics.pointwise import SCORES as SCORES
+from xr_dl4ds.metrics.pointwise import bias as bias
+from xr_dl4ds.metrics.pointwise import correlation as correlation
+from xr_dl4ds.metrics.pointwise import mae as mae
+from xr_dl4ds.metrics.pointwise import rmse as rmse
+from xr_dl4ds.metrics.probabilistic import crps as crps
+from xr_dl4ds.metrics.probabilistic import member_correlation as member_correlation
+from xr_dl4ds.metrics.probabilistic import rank_histogram as rank_histogram
+from xr_dl4ds.metrics.probabilistic import spread as spread
+from xr_dl4ds.metrics.probabilistic import spread_skill as spread_skill
+from xr_dl4ds.metrics.spectral import ralsd as ralsd
+from xr_dl4ds.metrics.spectral import spectrum as spectrum

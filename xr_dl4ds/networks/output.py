@@ -63,9 +63,9 @@ def _fields(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -
         x = OutputActivation(
             activation, zeros, channels, dtype="float32", name="output_activation"
         )(x)
-    for i, (kind, channels) in enumerate(constraints.items()):
+    for i, (kind, own) in enumerate(constraints.items()):
         name = "constraint" if i == 0 else f"constraint_{kind}"
-        constraint = Constraint(kind, ports.scale, channels, zeros, dtype="float32", name=name)
+        constraint = Constraint(kind, ports.scale, own, zeros, dtype="float32", name=name)
         x = constraint([x, fields["lr"], *([fields["valid"]] if ports.masked else [])])
     return x
 

@@ -1,4 +1,4 @@
-"""A figure of one time step: LR, prediction, truth, error."""
+"""A figure of one time step: LR, prediction or ensemble, truth, error."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import TimeError, VariableError
 from xr_dl4ds.grid.discovery import Dims, holds_times
-from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y, as_dataset, standardize
+from xr_dl4ds.grid.fields import REALIZATION, TIME, Fields, Grid, X, Y, as_dataset, standardize
 from xr_dl4ds.grid.nesting import turns_between
 from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import window
 from xr_dl4ds.grid.stamps import stamped_as
 from xr_dl4ds.grid.timeline import at_times, index_of
+from xr_dl4ds.plotting.figure import choose, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Data = xr.Dataset | xr.DataArray
+
+#: Panels that are no fields in the units and colours of the others, with their colours.
+_OWN = {"spread": "magma", "error": "RdBu_r"}
 
 
 def plot(
@@ -37,10 +41,12 @@ def plot(
 ) -> Figure:
     """Draw LR | prediction | truth | error, as far as they are given.
 
+    Of an ensemble: LR | first member | mean | spread | truth | error of the mean.
+
     Parameters
     ----------
     prediction : xarray.Dataset or xarray.DataArray
-        ``(time, y, x)`` or ``(y, x)``.
+        ``(time, y, x)`` or ``(y, x)``, and in any position a dimension of members.
     lr, hr : xarray.Dataset or xarray.DataArray, optional
         LR fields and truth; the step at the same time is taken.
     variable : str, optional
@@ -54,7 +60,8 @@ def plot(
     -------
     matplotlib.figure.Figure
         One row of maps under shared colours; the error has its own, centred on zero, and its
-        bias and RMSE in the title. A notebook shows it where it is a cell's last value; in a
+        bias and RMSE in the title; the spread, the standard deviation of the members (with M - 1),
+        its own from 0. A notebook shows it where it is a cell's last value; in a
         script use ``savefig``, or `matplotlib.pyplot.show` with a window.
 
     Raises
@@ -73,8 +80,8 @@ def plot(
     """
     dims = dims or Dims()
     ds = as_dataset(prediction, "the prediction")
-    sr = standardize(ds, dims, "the prediction")
-    name = _choose(sr, variable)
+    sr = standardize(ds, dims, "the prediction", members=True)
+    name = choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
     if not isinstance(time, (int, np.integer)) or not -steps <= time < steps:
         raise VariableError(
@@ -82,7 +89,8 @@ def plot(
             " first: .sel(time=['2001-01-02T06'])."
         )
     at = _time_of(ds, sr, time)
-    panels = {"prediction": _step(sr, name, time, None, "the prediction")}
+    panels = _of_members(_step(sr, name, time, None, "the prediction"))
+    judged = "mean" if "mean" in panels else "prediction"
     if lr is not None:
         low = _beside(lr, sr, dims, "the LR data")
         panels = {"LR": _step(low, name, time, at, "the LR data"), **panels}
@@ -92,14 +100,29 @@ def plot(
         inner = window(truth.grid, sr.grid)
         if inner is not None:
             panels["truth"] = panels["truth"].isel(inner).assign_coords(sr.grid.coords)
-            panels["error"] = panels["prediction"] - panels["truth"]
+            panels["error"] = panels[judged] - panels["truth"]
     figure = _new_figure(sr.grid, len(panels))
-    _draw(figure, panels, sr.data[name], _aspect(sr.grid))
+    _draw(figure, panels, sr.data[name], _aspect(sr.grid), judged)
     figure.suptitle(name if at is None else f"{name}, {at}")
     for axes in figure.axes[: len(panels)]:
         axes.set_xlabel(_axis_label(sr.grid.x.name, sr.grid.x.attrs))
     figure.axes[0].set_ylabel(_axis_label(sr.grid.y.name, sr.grid.y.attrs))
     return figure
+
+
+def _of_members(step: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The prediction, or of several members the first, their mean and their spread."""
+    if REALIZATION not in step.dims:
+        return {"prediction": step}
+    first = step.isel({REALIZATION: 0})
+    if step.sizes[REALIZATION] == 1:
+        return {"prediction": first}
+    members = step.astype("f8")
+    return {
+        f"member 1 of {step.sizes[REALIZATION]}": first,
+        "mean": members.mean(REALIZATION, skipna=False),
+        "spread": members.std(REALIZATION, ddof=1, skipna=False),
+    }
 
 
 def _beside(obj: Data, sr: Fields, dims: Dims, role: str) -> Fields:
@@ -120,30 +143,9 @@ def _aspect(grid: Grid) -> float:
 
 
 def _new_figure(grid: Grid, panels: int) -> Figure:
-    """A figure that pyplot knows where it opens windows, and forgets where it does not.
-
-    A notebook would otherwise show the figure twice, and a long loop would gather figures.
-    """
-    import matplotlib.pyplot as plt
-
     height, width = (float(np.ptp(axis.edges)) for axis in (grid.y, grid.x))
     tall = float(np.clip(3.4 * _aspect(grid) * height / width, 1.5, 12))
-    figure = plt.figure(figsize=(4.2 * panels, tall + 1.3), layout="constrained")
-    if plt.get_backend().lower().rsplit(".", 1)[-1] in ("agg", "inline", "backend_inline"):
-        plt.close(figure)
-    return figure
-
-
-def _choose(fields: Fields, variable: str | None) -> str:
-    names = list(map(str, fields.data.data_vars))
-    if variable is None:
-        return names[0]
-    if variable not in names:
-        raise VariableError(
-            f"Expected `variable` to be one of {names}, got {variable!r}.{nearest(variable, names)}"
-            " Pass one of these."
-        )
-    return variable
+    return new_figure(4.2 * panels, tall + 1.3)
 
 
 def _time_of(ds: xr.Dataset, sr: Fields, time: int) -> Any:
@@ -180,37 +182,51 @@ def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataAr
 
 
 def _draw(
-    figure: Figure, panels: dict[str, xr.DataArray], about: xr.DataArray, aspect: float
+    figure: Figure,
+    panels: dict[str, xr.DataArray],
+    about: xr.DataArray,
+    aspect: float,
+    judged: str,
 ) -> None:
+    """The maps in a row; `judged` is the panel whose error is drawn."""
     units = about.attrs.get("units", "1")
-    fields = [panel for name, panel in panels.items() if name != "error"]
+    fields = [panel for name, panel in panels.items() if name not in _OWN]
     low = np.nanmin([float(f.min()) for f in fields])
     high = np.nanmax([float(f.max()) for f in fields])
     row = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    shared: list[Axes] = []
     image = None
     for axes, (name, panel) in zip(row, panels.items(), strict=True):
-        error = name == "error"
-        limit = float(np.abs(panel).max()) if error else 0.0
+        limit = float(np.abs(panel).max()) if name in _OWN else high
+        lowest = {"error": -limit, "spread": 0.0}.get(name, low)
         mesh = axes.pcolormesh(
             panel[X],
             panel[Y],
             panel.transpose(Y, X),
             shading="nearest",
-            cmap="RdBu_r" if error else "viridis",
-            vmin=-limit if error else low,
-            vmax=limit if error else high,
+            cmap=_OWN.get(name, "viridis"),
+            vmin=lowest,
+            vmax=limit,
         )
         axes.set_aspect(aspect)
-        axes.set_title(name)
-        if error:
-            rmse = float(np.sqrt((panel**2).mean()))
-            axes.set_title(f"error (bias {float(panel.mean()):.2g}, RMSE {rmse:.2g} {units})")
-            figure.colorbar(mesh, ax=axes, shrink=0.8, label=f"prediction - truth / {units}")
+        axes.set_title(_title(name, panel, judged, units))
+        if name in _OWN:
+            what = "spread of the members" if name == "spread" else f"{judged} - truth"
+            figure.colorbar(mesh, ax=axes, shrink=0.8, label=f"{what} / {units}")
         else:
+            shared.append(axes)
             image = mesh
     if image is not None:
-        shared = [a for a, name in zip(row, panels, strict=True) if name != "error"]
-        figure.colorbar(image, ax=shared, shrink=0.8, label=_label(about))
+        beside = shared if "spread" not in panels else shared[-1:]  # not across other colours
+        figure.colorbar(image, ax=beside, shrink=0.8, label=_label(about))
+
+
+def _title(name: str, panel: xr.DataArray, judged: str, units: str) -> str:
+    if name != "error":
+        return name
+    whose = "" if judged == "prediction" else f" of the {judged}"
+    rmse = float(np.sqrt((panel**2).mean()))
+    return f"error{whose} (bias {float(panel.mean()):.2g}, RMSE {rmse:.2g} {units})"
 
 
 def _label(variable: xr.DataArray) -> str:

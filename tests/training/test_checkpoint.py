@@ -1,0 +1,214 @@
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+from tests.conftest import analytic
+from tests.training import TARGETS, judge, tiny, toy
+from xr_dl4ds.config import Adversarial, Sampling, Supervised
+from xr_dl4ds.exceptions import CheckpointError
+from xr_dl4ds.training import Task, checkpoint, train
+
+QUIET = {"precision": "float32", "verbose": False}
+
+
+class Killed(BaseException):
+    """Ends training as a kill would, between two epochs."""
+
+
+def run(training, *, fingerprint="a", seed=0, dropout=None):
+    """The generator, the discriminator if there is one, and what training gave."""
+    options = {"dropout": dropout} if dropout else {}
+    network = tiny(n_noise=training.n_noise, **options)
+    against = judge() if isinstance(training, Adversarial) else None
+    task = Task(network=network, targets=TARGETS, discriminator=against, fingerprint=fingerprint)
+    sampling = Sampling(batch_size=4, seed=seed)
+    return (
+        network,
+        against,
+        train(task, toy(10), toy(3, seed=4), sampling=sampling, training=training),
+    )
+
+
+def interrupted(monkeypatch, epochs, training, **options):
+    """The same, killed after so many epochs were written."""
+    original = checkpoint.Checkpoint.on_epoch_end
+
+    def kill(self, epoch, logs=None):
+        original(self, epoch, logs)
+        if epoch + 1 == epochs:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(checkpoint.Checkpoint, "on_epoch_end", kill)
+        run(training, **options)
+
+
+def same(one, other):
+    pairs = zip(one.get_weights(), other.get_weights(), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+KINDS = {
+    "supervised": (Supervised, {"learning_rate": (0.02, 0.002), "lr_decay_after": 3}),
+    "crps": (Supervised, {"loss": "crps", "noise_channels": 1, "loss_realizations": 2}),
+    "adversarial": (
+        Adversarial,
+        {"noise_channels": 2, "spectral_normalization": True, "learning_rates": (0.01, 0.02)},
+    ),
+}
+
+
+@pytest.mark.parametrize("dropout", [None, "vanilla"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_resumed_run_ends_as_an_uninterrupted_one(kind, dropout, tmp_path, monkeypatch):
+    if kind == "crps" and dropout:
+        pytest.skip("one of the others with dropout is enough")
+    cls, options = KINDS[kind]
+    options = {**QUIET, "epochs": 5, **options}
+    whole, whole_against, expected = run(cls(**options), dropout=dropout)
+    options["checkpoint"] = str(tmp_path / "run")
+    interrupted(monkeypatch, 2, cls(**options), dropout=dropout)
+    network, against, trained = run(cls(**options), dropout=dropout)
+    assert same(network, whole)
+    if against is not None:
+        assert same(against, whole_against)
+    assert trained.best_epoch == expected.best_epoch
+    timed = ["seconds"]
+    assert trained.history.drop_vars(timed).identical(expected.history.drop_vars(timed))
+    assert trained.history.sizes["epoch"] == 5
+
+
+def test_the_resumed_epochs_are_the_remaining_ones(tmp_path, monkeypatch):
+    options = {**QUIET, "epochs": 4, "checkpoint": str(tmp_path)}
+    interrupted(monkeypatch, 3, Supervised(**options))
+    seen = []
+    original = checkpoint.Checkpoint.on_epoch_end
+    monkeypatch.setattr(
+        checkpoint.Checkpoint,
+        "on_epoch_end",
+        lambda self, epoch, logs=None: seen.append(epoch) or original(self, epoch, logs),
+    )
+    run(Supervised(**options))
+    assert seen == [3]
+
+
+def test_what_has_ended_is_not_trained_again(tmp_path):
+    options = {**QUIET, "epochs": 3, "checkpoint": str(tmp_path)}
+    first, _, expected = run(Supervised(**options))
+    again, _, trained = run(Supervised(**options))
+    assert same(first, again)
+    assert trained.history.identical(expected.history)  # the seconds are those of the first run
+    assert trained.best_epoch == expected.best_epoch
+
+
+def test_more_epochs_go_on(tmp_path):
+    expected = run(Supervised(**QUIET, epochs=5))[0]
+    run(Supervised(**QUIET, epochs=3, checkpoint=str(tmp_path)))
+    network, _, trained = run(Supervised(**QUIET, epochs=5, checkpoint=str(tmp_path)))
+    assert same(network, expected)
+    assert trained.history.sizes["epoch"] == 5
+
+
+def test_what_has_stopped_early_stays_stopped(tmp_path):
+    options = {"early_stopping": True, "patience": 1, "min_delta": 100.0, **QUIET, "epochs": 20}
+    expected = run(Supervised(**options, checkpoint=str(tmp_path)))
+    assert expected[2].history.sizes["epoch"] == 2
+    again = run(Supervised(**options, checkpoint=str(tmp_path)))
+    assert again[2].history.identical(expected[2].history)
+    assert same(again[0], expected[0])
+
+
+def test_another_training_is_refused(tmp_path):
+    training = Supervised(**QUIET, epochs=1, checkpoint=str(tmp_path))
+    run(training)
+    with pytest.raises(CheckpointError, match=r"other data or options\. Choose another folder"):
+        run(training, fingerprint="b")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda file: file.write_bytes(file.read_bytes()[:200]), r"is damaged \(.*Delete it"),
+        (lambda file: file.write_text("nothing"), r"is damaged \(.*Delete it to train anew"),
+        (lambda file: np.savez(file, x=np.zeros(3)), r"is damaged \(.*Delete it"),
+        (
+            lambda file: np.savez(file, about=np.array(json.dumps({"format_version": 99}))),
+            r"format version 1, got 99 in .*Delete it",
+        ),
+        (
+            lambda file: np.savez(file, about=np.array({"a": 1}, dtype=object)),  # a pickle
+            r"is damaged \(.*allow_pickle",
+        ),
+    ],
+)
+def test_a_damaged_checkpoint_is_told(spoil, message, tmp_path):
+    training = Supervised(**QUIET, epochs=1, checkpoint=str(tmp_path))
+    run(training)
+    spoil(tmp_path / checkpoint.NAME)
+    with pytest.raises(CheckpointError, match=message):
+        run(training)
+
+
+def test_a_draft_of_a_killed_write_does_no_harm(tmp_path):
+    training = Supervised(**QUIET, epochs=2, checkpoint=str(tmp_path))
+    expected = run(training)[0]
+    (tmp_path / checkpoint.NAME).with_suffix(".part").write_bytes(b"half")
+    assert same(run(training)[0], expected)
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".npz"] == [checkpoint.NAME]
+
+
+def test_a_file_in_its_place_is_told(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotADirectoryError, match=r"`checkpoint` to be a folder, got the file"):
+        run(Supervised(**QUIET, epochs=1, checkpoint=str(tmp_path / "file")))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+# --- a real kill --------------------------------------------------------------------------------
+
+CELL = """
+    from tests.training.test_checkpoint import cell
+    cell({kind!r}, {folder!r})
+"""
+
+
+def cell(kind, folder, epochs=40):
+    """What a notebook's cell would do."""
+    training = {
+        "supervised": Supervised(epochs=epochs, checkpoint=folder, **QUIET),
+        "adversarial": Adversarial(epochs=epochs, checkpoint=folder, **QUIET),
+    }[kind]
+    hr = analytic(time=40)
+    options = {"n_filters": 4, "n_blocks": 1, "dropout": "spatial", "batch_size": 4}
+    return hr.downscale.fit(scale=2, training=training, **options)
+
+
+@pytest.mark.parametrize("kind", ["supervised", "adversarial"])
+def test_a_killed_process_goes_on(kind, tmp_path):
+    folder = tmp_path / "killed"
+    code = textwrap.dedent(CELL.format(kind=kind, folder=str(folder)))
+    root = pathlib.Path(__file__).parents[2]
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=root, stderr=subprocess.DEVNULL)
+    file, deadline = folder / checkpoint.NAME, time.monotonic() + 240
+    while not file.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)  # into the next epochs
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL  # it had not ended by itself
+    with np.load(file) as stored:
+        done = json.loads(str(stored["about"]))["epochs"]
+    assert 1 <= done < 40
+
+    resumed = cell(kind, str(folder))
+    whole = cell(kind, str(tmp_path / "whole"))
+    assert same(resumed.network, whole.network)
+    assert resumed.provenance == whole.provenance
+    timed = ["seconds"]
+    assert resumed.history.drop_vars(timed).identical(whole.history.drop_vars(timed))

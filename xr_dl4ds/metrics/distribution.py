@@ -1,0 +1,120 @@
+"""Scores of distributions: extremes, wet cells, variability, whatever is where and when.
+
+A cell counts where prediction and truth are both valid.
+"""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
+
+
+def quantile_bias(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    q: float,
+    dims: Dimensions,
+    *,
+    relative: bool = True,
+) -> xr.DataArray:
+    """Bias of a quantile, such as the 98th percentile.
+
+    ``Q(prediction) / Q(truth) - 1``, as the indices P02 and P98 of VALUE are compared (Maraun et
+    al. 2015, doi:10.1002/2014EF000259).
+
+    Parameters
+    ----------
+    prediction, truth : xarray.DataArray
+        At the same coordinates and in the same units.
+    q : float
+        Which quantile, 0 to 1; between two values by linear interpolation.
+    dims : sequence of hashable
+        Dimensions over which the quantile is taken.
+    relative : bool
+        Over the quantile of the truth; else the difference, in units of the data, for quantities
+        without a natural zero such as temperatures in degrees Celsius.
+
+    Returns
+    -------
+    xarray.DataArray
+        0 is perfect; the relative one is NaN where the quantile of the truth is 0. Lazy where the
+        data are, which are brought into one chunk along `dims`: all values along these must fit in
+        memory.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> truth = xr.DataArray(np.arange(101.0), dims="time")
+    >>> float(quantile_bias(1.5 * truth, truth, 0.98, ["time"]))
+    0.5
+    """
+    prediction, truth = _masked_alike(prediction, truth)
+    high, base = (
+        in_one_chunk(one, dims)
+        .quantile(q, [d for d in dims if d in one.dims])
+        .drop_vars("quantile")
+        for one in (prediction, truth)
+    )
+    return (high - base) / base.where(base != 0) if relative else high - base
+
+
+def wet_frequency(field: xr.DataArray, threshold: float, dims: Dimensions) -> xr.DataArray:
+    """Share of valid cells at or above a threshold, such as 1 mm per day for wet days.
+
+    Parameters
+    ----------
+    field : xarray.DataArray
+        Any dimensions.
+    threshold : float
+        In units of the field.
+    dims : sequence of hashable
+        Dimensions over which cells are counted.
+
+    Returns
+    -------
+    xarray.DataArray
+        0 to 1; NaN without valid cells. Lazy where the data are.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> float(wet_frequency(xr.DataArray([0.0, 0.5, 1.0, 3.0], dims="time"), 1.0, ["time"]))
+    0.5
+    """
+    return (field >= threshold).where(field.notnull()).mean(dims)
+
+
+def std_ratio(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+    """Standard deviation of the prediction over that of the truth.
+
+    Parameters
+    ----------
+    prediction, truth : xarray.DataArray
+        At the same coordinates and in the same units.
+    dims : sequence of hashable
+        Dimensions along which values vary.
+
+    Returns
+    -------
+    xarray.DataArray
+        1 is perfect, below 1 is too smooth; NaN where the truth is constant. Lazy where the data
+        are.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> truth = xr.DataArray([1.0, 2.0, 3.0], dims="time")
+    >>> float(std_ratio(0.5 * truth, truth, ["time"]))
+    0.5
+    """
+    prediction, truth = (one.astype("f8") for one in _masked_alike(prediction, truth))
+    varies = truth.max(dims) > truth.min(dims)
+    return prediction.std(dims) / truth.std(dims).where(varies)
+
+
+def _masked_alike(
+    prediction: xr.DataArray, truth: xr.DataArray
+) -> tuple[xr.DataArray, xr.DataArray]:
+    require_same_coordinates(prediction, truth)
+    return prediction.where(truth.notnull()), truth.where(prediction.notnull())

@@ -1,0 +1,65 @@
+"""Prediction and truth on the cells and at the times that both have."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
+from xr_dl4ds.grid.periodic import facing
+from xr_dl4ds.grid.regrid import window
+from xr_dl4ds.grid.stamps import stamped_as
+from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
+from xr_dl4ds.units import require_units
+
+Data = xr.Dataset | xr.DataArray
+
+
+def read(obj: Data, dims: Dims, role: str, *, members: bool = False) -> Fields:
+    """Fields with times, in their order; `members` is whether they may be an ensemble."""
+    ds = as_dataset(obj, role)
+    fields = standardize(ds, dims.within(ds), role, members=members)
+    check_times(fields, role)
+    if not fields.varying:
+        raise VariableError(
+            f"Expected {role} to have a time dimension, got {list(fields.data)} without. Keep it"
+            " when selecting one step: .isel(time=[0])."
+        )
+    return in_order(fields, role)
+
+
+def common_names(prediction: Fields, truth: Fields) -> list[str]:
+    """Variables that both have, in the same units."""
+    names = [n for n in prediction.varying if n in truth.varying]
+    if not names:
+        raise VariableError(
+            f"Expected prediction and truth to have variables in common, got {prediction.varying}"
+            f" and {truth.varying}. Rename one to the name of the other."
+        )
+    for name in names:
+        expected, got = (f.data[name].attrs.get("units") for f in (truth, prediction))
+        require_units(name, expected, got, "the prediction", "the truth")
+    return names
+
+
+def on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
+    """Both on the cells of the prediction, at the times in common."""
+    truth = stamped_as(facing(truth, prediction.grid), prediction, "the truth", "the prediction")
+    inner = window(truth.grid, prediction.grid)
+    if inner is None:
+        raise GridError(
+            f"Expected the truth to cover the cells of the prediction ({prediction.grid.extent}),"
+            f" got {truth.grid.extent}. Select the cells that both have."
+        )
+    times = common_times(prediction, truth, "the prediction", "the truth")
+    truth_data = truth.data.isel(inner).assign_coords(prediction.grid.coords)
+    data = at_times(prediction.data, times), at_times(truth_data, times)
+    if TIME in data[0].coords:
+        data = data[0], data[1].assign_coords({TIME: data[0][TIME]})
+    return (
+        dataclasses.replace(prediction, data=data[0]),
+        dataclasses.replace(truth, data=data[1], grid=prediction.grid),
+    )

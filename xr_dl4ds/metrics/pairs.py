@@ -1,0 +1,55 @@
+"""What scores ask of arrays: the same coordinates, members along one dimension, whole chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+
+Dimensions = Sequence[Hashable]
+
+#: The dimension of an ensemble, by its CF standard name.
+MEMBER = "realization"
+
+
+def require_same_coordinates(prediction: xr.DataArray, truth: xr.DataArray) -> None:
+    """Raise a `GridError` where labels differ, which xarray would drop without a word."""
+    shared = [d for d in prediction.dims if d in truth.dims]
+    indexes = prediction.indexes, truth.indexes
+    other = [d for d in shared if all(d in i for i in indexes)]
+    other = [d for d in other if not indexes[0][d].equals(indexes[1][d])]
+    if other:
+        raise GridError(
+            f"Expected prediction and truth at the same coordinates, got other ones along {other}."
+            " Select those in common, or score with .downscale.evaluate, which matches cells and"
+            " times."
+        )
+
+
+def require_members(
+    prediction: xr.DataArray, member: str, truth: xr.DataArray | None = None
+) -> None:
+    """Raise a `GridError` unless the prediction, and it alone, has the dimension of members."""
+    if member not in prediction.dims:
+        raise GridError(
+            f"Expected the prediction to have members along {member!r}, got the dimensions"
+            f" {prediction.dims}. Pass member=, the name of their dimension."
+        )
+    if truth is None:
+        return
+    if member in truth.dims:
+        raise GridError(
+            f"Expected the truth without members, got {truth.sizes[member]} along {member!r}."
+            f" Select one with .isel({member}=0)."
+        )
+    require_same_coordinates(prediction, truth)
+
+
+def in_one_chunk(field: xr.DataArray, dims: Iterable[Hashable]) -> xr.DataArray:
+    """Lazy data with one chunk along these dimensions, cut along the others to stay small."""
+    if field.chunks is None:
+        return field
+    whole = set(dims)
+    return field.chunk({d: -1 if d in whole else "auto" for d in field.dims})

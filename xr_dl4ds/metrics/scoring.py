@@ -1,0 +1,133 @@
+"""All scores of one variable, each with units and a name."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
+from xr_dl4ds.metrics.baselines import BASELINES
+from xr_dl4ds.metrics.distribution import std_ratio
+from xr_dl4ds.metrics.pointwise import ERRORS, SCORES, mae
+from xr_dl4ds.metrics.probabilistic import crps, over_error, rank_histogram, spread
+from xr_dl4ds.metrics.spectral import ralsd
+
+#: Along `product`: the prediction, then the baselines.
+PRODUCTS = ("prediction", *BASELINES)
+
+_LONG_NAMES = {
+    "bias": "mean of prediction minus truth",
+    "mae": "mean absolute error",
+    "rmse": "root mean square error",
+    "correlation": "Pearson correlation",
+    "crps": "continuous ranked probability score, fair; of one value the absolute error",
+    "spread": "root of the mean variance of the members",
+    "spread_skill_ratio": "spread over the RMSE of the mean, for finitely many members",
+    "rank_histogram": "share of the ranks of the truth among the members",
+    "ralsd": "radially averaged log spectral distance in dB",
+    "std_ratio": "standard deviation over that of the truth",
+}
+
+#: Scores in units of the variable; the others have none.
+_WITH_UNITS = {"bias", "mae", "rmse", "crps", "spread"}
+
+_EVERYWHERE = (TIME, Y, X)
+
+
+def scores_of(
+    prediction: xr.DataArray, truth: xr.DataArray, baselines: dict[str, xr.DataArray]
+) -> xr.Dataset:
+    """Score one variable, on the cells where every product and the truth are valid.
+
+    Parameters
+    ----------
+    prediction : xarray.DataArray
+        ``([realization], time, y, x)``; of an ensemble the mean is scored cell by cell.
+    truth : xarray.DataArray
+        ``(time, y, x)``, with the attribute ``units``.
+    baselines : dict
+        Interpolated fields by method.
+
+    Returns
+    -------
+    xarray.Dataset
+        See `xr_dl4ds.metrics.evaluate`, on canonical dimensions.
+    """
+    ensemble = REALIZATION in prediction.dims
+    single = prediction
+    if ensemble:
+        single = prediction.astype("f8").mean(REALIZATION, skipna=False)
+    products = [single, *(baselines[m] for m in BASELINES)]
+    valid = truth.notnull()
+    for one in products:
+        valid = valid & one.notnull()
+    units = truth.attrs.get("units", "1")
+    truth = truth.where(valid)
+    stacked = _stacked([one.where(valid) for one in products])
+    out: dict[str, xr.DataArray] = {}
+    for score, function in SCORES.items():
+        out[score] = function(stacked, truth, _EVERYWHERE)
+        out[f"{score}_map"] = function(stacked, truth, (TIME,))
+    out |= {f"{score}_skill": _skill(out[score]) for score in ERRORS}
+    if ensemble:
+        error = out["rmse"].sel(product=PRODUCTS[0], drop=True)
+        out |= _of_members(prediction, truth, stacked, error)
+    shapes = [prediction, *(stacked.sel(product=m, drop=True) for m in BASELINES)]
+    out["ralsd"] = _stacked([ralsd(one, truth, (Y, X)) for one in shapes])
+    out["std_ratio"] = _stacked([_variability(one, truth) for one in shapes])
+    return xr.Dataset({name: _about(score, name, units) for name, score in out.items()})
+
+
+def _of_members(
+    members: xr.DataArray, truth: xr.DataArray, products: xr.DataArray, error: xr.DataArray
+) -> dict[str, xr.DataArray]:
+    """Scores of an ensemble; a baseline is an ensemble of one, whose CRPS is its error.
+
+    `error` is the RMSE of the mean.
+    """
+    out: dict[str, xr.DataArray] = {}
+    in_cells = crps(members, truth, [])
+    baselines = products.sel(product=list(BASELINES))
+    for name, dims in (("crps", _EVERYWHERE), ("crps_map", (TIME,))):
+        own = in_cells.mean(dims).expand_dims(product=[PRODUCTS[0]])
+        out[name] = xr.concat([own, mae(baselines, truth, dims)], "product")
+    out["crps_skill"] = _skill(out["crps"])
+    out["spread"] = spread(members.where(truth.notnull()), _EVERYWHERE)
+    out["spread_skill_ratio"] = over_error(out["spread"], error, members.sizes[REALIZATION])
+    out["rank_histogram"] = rank_histogram(members, truth, _EVERYWHERE)
+    return out
+
+
+def _variability(product: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
+    """Ratio of standard deviations; of an ensemble that of its members, not of their mean."""
+    if REALIZATION not in product.dims:
+        return std_ratio(product, truth, _EVERYWHERE)
+    members = range(product.sizes[REALIZATION])
+    ratios = [std_ratio(product.isel({REALIZATION: i}), truth, _EVERYWHERE) for i in members]
+    return (xr.concat(ratios, REALIZATION) ** 2).mean(REALIZATION) ** 0.5
+
+
+def _skill(score: xr.DataArray) -> xr.DataArray:
+    reference = score.sel(product=list(BASELINES)).rename(product="reference")
+    return 1 - score.sel(product=PRODUCTS[0], drop=True) / reference
+
+
+def _stacked(products: list[xr.DataArray]) -> xr.DataArray:
+    return xr.concat(
+        [one.drop_attrs() for one in products],
+        dim=xr.Variable("product", list(PRODUCTS)),
+        coords="minimal",
+    )
+
+
+def _about(score: xr.DataArray, name: str, units: str) -> xr.DataArray:
+    """With units and a long name and no other attributes."""
+    base = name.removesuffix("_map")
+    if base.endswith("_skill"):
+        base = base.removesuffix("_skill")
+        attrs = {"units": "1", "long_name": f"skill: 1 - {base} / {base} of the reference"}
+    else:
+        attrs = {"units": units if base in _WITH_UNITS else "1", "long_name": _LONG_NAMES[base]}
+    score.attrs = attrs
+    if "rank" in score.coords:
+        score["rank"].attrs = {"units": "1", "long_name": "members below the truth"}
+    return score

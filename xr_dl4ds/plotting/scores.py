@@ -1,0 +1,190 @@
+"""Figures of scores: power spectra beside that of the truth, ranks of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.discovery import Dims
+from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y
+from xr_dl4ds.grid.periodic import facing
+from xr_dl4ds.grid.stamps import stamped_as
+from xr_dl4ds.grid.timeline import at_times, index_of
+from xr_dl4ds.metrics.matching import common_names, on_common_cells, read
+from xr_dl4ds.metrics.spectral import spectrum
+from xr_dl4ds.plotting.figure import choose, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Data = xr.Dataset | xr.DataArray
+
+
+def plot_spectra(
+    products: Mapping[str, Data],
+    truth: Data,
+    *,
+    variable: str | None = None,
+    scale: int | None = None,
+    dims: Dims | None = None,
+) -> Figure:
+    """Draw the power spectra of products beside that of the truth.
+
+    Where a line lies below that of the truth, the product is too smooth at these scales.
+
+    Parameters
+    ----------
+    products : mapping
+        Predictions or interpolated fields by the names to show, all on the same cells; the times
+        that all have are taken. Of an ensemble the mean spectrum of its members is drawn.
+    truth : xarray.Dataset or xarray.DataArray
+        Covering these cells.
+    variable : str, optional
+        Which one; by default the first.
+    scale : int, optional
+        Marks the shortest wave of LR cells of so many cells, where downscaling begins.
+    dims : Dims, optional
+        Dimensions named by the caller.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Power over wavenumber, both logarithmic. Cells that are missing in any are left out of all.
+
+    Raises
+    ------
+    GridError
+        When the products are on other cells.
+    VariableError
+        Without products, or when the variable is missing.
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)
+    >>> base = hr[["t2m"]].downscale.coarsen(4).downscale.interpolate(hr, method="bicubic")
+    >>> figure = plot_spectra({"bicubic": base}, hr, scale=4)
+    >>> [line.get_label() for line in figure.axes[0].lines[:2]]
+    ['truth', 'bicubic']
+    """
+    reference, fields, name = _together(products, truth, variable, dims or Dims())
+    lines = [("truth", reference), *fields.items()]
+    valid = xr.ones_like(reference, dtype=bool)
+    for _, one in lines:
+        valid = valid & one.notnull().all([d for d in one.dims if d not in (TIME, Y, X)])
+    figure = new_figure(6.0, 4.2)
+    axes = figure.subplots()
+    for i, (label, one) in enumerate(lines):
+        power = spectrum(one.where(valid)).compute()
+        color, width = ("black", 2.0) if i == 0 else (f"C{i - 1}", 1.5)
+        axes.loglog(power["wavenumber"], power, label=label, color=color, linewidth=width)
+    if scale is not None:
+        axes.axvline(0.5 / scale, color="grey", linestyle=":", label="shortest wave of LR")
+    units = reference.attrs.get("units", "1")
+    axes.set_xlabel("wavenumber / cycles per cell")
+    axes.set_ylabel(f"power of {name} / ({units})² cells²")
+    _label_wavenumbers(axes)
+    axes.legend()
+    return figure
+
+
+def _label_wavenumbers(axes: Axes) -> None:
+    """Plain numbers at 1, 2 and 5: those of matplotlib lie over one another in a decade or two."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _together(
+    products: Mapping[str, Data], truth: Data, variable: str | None, dims: Dims
+) -> tuple[xr.DataArray, dict[str, xr.DataArray], str]:
+    """The truth and the products on the same cells and times, and the name of the variable."""
+    if not products:
+        raise VariableError(
+            "Expected products to draw beside the truth, got none. Pass some by name, such as"
+            " {'prediction': sr}."
+        )
+    reference = read(truth, dims, "the truth")
+    matched: dict[str, Fields] = {}
+    first, name = "", ""
+    for label, product in products.items():
+        mine = read(product, dims, repr(label), members=True)
+        if not matched:
+            first, name = label, choose(mine.pick(common_names(mine, reference)), variable)
+        else:
+            choose(mine, name)
+            mine = facing(mine, matched[first].grid)
+            mine = stamped_as(mine, reference, repr(label), repr(first))
+            _require_same_cells(mine.grid, matched[first].grid, label, first)
+        matched[label], reference = on_common_cells(mine, reference)
+    times = index_of(reference.data)
+    coords = reference.data.coords
+    out = {n: at_times(f.data, times)[name].assign_coords(coords) for n, f in matched.items()}
+    return reference.data[name], out, name
+
+
+def _require_same_cells(mine: Grid, first: Grid, label: str, first_label: str) -> None:
+    if not mine.same_cells(first):
+        raise GridError(
+            f"Expected all products on the cells of {first_label!r} ({first.extent}), got {label!r}"
+            f" with {mine.extent}. Select the cells that all have, or interpolate to them."
+        )
+
+
+def plot_rank_histogram(scores: xr.Dataset) -> Figure:
+    """Draw where the truth ranks among the members of an ensemble.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        From `.downscale.evaluate` of an ensemble; one panel for each variable.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Shares of the ranks as bars, and a line at the share that each has where the truth might be
+        a member: bars above it at both ends mean too little spread, in the middle too much.
+
+    Raises
+    ------
+    VariableError
+        When the scores are not those of an ensemble.
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=1)[["t2m"]]
+    >>> members = hr.expand_dims(realization=3)
+    >>> figure = plot_rank_histogram(members.downscale.evaluate(hr, scale=4))
+    >>> len(figure.axes[0].patches)
+    4
+    """
+    if "rank_histogram" not in scores:
+        raise VariableError(
+            f"Expected scores with 'rank_histogram', got {sorted(map(str, scores.data_vars))}."
+            " Use those of an ensemble: .downscale.predict(model, realizations=20)."
+        )
+    several = "variable" in scores.dims
+    parts = [scores.isel(variable=i) for i in range(scores.sizes["variable"])] if several else []
+    parts = parts or [scores]
+    figure = new_figure(1.0 + 4.0 * len(parts), 3.4)
+    row = figure.subplots(1, len(parts), squeeze=False, sharey=True)[0]
+    for axes, part in zip(row, parts, strict=True):
+        _draw_ranks(axes, part)
+    row[0].set_ylabel("share of cells")
+    return figure
+
+
+def _draw_ranks(axes: Axes, scores: xr.Dataset) -> None:
+    shares = scores["rank_histogram"].compute()
+    ratio = float(scores["spread_skill_ratio"])
+    axes.bar(shares["rank"], shares, width=0.9, color="tab:blue")
+    axes.axhline(1 / shares.sizes["rank"], color="black", linestyle="--")
+    axes.set_xlabel("members below the truth")
+    axes.set_title(f"{scores['variable'].item()} (spread / skill {ratio:.2g})")
