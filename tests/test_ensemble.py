@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
+from tests.cf import like_a_file, written_problems
 from tests.conftest import analytic, no_compute, real
 from tests.untrained import untrained
 from xr_dl4ds import inference
@@ -113,12 +114,14 @@ def test_a_part_of_the_steps_has_the_members_of_the_whole(kind, both):
     close(one.t2m, whole.t2m.isel(time=5))
 
 
+@pytest.mark.parametrize("kind", ["gaussian, dropout", "adversarial, dropout", "windows"])
 def test_members_do_not_depend_on_how_many_steps_run_at_once(kind, both, monkeypatch):
     expected = model_of(kind).predict(both, realizations=2)
     monkeypatch.setattr(inference, "CELLS", 1)
     close(model_of(kind).predict(both, realizations=2), expected)
 
 
+@pytest.mark.parametrize("kind", ["amount", "crps"])
 def test_a_saved_model_has_the_same_members(kind, both, tmp_path):
     expected = model_of(kind).predict(both, realizations=2, seed=5)
     model_of(kind).save(tmp_path / "model")
@@ -247,15 +250,22 @@ def test_metadata_of_a_spread(both):
     assert about == {
         "standard_name": "air_temperature standard_error",
         "long_name": "standard deviation of 2 metre temperature",
-        "cell_methods": "time: point realization: standard_deviation",
+        "cell_methods": "time: point",
         "units": "K",
         "units_metadata": "temperature: difference",
     }
     rain = actual.pr_spread.attrs
     assert rain["units"] == "mm d-1"
     assert "units_metadata" not in rain
-    assert "cell_methods" in rain
     assert str(actual.t2m_spread.encoding) == str(actual.t2m.encoding)
+
+
+@pytest.mark.parametrize("asked", [{"spread": True}, {"realizations": 2}], ids=str)
+def test_what_is_written_is_cf(tmp_path, asked):
+    hr = like_a_file()
+    model = untrained(hr, scale=SCALE, loss="gaussian_nll")
+    prediction = hr[["t2m"]].downscale.coarsen(SCALE).downscale.predict(model, **asked)
+    assert written_problems(prediction, tmp_path) == []
 
 
 def test_the_spread_of_degrees_is_in_kelvin():

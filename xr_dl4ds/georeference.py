@@ -70,11 +70,11 @@ def with_spread(
 
 def _spread_attrs(name: str, attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Of the standard deviation over what the target may be, given its LR fields."""
-    methods = f"{attrs.get('cell_methods', '')} realization: standard_deviation"
-    found = {
-        "long_name": f"standard deviation of {attrs.get('long_name', name)}",
-        "cell_methods": methods.strip(),
-    }
+    found = {"long_name": f"standard deviation of {attrs.get('long_name', name)}"}
+    if (
+        "cell_methods" in attrs
+    ):  # no word of realizations: CF-1.8 asks for a dimension or coordinate
+        found["cell_methods"] = attrs["cell_methods"]
     if "standard_name" in attrs:  # CF-1.8, appendix C: the modifier of an uncertainty
         found["standard_name"] = f"{attrs['standard_name']} standard_error"
     if "units" in attrs:
