@@ -33,8 +33,16 @@ def rows(
         f" {n_parameters:,} parameters",
         "constraint": architecture.constraint or "none",
         "trained on": " to ".join(provenance["period"]),
+        **_ensemble(provenance),
         "kept": f"epoch {best} of {history.sizes['epoch']}, {', '.join(losses)}",
     }
+
+
+def _ensemble(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """What members are worth, for models that draw them."""
+    found = provenance.get("calibration", {})
+    each = [f"{name} {scores['spread_skill_ratio']:.2f}" for name, scores in found.items()]
+    return {"spread-skill ratio": f"{', '.join(each)} (validation)"} if each else {}
 
 
 def as_text(title: str, table: Mapping[str, str]) -> str:

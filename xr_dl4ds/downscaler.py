@@ -138,9 +138,23 @@ class Downscaler:
             spread=spread,
             dims=dims,
         )
-        return prediction.predict(self.state, self.options, request, self._apply, self.provenance)
+        return prediction.predict(self.state, self.options, request, self.run, self.provenance)
 
-    def _apply(self, stacked: prediction.Stacked, realization: int | None) -> xr.DataArray:
+    def run(self, stacked: prediction.Stacked, realization: int | None) -> xr.DataArray:
+        """Apply the network to stacked channels, lazily where they are lazy.
+
+        Parameters
+        ----------
+        stacked : prediction.Stacked
+            Scaled LR channels ``(time, y, x, channel)`` and what goes with them.
+        realization : int, optional
+            Seed of the member that the network draws; None for its one answer.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(time, y, x, channel)`` on HR cells, scaled, float32.
+        """
         from xr_dl4ds.inference import Application, apply
 
         as_trained = stacked.circle == trains_on_circle(self.state, self.options["sampling"])

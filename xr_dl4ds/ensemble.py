@@ -96,8 +96,8 @@ def check(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Ensemble:
-    """A model on LR fields, ready to give its one answer, members and spread, lazily.
+class Draws:
+    """A network on its input, ready to draw members in scaled units, lazily.
 
     Parameters
     ----------
@@ -110,70 +110,89 @@ class Ensemble:
         Of the random numbers of each step, see `noise.step_keys`.
     valid : xarray.DataArray
         ``(y, x, channel)``, 1 where an HR cell of a target counts.
-    physics : Physics
-        Makes physical fields of it.
+    state : State
+        Names and scale of what is predicted.
+    constrained : bool
+        Whether a constraint keeps the means of LR cells.
     """
 
     sources: Sources
     run: Callable[[int | None], xr.DataArray]
     keys: xr.DataArray
     valid: xr.DataArray
-    physics: Physics
+    state: State
+    constrained: bool
 
-    def realizations(self, n: int, seed: int) -> xr.Dataset:
-        """The first `n` members, along `realization`."""
-        return self.physics.fields(xr.concat(list(self._scaled(n, seed)), REALIZATION))
-
-    def mean(self, seed: int) -> xr.Dataset:
-        """The one answer of the model."""
-        if not self.sources.averaged:
-            return self.physics.fields(self.run(None))
-        answers = Moments()
-        for one in seeds(MEMBERS_OF_MEAN, seed):  # of distributions the means, not draws
-            answers.add(self.physics.fields(self.run(one)))
-        return answers.mean
-
-    def mean_and_spread(self, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
-        """The one answer, and the standard deviation of the targets that have one."""
-        if not self.sources.network:
-            output = self.run(None)
-            return self.physics.fields(output), self._analytic(output)
-        if not self.sources.averaged:
-            members = Moments()
-            for scaled in self._scaled(MEMBERS_OF_MEAN, seed):
-                members.add(self.physics.fields(scaled))
-            return self.mean(seed), members.std
-        answers, members = Moments(), Moments()
-        for one in seeds(MEMBERS_OF_MEAN, seed):
-            output = self.run(one)
-            answers.add(self.physics.fields(output))
-            if self.sources.distributions:
-                members.add(self.physics.fields(self._drawn(output, one)))
-        return answers.mean, (members if self.sources.distributions else answers).std
-
-    def _scaled(self, n: int, seed: int) -> Iterator[xr.DataArray]:
+    def members(self, n: int, seed: int) -> Iterator[xr.DataArray]:
         """Scaled targets of the first `n` members, one after the other."""
         shared = None if self.sources.network else self.run(None)
         for one in seeds(n, seed):
             output = self.run(one) if shared is None else shared
-            yield self._drawn(output, one) if self.sources.distributions else output
+            yield self.drawn(output, one) if self.sources.distributions else output
 
-    def _drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
-        state, heads = self.physics.state, self.sources.heads
-        constrained = self.physics.options["network"].constraint is not None
+    def drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
+        """A member of the distributions that the output tells."""
+        heads, features = self.sources.heads, self.state.features
         kept = [
             self.valid.isel({CHANNEL: i}).to_numpy().astype(bool)
-            if constrained and name in state.features.counterparts
+            if self.constrained and name in features.counterparts
             else None
-            for i, name in enumerate(state.features.targets)
+            for i, name in enumerate(features.targets)
         ]
-        member = Member(heads=heads, seed=seed, scale=state.pairing.scale, kept=tuple(kept))
-        return _by_block(member, output, len(heads.kinds), self.keys)
+        member = Member(heads=heads, seed=seed, scale=self.state.pairing.scale, kept=tuple(kept))
+        return by_block(member, output, len(heads.kinds), self.keys)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """A model on LR fields, ready to give its one answer, members and spread, lazily.
+
+    Parameters
+    ----------
+    draws : Draws
+        The network and what is drawn from it.
+    physics : Physics
+        Makes physical fields of it.
+    """
+
+    draws: Draws
+    physics: Physics
+
+    def realizations(self, n: int, seed: int) -> xr.Dataset:
+        """The first `n` members, along `realization`."""
+        return self.physics.fields(xr.concat(list(self.draws.members(n, seed)), REALIZATION))
+
+    def mean(self, seed: int) -> xr.Dataset:
+        """The one answer of the model."""
+        if not self.draws.sources.averaged:
+            return self.physics.fields(self.draws.run(None))
+        answers = Moments()
+        for one in seeds(MEMBERS_OF_MEAN, seed):  # of distributions the means, not draws
+            answers.add(self.physics.fields(self.draws.run(one)))
+        return answers.mean
+
+    def mean_and_spread(self, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+        """The one answer, and the standard deviation of the targets that have one."""
+        if not self.draws.sources.network:
+            output = self.draws.run(None)
+            return self.physics.fields(output), self._analytic(output)
+        if not self.draws.sources.averaged:
+            members = Moments()
+            for scaled in self.draws.members(MEMBERS_OF_MEAN, seed):
+                members.add(self.physics.fields(scaled))
+            return self.mean(seed), members.std
+        answers, members = Moments(), Moments()
+        for one in seeds(MEMBERS_OF_MEAN, seed):
+            output = self.draws.run(one)
+            answers.add(self.physics.fields(output))
+            if self.draws.sources.distributions:
+                members.add(self.physics.fields(self.draws.drawn(output, one)))
+        return answers.mean, (members if self.draws.sources.distributions else answers).std
 
     def _analytic(self, output: xr.DataArray) -> xr.Dataset:
         """By the formulas of the distributions, in physical units."""
-        state, heads = self.physics.state, self.sources.heads
-        spread = state.features.unstack(_by_block(heads.spread, output, len(heads.kinds)))
+        state, heads = self.physics.state, self.draws.sources.heads
+        spread = state.features.unstack(by_block(heads.spread, output, len(heads.kinds)))
         names = state.features.targets
         having = state.bases(n for n, kind in zip(names, heads.kinds, strict=True) if kind)
         factors = {
@@ -185,7 +204,7 @@ class Ensemble:
         return self.physics.masked(xr.Dataset(physical))
 
 
-def _by_block(
+def by_block(
     function: Callable[..., np.ndarray], output: xr.DataArray, targets: int, *keys: xr.DataArray
 ) -> xr.DataArray:
     """One call for each dask chunk in time."""

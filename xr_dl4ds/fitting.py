@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from xr_dl4ds.building import build, build_discriminator, targets_of
+from xr_dl4ds.calibration import checked
 from xr_dl4ds.config import OPTION_CLASSES, Sampling, route, settled
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.preparation import Prepared, Stacked, prepare
@@ -71,7 +72,7 @@ def fit(
     trained = _trained(prepared, options, start)
     network = build(prepared.state, options)
     network.set_weights(trained.network.get_weights())
-    return Downscaler(
+    model = Downscaler(
         network=network,
         history=trained.history,
         options=options,
@@ -86,6 +87,7 @@ def fit(
             start=None if start is None else start.provenance["model"],
         ),
     )
+    return checked(model, prepared)
 
 
 def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | None) -> Trained:

@@ -10,7 +10,7 @@ from typing import Any
 import dask
 import xarray as xr
 
-from xr_dl4ds.ensemble import MEMBERS_OF_MEAN, Ensemble, Sources, check
+from xr_dl4ds.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, Sources, check
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.georeference import georeference, with_spread
 from xr_dl4ds.grid.conventions import one_variable
@@ -184,11 +184,16 @@ def _ensemble(
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     keys = step_keys(channels, labels)
     stacked = Stacked(lr=channels, fixed=fixed, windows=windows, keys=keys, circle=circle)
-    ensemble = Ensemble(
+    draws = Draws(
         sources=sources,
         run=functools.partial(apply, stacked),
         keys=keys,
         valid=fixed["valid"],
+        state=state,
+        constrained=network.constraint is not None,
+    )
+    ensemble = Ensemble(
+        draws=draws,
         physics=Physics(state=state, options=options, varying=varying, placement=placement),
     )
     return ensemble, Layout(dims=fields.dims, hr=placement.hr, order=placement.order)

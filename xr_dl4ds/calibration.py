@@ -1,0 +1,143 @@
+"""Whether the ensembles of a fitted model can be trusted, by its validation data."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Mapping
+
+import dask
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds import metrics
+from xr_dl4ds.building import trains_on_circle
+from xr_dl4ds.downscaler import Downscaler
+from xr_dl4ds.ensemble import Draws, Sources
+from xr_dl4ds.features import CHANNEL
+from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.timeline import windows_ending
+from xr_dl4ds.noise import step_keys
+from xr_dl4ds.prediction import Stacked as Input
+from xr_dl4ds.preparation import Prepared, Stacked
+
+logger = logging.getLogger(__name__)
+
+MEMBERS = 10
+#: Time steps that are looked at, evenly spread over the validation data; one run of them for models
+#: of time windows.
+STEPS = 64
+#: Mean correlation of what members add to the LR fields, above which they are all one.
+COLLAPSED = 0.999
+#: Spread-skill ratio below which an ensemble is far too sure of itself.
+OVERCONFIDENT = 0.5
+
+
+def checked(model: Downscaler, prepared: Prepared) -> Downscaler:
+    """The model with what its ensembles are worth in its provenance, and a warning when little.
+
+    For each target the spread-skill ratio (1 where members differ as much from each other as the
+    truth from their mean; Fortin et al. 2014, doi:10.1175/JHM-D-14-0008.1) and the mean correlation
+    between members of what they add to the block means of LR cells, in scaled units, of `MEMBERS`
+    members at `STEPS` steps of the validation data. Models of one answer, and those without
+    validation data, come back as they are.
+
+    Parameters
+    ----------
+    model : Downscaler
+        The fitted model.
+    prepared : Prepared
+        What it was fitted on.
+    """
+    sources = Sources.of(model.state, model.options)
+    if prepared.validation is None or not (sources.network or sources.distributions):
+        return model
+    members, truth = _drawn(model, sources, prepared)
+    found = {
+        name: _scores(members.isel({CHANNEL: i}), truth.isel({CHANNEL: i}), model.scale)
+        for i, name in enumerate(model.state.features.targets)
+    }
+    for name, scores in found.items():
+        _warn(name, scores)
+    return dataclasses.replace(model, provenance={**model.provenance, "calibration": found})
+
+
+def _drawn(
+    model: Downscaler, sources: Sources, prepared: Prepared
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Members ``(realization, time, y, x, channel)`` and truth, scaled, in memory."""
+    assert prepared.validation is not None
+    window = model.options["sampling"].time_window
+    part, windows = _some(prepared.validation), None
+    if window is not None:
+        windows = windows_ending([slice(0, part.lr.sizes[TIME])], window)
+    keys = step_keys(part.lr, {})
+    given = Input(
+        lr=part.lr,
+        fixed=prepared.fixed,
+        windows=windows,
+        keys=keys,
+        circle=trains_on_circle(model.state, model.options["sampling"]),
+    )
+    draws = Draws(
+        sources=sources,
+        run=functools.partial(model.run, given),
+        keys=keys,
+        valid=prepared.fixed["valid"],
+        state=model.state,
+        constrained=model.options["network"].constraint is not None,
+    )
+    members = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
+    drawn, truth = dask.compute(members, part.target)
+    plain = [one.drop_vars(list(one.coords)) for one in (drawn, truth)]
+    return plain[0], plain[1]
+
+
+def _some(validation: Stacked) -> Stacked:
+    """Some of the steps."""
+    if validation.runs is None:
+        n = validation.lr.sizes[TIME]
+        steps = np.unique(np.linspace(0, n - 1, min(n, STEPS)).astype(int))
+        chosen: slice | np.ndarray = steps
+    else:
+        longest = max(validation.runs, key=lambda run: run.stop - run.start)
+        chosen = slice(longest.start, min(longest.stop, longest.start + STEPS))
+    lr, target = (x.isel({TIME: chosen}) for x in (validation.lr, validation.target))
+    return Stacked(lr=lr, target=target)
+
+
+def _scores(members: xr.DataArray, truth: xr.DataArray, scale: int) -> dict[str, float]:
+    """Plain values; NaN where there is nothing to compare."""
+    dims = (TIME, Y, X)
+    members = members.where(truth.notnull())
+    ratio = metrics.spread_skill(members, truth, dims)
+    detail = members
+    if scale > 1:
+        blocks = members.coarsen({Y: scale, X: scale}).mean()
+        detail = members - blocks.isel(
+            {d: np.repeat(np.arange(blocks.sizes[d]), scale) for d in (Y, X)}
+        )
+    correlation = metrics.member_correlation(detail, dims)
+    return {"spread_skill_ratio": float(ratio), "member_correlation": float(correlation)}
+
+
+def _warn(name: str, scores: Mapping[str, float]) -> None:
+    ratio, correlation = scores["spread_skill_ratio"], scores["member_correlation"]
+    if correlation > COLLAPSED:
+        logger.warning(
+            "the ensemble of %r has collapsed: its members correlate by %.4f in what they add to"
+            " LR, and their spread is %.2f of the error. Train longer, with loss='crps' or"
+            " pixel_loss='crps', or fit a distribution (loss='gaussian_nll')",
+            name,
+            correlation,
+            ratio,
+        )
+    elif ratio < OVERCONFIDENT:
+        logger.warning(
+            "the ensemble of %r is too sure of itself: its spread is %.2f of the error of its mean"
+            " (1 is right). Train with loss='crps' or pixel_loss='crps', or fit a distribution"
+            " (loss='gaussian_nll')",
+            name,
+            ratio,
+        )
