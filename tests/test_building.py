@@ -6,8 +6,8 @@ import pytest
 import xr_dl4ds as xd
 import xr_dl4ds.training
 from tests.conftest import analytic
-from xr_dl4ds.building import build, ranges_of
-from xr_dl4ds.config import route, settled
+from xr_dl4ds.building import build, build_discriminator, targets_of
+from xr_dl4ds.config import Adversarial, Supervised, route, settled
 from xr_dl4ds.preparation import prepare
 from xr_dl4ds.sources import Inputs
 
@@ -89,8 +89,8 @@ def test_ranges_of_losses_are_the_extremes_of_training(scaling, monkeypatch):
     class CaughtError(Exception):
         pass
 
-    def begin(*args, ranges, **kwargs):
-        given["ranges"] = ranges
+    def begin(task, *args, **kwargs):
+        given["targets"] = task.targets
         raise CaughtError
 
     monkeypatch.setattr(xr_dl4ds.training, "train", begin)
@@ -103,10 +103,47 @@ def test_ranges_of_losses_are_the_extremes_of_training(scaling, monkeypatch):
         parts = [training_part(name) for name in ("t2m", "pr")]
         low = [float((v.min() - v.mean()) / v.std()) for v in parts]
         high = [float((v.max() - v.mean()) / v.std()) for v in parts]
-    np.testing.assert_allclose(given["ranges"], (low, high), rtol=1e-6, atol=1e-12)
-    np.testing.assert_allclose(
-        ranges_of(prepared(scaling=scaling)[0]), given["ranges"], rtol=1e-9, atol=1e-12
-    )
+    found = given["targets"]
+    assert found.names == ("t2m", "pr")
+    np.testing.assert_allclose((found.low, found.high), (low, high), rtol=1e-6, atol=1e-12)
+    for name, zero in zip(found.names, found.zeros, strict=True):  # what 0 K and 0 mm are, scaled
+        part = training_part(name)
+        offset, factor = (part.mean(), part.std())
+        if scaling == "minmax":
+            offset, factor = part.min(), part.max() - part.min()
+        np.testing.assert_allclose(zero, float(offset / factor), rtol=1e-6)
+    state, options = prepared(scaling=scaling)
+    assert targets_of(state, options["network"]).names == found.names
+
+
+@pytest.mark.parametrize(
+    ("training", "channels", "noise"),
+    [
+        (Supervised(), 2, None),
+        (Supervised(loss="gaussian_nll"), 4, None),
+        (Supervised(loss={"t2m": "mae", "pr": "bernoulli_gamma_nll"}), 4, None),
+        (Supervised(loss="crps", noise_channels=3), 2, 3),
+        (Adversarial(), 2, 4),
+        (Adversarial(noise_channels=0), 2, None),
+    ],
+    ids=str,
+)
+def test_training_decides_on_noise_and_parameters(training, channels, noise):
+    state, options = prepared()
+    network = build(state, {**options, "training": training})
+    assert network.output_shape[-1] == channels
+    shapes = {tensor.name: tensor.shape[-1] for tensor in network.inputs}
+    assert shapes.get("noise") == noise
+
+
+def test_only_adversarial_training_has_a_discriminator():
+    state, options = prepared()
+    assert build_discriminator(state, options) is None
+    training = Adversarial(discriminator_filters=3, discriminator_blocks=2)
+    found = build_discriminator(state, {**options, "training": training})
+    shapes = {tensor.name: tensor.shape[-1] for tensor in found.inputs}
+    assert shapes == {"lr": 3, "hr": 2, "static": 1}
+    assert found.get_layer("block2_conv1").filters == 3
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -13,7 +13,15 @@ import xarray as xr
 import xr_dl4ds as xd
 from tests.conftest import analytic
 from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, settled
-from xr_dl4ds.config.choices import ACTIVATIONS, DROPOUTS, LOSSES, NORMALIZATIONS, SPATIAL_ONLY
+from xr_dl4ds.config.choices import (
+    ACTIVATIONS,
+    DISTRIBUTIONS,
+    DROPOUTS,
+    ENSEMBLE_LOSS,
+    LOSSES,
+    NORMALIZATIONS,
+    SPATIAL_ONLY,
+)
 from xr_dl4ds.networks import Ports, generator
 
 SCALE = 2
@@ -69,6 +77,26 @@ KINDS = {
 }
 
 
+#: Each network alone and with everything; of the kinds between, each network has every third, so
+#: that each kind meets each backbone, each upsampling, and both kinds of samples.
+BETWEEN = [kind for kind in KINDS if kind not in ("alone", "everything")]
+CELLS = [(*network, kind) for network in NETWORKS for kind in ("alone", "everything")]
+CELLS += [
+    (*network, kind)
+    for i, network in enumerate(NETWORKS)
+    for j, kind in enumerate(BETWEEN)
+    if (i + j) % 3 == 0
+]
+
+
+def test_every_kind_meets_every_choice():
+    for kind in BETWEEN:
+        met = [cell[:3] for cell in CELLS if cell[3] == kind]
+        assert {backbone for backbone, _, _ in met} >= set(BACKBONES) - {"unet"}, kind
+        assert {upsampling for _, upsampling, _ in met} == set(UPSAMPLINGS), kind
+        assert {window for _, _, window in met} == {None, 3}, kind
+
+
 def downscale(data, tmp_path, *, targets=("t2m",), mos=False, masked_cells=False, **options):
     """Two steps of training, save, load; the prediction of both models."""
     hr = data["hr"][list(targets)]
@@ -90,8 +118,7 @@ def downscale(data, tmp_path, *, targets=("t2m",), mos=False, masked_cells=False
     return hr, lr, *(m.predict(lr, **winds) for m in (model, xd.load(tmp_path / "model")))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("backbone", "upsampling", "window"), NETWORKS)
+@pytest.mark.parametrize(("backbone", "upsampling", "window", "kind"), CELLS)
 def test_every_combination_fits_saves_loads_and_predicts(
     backbone, upsampling, window, kind, tmp_path
 ):
@@ -106,6 +133,23 @@ def test_every_combination_fits_saves_loads_and_predicts(
         assert first[name].dims == hr[name].dims
         assert first[name].shape == hr[name].shape
         # a value at every step, but where there never was one in training
+        expected = hr[name].notnull().any("time")
+        np.testing.assert_array_equal(first[name].notnull().all("time"), expected)
+
+
+@pytest.mark.parametrize("kind", ["alone", "everything"])
+@pytest.mark.parametrize(("backbone", "upsampling", "window"), NETWORKS)
+def test_every_generator_trains_against_a_discriminator(
+    backbone, upsampling, window, kind, tmp_path
+):
+    """Defect 4 of DL4DS: without static variables ("alone") its adversarial training crashes."""
+    given = dict(KINDS[kind])
+    given["masked_cells"] = given.pop("masked", False)
+    training = xd.Adversarial(noise_channels=1, discriminator_filters=4, discriminator_blocks=1)
+    network = {"backbone": backbone, "upsampling": upsampling, "time_window": window}
+    hr, _, first, again = downscale(fields(), tmp_path, training=training, **network, **given)
+    xr.testing.assert_equal(first, again)
+    for name in hr:
         expected = hr[name].notnull().any("time")
         np.testing.assert_array_equal(first[name].notnull().all("time"), expected)
 
@@ -200,6 +244,18 @@ def test_every_loss_trains_spatial_and_spatio_temporal(loss, window, tmp_path):
     data["lr"] = data["hr"].downscale.coarsen(SCALE)
     _, _, first, _ = downscale(data, tmp_path, loss=loss, time_window=window)
     assert np.isfinite(first.t2m).all()
+
+
+@pytest.mark.parametrize("window", [None, 2])
+@pytest.mark.parametrize("loss", [*DISTRIBUTIONS, ENSEMBLE_LOSS])
+def test_every_loss_of_an_ensemble_trains(loss, window, tmp_path):
+    hr, lr, first, _ = downscale(
+        fields(), tmp_path, loss=loss, time_window=window, targets=("t2m", "d2m")
+    )
+    assert np.isfinite(first.to_dataarray()).all()
+    members = xd.load(tmp_path / "model").predict(lr, realizations=2)
+    assert members.t2m.dims == ("realization", *hr.t2m.dims)
+    assert float(abs(members.t2m[0] - members.t2m[1]).max()) > 0
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -11,10 +11,11 @@ stand in all of them, with 0 (the training mean, or minimum) in masked cells.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import xarray as xr
 
+from xr_dl4ds.config import Sampling
 from xr_dl4ds.forcings import channel_names
 from xr_dl4ds.grid.fields import TIME, X, Y
 
@@ -68,6 +69,39 @@ class Features:
     mask: bool = False
     time_features: tuple[str, ...] = ()
     coordinate_features: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        lr: xr.Dataset,
+        targets: Sequence[str],
+        given: Sequence[str],
+        static: xr.Dataset,
+        sampling: Sampling,
+    ) -> Features:
+        """The channels of aligned data.
+
+        Parameters
+        ----------
+        lr : xarray.Dataset
+            All time-varying LR fields.
+        targets : sequence of str
+            What is downscaled.
+        given : sequence of str
+            Time-varying variables of the LR data themselves, without those of `predictors=`.
+        static : xarray.Dataset
+            HR fields without time.
+        sampling : Sampling
+            Features known from time and place.
+        """
+        return cls(
+            targets=tuple(targets),
+            counterparts=tuple(t for t in targets if t in given),
+            predictors=tuple(str(n) for n in lr.data_vars if n not in targets),
+            static=tuple(str(n) for n in static.data_vars),
+            time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
+            coordinate_features=tuple(sampling.coordinate_features),
+        )
 
     @property
     def forcings(self) -> tuple[str, ...]:

@@ -100,14 +100,7 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     targets = hr.varying
     whole = align(sources, hr.pick(targets), pairing)
     pairs = [whole, *(another(one, pairing) for one in further)]
-    features = Features(
-        targets=tuple(targets),
-        counterparts=tuple(t for t in targets if t in lr.varying),
-        predictors=tuple(str(n) for n in whole.lr.data_vars if n not in targets),
-        static=tuple(str(n) for n in static.data_vars),
-        time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
-        coordinate_features=tuple(sampling.coordinate_features),
-    )
+    features = Features.of(whole.lr, targets, lr.varying, static, sampling)
     if inputs.start is not None:
         features = starting.channels(features, pairing, inputs.start)
         starting.require_same_domain(network.localized, pairing, inputs.start)

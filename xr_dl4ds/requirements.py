@@ -100,8 +100,8 @@ def check_loss(training: Training, network: Network, state: State) -> None:
             _require_not_negative(state, name, option, "loss='gaussian_nll'")
         if distribution is not None and network.output_activation in choices.BOUNDED:
             raise ValueError(
-                f"Expected no output_activation={network.output_activation!r} with"
-                f" loss={training.loss_of(name)!r}, whose mean it would bound. Leave it out."
+                f"Expected no output_activation with loss={training.loss_of(name)!r}, whose mean it"
+                f" would bound, got {network.output_activation!r}. Leave it out."
             )
 
 

@@ -129,6 +129,8 @@ def fitted(kind):
             validation=None,
             **TINY,
         )
+    if kind == "not localized":
+        return high[["t2m"]].downscale.fit(scale=2, **TINY)
     if kind == "predictors":
         return winds(low).downscale.fit(high[["t2m"]], **TINY)
     if kind == "not nested":

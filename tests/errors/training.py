@@ -1,0 +1,117 @@
+"""Losses that do not suit the data, and training that goes on from a model."""
+
+from tests.errors import data as d
+from tests.errors.case import section
+from xr_dl4ds.exceptions import GridError, VariableError
+
+# --- losses ---------------------------------------------------------------------------------------
+
+case = section("Losses that do not suit the data")
+
+
+def celsius(ds):
+    return d.in_units(ds, "degC", -285.0)
+
+
+LOSSES = {
+    "loss of each target": case(
+        "A dict of losses that does not name every target, or names another.",
+        VariableError,
+        r"a loss for each target, \['t2m'\], got \{'tm2': 'mae'\}\. Name all of them, or give one",
+        d.alone(),
+        lambda hr: d.perfect(hr, loss={"tm2": "mae"}),
+        lambda hr: [d.perfect(hr, loss={"t2m": "mae"}), d.perfect(hr, loss="mae")],
+    ),
+    "amounts below zero": case(
+        "A distribution of amounts for values below zero.",
+        VariableError,
+        r"values >= 0 of 't2m' for loss='bernoulli_gamma_nll', got a minimum of -.* degC\. Use loss"
+        r"='gaussian_nll'",
+        d.alone(celsius),
+        lambda hr: d.perfect(hr, loss="bernoulli_gamma_nll"),
+        lambda hr: [
+            d.perfect(hr, loss="gaussian_nll"),
+            d.perfect(hr.clip(min=0), loss="bernoulli_gamma_nll"),
+            d.perfect(d.hr(), loss="bernoulli_gamma_nll"),
+        ],
+    ),
+    "bounded mean": case(
+        "An activation that bounds the mean of a distribution.",
+        ValueError,
+        r"no output_activation with loss='gaussian_nll', .*, got 'sigmoid'\. Leave it out",
+        d.alone(),
+        lambda hr: d.perfect(
+            hr, loss="gaussian_nll", output_activation="sigmoid", scaling="minmax"
+        ),
+        lambda hr: d.perfect(hr, loss="gaussian_nll", scaling="minmax"),
+    ),
+}
+
+# --- start= ---------------------------------------------------------------------------------------
+
+case = section("Going on from a model")
+
+
+def begun(spoil=lambda ds: ds, kind="plain"):
+    """HR data that are spoilt, and the model to go on from."""
+    return lambda: {"hr": spoil(d.hr()), **d.model(kind)}
+
+
+def two(ds):
+    return ds.assign(d2m=ds.t2m.assign_attrs(standard_name="dew_point_temperature") - 2)
+
+
+START = {
+    "start": case(
+        "Something else than a model is passed as `start=`.",
+        TypeError,
+        r"start= to be a Downscaler, got str\. Pass a fitted model, or xr_dl4ds\.load\(path\)",
+        begun(),
+        lambda hr, model: d.perfect(hr, start="model"),
+        lambda hr, model: d.perfect(hr, start=model),
+    ),
+    "another scale": case(
+        "The scale is another one than the model's.",
+        GridError,
+        r"data of the scale 2 for start=, got 4\. Give the LR or HR data on other cells, or leave",
+        begun(),
+        lambda hr, model: d.perfect(hr, scale=4, start=model),
+        lambda hr, model: [d.perfect(hr, scale=2, start=model), d.perfect(hr, scale=4)],
+    ),
+    "other variables": case(
+        "The variables are others than the model's.",
+        VariableError,
+        r"the targets of the model in start=, \['t2m'\], got \['t2m', 'd2m'\]\. Provide the same",
+        begun(two),
+        lambda hr, model: d.perfect(hr, start=model),
+        lambda hr, model: [d.perfect(hr.drop_vars("d2m"), start=model), d.perfect(hr)],
+    ),
+    "other units": case(
+        "The units are others than the model's.",
+        VariableError,
+        r"'t2m' of these data in 'K' as in the model in start=, got 'degC'",
+        begun(lambda ds: d.in_units(ds, "degC", -273.15)),
+        lambda hr, model: d.perfect(hr, start=model),
+        lambda hr, model: d.perfect(d.hr(), start=model),
+    ),
+    "another scaling": case(
+        "Another scaling than the model's is asked for.",
+        ValueError,
+        r"the scaling of the model in start=, 'standard', got 'minmax': .* Leave scaling= out",
+        begun(),
+        lambda hr, model: d.perfect(hr, start=model, scaling="minmax"),
+        lambda hr, model: d.perfect(hr, start=model),
+    ),
+    "localized elsewhere": case(
+        "A model with weights for each cell, and other cells.",
+        GridError,
+        r"the HR cells of the model in start= \(.*\), because localized=True .* Use a model with",
+        begun(
+            lambda ds: d.moved(d.bare(ds[["t2m"]]), longitude=30.0), "localized, windows, members"
+        ),
+        lambda hr, model: d.perfect(hr, start=model),
+        lambda hr, model: d.perfect(hr, start=d.fitted("not localized")),
+    ),
+}
+
+PARTS = (LOSSES, START)
