@@ -448,6 +448,7 @@ def test_what_a_loss_asks_of_the_network(training, members, noise, distributions
     assert training.draws_members is members
     assert training.n_noise == noise
     assert [training.distribution_of(n) for n in ("tas", "pr")] == distributions
+    assert training.fits_distributions is (distributions != [None, None])
 
 
 def test_loss_of_a_target():

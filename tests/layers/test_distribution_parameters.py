@@ -27,13 +27,25 @@ def test_ranges():
     wet, spread, shape = made(-1e3, 1e3).T
     np.testing.assert_array_equal(wet, [-1e3, 1e3])
     np.testing.assert_allclose(spread, [1e-3, 999], rtol=1e-3)
-    np.testing.assert_allclose(shape, [0.05, 50], rtol=1e-5)
+    np.testing.assert_allclose(shape, [0.05, 1000], rtol=1e-5)
 
 
 def test_spread_and_shape_rise_with_their_number():
     _, spread, shape = made(*np.linspace(-8, 8, 50)).T
     assert (np.diff(spread) > 0).all()
     assert (np.diff(shape) > 0).all()
+
+
+def test_equal_steps_multiply_the_shape_alike():
+    # a network that adds a logarithm of the amount makes a power of the amount of it
+    shape = made(*np.linspace(-2, 6, 9)).T[2]
+    factors = shape[1:] / shape[:-1]
+    assert 1.5 < factors.min() < factors.max() < np.e
+
+
+def test_the_shape_of_widespread_rain_is_within_reach():
+    # a spread of 5 % of the amount, shape 400, from a number that a few steps of training give
+    assert made(10).T[2] > 400
 
 
 def test_gradients_are_finite_at_extremes():

@@ -55,6 +55,24 @@ def test_the_likelihood_of_amounts_is_scipys():
     assert actual.dtype == "float32"
 
 
+@pytest.mark.parametrize("k", [50.0, 200.0, 1000.0])
+def test_the_likelihood_of_even_rain_is_scipys(k):
+    # the density is a small difference of numbers near k log k, 7000 for 1000
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(0.01, 10, (1, 30, 30, 1)).astype("f4")
+    amount = rng.gamma(k, mean / k).astype("f4")
+    one = np.ones_like(mean)
+    expected = -stats.gamma.logpdf(amount, k, scale=mean.astype("f8") / k)
+    actual, (_, gradient) = value_and_gradients(
+        lambda m, k: losses.bernoulli_gamma_nll(amount, m, 40 * one, k, 0.0, one), mean, k * one
+    )
+    np.testing.assert_allclose(actual, expected.mean(), atol=1e-3)
+    # by k: digamma(k) - log k - 1 - log(v / m) + v / m
+    ratio = amount.astype("f8") / mean
+    slope = special.digamma(k) - np.log(k) - 1 - np.log(ratio) + ratio
+    np.testing.assert_allclose(gradient * one.size, slope, atol=5e-6)
+
+
 @pytest.mark.parametrize(("amount", "wet"), [(0.0, False), (0.0009, False), (0.0011, True)])
 def test_a_trace_is_nothing(amount, wet):
     cell = np.full((1, 1, 1, 1), 1, "f4")

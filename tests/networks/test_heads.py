@@ -74,7 +74,7 @@ def test_noise_goes_in_and_distributions_come_out(name, upsampling, sequence, od
     assert set(given) == {tensor.name for tensor in network.inputs}
     mean, _, _, wet, shape, spread = np.moveaxis(actual, -1, 0)
     assert (mean + ZEROS[0]).min() >= -1e-5
-    assert ((shape >= np.float32(0.05)) & (shape <= 50)).all()
+    assert ((shape >= np.float32(0.05)) & (shape <= np.float32(1000.001))).all()
     assert (spread >= np.float32(1e-3)).all()
     assert all(values.std() > 0 for values in (wet, shape, spread))
     assert np.isfinite(actual).all()

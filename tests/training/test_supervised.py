@@ -60,6 +60,24 @@ def test_masked_cells_do_not_move_the_weights():
     np.testing.assert_allclose(network.get_weights()[0].item(), 1.4, rtol=1e-5)
 
 
+# Of a normal distribution with mean m and spread s: d / dm = -(3 - m) / s^2 and d / ds = 1 / s -
+# (3 - m)^2 / s^3. At m = 1, s = 0.5 these are -8 and -30, cut to the norm 1: -0.257663, -0.966235.
+# At m = 1, s = 4: -0.125 and 0.1875, of the norm 0.23, which stay.
+
+
+@pytest.mark.parametrize(
+    ("spread", "expected"), [(0.5, [1.0257663, 0.5966235]), (4.0, [1.0125, 3.98125])]
+)
+def test_gradients_of_a_likelihood_are_cut_together(spread, expected):
+    lr = keras.Input((None, None, 1), name="lr")
+    out = keras.layers.Dense(2, use_bias=False)(lr)
+    network = keras.Model({"lr": lr}, out)
+    network.set_weights([np.array([[1.0, spread]])])
+    given = {"optimizer": "sgd", "loss": "gaussian_nll", "learning_rate": 0.1}
+    fit(network, constant(1, 3), epochs=1, **given)
+    np.testing.assert_allclose(network.get_weights()[0].ravel(), expected, rtol=1e-5)
+
+
 # --- history --------------------------------------------------------------------------------
 
 

@@ -66,6 +66,11 @@ class Training:
         return choices.ENSEMBLE_LOSS in self._names()
 
     @property
+    def fits_distributions(self) -> bool:
+        """Whether the loss of any target is a likelihood."""
+        return any(name in choices.DISTRIBUTIONS for name in self._names())
+
+    @property
     def least_cells(self) -> int:
         """HR cells along y and x that a sample needs for the windows of the loss."""
         return max(choices.LEAST_CELLS.get(name.split("_")[0], 1) for name in self._names())
@@ -166,7 +171,8 @@ class Supervised(Training):
         are computed on scaled values, over valid cells alone.
         Or one that trains an ensemble, ``predict(model, realizations=20)``: "gaussian_nll" fits
         mean and spread of each cell, "bernoulli_gamma_nll" the chance of more than nothing and a
-        gamma distribution of how much (precipitation; Cannon 2008), both by their likelihood;
+        gamma distribution of how much (precipitation; Cannon 2008), both by their likelihood, with
+        gradients cut to the norm 1;
         "crps" (Gneiting & Raftery 2007, in its fair form, Ferro 2014) draws members from noise.
         A dict of names gives each target its own: ``{"tas": "gaussian_nll", "pr":
         "bernoulli_gamma_nll"}``.

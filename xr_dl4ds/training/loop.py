@@ -37,6 +37,13 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
 }
 
+#: Norm of all gradients together to which a likelihood's are cut (Pascanu et al. 2013,
+#: arXiv:1211.5063). A cell where rain fell and next to none was expected has a slope of thousands,
+#: and Adam, which remembers its square, makes the steps after it small: of daily precipitation
+#: (CORDEX Iberia) 0.1 % of the cells had 74 % of the squared slopes by the mean. Norms are 4 there,
+#: a tenth of them above 17, so that nearly all are cut; for Adam only their ratios matter.
+LIKELIHOOD_CLIPNORM = 1.0
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
@@ -184,12 +191,12 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
 
 def _optimizer(training: Training, network: keras.Model, which: int) -> keras.optimizers.Optimizer:
     kind = OPTIMIZERS[training.optimizer]
-    momentum = (
-        {}
-        if not isinstance(training, Adversarial) or kind is keras.optimizers.SGD
-        else {"beta_1": FIRST_MOMENT}
-    )
-    optimizer = kind(learning_rate=training.rates_of(0)[which], **momentum)
+    given: dict[str, float] = {}
+    if isinstance(training, Adversarial) and kind is not keras.optimizers.SGD:
+        given["beta_1"] = FIRST_MOMENT
+    if training.fits_distributions:
+        given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
+    optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
     if network.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)
