@@ -137,9 +137,15 @@ def _hold_out(
     if share is None or isinstance(share, tuple):
         return pairs, None
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
+        data = isinstance(share, (xr.Dataset, xr.DataArray))
+        got, cure = (
+            (type(share).__name__, "(hr.downscale.coarsen(scale), hr)")
+            if data
+            else (repr(share), "a share such as 0.1")
+        )
         raise ValueError(
             "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
-            f" pair, or None, got {share!r}. Pass a share such as 0.1."
+            f" pair, or None, got {got}. Pass {cure}."
         )
     steps = min(pair.hr.sizes[TIME] for pair in pairs)
     held = max(least, round(share * steps)) if share else 0
