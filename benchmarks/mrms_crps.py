@@ -17,6 +17,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
 
 import xr_dl4ds as xd
 
@@ -28,7 +30,21 @@ DIMS = ("sample", "y", "x")
 TEST, VALIDATION = 0.25, 0.15
 
 #: The same for every loss, chosen on the validation tiles.
-OPTIONS = {"n_filters": 16, "epochs": 30, "learning_rate": (1e-3, 1e-4), "lr_decay_after": 22}
+OPTIONS = {
+    "n_filters": 16,
+    "epochs": 25,
+    "learning_rate": (3e-3, 3e-4),
+    "lr_decay_after": 19,
+    "loss_realizations": 2,
+}
+
+#: What is compared, and what each has beside these options.
+RUNS: dict[str, dict[str, str]] = {
+    "mae": {},
+    "crps": {"loss": "crps"},
+    "crps, multiplicative": {"loss": "crps", "constraint": "multiplicative"},
+    "bernoulli_gamma_nll": {"loss": "bernoulli_gamma_nll"},
+}
 
 
 def experiment(folder: pathlib.Path) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
@@ -70,7 +86,9 @@ def row(name: str, product: xr.DataArray, truth: xr.DataArray, cost: str = "") -
     )
 
 
-def draw(folder: pathlib.Path, products: Mapping, ensemble: str, test: xr.Dataset, scale: int):
+def draw(
+    folder: pathlib.Path, products: Mapping, ensemble: str, test: xr.Dataset, scale: int
+) -> None:
     """Rank histogram and patch of an ensemble, spectra of all products."""
     members = products[ensemble]
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,11 +101,8 @@ def draw(folder: pathlib.Path, products: Mapping, ensemble: str, test: xr.Datase
         figure.savefig(folder / f"mrms_{name}.png", dpi=90)
 
 
-def patch(members: xr.DataArray, test: xr.Dataset, scale: int):
+def patch(members: xr.DataArray, test: xr.Dataset, scale: int) -> Figure:
     """LR, two members, their mean and spread, and the truth, where it rains most."""
-    from matplotlib.colors import PowerNorm
-    from matplotlib.figure import Figure
-
     at = {"sample": int(test["pr"].mean(("y", "x")).argmax())}
     few, truth = members.isel(at), test["pr"].isel(at)
     panels = {
@@ -112,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--scale", type=int, default=SCALE)
-    parser.add_argument("--losses", nargs="*", default=["mae", "crps", "bernoulli_gamma_nll"])
+    parser.add_argument("--runs", nargs="*", default=list(RUNS), choices=RUNS, metavar="RUN")
     parser.add_argument("--epochs", type=int, default=OPTIONS["epochs"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--figure", type=pathlib.Path, help="a folder, for those of the first seed")
@@ -125,19 +140,20 @@ def main() -> None:
     print("| | MAE | CRPS | spread / skill | RALSD | P99 bias | negative | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     print(row("bilinear", products["bilinear"].pr, test.pr))
-    for loss in given.losses:
+    for run in given.runs:
         for seed in range(given.seeds):
-            model, cost = trained(data, scale, loss=loss, seed=seed, epochs=given.epochs)
-            several = MEMBERS if loss in ("crps", "bernoulli_gamma_nll") else None
+            model, cost = trained(data, scale, seed=seed, epochs=given.epochs, **RUNS[run])
+            several = MEMBERS if RUNS[run] else None
             product = lr.downscale.predict(model, realizations=several)
+            name = run if given.seeds == 1 else f"{run}, seed {seed}"
             if several:
                 mean = product.mean("realization")
-                print(row(f"{loss}, mean of {several}", mean.pr, test.pr))
-            print(row(f"{loss}, seed {seed}", product.pr, test.pr, cost), flush=True)
-            products.setdefault(loss, product)
-    print(
-        f"\nload of the machine at the end: {os.getloadavg()[1]:.1f}, {os.cpu_count()} processors"
-    )
+                print(row(f"{name}: mean of {several}", mean.pr, test.pr))
+                name = f"{name}: {several} members"
+            print(row(name, product.pr, test.pr, cost), flush=True)
+            products.setdefault(run, product)
+    load = os.getloadavg()[1]  # of the last five minutes
+    print(f"\nload of the machine: {load:.1f}, processors: {os.cpu_count()}")
     if given.figure and "crps" in products:
         draw(given.figure, products, "crps", test, scale)
 
