@@ -103,7 +103,7 @@ def draw(
 
 def patch(members: xr.DataArray, test: xr.Dataset, scale: int) -> Figure:
     """LR, two members, their mean and spread, and the truth, where it rains most."""
-    at = {"sample": int(test["pr"].mean(("y", "x")).argmax())}
+    at = {"sample": int(test["pr"].mean(("y", "x")).argmax("sample"))}
     few, truth = members.isel(at), test["pr"].isel(at)
     panels = {
         "LR": test.downscale.coarsen(scale)["pr"].isel(at),
@@ -137,7 +137,9 @@ def main() -> None:
     test, scale = data[2], given.scale
     lr = test.downscale.coarsen(scale)
     products = {"bilinear": lr.downscale.interpolate(test, method="bilinear")}
-    print("| | MAE | CRPS | spread / skill | RALSD | P99 bias | negative | seconds |")
+    print(
+        "| | MAE | CRPS | spread / skill | RALSD | P99 bias | negative | seconds (of processors) |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     print(row("bilinear", products["bilinear"].pr, test.pr))
     for run in given.runs:
