@@ -9,6 +9,8 @@ ERA5 UK 2 m temperature, rows 0-31, columns 0-47, steps 0-599, scale 4, orograph
 resnet with sub-pixel convolution, 6 blocks; a discriminator of 8 filters, 4 blocks; batches of 32;
 on the CPU. DL4DS takes 8 filters, which it widens to 48 from block to block; this package keeps
 theirs, so that the same 8 make a much smaller network, and 34 one of DL4DS's number of parameters.
+DL4DS has no noise; without it this package trains as DL4DS does, with its usual 4 channels by the
+CRPS of two realizations of each sample.
 
 A step is everything between the ends of two steps of the training loop, making the batch included;
 those that trace are left out. Each round runs all, one after the other, each in a new process. The
@@ -69,6 +71,8 @@ def ours(options: argparse.Namespace) -> dict:
     if options.supervised:
         training = xd.Supervised(**given)
     else:
+        # without noise the pixel loss is the mean absolute error, as DL4DS has it
+        given |= {"noise_channels": options.noise[0]}
         training = xd.Adversarial(discriminator_filters=8, discriminator_blocks=4, **given)
     model = hr.downscale.fit(
         scale=SCALE,
@@ -211,6 +215,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=2, help="epochs that count in each round")
     parser.add_argument("--filters", type=int, nargs="+", default=[8, 34], help="of this package")
+    parser.add_argument("--noise", type=int, nargs="+", default=[0, 4], help="noise channels")
     parser.add_argument("--precisions", nargs="+", default=["auto"], help="of this package")
     parser.add_argument("--supervised", action="store_true", help="the supervised step instead")
     parser.add_argument("--side", choices=("ours", "theirs"), help=argparse.SUPPRESS)
@@ -224,9 +229,11 @@ def main() -> None:
     sides: dict[str, tuple[str, list]] = {}
     if options.dl4ds:
         sides[f"DL4DS 1.8.0, {FILTERS} filters"] = options.dl4ds, ["--side", "theirs"]
-    for filters, precision in itertools.product(options.filters, options.precisions):
-        arguments = ["--side", "ours", "--filters", filters, "--precisions", precision]
-        sides[f"xr_dl4ds, {filters} filters, {precision}"] = sys.executable, arguments
+    noises = options.noise[:1] if options.supervised else options.noise
+    for filters, noise, precision in itertools.product(options.filters, noises, options.precisions):
+        arguments = ["--side", "ours", "--filters", filters, "--noise", noise]
+        name = f"xr_dl4ds, {filters} filters, {noise} noise channels, {precision}"
+        sides[name] = sys.executable, [*arguments, "--precisions", precision]
     results: dict[str, list[dict]] = {name: [] for name in sides}
     for _ in range(options.rounds):
         for name, (python, arguments) in sides.items():

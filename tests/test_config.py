@@ -107,7 +107,7 @@ NOT_DEFAULT = [
         learning_rates=((1e-3, 1e-4), (5e-4, 1e-4)),
         lr_decay_after=4,
         noise_channels=0,
-        loss_realizations=2,
+        loss_realizations=4,
         discriminator_filters=8,
         discriminator_blocks=1,
         spectral_normalization=True,
@@ -438,7 +438,8 @@ def test_an_option_of_the_other_training_is_told():
             2,
             [None, "bernoulli_gamma"],
         ),
-        (Adversarial(), False, 4, [None, None]),
+        (Adversarial(), True, 4, [None, None]),
+        (Adversarial(pixel_loss="mae"), False, 4, [None, None]),
         (Adversarial(pixel_loss="crps", noise_channels=1), True, 1, [None, None]),
         (Adversarial(noise_channels=0), False, 0, [None, None]),
     ],
@@ -449,6 +450,12 @@ def test_what_a_loss_asks_of_the_network(training, members, noise, distributions
     assert training.n_noise == noise
     assert [training.distribution_of(n) for n in ("tas", "pr")] == distributions
     assert training.fits_distributions is (distributions != [None, None])
+
+
+def test_the_usual_pixel_loss_follows_from_the_noise():
+    assert Adversarial().cell_loss == "crps"
+    assert Adversarial(noise_channels=0).cell_loss == "mae"
+    assert Adversarial(pixel_loss="mse").cell_loss == "mse"
 
 
 def test_loss_of_a_target():
@@ -517,7 +524,7 @@ def test_learning_rate_of_epochs():
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, [(2e-4, 2e-4)] * 3),  # Isola et al. 2017
+        ({}, [(1e-3, 1e-3)] * 3),
         ({"learning_rate": 0.5}, [(0.5, 0.5)] * 3),
         ({"learning_rates": (0.5, 0.1)}, [(0.5, 0.1)] * 3),
         ({"learning_rate": (0.5, 0.1), "lr_decay_after": 1}, [(0.5, 0.5), *[(0.1, 0.1)] * 2]),

@@ -5,11 +5,14 @@ import inspect
 import pathlib
 import re
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from tests.errors import CASES
 from tests.errors.case import outcome
 from xr_dl4ds import metrics, plotting
+from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
@@ -50,6 +53,31 @@ def test_the_example_of_scores_runs(capsys):
     printed = capsys.readouterr().out.splitlines()
     assert float(printed[-2]) == pytest.approx(crps, rel=1e-3)
     assert abs(float(printed[-1])) < 0.05
+
+
+@pytest.mark.slow
+def test_the_example_of_ensembles_runs(capsys):
+    (example,) = re.findall(
+        r"```python\n(.*?)```", (DOCS / "ensembles.md").read_text("utf-8"), re.S
+    )
+    names: dict = {}
+    exec(compile(example, "ensembles.md", "exec"), names)
+    assert names["members"].sizes["realization"] == 10
+    sixteen = names["lr"].downscale.predict(names["model"], realizations=16).t2m
+    xr.testing.assert_allclose(names["mean"].t2m, sixteen.mean("realization"), rtol=1e-5)
+    spread = sixteen.std("realization", ddof=1)
+    np.testing.assert_allclose(names["mean"].t2m_spread, spread, atol=1e-3)
+    ratio = float(capsys.readouterr().out.splitlines()[-1])
+    assert ratio == pytest.approx(float(names["scores"].spread_skill_ratio))
+    crps = names["scores"].crps
+    assert crps.sel(product="prediction") < crps.sel(product="bicubic")
+
+
+def test_the_page_of_ensembles_names_every_loss_of_members():
+    page = (DOCS / "ensembles.md").read_text("utf-8")
+    for loss in (*DISTRIBUTIONS, ENSEMBLE_LOSS):
+        assert f'"{loss}"' in page
+    assert "ensembles\n" in (DOCS / "index.md").read_text("utf-8")
 
 
 def test_the_scores_are_defined_on_their_page_and_listed():

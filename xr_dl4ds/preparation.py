@@ -122,6 +122,18 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     )
 
 
+def _check_share(share: Any) -> None:
+    if not isinstance(share, bool) and isinstance(share, (int, float)) and 0 <= share < 1:
+        return
+    got, cure = repr(share), "a share such as 0.1"
+    if isinstance(share, (xr.Dataset, xr.DataArray)):
+        got, cure = type(share).__name__, "(hr.downscale.coarsen(scale), hr)"
+    raise ValueError(
+        "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
+        f" pair, or None, got {got}. Pass {cure}."
+    )
+
+
 def _hold_out(
     pairs: list[Pair], inputs: Inputs, least: int
 ) -> tuple[list[Pair], list[Pair] | None]:
@@ -129,11 +141,7 @@ def _hold_out(
     share = inputs.validation
     if share is None or isinstance(share, tuple):
         return pairs, None
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
-        raise ValueError(
-            "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
-            f" pair, or None, got {share!r}. Pass a share such as 0.1."
-        )
+    _check_share(share)
     steps = min(pair.hr.sizes[TIME] for pair in pairs)
     held = max(least, round(share * steps)) if share else 0
     if held >= steps:

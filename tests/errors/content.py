@@ -481,6 +481,14 @@ OPTIONS = {
         lambda hr: d.perfect(hr, validation=1.5),
         lambda hr: d.perfect(hr, validation=0.1),
     ),
+    "validation without LR": case(
+        "`validation=` is HR data alone.",
+        ValueError,
+        r"pair, or None, got Dataset\. Pass \(hr\.downscale\.coarsen\(scale\), hr\)\.",
+        d.alone(),
+        lambda hr: d.perfect(hr, validation=hr),
+        lambda hr: d.perfect(hr, validation=(hr.downscale.coarsen(2), hr)),
+    ),
     "early stopping": case(
         "Early stopping without validation data.",
         ValueError,

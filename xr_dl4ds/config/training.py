@@ -26,7 +26,7 @@ class Training:
     patience: int = 10
     min_delta: float = 0.0
     noise_channels: int | None = None
-    loss_realizations: int = 4
+    loss_realizations: int = 2
     precision: str = "auto"
     checkpoint: str | None = None
     verbose: bool = True
