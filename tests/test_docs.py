@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import xr_dl4ds as xd
 from tests.errors import CASES
 from tests.errors.case import outcome
 from xr_dl4ds import metrics, plotting
@@ -71,6 +72,34 @@ def test_the_example_of_ensembles_runs(capsys):
     assert ratio == pytest.approx(float(names["scores"].spread_skill_ratio))
     crps = names["scores"].crps
     assert crps.sel(product="prediction") < crps.sel(product="bicubic")
+
+
+@pytest.mark.slow
+def test_the_example_of_training_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "training.md").read_text("utf-8"), re.S)
+    names: dict = {}
+    exec(compile(example, "training.md", "exec"), names)
+    assert names["members"].sizes["realization"] == 5
+    assert names["model"].provenance["start"] == names["first"].provenance["model"]
+    assert names["model"].options["network"].n_filters == 8
+
+
+def test_the_page_of_training_has_the_defaults():
+    page = (DOCS / "training.md").read_text("utf-8")
+    options = xd.Adversarial()
+    assert f"| `noise_channels` | {options.n_noise} |" in page
+    assert f"| `loss_realizations` | {options.loss_realizations} |" in page
+    assert (
+        f'| `pixel_loss`, `pixel_weight` | `"{options.cell_loss}"`, {options.pixel_weight:g} |'
+        in page
+    )
+    assert f'| `loss` | `"{options.loss}"` |' in page
+    assert options.rates_of(0) == (1e-3, 1e-3)
+    assert "learning_rates` | 1e-3 |" in page
+    sizes = f"{options.discriminator_filters}, {options.discriminator_blocks}"
+    assert f"`discriminator_blocks` | {sizes} |" in page
+    assert not options.spectral_normalization
+    assert options.gradient_penalty == 0
 
 
 def test_the_page_of_ensembles_names_every_loss_of_members():

@@ -55,13 +55,13 @@ def discriminator(
                 static = RepeatOverTime(dtype="float32", name="static_steps")([static, lr])
             fine = layers.Concatenate(dtype="float32", name="static_concatenate")([fine, static])
         n = settings.discriminator_filters
-        coarse = _active(_conv(coarse, n, "lr_conv", settings), "lr")
+        coarse = _active(_conv(coarse, n, "lr_conv", settings))
         fine = _on_lr_grid(fine, settings, ports.scale)
         x = layers.Concatenate(name="concatenate")([coarse, fine])
         x = _conv(x, n, "join", settings, size=1)
         for i in range(settings.discriminator_blocks):
             x = _block(x, lr, settings, f"block{i + 1}")
-        x = _conv(_active(x, "last"), 1, "judgement", settings, size=1, dtype="float32")
+        x = _conv(_active(x), 1, "judgement", settings, size=1, dtype="float32")
         if ports.sequence:
             x = UnfoldTime(dtype="float32", name="sequence")([x, lr])
         return keras.Model(inputs, x, name="discriminator")
@@ -89,18 +89,18 @@ def _on_lr_grid(x: Any, settings: Adversarial, scale: int) -> Any:
     Half as many filters on the HR grid, where each costs ``scale**2`` as much.
     """
     n = settings.discriminator_filters
-    x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings), "hr")
+    x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings))
     if scale > 1:
         x = ops.space_to_depth(x, scale)
-    return _active(_conv(x, n, "hr_coarse", settings, size=1), "hr_coarse")
+    return _active(_conv(x, n, "hr_coarse", settings, size=1))
 
 
 def _block(x: Any, lr: Any, settings: Adversarial, name: str) -> Any:
     """Two convolutions added to the input; the first sees the steps beside its own."""
-    filters, seen = settings.discriminator_filters, _active(x, name)
+    filters, seen = settings.discriminator_filters, _active(x)
     if len(lr.shape) == 5:
         seen = NeighbourSteps(name=f"{name}_steps")([seen, lr])
-    inner = _active(_conv(seen, filters, f"{name}_conv1", settings), f"{name}_inner")
+    inner = _active(_conv(seen, filters, f"{name}_conv1", settings))
     return layers.Add(name=f"{name}_add")([x, _conv(inner, filters, f"{name}_conv2", settings)])
 
 
@@ -118,5 +118,8 @@ def _conv(
     return layers.Conv2D(filters, size, padding="same", dtype=dtype, name=name)(x)
 
 
-def _active(x: Any, name: str) -> Any:
-    return layers.LeakyReLU(SLOPE, name=f"{name}_activation")(x)
+def _active(x: Any) -> Any:
+    """Leaky ReLU."""
+    # of plain operations: TensorFlow's optimizer of graphs fails at the gradient of its own after a
+    # convolution, and says so in the user's terminal
+    return ops.maximum(x, SLOPE * x)
