@@ -17,6 +17,7 @@ extensions = [
 ]
 templates_path = ["_templates", sphinx_autosummary_accessors.templates_path]
 exclude_patterns = ["_build", "*_table.md"]  # tables that other pages include
+myst_heading_anchors = 3  # links to headings of other pages
 autosummary_generate = True
 numpydoc_show_class_members = False
 nb_execution_mode = "off"  # the notebook stands executed; a test runs it
