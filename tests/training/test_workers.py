@@ -262,7 +262,7 @@ def spied(monkeypatch, seen):
 def trained(kind, size=1, seed=1, n=N, **options):
     """Weights, history and samples of a training with batches that make 6 for all workers."""
     given = {"sampling": {"batch_size": 6 // size}, "learning_rate": 0.02 / size, **SGD, **options}
-    features = given.pop("network", {})
+    features = {"precision": given.get("precision", "float32"), **given.pop("network", {})}
     seen = []
     with pytest.MonkeyPatch.context() as patch:
         spied(patch, seen)
@@ -270,7 +270,7 @@ def trained(kind, size=1, seed=1, n=N, **options):
         if kind == "supervised":
             found = fit(*networks, toy(n), toy(3, seed=4), loss="mse", **given)
         else:
-            networks.append(judge(seed=seed))
+            networks.append(judge(seed=seed, precision=features["precision"]))
             found = compete(*networks, toy(n), toy(3, seed=4), pixel_weight=1, **given)
     weights = [w for network in networks for w in network.get_weights()]
     return {
@@ -289,7 +289,10 @@ CASES = {
         "supervised",
         {"n": 11, "optimizer": "adam", "network": {"dropout": "vanilla", "normalization": "batch"}},
     ),
-    "adversarial, of its own": ("adversarial", {"n": 11, "optimizer": "adam", "noise_channels": 2}),
+    "adversarial, of its own": (
+        "adversarial",
+        {"n": 11, "optimizer": "adam", "noise_channels": 2, "precision": "mixed_float16"},
+    ),
 }
 
 
@@ -308,8 +311,10 @@ def ranks():
     pytest.importorskip("horovod.tensorflow", reason="Horovod is not installed")
     import horovod
 
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    return horovod.run(all_cases, np=2, use_gloo=True, env=env)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("CUDA_VISIBLE_DEVICES", "")
+        return horovod.run(all_cases, num_proc=2, use_gloo=True)
 
 
 @pytest.mark.slow
