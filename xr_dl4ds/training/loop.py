@@ -28,7 +28,7 @@ from xr_dl4ds.training.callbacks import (
 from xr_dl4ds.training.checkpoint import Checkpoint
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
-from xr_dl4ds.training.workers import Workers
+from xr_dl4ds.training.workers import ALONE, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
 
 
 def _optimizer(
-    training: Training, network: keras.Model, which: int, workers: Workers
+    training: Training, network: keras.Model, which: int, workers: Workers = ALONE
 ) -> keras.optimizers.Optimizer:
     kind = OPTIMIZERS[training.optimizer]
     momentum = (
