@@ -8,7 +8,7 @@ have in common.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dask
@@ -121,6 +121,9 @@ class Batches(keras.utils.PyDataset):
         Seed of order and positions: epoch `e` uses ``[seed, e]``.
     shuffle : bool
         Draw a new order (and new positions) in every epoch.
+    share : callable, optional
+        ``order -> order``, which of an epoch's samples are taken, equally many in each epoch; all
+        by default. Order and positions are drawn before, the same for every share.
     """
 
     def __init__(
@@ -131,6 +134,7 @@ class Batches(keras.utils.PyDataset):
         patch_size: int | None = None,
         seed: int = 0,
         shuffle: bool = True,
+        share: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         super().__init__(workers=1, use_multiprocessing=False)
         self.samples = samples
@@ -138,10 +142,11 @@ class Batches(keras.utils.PyDataset):
         self.cells = None if patch_size is None else patch_size // samples.scale
         self.seed = seed
         self.shuffle = shuffle
+        self.share = share
         self.start(0)
 
     def __len__(self) -> int:
-        return -(-len(self.samples) // self.batch_size)
+        return -(-len(self._order) // self.batch_size)
 
     def start(self, epoch: int) -> None:
         """Begin with this epoch, counted from 0."""
@@ -154,6 +159,8 @@ class Batches(keras.utils.PyDataset):
         n, (_, y, x, _) = len(self.samples), self.samples.lr.shape
         rng = np.random.default_rng([self.seed, self.epoch])
         self._order = rng.permutation(n) if self.shuffle else np.arange(n)
+        if self.share is not None:
+            self._order = self.share(self._order)
         self._corner = np.zeros((n, 2), "i4")
         if self.cells is not None:  # every position from the first to the last row and column
             self._corner = np.stack(

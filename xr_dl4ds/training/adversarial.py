@@ -17,6 +17,7 @@ from xr_dl4ds.config import Adversarial
 from xr_dl4ds.losses import Loss
 from xr_dl4ds.training.spectrum import SpectralDistance
 from xr_dl4ds.training.step import Step
+from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Adam's first moment (Isola et al. 2017, section 3.3).
 FIRST_MOMENT = 0.5
@@ -39,6 +40,8 @@ class AdversarialStep(Step):
         Seed of the noise.
     shape : tuple of int
         Rows, columns and channels of the HR fields that are validated.
+    workers : Workers
+        Over which gradients are averaged.
     """
 
     def __init__(
@@ -50,8 +53,9 @@ class AdversarialStep(Step):
         *,
         seed: int,
         shape: tuple[int, int, int],
+        workers: Workers = ALONE,
     ) -> None:
-        super().__init__(network, loss, training, seed, name="adversarial")
+        super().__init__(network, loss, training, seed, "adversarial", workers)
         self.discriminator = discriminator
         self.adversarial_loss = losses.ADVERSARIAL[training.loss]
         self.pixel_weight = training.pixel_weight

@@ -28,6 +28,7 @@ from xr_dl4ds.training.callbacks import (
 from xr_dl4ds.training.checkpoint import Checkpoint
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
+from xr_dl4ds.training.workers import ALONE, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -126,21 +127,24 @@ def train(
     for name, value in (("training", samples), ("validation", validation)):
         if value is not None and len(value) == 0:
             raise TrainingError(f"Expected {name} samples with valid cells, got none.")
-    step = _step(task, samples, training, sampling.seed)
-    batches = _batches(samples, sampling)
+    workers = Workers.current()
+    step = _step(task, samples, training, sampling.seed, workers)
+    batches = _batches(samples, sampling, workers)
     record = Record()
     keeper = None
     if validation is not None:
         patience = training.patience if training.early_stopping else None
         keeper = KeepBest(task.network, patience, training.min_delta)
-    done, callbacks = 0, [LearningRates(training.rates_of), StopIfNotFinite(), record]
+    rates = LearningRates(lambda epoch: workers.rates(training.rates_of(epoch)))
+    done, callbacks = 0, [rates, StopIfNotFinite(), record]
     callbacks += [] if keeper is None else [keeper]
     if training.checkpoint is not None:
         saver = Checkpoint(training.checkpoint, task.fingerprint, step, batches, record, keeper)
         done = saver.resume()
         callbacks.append(saver)
+    step.join()
     if done < training.epochs and not (keeper is not None and keeper.stops):
-        with _shown(training, done, callbacks):
+        with _shown(training.verbose and workers.rank == 0, training.epochs, done, callbacks):
             step.fit(
                 batches,
                 validation_data=None if validation is None else _whole_fields(validation, sampling),
@@ -157,7 +161,7 @@ def train(
     return Trained(network=task.network, history=record.history(), best_epoch=best)
 
 
-def _step(task: Task, samples: Samples, training: Training, seed: int) -> Step:
+def _step(task: Task, samples: Samples, training: Training, seed: int, workers: Workers) -> Step:
     """The compiled step with its optimizers."""
     loss = _loss(task.targets, training)
     step: Step
@@ -170,12 +174,13 @@ def _step(task: Task, samples: Samples, training: Training, seed: int) -> Step:
             training,
             seed=seed,
             shape=samples.target.shape[-3:],
+            workers=workers,
         )
-        step.add_optimizer(_optimizer(training, task.discriminator, 1))
+        step.add_optimizer(_optimizer(training, task.discriminator, 1, workers))
     else:
-        step = SupervisedStep(task.network, loss, training, seed)
+        step = SupervisedStep(task.network, loss, training, seed, workers)
     # XLA on a CPU made these steps twice slower
-    step.compile(optimizer=_optimizer(training, task.network, 0), jit_compile=False)
+    step.compile(optimizer=_optimizer(training, task.network, 0, workers), jit_compile=False)
     return step
 
 
@@ -189,14 +194,16 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
     )
 
 
-def _optimizer(training: Training, network: keras.Model, which: int) -> keras.optimizers.Optimizer:
+def _optimizer(
+    training: Training, network: keras.Model, which: int, workers: Workers = ALONE
+) -> keras.optimizers.Optimizer:
     kind = OPTIMIZERS[training.optimizer]
     given: dict[str, float] = {}
     if isinstance(training, Adversarial) and kind is not keras.optimizers.SGD:
         given["beta_1"] = FIRST_MOMENT
     if training.fits_distributions:
         given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
-    optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
+    optimizer = kind(learning_rate=workers.rates(training.rates_of(0))[which], **given)
     if network.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)
@@ -204,12 +211,12 @@ def _optimizer(training: Training, network: keras.Model, which: int) -> keras.op
 
 
 @contextlib.contextmanager
-def _shown(training: Training, done: int, callbacks: list[Any]) -> Iterator[None]:
+def _shown(shows: bool, epochs: int, done: int, callbacks: list[Any]) -> Iterator[None]:
     """A bar while it runs, closed after an error too: Keras ends no callback then."""
-    if not training.verbose:
+    if not shows:
         yield
         return
-    bar = Progress(training.epochs, done)
+    bar = Progress(epochs, done)
     callbacks.append(bar)
     try:
         yield
@@ -217,12 +224,13 @@ def _shown(training: Training, done: int, callbacks: list[Any]) -> Iterator[None
         bar.on_train_end()
 
 
-def _batches(samples: Samples, sampling: Sampling) -> Batches:
+def _batches(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
     return Batches(
         samples,
         batch_size=sampling.batch_size,
         patch_size=sampling.patch_size,
         seed=sampling.seed,
+        share=workers.share,
     )
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from xr_dl4ds.config import Training
 from xr_dl4ds.losses import Loss
+from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Keeps the noise of validation apart from that of training.
 VALIDATION = 2**30
@@ -29,10 +30,18 @@ class Step(keras.Model):
         Options.
     seed : int
         Seed of the noise: batch after batch the same, whether or not training was interrupted.
+    workers : Workers
+        Over which gradients are averaged.
     """
 
     def __init__(
-        self, network: keras.Model, loss: Loss, training: Training, seed: int, name: str
+        self,
+        network: keras.Model,
+        loss: Loss,
+        training: Training,
+        seed: int,
+        name: str,
+        workers: Workers = ALONE,
     ) -> None:
         super().__init__(name=name)
         self.network = network
@@ -40,6 +49,7 @@ class Step(keras.Model):
         self.members = training.loss_realizations if training.draws_members else 1
         self.noise_channels = training.n_noise
         self.noise_seed = seed % VALIDATION
+        self.workers = workers
         self.tracker = keras.metrics.Mean(name="loss")
         self.batch_number = keras.metrics.Sum(name="batch_number")
 
@@ -68,6 +78,17 @@ class Step(keras.Model):
         """Set the learning rates."""
         for optimizer, rate in zip(self.optimizers, rates, strict=True):
             optimizer.learning_rate = rate
+
+    def join(self) -> None:
+        """Begin with the state of worker 0, but with dropout of its own."""
+        if self.workers.size == 1:
+            return
+        self.workers.broadcast(self.state)
+        for network in self.trained:
+            weights = {id(variable) for variable in network.weights}
+            # what is no weight is the seed of a layer with the number of its calls
+            for seed in (v for v in network.variables if id(v) not in weights):
+                seed.assign(seed.value + tf.constant([self.workers.rank, 0], seed.dtype))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Run the network."""
@@ -105,9 +126,16 @@ class Step(keras.Model):
 
     def descend(self, tape: tf.GradientTape, loss: Any, which: int = 0) -> None:
         """Move the weights of one network down its loss, which the tape has seen scaled."""
-        variables = self.trained[which].trainable_variables
-        gradients = tape.gradient(loss, [v.value for v in variables])
+        network = self.trained[which]
+        variables = network.trainable_variables
+        gradients = self.workers.average(tape.gradient(loss, [v.value for v in variables]))
         self.optimizers[which].apply(gradients, variables)
+        if self.workers.size > 1:
+            # moving means of batch normalization, which each worker has from its own samples
+            moving = network.non_trainable_weights
+            means = self.workers.average([v.value for v in moving])
+            for variable, mean in zip(moving, means, strict=True):
+                variable.assign(mean)
 
     def report(self, loss: Any, weight: Any, **others: Any) -> dict[str, Any]:
         """Add a batch to the means of the epoch, by name."""
@@ -123,7 +151,9 @@ class Step(keras.Model):
     def _noise_key(self, training: bool) -> Any:
         """One for each batch: of all training, or of one pass over the validation data."""
         if training:
+            # the batches of all workers are numbered through
             number, stream = tf.cast(self.optimizers[0].iterations, tf.int32), 0
+            number = number * self.workers.size + self.workers.rank
         else:
             number, stream = tf.cast(self.batch_number.result(), tf.int32), VALIDATION
         return tf.stack([tf.constant(self.noise_seed + stream, tf.int32), number])

@@ -10,13 +10,21 @@ import tensorflow as tf
 from xr_dl4ds.config import Training
 from xr_dl4ds.losses import Loss
 from xr_dl4ds.training.step import Step
+from xr_dl4ds.training.workers import ALONE, Workers
 
 
 class SupervisedStep(Step):
     """One training step of a network on ``(inputs, target, weight)``."""
 
-    def __init__(self, network: keras.Model, loss: Loss, training: Training, seed: int) -> None:
-        super().__init__(network, loss, training, seed, name="supervised")
+    def __init__(
+        self,
+        network: keras.Model,
+        loss: Loss,
+        training: Training,
+        seed: int,
+        workers: Workers = ALONE,
+    ) -> None:
+        super().__init__(network, loss, training, seed, "supervised", workers)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Move the weights by one batch."""
