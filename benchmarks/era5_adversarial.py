@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from era5_uk import experiment
 
 MEMBERS = 20
-#: The step that is drawn: the one of the test in which bicubic interpolation does worst.
+#: What the figure of spectra shows beside bicubic interpolation.
 LINES = ("supervised, mae", "supervised, crps", "adversarial")
 
 #: What is trained, with as many epochs as it still gets better by on the validation steps.

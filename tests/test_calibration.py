@@ -114,6 +114,28 @@ def test_models_of_one_answer_and_without_validation_are_not():
     assert "spread-skill" not in repr(model)
 
 
+def test_targets_of_one_answer_are_left_out(caplog):
+    hr = analytic(time=12)
+    both = hr.assign(d2m=(hr.t2m - 2).assign_attrs(units="K"))
+    loss = {"t2m": "mae", "d2m": "gaussian_nll"}
+    model = both.downscale.fit(scale=2, loss=loss, **TINY)
+    assert set(model.provenance["calibration"]) == {"d2m"}
+    assert not [r for r in caplog.records if "'t2m'" in r.getMessage()]
+
+
+def test_memory_bounds_the_steps_of_large_domains(monkeypatch):
+    from xr_dl4ds.preparation import Stacked
+
+    array = xr.DataArray(np.zeros((30, 8, 8, 1)), dims=(TIME, Y, X, CHANNEL))
+    stacked = Stacked(lr=array, target=array)
+    monkeypatch.setattr(calibration, "CELLS", 64 * calibration.MEMBERS * 5)
+    assert calibration._some(stacked).lr.sizes[TIME] == 5
+    monkeypatch.setattr(calibration, "CELLS", 1)
+    assert calibration._some(stacked).lr.sizes[TIME] == 1
+    runs = Stacked(lr=array, target=array, runs=[slice(0, 30)])
+    assert calibration._some(runs, 3).lr.sizes[TIME] == 3  # one window at least
+
+
 def test_lazy_validation_data():
     hr = analytic(time=12).chunk(time=5)
     model = hr.downscale.fit(scale=2, loss="gaussian_nll", **TINY)

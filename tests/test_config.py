@@ -107,7 +107,6 @@ NOT_DEFAULT = [
         learning_rates=((1e-3, 1e-4), (5e-4, 1e-4)),
         lr_decay_after=4,
         noise_channels=0,
-        loss_realizations=4,
         discriminator_filters=8,
         discriminator_blocks=1,
         spectral_normalization=True,
@@ -121,7 +120,7 @@ NOT_DEFAULT = [
         checkpoint="folder",
         verbose=False,
     ),
-    Adversarial(learning_rate=1e-3),
+    Adversarial(learning_rate=2e-3, loss_realizations=4),
 ]
 
 
@@ -295,6 +294,12 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         ),
         (Supervised, {"noise_channels": -1}, r"`noise_channels` to be a whole number >= 0, got -1"),
         (Supervised, {"loss_realizations": 1}, r"`loss_realizations` .* >= 2, got 1"),
+        (Supervised, {"loss_realizations": 3}, r"loss='crps' for loss_realizations=3, got 'mae'"),
+        (
+            Adversarial,
+            {"pixel_loss": "mae", "loss_realizations": 3},
+            r"pixel_loss='crps' for loss_realizations=3, got 'mae', .* Leave it out",
+        ),
         (Supervised, {"checkpoint": 3}, r"`checkpoint` to be the path of a folder, got 3"),
         (Supervised, {"checkpoint": ""}, r"`checkpoint` to be the path of a folder, got ''"),
         (Adversarial, {"loss": "mae"}, r"`loss` to be one of bce, hinge, got 'mae'"),
@@ -454,6 +459,8 @@ def test_what_a_loss_asks_of_the_network(training, members, noise, distributions
 
 def test_the_usual_pixel_loss_follows_from_the_noise():
     assert Adversarial().cell_loss == "crps"
+    assert (Adversarial().members, Adversarial(loss_realizations=3).members) == (2, 3)
+    assert Supervised().members == 1
     assert Adversarial(noise_channels=0).cell_loss == "mae"
     assert Adversarial(pixel_loss="mse").cell_loss == "mse"
 

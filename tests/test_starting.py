@@ -127,6 +127,44 @@ def test_missing_values_that_the_model_never_saw(hr, model, caplog):
     assert bool(sr.t2m.isnull().sel(longitude=slice(7, None)).all())
 
 
+def test_a_constraint_that_followed_from_the_data_is_not_inherited(hr, model):
+    """Perfect prognosis keeps LR means; pairs whose LR is biased have none to keep."""
+    assert model.options["network"].constraint == "additive"
+    lr = hr[["t2m"]].downscale.coarsen(SCALE)
+    biased = lr.assign(t2m=(lr.t2m + 5).assign_attrs(lr.t2m.attrs))
+    moved = biased.downscale.fit(hr, start=model, epochs=1, verbose=False)
+    assert moved.options["network"].constraint is None
+    asked = biased.downscale.fit(hr, start=model, epochs=1, verbose=False, constraint="additive")
+    assert asked.options["network"].constraint == "additive"
+    again = lr.downscale.fit(hr, start=asked, epochs=1, verbose=False)
+    assert again.options["network"].constraint == "additive"
+
+
+def test_a_checkpoint_is_not_inherited(hr, tmp_path):
+    first = hr.downscale.fit(scale=SCALE, epochs=1, checkpoint=tmp_path / "run", **TINY)
+    more = hr.downscale.fit(scale=SCALE, start=first, epochs=1, verbose=False)
+    assert more.options["training"].checkpoint is None
+    assert more.history.sizes["epoch"] == 1
+
+
+def test_heads_of_other_targets_begin_anew(hr):
+    both = hr.assign(d2m=(0.1 * hr.t2m).assign_attrs(units="K"))[["t2m", "d2m"]]
+    one, other = (
+        {"t2m": a, "d2m": b} for a, b in (("gaussian_nll", "mae"), ("mae", "gaussian_nll"))
+    )
+    rate = {"epochs": 4, "learning_rate": 0.05}
+    first = both.downscale.fit(scale=SCALE, loss=one, **rate, **TINY)
+    still = {"start": first, **STILL, "verbose": False}
+    kept = both.downscale.fit(scale=SCALE, **still)
+    changed = both.downscale.fit(scale=SCALE, loss=other, **still)
+    begun, moved, same = (
+        m.network.get_layer("parameters_conv").get_weights()[0] for m in (changed, first, kept)
+    )
+    np.testing.assert_allclose(begun, 0, atol=1e-6)  # where heads begin
+    assert abs(moved).max() > 1e-3
+    np.testing.assert_allclose(same, moved, atol=1e-6)
+
+
 def test_another_architecture_is_told(hr, model):
     with pytest.raises(ValueError, match=r"the architecture of the model in start="):
         hr.downscale.fit(scale=SCALE, start=model, n_blocks=2, epochs=1)

@@ -28,6 +28,8 @@ MEMBERS = 10
 #: Time steps that are looked at, evenly spread over the validation data; one run of them for models
 #: of time windows.
 STEPS = 64
+#: HR cells of all members, steps and targets together: scores take about 42 bytes for each.
+CELLS = 2**25
 #: Mean correlation of what members add to the LR fields, above which they are all one.
 COLLAPSED = 0.999
 #: Spread-skill ratio below which an ensemble is far too sure of itself.
@@ -54,9 +56,11 @@ def checked(model: Downscaler, prepared: Prepared) -> Downscaler:
     if prepared.validation is None or not (sources.network or sources.distributions):
         return model
     members, truth = _drawn(model, sources, prepared)
+    kinds = sources.heads.kinds
     found = {
         name: _scores(members.isel({CHANNEL: i}), truth.isel({CHANNEL: i}), model.scale)
         for i, name in enumerate(model.state.features.targets)
+        if sources.network or kinds[i] is not None  # others are one answer, as they were asked to
     }
     for name, scores in found.items():
         _warn(name, scores)
@@ -69,7 +73,7 @@ def _drawn(
     """Members ``(realization, time, y, x, channel)`` and truth, scaled, in memory."""
     assert prepared.validation is not None
     window = model.options["sampling"].time_window
-    part, windows = _some(prepared.validation), None
+    part, windows = _some(prepared.validation, window or 1), None
     if window is not None:
         windows = windows_ending([slice(0, part.lr.sizes[TIME])], window)
     keys = step_keys(part.lr, {})
@@ -94,15 +98,17 @@ def _drawn(
     return plain[0], plain[1]
 
 
-def _some(validation: Stacked) -> Stacked:
-    """Some of the steps."""
+def _some(validation: Stacked, least: int = 1) -> Stacked:
+    """Some of the steps, as many as memory holds members of."""
+    cells = validation.target.size // validation.target.sizes[TIME]
+    most = min(STEPS, max(least, CELLS // (MEMBERS * cells)))
     if validation.runs is None:
         n = validation.lr.sizes[TIME]
-        steps = np.unique(np.linspace(0, n - 1, min(n, STEPS)).astype(int))
+        steps = np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
         chosen: slice | np.ndarray = steps
     else:
         longest = max(validation.runs, key=lambda run: run.stop - run.start)
-        chosen = slice(longest.start, min(longest.stop, longest.start + STEPS))
+        chosen = slice(longest.start, min(longest.stop, longest.start + most))
     lr, target = (x.isel({TIME: chosen}) for x in (validation.lr, validation.target))
     return Stacked(lr=lr, target=target)
 

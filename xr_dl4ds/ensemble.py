@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Adversarial
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 from xr_dl4ds.distributions import Heads, Member
 from xr_dl4ds.features import CHANNEL
@@ -87,11 +88,16 @@ def check(
     if not (sources.network or sources.distributions):
         network, training = options["network"], options["training"]
         heads = " or ".join(map(repr, (*DISTRIBUTIONS, ENSEMBLE_LOSS)))
+        cure = (
+            f"Fit it with dropout='vanilla', monte_carlo=True, with loss={heads}, or with"
+            " training=xr_dl4ds.Adversarial()."
+        )
+        if isinstance(training, Adversarial):
+            cure = "Fit it with noise: leave noise_channels out."
         raise ValueError(
             f"Expected a model that draws members for {asked}, got dropout={network.dropout!r},"
             f" monte_carlo=False, loss={training.loss!r}, noise_channels=0, which has one answer."
-            f" Fit it with dropout='vanilla', monte_carlo=True, with loss={heads}, or with"
-            " training=xr_dl4ds.Adversarial()."
+            f" {cure}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def fit(
     prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
     check_output(options["network"], options["sampling"], prepared.state)
     check_loss(options["training"], options["network"], prepared.state)
-    perfect_prognosis = inputs.lr is None
+    perfect_prognosis, asked = inputs.lr is None, options["network"].constraint
     options["network"] = dataclasses.replace(
         options["network"],
         constraint=constraint_for(
@@ -84,6 +85,7 @@ def fit(
             period=prepared.period,
             best_epoch=trained.best_epoch,
             perfect_prognosis=perfect_prognosis,
+            constraint=asked,
             start=None if start is None else start.provenance["model"],
         ),
     )
@@ -101,18 +103,37 @@ def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | No
     options["training"] = training = dataclasses.replace(training, precision=precision)
     network = build(prepared.state, options, precision=precision)
     if start is not None:
-        take_weights(network, start.network)
+        names = prepared.state.features.targets
+        kinds = [
+            [t.distribution_of(n) for n in names] for t in (training, start.options["training"])
+        ]
+        take_weights(network, start.network, parameters=kinds[0] == kinds[1])
     parts = _samples(prepared, network, sampling)
-    sizes = [0 if part is None else len(part) for part in parts]
     task = Task(
         network=network,
         targets=targets_of(prepared.state, options["network"]),
         discriminator=build_discriminator(prepared.state, options, precision=precision),
-        fingerprint=fingerprint(
-            prepared.state, options, network.get_weights(), [*prepared.period, *map(str, sizes)]
+        fingerprint=""
+        if training.checkpoint is None
+        else fingerprint(
+            prepared.state,
+            options,
+            network.get_weights(),
+            [*prepared.period, *(_digest(part) for part in parts)],
         ),
     )
     return train(task, *parts, sampling=sampling, training=training)
+
+
+def _digest(part: Samples | None) -> str:
+    """What tells samples from others: every value, since LR counterparts have no statistics."""
+    digest = hashlib.sha256()
+    if part is not None:
+        assert part.starts is not None
+        for array in (part.lr, part.target, part.starts, *part.fixed.values()):
+            digest.update(str(array.shape).encode())
+            digest.update(array.data)
+    return digest.hexdigest()
 
 
 def _options(
@@ -128,7 +149,8 @@ def _options(
                 f"Expected start= to be a Downscaler, got {type(start).__name__}. Pass a fitted"
                 " model, or xr_dl4ds.load(path)."
             )
-        given = {role: start.options[role] if one is None else one for role, one in given.items()}
+        inherited = _inherited(start)
+        given = {role: inherited[role] if one is None else one for role, one in given.items()}
     options = route(given, flat)
     if start is not None:
         wanted = start.options["sampling"].scaling
@@ -140,6 +162,17 @@ def _options(
             " early_stopping=False."
         )
     return options
+
+
+def _inherited(start: Downscaler) -> dict[str, Any]:
+    """The options of a model that another training takes over.
+
+    Not its checkpoint, which is of its own training; nor a constraint that followed from its data.
+    """
+    network, training = start.options["network"], start.options["training"]
+    network = dataclasses.replace(network, constraint=start.provenance["constraint"])
+    training = dataclasses.replace(training, checkpoint=None)
+    return {**start.options, "network": network, "training": training}
 
 
 def _samples(

@@ -23,6 +23,7 @@ def provenance(
     period: tuple[str, str],
     best_epoch: int,
     perfect_prognosis: bool,
+    constraint: str | None,
     start: str | None = None,
 ) -> dict[str, Any]:
     """Describe a fitted model.
@@ -41,6 +42,8 @@ def provenance(
         The epoch, counted from 1, whose weights these are.
     perfect_prognosis : bool
         Whether LR fields were made from the HR ones; False for explicit pairs (MOS).
+    constraint : str, optional
+        The one that was asked for, which may be "auto"; `options` has what it stands for.
     start : str, optional
         The model that training went on from.
 
@@ -65,6 +68,7 @@ def provenance(
         "static": list(state.features.static),
         "network": dataclasses.asdict(architecture),
         "sampling": dataclasses.asdict(options["sampling"]),
+        "constraint": constraint,
         "loss": training.cell_loss,
         "best_epoch": best_epoch,
         "period": list(period),

@@ -83,6 +83,22 @@ def check_output(network: Network, sampling: Sampling, state: State) -> None:
                 f"Expected scaling='minmax' of {name!r} for {option}, which is bounded above, got"
                 f" {sampling.scaling_of(name)!r}. Add it to the dict, or use scaling='minmax'."
             )
+        if bounded:
+            _require_inside(state, name, option)
+
+
+def _require_inside(state: State, name: str, option: str) -> None:
+    """Raise where values lie beyond those of the model that training goes on from."""
+    low, high = (state.scaler.of(name, statistic) for statistic in ("min", "max"))
+    ends = [state.scaler.scaled(name, value) for value in (low, high)]
+    if min(ends) < -1e-6 or max(ends) > 1 + 1e-6:
+        first = state.scaler.of(name, "offset")
+        last = first + state.scaler.of(name, "factor")
+        raise VariableError(
+            f"Expected {name!r} between {first:g} and {last:g}, the extremes of the model in start=,"
+            f" for {option}, got {low:g} to {high:g}. Use output_activation=None, or leave start="
+            " out."
+        )
 
 
 def check_loss(training: Training, network: Network, state: State) -> None:

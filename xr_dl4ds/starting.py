@@ -25,6 +25,9 @@ ROLES = {
     "coordinate_features": "coordinate_features",
 }
 
+#: Features that run from -1 to 1 over the training domain.
+DOMAIN_FEATURES = ("x", "y")
+
 
 def channels(own: Features, pairing: Pairing, start: State) -> Features:
     """The channels of the model, when the new data have the same variables.
@@ -48,6 +51,13 @@ def channels(own: Features, pairing: Pairing, start: State) -> Features:
                 f"Expected the {role} of the model in start=, {list(wanted)}, got {list(got)}."
                 " Provide the same ones, or leave start= out."
             )
+    places = [n for n in start.features.coordinate_features if n in DOMAIN_FEATURES]
+    if places and not pairing.lr.same_cells(start.pairing.lr):
+        raise GridError(
+            f"Expected the LR cells of the model in start= ({start.pairing.lr.extent}), because"
+            f" coordinate_features={places} are positions in its domain, got {pairing.lr.extent}."
+            " Use a model with 'latitude' and 'longitude' for other domains."
+        )
     return start.features
 
 

@@ -129,6 +129,12 @@ def fitted(kind):
             validation=None,
             **TINY,
         )
+    if kind in ("positions", "places"):
+        features = ["x"] if kind == "positions" else ["latitude"]
+        return high[["t2m"]].downscale.fit(scale=2, coordinate_features=features, **TINY)
+    if kind == "bounded":
+        bounded = {"output_activation": "sigmoid", "scaling": "minmax"}
+        return high.downscale.fit(scale=2, **bounded, **TINY)
     if kind == "not localized":
         return high[["t2m"]].downscale.fit(scale=2, **TINY)
     if kind == "predictors":

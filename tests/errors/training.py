@@ -102,6 +102,28 @@ START = {
         lambda hr, model: d.perfect(hr, start=model, scaling="minmax"),
         lambda hr, model: d.perfect(hr, start=model),
     ),
+    "positions elsewhere": case(
+        "A model that knows positions in its domain, and other cells.",
+        GridError,
+        r"the LR cells of the model in start= \(.*coordinate_features=\['x'\].* Use a model with 'la",
+        begun(lambda ds: d.moved(d.bare(ds[["t2m"]]), longitude=30.0), "positions"),
+        lambda hr, model: d.perfect(hr, start=model),
+        lambda hr, model: [
+            d.perfect(d.hr()[["t2m"]], start=model),
+            d.perfect(hr, start=d.fitted("places")),
+        ],
+    ),
+    "beyond the extremes": case(
+        "An output bounded by the extremes of the model, and values beyond them.",
+        VariableError,
+        r"'t2m' between .*, the extremes of the model in start=, for output_activation='sigmoid', g",
+        begun(lambda ds: ds.assign(t2m=(ds.t2m + 30).assign_attrs(ds.t2m.attrs)), "bounded"),
+        lambda hr, model: d.perfect(hr, start=model),
+        lambda hr, model: [
+            d.perfect(hr, start=model, output_activation=None),
+            d.perfect(hr, output_activation="sigmoid", scaling="minmax"),
+        ],
+    ),
     "localized elsewhere": case(
         "A model with weights for each cell, and other cells.",
         GridError,

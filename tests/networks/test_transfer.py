@@ -68,6 +68,16 @@ def test_parameters_of_a_distribution_keep_their_own_weights():
     source, network = trained(build(1)), build(2, distribution="gaussian")
     take_weights(network, source)
     np.testing.assert_allclose(run(network)[..., :1], run(source), atol=1e-6)
+    again = build(4, distribution="gaussian")
+    take_weights(again, trained(network))
+    np.testing.assert_allclose(run(again), run(network), atol=1e-6)
+    other = build(4, distribution="gaussian")  # of another target, say
+    begun = run(other)[..., 1]
+    take_weights(other, network, parameters=False)
+    np.testing.assert_allclose(run(other)[..., :1], run(network)[..., :1], atol=1e-6)
+    np.testing.assert_allclose(run(other)[..., 1], begun, atol=1e-6)
+    network = build(2, distribution="gaussian")
+    take_weights(network, source)
     back = build(3)
     take_weights(back, network)  # and a network without them takes the rest
     np.testing.assert_allclose(run(back), run(source), atol=1e-6)

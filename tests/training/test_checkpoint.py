@@ -160,9 +160,46 @@ def test_a_damaged_checkpoint_is_told(spoil, message, tmp_path):
 def test_a_draft_of_a_killed_write_does_no_harm(tmp_path):
     training = Supervised(**QUIET, epochs=2, checkpoint=str(tmp_path))
     expected = run(training)[0]
-    (tmp_path / checkpoint.NAME).with_suffix(".part").write_bytes(b"half")
+    (tmp_path / checkpoint.NAME).with_suffix(".0123.part").write_bytes(b"half")
     assert same(run(training)[0], expected)
-    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".npz"] == [checkpoint.NAME]
+    assert [p.name for p in tmp_path.iterdir()] == [checkpoint.NAME]
+
+
+def test_fewer_epochs_than_there_are_is_told(tmp_path):
+    run(Supervised(**QUIET, epochs=3, checkpoint=str(tmp_path)))
+    with pytest.raises(CheckpointError, match=r"epochs >= 3, .*got epochs=1\. Use epochs=3, or"):
+        run(Supervised(**QUIET, epochs=1, checkpoint=str(tmp_path)))
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint.os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(PermissionError, match=r"to write in the folder `checkpoint`, .* no perm"):
+        run(Supervised(**QUIET, epochs=1, checkpoint=str(tmp_path)))
+
+
+TINY = {"n_filters": 4, "n_blocks": 1, **QUIET}
+
+
+def test_other_values_are_refused_even_with_the_same_statistics(tmp_path):
+    hr = analytic(time=20)
+    lr = hr[["t2m"]].downscale.coarsen(2)
+    options = {"checkpoint": str(tmp_path), "epochs": 1, **TINY}
+    lr.downscale.fit(hr, **options)
+    # LR counterparts have the statistics of HR
+    turned = lr.isel(time=slice(None, None, -1)).assign_coords(time=lr.time)
+    with pytest.raises(CheckpointError, match="other data or options"):
+        turned.downscale.fit(hr, **options)
+
+
+def test_other_validation_data_are_refused(tmp_path):
+    hr = analytic(time=20)
+    past, held = hr.isel(time=slice(0, 14)), hr.isel(time=slice(14, None))
+    lr, low = (x[["t2m"]].downscale.coarsen(2) for x in (past, held))
+    options = {"checkpoint": str(tmp_path), **TINY}
+    lr.downscale.fit(past, validation=(low, held), epochs=1, **options)
+    warmer = held.assign(t2m=(held.t2m + 30).assign_attrs(held.t2m.attrs))
+    with pytest.raises(CheckpointError, match="other data or options"):
+        lr.downscale.fit(past, validation=(low, warmer), epochs=2, **options)
 
 
 def test_a_file_in_its_place_is_told(tmp_path):

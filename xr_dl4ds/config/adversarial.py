@@ -87,11 +87,7 @@ class Adversarial(Training):
         whole(self, "discriminator_filters", 1)
         whole(self, "discriminator_blocks", 1)
         self._check_rates()
-        if self.noise_channels == 0 and self.draws_members:
-            raise ValueError(
-                "Expected `noise_channels` >= 1 for pixel_loss='crps', whose members are drawn from"
-                " noise, got 0. Leave it out."
-            )
+        self._check_members("pixel_loss")
 
     @property
     def cell_loss(self) -> Loss:

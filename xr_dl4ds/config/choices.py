@@ -59,6 +59,9 @@ PIXEL_LOSSES = (*LOSSES, ENSEMBLE_LOSS)
 ADVERSARIAL_LOSSES = ("bce", "hinge")
 #: Noise channels of a network that is asked for realizations and not told how many.
 NOISE_CHANNELS = 4
+#: Realizations of each sample over which an ensemble's loss is taken. On radar rain 4 in place of 2
+#: lower the CRPS by 2 % at twice the cost of an epoch.
+LOSS_REALIZATIONS = 2
 
 #: Edge of a field, in HR cells, that the windows of a loss need: one of SSIM's (Wang et al. 2004);
 #: one at the last of four scales, as halving rounds up: 81 cells become 41, 21 and 11.

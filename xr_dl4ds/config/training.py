@@ -26,7 +26,7 @@ class Training:
     patience: int = 10
     min_delta: float = 0.0
     noise_channels: int | None = None
-    loss_realizations: int = 2
+    loss_realizations: int | None = None
     precision: str = "auto"
     checkpoint: str | None = None
     verbose: bool = True
@@ -35,7 +35,7 @@ class Training:
         whole(self, "epochs", 1)
         whole(self, "patience", 1)
         whole(self, "noise_channels", 0, optional=True)
-        whole(self, "loss_realizations", 2)
+        whole(self, "loss_realizations", 2, optional=True)
         whole(self, "lr_decay_after", 1, optional=True)
         one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
         one_of("precision", self.precision, choices.PRECISIONS)
@@ -71,6 +71,15 @@ class Training:
         return any(name in choices.DISTRIBUTIONS for name in self._names())
 
     @property
+    def members(self) -> int:
+        """Realizations of each sample in a step."""
+        if not self.draws_members:
+            return 1
+        return (
+            choices.LOSS_REALIZATIONS if self.loss_realizations is None else self.loss_realizations
+        )
+
+    @property
     def least_cells(self) -> int:
         """HR cells along y and x that a sample needs for the windows of the loss."""
         return max(choices.LEAST_CELLS.get(name.split("_")[0], 1) for name in self._names())
@@ -96,6 +105,19 @@ class Training:
         if isinstance(loss, str):
             return [loss]
         return [str(v) for v in loss.values()] if self.by_variable else list(loss)
+
+    def _check_members(self, option: str) -> None:
+        """Raise where members are asked for and none are drawn, or drawn from nothing."""
+        if self.loss_realizations is not None and not self.draws_members:
+            raise ValueError(
+                f"Expected {option}='crps' for loss_realizations={self.loss_realizations}, got"
+                f" {self.cell_loss!r}, which is taken of one. Leave it out."
+            )
+        if self.noise_channels == 0 and self.draws_members:
+            raise ValueError(
+                f"Expected `noise_channels` >= 1 for {option}='crps', whose members are drawn from"
+                " noise, got 0. Leave it out."
+            )
 
     def _check_checkpoint(self) -> None:
         if self.checkpoint is None:
@@ -194,9 +216,9 @@ class Supervised(Training):
     noise_channels : int, optional
         Channels of normal noise on the HR grid, from which members are drawn; 4 by default for the
         loss "crps", and only for it.
-    loss_realizations : int
-        Realizations of each training sample over which "crps" is taken, >= 2. A step costs as many
-        times as much.
+    loss_realizations : int, optional
+        Realizations of each training sample over which "crps" is taken, >= 2; 2 by default, and
+        only for it. A step costs as many times as much.
     precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
         Arithmetic of training; weights, losses and predictions stay float32. "auto" takes
         mixed_bfloat16 where the hardware multiplies it natively in matrix units (GPUs of compute
@@ -229,11 +251,7 @@ class Supervised(Training):
                 f" {self.loss!r}, which would teach the network to ignore noise. Use loss='crps',"
                 " or training=xr_dl4ds.Adversarial(...)."
             )
-        if self.noise_channels == 0 and self.draws_members:
-            raise ValueError(
-                "Expected `noise_channels` >= 1 for loss='crps', whose members are drawn from"
-                " noise, got 0. Leave it out."
-            )
+        self._check_members("loss")
 
     @property
     def cell_loss(self) -> Loss:

@@ -11,12 +11,11 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 
-def take_weights(network: keras.Model, source: keras.Model) -> None:
+def take_weights(network: keras.Model, source: keras.Model, *, parameters: bool = True) -> None:
     """Give a network the weights of another one, layer by layer, by name.
 
     Where a layer has further input channels (noise), their weights begin at zero: the network
-    begins as what the other one is. Layers that make the parameters of a distribution keep their
-    own weights when the other network has none.
+    begins as what the other one is.
 
     Parameters
     ----------
@@ -24,6 +23,9 @@ def take_weights(network: keras.Model, source: keras.Model) -> None:
         Its weights are changed.
     source : keras.Model
         The other one.
+    parameters : bool
+        Whether the layers that make the parameters of distributions are taken too, where both
+        networks have them: those of the same targets and distributions.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def take_weights(network: keras.Model, source: keras.Model) -> None:
             " Leave options of the network out: they are those of that model."
         )
     for name, layer in own.items():
-        if name in theirs:
+        if name in theirs and (parameters or not name.startswith(PARAMETERS)):
             layer.set_weights(_fitted(layer, theirs[name]))
     if fresh:
         logger.info("not in the model in start=, with weights of their own: %s", ", ".join(fresh))
@@ -64,7 +66,8 @@ def _fitted(layer: Any, source: Any) -> list[np.ndarray]:
             raise ValueError(
                 f"Expected weights of {mine.shape} in the layer {layer.name!r} of the model in"
                 f" start=, got {value.shape}. Leave options of the network out: they are those of"
-                " that model."
+                " that model. Noise channels may be added, not taken away: keep `noise_channels`,"
+                " and a loss that draws members."
             )
         found.append(value)
     return found

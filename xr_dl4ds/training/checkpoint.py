@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pathlib
+import uuid
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -77,12 +78,16 @@ class Checkpoint(keras.callbacks.Callback):
         arrays: dict[str, Any] = {f"state{i}": _array(v) for i, v in enumerate(self.step.state)}
         if self.keeper is not None:
             arrays |= {f"best{i}": a for i, a in enumerate(self.keeper.weights or ())}
-        draft = self.file.with_suffix(".part")
-        with draft.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(draft, self.file)
+        # a name of its own: another process may write into the same folder
+        draft = self.file.with_suffix(f".{uuid.uuid4().hex[:8]}.part")
+        try:
+            with draft.open("wb") as stream:
+                np.savez(stream, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, self.file)
+        finally:
+            draft.unlink(missing_ok=True)
 
     def resume(self) -> int:
         """Bring the state back.
@@ -97,6 +102,8 @@ class Checkpoint(keras.callbacks.Callback):
         CheckpointError
             For a file that is damaged, or of another training.
         """
+        for draft in self.file.parent.glob(f"{self.file.stem}.*.part"):  # of a killed write
+            draft.unlink(missing_ok=True)
         if not self.file.exists():
             return 0
         about, arrays = _read(self.file)
@@ -127,6 +134,11 @@ def _file_in(folder: str | os.PathLike[str]) -> pathlib.Path:
             " path."
         )
     path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):  # now, and not after the first epoch
+        raise PermissionError(
+            f"Expected to be allowed to write in the folder `checkpoint`, {str(path)!r}, got no"
+            " permission."
+        )
     return path / NAME
 
 

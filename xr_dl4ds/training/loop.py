@@ -14,7 +14,7 @@ import xarray as xr
 from xr_dl4ds import losses
 from xr_dl4ds.batches import Batches, Samples
 from xr_dl4ds.config import Adversarial, Sampling, Training
-from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.exceptions import CheckpointError, TrainingError
 from xr_dl4ds.features import Targets
 from xr_dl4ds.networks import own_keras
 from xr_dl4ds.training.adversarial import FIRST_MOMENT, AdversarialStep
@@ -141,6 +141,11 @@ def train(
     if training.checkpoint is not None:
         saver = Checkpoint(training.checkpoint, task.fingerprint, step, batches, record, keeper)
         done = saver.resume()
+        if done > training.epochs:
+            raise CheckpointError(
+                f"Expected epochs >= {done}, which the checkpoint in {training.checkpoint!r} has"
+                f" already, got epochs={training.epochs}. Use epochs={done}, or another folder."
+            )
         callbacks.append(saver)
     step.join()
     if done < training.epochs and not (keeper is not None and keeper.stops):

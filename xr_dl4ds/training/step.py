@@ -46,7 +46,7 @@ class Step(keras.Model):
         super().__init__(name=name)
         self.network = network
         self.cell_loss = loss
-        self.members = training.loss_realizations if training.draws_members else 1
+        self.members = training.members
         self.noise_channels = training.n_noise
         self.noise_seed = seed % VALIDATION
         self.workers = workers
