@@ -105,7 +105,7 @@ START = {
     "positions elsewhere": case(
         "A model that knows positions in its domain, and other cells.",
         GridError,
-        r"the LR cells of the model in start= \(.*coordinate_features=\['x'\].* Use a model with 'la",
+        r"the LR cells of the model in start= \(.*coordinate_features=\['x'\].* Use a model",
         begun(lambda ds: d.moved(d.bare(ds[["t2m"]]), longitude=30.0), "positions"),
         lambda hr, model: d.perfect(hr, start=model),
         lambda hr, model: [
@@ -116,7 +116,7 @@ START = {
     "beyond the extremes": case(
         "An output bounded by the extremes of the model, and values beyond them.",
         VariableError,
-        r"'t2m' between .*, the extremes of the model in start=, for output_activation='sigmoid', g",
+        r"'t2m' between .*, the extremes of the model in start=, for output_activation='sigmoid'",
         begun(lambda ds: ds.assign(t2m=(ds.t2m + 30).assign_attrs(ds.t2m.attrs)), "bounded"),
         lambda hr, model: d.perfect(hr, start=model),
         lambda hr, model: [
