@@ -96,8 +96,8 @@ def _require_inside(state: State, name: str, option: str) -> None:
         last = first + state.scaler.of(name, "factor")
         raise VariableError(
             f"Expected {name!r} between {first:g} and {last:g}, the extremes of the model in"
-            f" start=, for {option}, got {low:g} to {high:g}. Use output_activation=None, or leave start="
-            " out."
+            f" start=, for {option}, got {low:g} to {high:g}. Use output_activation=None, or"
+            " leave start= out."
         )
 
 
