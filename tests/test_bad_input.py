@@ -53,7 +53,7 @@ def test_model_of_a_newer_format(tmp_path):
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     config["format_version"] += 1
     (tmp_path / "m" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"format version 3, got 4.*Upgrade"):
+    with pytest.raises(ValueError, match=r"format version 4, got 5.*Upgrade"):
         xd.load(tmp_path / "m")
 
 

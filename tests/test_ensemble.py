@@ -20,7 +20,7 @@ MODELS = {
     "gaussian, dropout": {"loss": "gaussian_nll", **DROPOUT},
     "amount": {"loss": {"t2m": "gaussian_nll", "pr": "bernoulli_gamma_nll"}},
     "crps": {"loss": "crps", "noise_channels": 2},
-    "adversarial": {"training": xd.Adversarial(noise_channels=3, verbose=False)},
+    "adversarial": {"training": xd.Adversarial(noise_channels=3, pixel_loss="mae", verbose=False)},
     "adversarial, dropout": {"training": xd.Adversarial(verbose=False), **DROPOUT},
     "windows": {"loss": "crps", "time_window": 3},
     "windows, gaussian": {"loss": "gaussian_nll", "time_window": 3},

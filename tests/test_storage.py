@@ -158,7 +158,7 @@ def test_folder_holds_plain_json_and_hdf5_alone(saved, monkeypatch):
         raise AssertionError(f"{constant} is not JSON")
 
     config = json.loads((saved / "config.json").read_text("utf-8"), parse_constant=refuse)
-    assert config["format_version"] == storage.FORMAT_VERSION == 3
+    assert config["format_version"] == storage.FORMAT_VERSION == 4
     for name in ("network.weights.h5", "state.nc"):
         assert (saved / name).read_bytes().startswith(b"\x89HDF\r\n")
     for name in FILES:
@@ -257,7 +257,7 @@ def test_options_that_do_not_fit_the_weights_are_told(copy):
         xd.load(copy)
 
 
-@pytest.mark.parametrize("version", [4, 10**6, None, "1"])
+@pytest.mark.parametrize("version", [5, 10**6, None, "1"])
 def test_newer_format_asks_for_an_upgrade(copy, version):
     change(copy, lambda config: config.update(format_version=version))
     with pytest.raises(ModelFileError, match=rf"got {version!r} .*pip install -U xr_dl4ds"):
@@ -266,7 +266,7 @@ def test_newer_format_asks_for_an_upgrade(copy, version):
 
 def test_older_format_asks_for_another_fit(copy):
     change(copy, lambda config: config.update(format_version=1))
-    with pytest.raises(ModelFileError, match=r"format version 3, got 1 .*Fit the model again"):
+    with pytest.raises(ModelFileError, match=r"format version 4, got 1 .*Fit the model again"):
         xd.load(copy)
 
 
