@@ -88,7 +88,7 @@ def test_the_page_of_training_has_the_defaults():
     page = (DOCS / "training.md").read_text("utf-8")
     options = xd.Adversarial()
     assert f"| `noise_channels` | {options.n_noise} |" in page
-    assert f"| `loss_realizations` | {options.loss_realizations} |" in page
+    assert f"| `loss_realizations` | {options.members} |" in page
     assert (
         f'| `pixel_loss`, `pixel_weight` | `"{options.cell_loss}"`, {options.pixel_weight:g} |'
         in page
