@@ -99,12 +99,10 @@ class Application:
             if tensor.name not in inputs:
                 field = self.fixed[tensor.name]
                 inputs[tensor.name] = tf.constant(np.broadcast_to(field, (len(part), *field.shape)))
-        thinned = self.realization is not None and has_monte_carlo(self.network)
-        graph = _graph(self.network, thinned)
-        if (
-            self.realization is not None and thinned
-        ):  # before every run: each one moves the states on
-            set_realization(self.network, self.realization)
+        if self.realization is None or not has_monte_carlo(self.network):
+            return keras.ops.convert_to_numpy(_graph(self.network, realization=False)(inputs))
+        graph = _graph(self.network, realization=True)
+        set_realization(self.network, self.realization)  # before every run: each moves the states
         return keras.ops.convert_to_numpy(graph(inputs))
 
     def _noise(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
@@ -124,7 +122,7 @@ class Application:
         return normalize_token((type(self).__name__, *parts))
 
 
-def _graph(network: keras.Model, realization: bool) -> Any:
+def _graph(network: keras.Model, *, realization: bool) -> Any:
     """The network as one traced function for inputs of any size, kept on the network itself."""
     name = "_xr_dl4ds_realization" if realization else "_xr_dl4ds_graph"
     traced = getattr(network, name, None)

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from xr_dl4ds.layers.channels import take
+
 #: Added to each value before the multiplicative constraint, in scaled units. Where nothing at all
 #: is predicted the LR value is shared out evenly, and the gradient is bounded by ``lr / TINY``.
 TINY = 1e-4
@@ -160,9 +162,9 @@ class Constraint(keras.layers.Layer):
         own = [i for i, channel in enumerate(self.channels) if channel is not None]
         if not own:
             return prediction
-        cells = _channels(prediction, own)
-        lr = _channels(lr, [c for c in self.channels if c is not None])
-        valid = ops.not_equal(_channels(masks[0], own), 0) if masks else None
+        cells = take(prediction, own)
+        lr = take(lr, [c for c in self.channels if c is not None])
+        valid = ops.not_equal(take(masks[0], own), 0) if masks else None
         offsets = ops.convert_to_tensor([self.offsets[i] for i in own], dtype=cells.dtype)
         blocks = _Blocks(lr, valid, self.scale)
         if valid is not None:  # an LR value of nothing may be NaN, and its gradient with it
@@ -173,7 +175,7 @@ class Constraint(keras.layers.Layer):
         if len(own) == len(self.channels):
             return moved
         parts = [
-            _channels(moved, [own.index(i)]) if i in own else _channels(prediction, [i])
+            take(moved, [own.index(i)]) if i in own else take(prediction, [i])
             for i in range(len(self.channels))
         ]
         return ops.concatenate(parts, axis=-1)
@@ -193,10 +195,3 @@ class Constraint(keras.layers.Layer):
             "channels": self.channels,
             "offsets": self.offsets,
         }
-
-
-def _channels(x: Any, wanted: list[int]) -> Any:
-    """Channels by number; slices, because their gradient is dense."""
-    if wanted == list(range(x.shape[-1])):
-        return x
-    return ops.concatenate([x[..., c : c + 1] for c in wanted], axis=-1)

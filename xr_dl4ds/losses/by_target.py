@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keras import ops
-
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 from xr_dl4ds.config.distributions import parameter_channels
+from xr_dl4ds.layers.channels import take
 from xr_dl4ds.losses.composite import Loss, build
 from xr_dl4ds.losses.probabilistic import bernoulli_gamma_nll, crps, gaussian_nll
 
@@ -147,10 +146,3 @@ def _over_members(loss: Loss, members: bool) -> Loss:
         return sum(loss(target, output[i], weight) for i in range(n)) / n
 
     return mean_over_members
-
-
-def take(x: Any, channels: Sequence[int]) -> Any:
-    """Channels by number, ``(..., channel)``; slices, because their gradient is dense."""
-    if list(channels) == list(range(x.shape[-1])):
-        return x
-    return ops.concatenate([x[..., c : c + 1] for c in channels], axis=-1)
