@@ -1,0 +1,1 @@
+"""Predictions written to Zarr region by region, so that an interrupted one goes on."""
