@@ -73,12 +73,12 @@ def _drawn(
     """Members ``(realization, time, y, x, channel)`` and truth, scaled, in memory."""
     assert prepared.validation is not None
     window = model.options["sampling"].time_window
-    part, windows = _some(prepared.validation, window or 1), None
+    (lr, truth), windows = _some(prepared.validation, window or 1), None
     if window is not None:
-        windows = windows_ending([slice(0, part.lr.sizes[TIME])], window)
-    keys = step_keys(part.lr, {})
+        windows = windows_ending([slice(0, lr.sizes[TIME])], window)
+    keys = step_keys(lr, {})
     given = Input(
-        lr=part.lr,
+        lr=lr,
         fixed=prepared.fixed,
         windows=windows,
         keys=keys,
@@ -93,13 +93,13 @@ def _drawn(
         constrained=model.options["network"].constraint is not None,
     )
     members = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
-    drawn, truth = dask.compute(members, part.target)
+    drawn, truth = dask.compute(members, truth)
     plain = [one.drop_vars(list(one.coords)) for one in (drawn, truth)]
     return plain[0], plain[1]
 
 
-def _some(validation: Stacked, least: int = 1) -> Stacked:
-    """Some of the steps, as many as memory holds members of."""
+def _some(validation: Stacked, least: int = 1) -> tuple[xr.DataArray, xr.DataArray]:
+    """LR channels and targets at some of the steps, as many as memory holds members of."""
     cells = validation.target.size // validation.target.sizes[TIME]
     most = min(STEPS, max(least, CELLS // (MEMBERS * cells)))
     if validation.runs is None:
@@ -109,8 +109,7 @@ def _some(validation: Stacked, least: int = 1) -> Stacked:
     else:
         longest = max(validation.runs, key=lambda run: run.stop - run.start)
         chosen = slice(longest.start, min(longest.stop, longest.start + most))
-    lr, target = (x.isel({TIME: chosen}) for x in (validation.lr, validation.target))
-    return Stacked(lr=lr, target=target)
+    return validation.lr.isel({TIME: chosen}), validation.target.isel({TIME: chosen})
 
 
 def _scores(members: xr.DataArray, truth: xr.DataArray, scale: int) -> dict[str, float]:

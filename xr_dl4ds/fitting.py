@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xr_dl4ds.building import build, build_discriminator, targets_of
 from xr_dl4ds.calibration import checked
 from xr_dl4ds.config import OPTION_CLASSES, Sampling, route, settled
@@ -119,20 +121,21 @@ def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | No
             prepared.state,
             options,
             network.get_weights(),
-            [*prepared.period, *(_digest(part) for part in parts)],
+            [*prepared.period, repr(prepared.moments), *(_digest(part) for part in parts)],
         ),
     )
     return train(task, *parts, sampling=sampling, training=training)
 
 
 def _digest(part: Samples | None) -> str:
-    """What tells samples from others: every value, since LR counterparts have no statistics."""
+    """What tells samples from others: every value, where that does not take a further reading."""
     digest = hashlib.sha256()
     if part is not None:
         assert part.starts is not None
-        for array in (part.lr, part.target, part.starts, *part.fixed.values()):
+        arrays = [part.starts, *part.fixed.values()]
+        for array in arrays if part.streamed else [*part.arrays(), *arrays]:
             digest.update(str(array.shape).encode())
-            digest.update(array.data)
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
@@ -178,21 +181,16 @@ def _inherited(start: Downscaler) -> dict[str, Any]:
 def _samples(
     prepared: Prepared, network: keras.Model, sampling: Sampling
 ) -> tuple[Samples, Samples | None]:
-    """Training and validation samples in memory, with the inputs that the network asks for."""
-    from xr_dl4ds.batches import Samples
+    """Training and validation samples, with the inputs that the network asks for."""
+    from xr_dl4ds.batches import Samples, resolve_cache
 
     asked = {tensor.name for tensor in network.inputs}
     fixed = {name: field for name, field in prepared.fixed.items() if name in asked}
+    train, validation = prepared.train, prepared.validation
+    cache = resolve_cache(sampling.cache, train, validation)
 
-    def load(part: Stacked) -> Samples:
-        return Samples.load(
-            part.lr,
-            part.target,
-            fixed,
-            scale=prepared.state.pairing.scale,
-            window=sampling.time_window,
-            runs=part.runs,
-        )
+    def hold(part: Stacked) -> Samples:
+        scale, window = prepared.state.pairing.scale, sampling.time_window
+        return Samples.hold(part, fixed, cache=cache, scale=scale, window=window)
 
-    validation = prepared.validation
-    return load(prepared.train), None if validation is None else load(validation)
+    return hold(train), None if validation is None else hold(validation)

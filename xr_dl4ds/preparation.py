@@ -6,22 +6,23 @@ Nothing is trained here, and nothing but statistics, masks and static fields is 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any
 
-import dask
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds import starting
 from xr_dl4ds.config import Network, Sampling, Training, nearest
-from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.features import Features
+from xr_dl4ds.firstpass import Found, look, useful_steps
 from xr_dl4ds.georeference import target_attrs
 from xr_dl4ds.grid.extra import Slice
-from xr_dl4ds.grid.fields import TIME, Fields, standardize
+from xr_dl4ds.grid.fields import TIME, Fields
 from xr_dl4ds.grid.pairing import Pairing
-from xr_dl4ds.grid.regrid import positions, window
-from xr_dl4ds.grid.timeline import check_times, in_order, index_of, runs, usual_step
+from xr_dl4ds.grid.regrid import positions
+from xr_dl4ds.grid.timeline import index_of, runs, usual_step
+from xr_dl4ds.moments import Moments
 from xr_dl4ds.requirements import check_circle, check_patches, check_windows
 from xr_dl4ds.scaling import Scaler
 from xr_dl4ds.sources import (
@@ -37,29 +38,50 @@ from xr_dl4ds.sources import (
     static_fields,
 )
 from xr_dl4ds.state import State
+from xr_dl4ds.validation import explicit_pairs, hold_out
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Stacked:
     """Channels of samples, lazy where the data are: LR inputs and targets ``(time, ...)``.
 
-    `runs` are the parts of the time axis that windows do not leave; None for spatial samples.
+    `useful` says whether a step has a valid target cell, `runs` are the parts of the time axis that
+    windows do not leave; None for spatial samples.
     """
 
     lr: xr.DataArray
     target: xr.DataArray
+    useful: np.ndarray
     runs: list[slice] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """As float32."""
+        return 4 * (self.lr.size + self.target.size)
+
+    def starts(self, window: int | None) -> np.ndarray:
+        """First step of each sample of `window` steps, 1 by default, that has a valid cell."""
+        steps = window or 1
+        parts = [slice(0, self.useful.size)] if self.runs is None else self.runs
+        found = np.concatenate([np.arange(p.start, p.stop - steps + 1) for p in parts])
+        found = found.astype("i8")
+        before = np.concatenate([[0], np.cumsum(self.useful)])
+        return found[before[found + steps] > before[found]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared:
-    """A model's state, its samples and inputs without time, first and last time as text."""
+    """A model's state, its samples and inputs without time, first and last time as text.
+
+    `moments` are those of the LR variables, of which the state keeps none that a target has too.
+    """
 
     state: State
     fixed: dict[str, xr.DataArray]
     train: Stacked
     validation: Stacked | None
     period: tuple[str, str]
+    moments: dict[str, Moments]
 
 
 def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Training) -> Prepared:
@@ -104,56 +126,29 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     if inputs.start is not None:
         features = starting.channels(features, pairing, inputs.start)
         starting.require_same_domain(network.localized, pairing, inputs.start)
-    train, validation = _hold_out(pairs, inputs, sampling.time_window or 1)
-    state = _state(features, pairing, train, static, hr, sampling, inputs.start)
+    train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
+    found = look(train, validation or [], pairing.scale, made=inputs.lr is None)
+    state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
+    attrs = {n: target_attrs(hr.data[n].attrs) for n in features.targets}
     slices = _slices(features, [*beside, *predictors, lr, hr])
-    state = dataclasses.replace(state, slices=slices)
+    state = dataclasses.replace(state, attrs=attrs, slices=slices)
+    useful = found.validation
     if isinstance(inputs.validation, tuple):
-        validation = _validation_pairs(inputs, state)
+        validation = explicit_pairs(inputs, state)
+        useful = useful_steps(validation, pairing.scale)
     index = index_of(train[0].hr)
     ends = (0, train[0].hr.sizes[TIME] - 1) if index is None else (index[0], index[-1])
     window = sampling.time_window
     return Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
-        train=_stacked(state, train, window, "training"),
-        validation=_stacked(state, validation, window, "validation") if validation else None,
+        train=_stacked(state, train, found.train, window, "training"),
+        validation=_stacked(state, validation, useful, window, "validation")
+        if validation
+        else None,
         period=(str(ends[0]), str(ends[1])),
+        moments=found.lr,
     )
-
-
-def _check_share(share: Any) -> None:
-    if not isinstance(share, bool) and isinstance(share, (int, float)) and 0 <= share < 1:
-        return
-    got, cure = repr(share), "a share such as 0.1"
-    if isinstance(share, (xr.Dataset, xr.DataArray)):
-        got, cure = type(share).__name__, "(hr.downscale.coarsen(scale), hr)"
-    raise ValueError(
-        "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
-        f" pair, or None, got {got}. Pass {cure}."
-    )
-
-
-def _hold_out(
-    pairs: list[Pair], inputs: Inputs, least: int
-) -> tuple[list[Pair], list[Pair] | None]:
-    """Cut the last share of each one's time steps off, a sample at least; the others train."""
-    share = inputs.validation
-    if share is None or isinstance(share, tuple):
-        return pairs, None
-    _check_share(share)
-    steps = min(pair.hr.sizes[TIME] for pair in pairs)
-    held = max(least, round(share * steps)) if share else 0
-    if held >= steps:
-        raise TimeError(
-            f"Expected at least {least + 1} time steps to hold {share:.0%} out for validation,"
-            f"{f' a window of {least} at least,' if least > 1 else ''} got {steps}."
-            " Use more, or validation=None."
-        )
-    if not held:
-        return pairs, None
-    early, late = slice(0, -held), slice(-held, None)
-    return [pair.steps(early) for pair in pairs], [pair.steps(late) for pair in pairs]
 
 
 def _together(parts: list[Any]) -> Any:
@@ -166,27 +161,25 @@ def _together(parts: list[Any]) -> Any:
 def _state(
     features: Features,
     pairing: Pairing,
-    train: list[Pair],
+    first: Pair,
+    found: Found,
     static: xr.Dataset,
-    hr: Fields,
     sampling: Sampling,
     start: State | None,
 ) -> State:
-    """Fit statistics and masks on the training part alone."""
+    """Statistics and masks of the training part alone; attributes come later."""
     like = None if start is None else start.scaler
-    fitted = functools.partial(Scaler.fit, scaling_of=sampling.scaling_of, like=like)
-    every_hr, every_lr = (_together([getattr(p, side) for p in train]) for side in ("hr", "lr"))
-    hr_scaler = fitted(every_hr, "the HR data")
-    lr_scaler = fitted(every_lr, "the LR data")
-    static_scaler = fitted(static, "the static fields") if len(static) else None
+    how: dict[str, Any] = {"scaling_of": sampling.scaling_of, "like": like}
+    hr_scaler = Scaler.from_moments(found.hr, "the HR data", **how)
+    lr_scaler = Scaler.from_moments(found.lr, "the LR data", **how)
     if start is None:
         mask = lr_scaler.has_missing(features.lr_varying)
         features = dataclasses.replace(features, mask=mask)
     scaler = lr_scaler.merge(hr_scaler)
-    scaler = scaler if static_scaler is None else scaler.merge(static_scaler)
+    if len(static):
+        scaler = scaler.merge(Scaler.fit(static, "the static fields", **how))
     _check_scaled_names(sampling, scaler)
-    (never,) = dask.compute(every_hr.isnull().all(TIME))
-    everything = {**every_lr.data_vars, **static.data_vars, **every_hr.data_vars}
+    everything = {**first.lr.data_vars, **static.data_vars, **first.hr.data_vars}
     units = {str(n): v.attrs.get("units") for n, v in everything.items()}
     if start is not None:
         starting.require_same_units(units, start)
@@ -195,10 +188,10 @@ def _state(
         pairing=pairing,
         scaler=scaler,
         static=static,
-        never=never,
-        attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
+        never=found.never,
+        attrs={},
         units=units,
-        step=None if sampling.time_window is None else usual_step(train[0].hr, "the HR data"),
+        step=None if sampling.time_window is None else usual_step(first.hr, "the HR data"),
     )
 
 
@@ -220,7 +213,9 @@ def _slices(features: Features, sources: list[Fields]) -> dict[str, Slice]:
     return {name: one for name, one in every.items() if name in known}
 
 
-def _stacked(state: State, pairs: list[Pair], window: int | None, part: str) -> Stacked:
+def _stacked(
+    state: State, pairs: list[Pair], useful: np.ndarray, window: int | None, part: str
+) -> Stacked:
     """All series one after the other."""
     found: list[slice] = []
     if window is not None and state.step is not None:
@@ -232,7 +227,7 @@ def _stacked(state: State, pairs: list[Pair], window: int | None, part: str) -> 
         check_windows(found, window, part)
     stacked = [_channels(state, pair) for pair in pairs]
     lr, target = (_together([one[i] for one in stacked]) for i in (0, 1))
-    return Stacked(lr=lr, target=target, runs=found or None)
+    return Stacked(lr=lr, target=target, useful=useful, runs=found or None)
 
 
 def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
@@ -243,48 +238,3 @@ def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
         targets[name] = targets[name].where(~hidden)
     varying = state.network_input(pair.lr, state.static, state.pairing.lr)
     return varying, state.features.stack_targets(targets)
-
-
-def _validation_pairs(inputs: Inputs, state: State) -> list[Pair]:
-    """Explicit ``(lr, hr)`` data, one pair for each member."""
-    assert isinstance(inputs.validation, tuple)
-    if len(inputs.validation) != 2:
-        raise ValueError(
-            f"Expected `validation` to be an (lr, hr) pair, got {len(inputs.validation)} objects."
-            " Pass two, or a share such as 0.1."
-        )
-    lr, hr = inputs.validation
-    parts = series(dataclasses.replace(inputs, lr=lr, hr=hr))
-    return [_validation_pair(one, state) for one in parts]
-
-
-def _validation_pair(inputs: Inputs, state: State) -> Pair:
-    """An explicit ``(lr, hr)`` pair on the grids of training."""
-    assert inputs.lr is not None
-    roles = "the LR validation data", "the HR validation data"
-    lr, hr = (
-        in_order(standardize(obj, inputs.dims.within(obj), role), role)
-        for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
-    )
-    wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
-    for fields, role, names in ((lr, roles[0], wanted["lr"]), (hr, roles[1], wanted["hr"])):
-        check_times(fields, role)
-        state.check_units(fields, role)
-        missing = [n for n in names if n not in fields.varying]
-        if missing:
-            raise VariableError(
-                f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
-                " those that are meant."
-            )
-    inner = window(hr.grid, state.pairing.hr)
-    on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
-    if inner is None or not on_lr:
-        raise GridError(
-            f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
-            f" {state.pairing.hr.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
-            " Select the same region, and bring LR onto its grid with .downscale.interpolate."
-        )
-    hr_data = hr.data[wanted["hr"]].isel(inner).assign_coords(state.pairing.hr.coords)
-    hr = dataclasses.replace(hr, data=hr_data, grid=state.pairing.hr)
-    keep = [n for n in lr.varying if n in state.features.lr_varying]
-    return align([lr.pick(keep), *predictor_fields(inputs)], hr, state.pairing)

@@ -7,7 +7,7 @@ Scaling keeps NaN as NaN: what a masked cell becomes is decided where arrays are
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dask
 import numpy as np
@@ -15,6 +15,7 @@ import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.moments import Moments, rows_of
 
 #: A standard deviation below this share of the largest magnitude is rounding of one constant value
 #: in float32 (epsilon 1.2e-7), not variability.
@@ -63,21 +64,29 @@ class Scaler:
         VariableError
             For a variable without a valid cell, with infinite values, or constant.
         """
-        lazy = {}
-        for name, variable in data.items():
-            wide = variable.astype("f8")
-            found = [wide.mean(), wide.std(), wide.min(), wide.max(), variable.notnull().mean()]
-            lazy[name] = xr.concat(found, dim="statistic")
-        (computed,) = dask.compute(xr.Dataset(lazy))
+        (rows,) = dask.compute({str(n): rows_of(v) for n, v in data.items()})
+        found = {name: Moments.of(one) for name, one in rows.items()}
+        return cls.from_moments(found, role, scaling_of, like)
+
+    @classmethod
+    def from_moments(
+        cls,
+        found: Mapping[str, Moments],
+        role: str,
+        scaling_of: Callable[[str], str] | None = None,
+        like: Scaler | None = None,
+    ) -> Scaler:
+        """The same of what was found in a pass over the data, see `fit`."""
         statistics = {}
-        for name, values in computed.items():
-            mean, std, low, high, valid = (float(v) for v in values)
-            _check(str(name), values, role, constant=like is not None)
-            scaling = "standard" if scaling_of is None else scaling_of(str(name))
-            offset, factor = (mean, std) if scaling == "standard" else (low, high - low)
+        for name, one in found.items():
+            _check(name, one, role, constant=like is not None)
+            scaling = "standard" if scaling_of is None else scaling_of(name)
+            offset, factor = one.mean, one.std
+            if scaling == "minmax":
+                offset, factor = one.low, one.high - one.low
             if like is not None:
                 offset, factor = like.of(name, "offset"), like.of(name, "factor")
-            row = [offset, factor, mean, std, low, high, valid]
+            row = [offset, factor, one.mean, one.std, one.low, one.high, one.share]
             statistics[name] = ("statistic", np.array(row))
         return cls(statistics=xr.Dataset(statistics, coords={"statistic": list(STATISTICS)}))
 
@@ -123,10 +132,9 @@ def _wide(variable: xr.DataArray) -> xr.DataArray:
     return variable.astype("f4") if variable.dtype == "f2" else variable
 
 
-def _check(name: str, values: xr.DataArray, role: str, *, constant: bool) -> None:
-    mean, std, low, high, valid = (float(v) for v in values)
-    largest = max(abs(low), abs(high))
-    if valid == 0:
+def _check(name: str, found: Moments, role: str, *, constant: bool) -> None:
+    mean, std, largest = found.mean, found.std, max(abs(found.low), abs(found.high))
+    if not found.valid:
         raise VariableError(
             f"Expected {name!r} of {role} to have values, got NaN everywhere. Leave it out, or"
             " check its _FillValue and the selected region."

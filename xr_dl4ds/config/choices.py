@@ -35,6 +35,8 @@ BOUNDED = ("sigmoid",)
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest")
 SCALINGS = ("standard", "minmax")
 TIME_FEATURES = ("day_of_year", "hour_of_day", "solar_zenith", "toa_insolation")
+#: Where samples are held while the network trains.
+CACHES = ("auto", "memory", "disk", "none")
 COORDINATE_FEATURES = ("latitude", "longitude", "x", "y")
 
 LOSSES = (

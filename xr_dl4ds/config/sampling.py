@@ -45,6 +45,12 @@ class Sampling:
         cosine), "x" and "y" (-1 to 1 over the training domain).
     seed : int
         Seed of the initial weights, of the shuffling and of the patch positions.
+    cache : {"auto", "memory", "disk", "none"}
+        Where samples are while the network trains: "memory", as float32; "disk", written once to
+        a temporary folder; "none", read anew in each epoch, block by block, while the network
+        trains on the block before. "auto" is "memory" for samples up to 2 GiB and "none" for
+        larger ones. With "none" neighbouring steps are read together: they share a patch position,
+        and samples are shuffled among those of some blocks (see `xr_dl4ds.batches`).
 
     Examples
     --------
@@ -61,6 +67,7 @@ class Sampling:
     time_features: bool | Sequence[str] = ()
     coordinate_features: Sequence[str] = ()
     seed: int = 0
+    cache: str = "auto"
 
     def __post_init__(self) -> None:
         whole(self, "patch_size", 1, optional=True)
@@ -73,6 +80,7 @@ class Sampling:
         whole(self, "batch_size", 1)
         whole(self, "seed", 0)
         one_of("interpolation", self.interpolation, choices.INTERPOLATIONS)
+        one_of("cache", self.cache, choices.CACHES)
         if isinstance(self.time_features, bool):
             names = USUAL_TIME_FEATURES if self.time_features else ()
             object.__setattr__(self, "time_features", names)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import tensorflow as tf
 import xarray as xr
 
 from xr_dl4ds import losses
@@ -149,10 +150,12 @@ def train(
         callbacks.append(saver)
     step.join()
     if done < training.epochs and not (keeper is not None and keeper.stops):
-        with _shown(training.verbose and workers.rank == 0, training.epochs, done, callbacks):
+        held_out = None if validation is None else _whole_fields(validation, sampling)
+        shows = training.verbose and workers.rank == 0
+        with _shown(shows, training.epochs, done, callbacks), _reading(batches, held_out):
             step.fit(
                 batches,
-                validation_data=None if validation is None else _whole_fields(validation, sampling),
+                validation_data=held_out,
                 initial_epoch=done,
                 epochs=training.epochs,
                 callbacks=callbacks,
@@ -227,6 +230,25 @@ def _shown(shows: bool, epochs: int, done: int, callbacks: list[Any]) -> Iterato
         yield
     finally:
         bar.on_train_end()
+
+
+@contextlib.contextmanager
+def _reading(*given: Batches | None) -> Iterator[None]:
+    """Read in the background while it runs; what goes wrong there is told as it is."""
+    every = [batches for batches in given if batches is not None]
+    try:
+        yield
+    except tf.errors.OpError:
+        wrong = next((batches.error for batches in every if batches.error is not None), None)
+        if wrong is None:
+            raise
+        raise TrainingError(
+            f"Expected the samples to be readable throughout training, got {wrong!r}. Look at the"
+            " files behind them; with cache='memory' or 'disk' they are read once, before it."
+        ) from wrong
+    finally:
+        for batches in every:
+            batches.close()
 
 
 def _batches(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:

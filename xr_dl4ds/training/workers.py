@@ -77,20 +77,25 @@ class Workers:
         if self.size > 1:
             _horovod().broadcast_variables([v.value for v in variables], root_rank=0)
 
-    def share(self, order: np.ndarray) -> np.ndarray:
+    def share(self, order: np.ndarray, *, together: bool = False) -> np.ndarray:
         """The samples of this worker, out of those of an epoch in an order common to all.
 
-        Every `size`-th. All get equally many, for a worker with a batch more than the others would
-        wait for them forever: where the number of samples is no multiple of `size`, the first ones
-        of the order are taken again, at most ``size - 1`` of them.
+        Every `size`-th, or as many that stand together. All get equally many, for a worker with a
+        batch more than the others would wait for them forever: where the number of samples is no
+        multiple of `size`, the first ones of the order are taken again, at most ``size - 1``.
 
         Parameters
         ----------
         order : numpy.ndarray
             Numbers of samples.
+        together : bool
+            Take neighbours, which are read together.
         """
         each = -(-len(order) // self.size)
-        return np.resize(order, each * self.size)[self.rank :: self.size]
+        every = np.resize(order, each * self.size)
+        if together:
+            return every[self.rank * each : (self.rank + 1) * each]
+        return every[self.rank :: self.size]
 
 
 def _horovod() -> Any:

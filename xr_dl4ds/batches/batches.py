@@ -1,0 +1,117 @@
+"""Batches of samples for Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from xr_dl4ds.batches.held import Held
+from xr_dl4ds.batches.samples import Samples
+from xr_dl4ds.batches.stream import Pools
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of ``(inputs, target, weight)`` for Keras.
+
+    Parameters
+    ----------
+    samples : Samples
+        What to draw from; at least one sample.
+    batch_size : int
+        Samples in a batch; the last batch of an epoch takes what is left.
+    patch_size : int, optional
+        Edge of the patches in HR cells, a multiple of the scale; None for whole fields.
+    seed : int
+        Seed of order and positions: epoch `e` uses ``[seed, e]``.
+    shuffle : bool
+        Draw a new order (and new positions) in every epoch.
+    share : callable, optional
+        ``order -> order``, which of an epoch's samples are taken, equally many in each epoch; all
+        by default. Order and positions are drawn before, the same for every share.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        patch_size: int | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+        share: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self.samples = samples
+        self.batch_size = batch_size
+        self.cells = None if patch_size is None else patch_size // samples.scale
+        self.seed = seed
+        self.shuffle = shuffle
+        self.share = share
+        y, x = samples.lr.shape[1:3]
+        edges = (y, x) if self.cells is None else (self.cells, self.cells)
+        #: LR rows and columns at which a patch may begin: from the first to the last of them.
+        self._room = (y - edges[0] + 1, x - edges[1] + 1)
+        self._source = (Pools if samples.streamed else Held)(samples, edges)
+        self.start(0)
+
+    def __len__(self) -> int:
+        return -(-len(self._order.numbers) // self.batch_size)
+
+    def start(self, epoch: int) -> None:
+        """Begin with this epoch, counted from 0."""
+        self.epoch = epoch - 1
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        """Draw the order and the patch positions of the next epoch, and begin to read it."""
+        self.epoch += 1
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self._order = self._source.draw(rng, self._room, self.shuffle, self.share)
+        self._source.begin(self._order)
+
+    def close(self) -> None:
+        """Read no further."""
+        self._source.close()
+
+    @property
+    def error(self) -> Exception | None:
+        """What went wrong in reading, which TensorFlow passes on as text."""
+        return self._source.error
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """One batch.
+
+        Returns
+        -------
+        inputs : dict of numpy.ndarray
+            "lr" ``(batch, [time,] y, x, channel)`` and the fixed inputs ``(batch, ...)``.
+        target : numpy.ndarray
+            ``(batch, [time,] y, x, channel)``, 0 where masked.
+        weight : numpy.ndarray
+            The same shape: 1 where the target is valid, 0 where masked.
+        """
+        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        lr, target = self._source.take(part)
+        inputs = {"lr": lr, **self._fixed(self._order.corner[part])}
+        weight = np.isfinite(target)
+        if weight.all():
+            return inputs, target, np.ones_like(target)
+        return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
+
+    def _fixed(self, corner: np.ndarray) -> dict[str, Any]:
+        """Inputs without time, for samples that begin at these LR rows and columns."""
+        scale, found = self.samples.scale, {}
+        for name, field in self.samples.fixed.items():
+            if name == "position":
+                found[name] = (field + corner * scale).astype("i4")
+            elif self.cells is None:
+                found[name] = np.broadcast_to(field, (len(corner), *field.shape))
+            else:
+                edge = self.cells * scale
+                found[name] = np.stack(
+                    [field[y : y + edge, x : x + edge] for y, x in (corner * scale).tolist()]
+                )
+        return found

@@ -1,0 +1,81 @@
+"""Samples in memory or on disk, taken in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from xr_dl4ds.batches.order import Order
+from xr_dl4ds.batches.samples import Samples
+
+
+class Held:
+    """The samples of an epoch, shuffled among all, each with a patch position of its own.
+
+    Parameters
+    ----------
+    samples : Samples
+        In memory, or in a temporary folder.
+    cells : tuple of int
+        LR rows and columns of a patch.
+    """
+
+    error: Exception | None = None
+
+    def __init__(self, samples: Samples, cells: tuple[int, int]) -> None:
+        self.samples = samples
+        self.cells = cells
+        self.order: Order | None = None
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        room: tuple[int, int],
+        shuffle: bool,
+        share: Callable[..., np.ndarray] | None,
+    ) -> Order:
+        """The order of an epoch; see `Batches` for the arguments."""
+        n = len(self.samples)
+        numbers = rng.permutation(n) if shuffle else np.arange(n)
+        if share is not None:
+            numbers = share(numbers)
+        corner = np.zeros((n, 2), "i4")
+        if room != (1, 1):
+            corner = np.stack([rng.integers(0, size, size=n) for size in room], axis=1)
+        return Order(numbers=numbers, corner=corner[numbers])
+
+    def begin(self, order: Order) -> None:
+        """Take samples in this order."""
+        self.order = order
+
+    def close(self) -> None:
+        """Nothing is read in the background."""
+
+    def take(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        """LR fields and targets of a part of the order."""
+        assert self.order is not None
+        assert self.samples.starts is not None
+        starts, corner = self.samples.starts[self.order.numbers[part]], self.order.corner[part]
+        lr, target = self.samples.arrays()
+        return (
+            self._gather(lr, starts, corner, 1),
+            self._gather(target, starts, corner, self.samples.scale),
+        )
+
+    def _gather(
+        self, array: np.ndarray, starts: np.ndarray, corner: np.ndarray, scale: int
+    ) -> np.ndarray:
+        """Steps, or windows, of an array ``(time, y, x, channel)``, whole or cut."""
+        window = self.samples.window
+        y, x = (n * scale for n in self.cells)
+        if (y, x) == array.shape[1:3]:
+            rows = starts if window is None else starts[:, None] + np.arange(window)
+            return np.asarray(array[rows])
+        steps = () if window is None else (window,)
+        out = np.empty((len(starts), *steps, y, x, array.shape[-1]), "f4")
+        places = (corner * scale).tolist()
+        for to, start, (row, column) in zip(out, starts.tolist(), places, strict=True):
+            at = start if window is None else slice(start, start + window)
+            to[...] = array[at, row : row + y, column : column + x]
+        return out

@@ -1,0 +1,215 @@
+"""Samples that are read anew in each epoch, pool by pool, one ahead of the network."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable
+
+import dask
+import dask.array as da
+import numpy as np
+
+from xr_dl4ds.batches.order import Order
+from xr_dl4ds.batches.samples import Samples
+
+#: Bytes of samples, LR and HR, that are shuffled together; twice as many are held.
+POOL = 2**27
+
+#: Blocks of a pool, at least, so that a pool mixes steps and places.
+BLOCKS = 8
+
+
+def blocks_of(samples: Samples, cells: tuple[int, int]) -> list[slice]:
+    """Neighbouring samples that begin in one chunk, as slices of their numbers.
+
+    A chunk with more than a share of a pool is several blocks.
+
+    Parameters
+    ----------
+    samples : Samples
+        Streamed.
+    cells : tuple of int
+        LR rows and columns of a patch.
+    """
+    assert samples.starts is not None
+    most = max(1, POOL // BLOCKS // step_bytes(samples, cells))
+    edges = np.cumsum([0, *samples.target.chunks[0]])
+    chunk = np.searchsorted(edges, samples.starts, side="right")
+    found = []
+    for number in np.unique(chunk):
+        first, last = np.searchsorted(chunk, [number, number + 1])
+        parts = -(-(last - first) // most)
+        cuts = np.linspace(first, last, parts + 1).astype(int)
+        found += [slice(int(a), int(b)) for a, b in itertools.pairwise(cuts)]
+    return found
+
+
+def step_bytes(samples: Samples, cells: tuple[int, int]) -> int:
+    """Of one step of a patch, LR and HR."""
+    channels = samples.lr.shape[-1] + samples.target.shape[-1] * samples.scale**2
+    return 4 * int(np.prod(cells)) * channels
+
+
+class Pools:
+    """The pools of an epoch, one read ahead in the background.
+
+    Parameters
+    ----------
+    samples : Samples
+        Streamed.
+    cells : tuple of int
+        LR rows and columns of a patch.
+    """
+
+    def __init__(self, samples: Samples, cells: tuple[int, int]) -> None:
+        self.samples = samples
+        self.cells = cells
+        self.order: Order | None = None
+        #: What went wrong in reading, which TensorFlow tells as text alone.
+        self.error: Exception | None = None
+        self._lock = threading.Lock()
+        self._reading: dict[int, concurrent.futures.Future[Pool]] = {}
+        self._thread = concurrent.futures.ThreadPoolExecutor(1, "xr_dl4ds-reading")
+        self._blocks = blocks_of(samples, cells)
+
+    def draw(
+        self,
+        rng: np.random.Generator,
+        room: tuple[int, int],
+        shuffle: bool,
+        share: Callable[..., np.ndarray] | None,
+    ) -> Order:
+        """The order of an epoch; see `Batches` for the arguments."""
+        n = len(self._blocks)
+        which = rng.permutation(n) if shuffle else np.arange(n)
+        corners = np.stack([rng.integers(0, size, size=n) for size in room], axis=1)
+        blocks = [np.arange(self._blocks[i].start, self._blocks[i].stop) for i in which]
+        numbers = np.concatenate(blocks)
+        corner = corners[np.repeat(which, [len(block) for block in blocks])]
+        if share is not None:  # neighbours together, so that no two workers read one block
+            mine = share(np.arange(len(numbers)), together=True)
+            numbers, corner = numbers[mine], corner[mine]
+        pools = self._pools(numbers)
+        if shuffle:
+            for pool in pools:
+                mixed = pool.start + rng.permutation(pool.stop - pool.start)
+                numbers[pool], corner[pool] = numbers[mixed], corner[mixed]
+        return Order(numbers=numbers, corner=corner, pools=pools)
+
+    def _pools(self, numbers: np.ndarray) -> list[slice]:
+        """Parts of an order of blocks that are held together."""
+        window = self.samples.window or 1
+        apart = np.ones(len(numbers), "i8")
+        apart[1:] = np.clip(np.abs(np.diff(numbers)), 1, window)
+        apart[0] = window
+        held = np.cumsum(apart) * step_bytes(self.samples, self.cells)
+        pool = held // max(POOL, int(held[0]))
+        edges = [0, *(np.flatnonzero(np.diff(pool)) + 1).tolist(), len(numbers)]
+        return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+    def begin(self, order: Order) -> None:
+        """Read the first pool of a new epoch."""
+        with self._lock:
+            self.close()
+            self.order = order
+            self._ask(0)
+
+    def close(self) -> None:
+        """Let go of what was read, and read no more."""
+        for future in self._reading.values():
+            future.cancel()
+        self._reading.clear()
+
+    def take(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+        """LR fields and targets of a part of the order."""
+        with self._lock:
+            assert self.order is not None
+            found = []
+            for k, pool in enumerate(self.order.pools):
+                low, high = max(part.start, pool.start), min(part.stop, pool.stop)
+                if low < high:
+                    mine = np.arange(low - pool.start, high - pool.start)
+                    found.append(self._pool(k).take(mine, self.samples.window))
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate([lr for lr, _ in found]), np.concatenate([hr for _, hr in found])
+
+    def _pool(self, k: int) -> Pool:
+        for done in [j for j in self._reading if j not in (k, k + 1)]:
+            self._reading.pop(done).cancel()
+        self._ask(k)
+        try:
+            pool = self._reading[k].result()
+        except Exception as error:
+            self.error = error
+            raise
+        self._ask(k + 1)
+        return pool
+
+    def _ask(self, k: int) -> None:
+        assert self.order is not None
+        if k not in self._reading and k < len(self.order.pools):
+            part = self.order.pools[k]
+            read = self._thread.submit
+            self._reading[k] = read(
+                _read, self.samples, self.cells, self.order.numbers[part], self.order.corner[part]
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """Steps in memory, and at which of them each sample begins."""
+
+    lr: np.ndarray
+    target: np.ndarray
+    starts: np.ndarray
+
+    def take(self, samples: np.ndarray, window: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """LR fields and targets of some samples, by their places in the pool."""
+        at = self.starts[samples]
+        if window is not None:
+            at = at[:, None] + np.arange(window)
+        return self.lr[at], self.target[at]
+
+
+def _read(
+    samples: Samples, cells: tuple[int, int], numbers: np.ndarray, corner: np.ndarray
+) -> Pool:
+    """One pass of dask over what the samples of a pool need, and no more."""
+    assert samples.starts is not None
+    starts, window = samples.starts[numbers], samples.window or 1
+    pieces, place, offset = [], np.empty(len(numbers), "i8"), 0
+    for mine in _runs(starts, corner, window):
+        first, last = int(starts[mine].min()), int(starts[mine].max()) + window
+        pieces.append((slice(first, last), corner[mine[0]]))
+        place[mine] = starts[mine] - first + offset
+        offset += last - first
+    lazy = [_cut(samples, steps, place_of, cells) for steps, place_of in pieces]
+    arrays = [np.empty((offset, *one.shape[1:]), "f4") for one in lazy[0]]
+    begin = 0
+    for values in dask.compute(*lazy):
+        end = begin + len(values[0])
+        for to, one in zip(arrays, values, strict=True):
+            to[begin:end] = one
+        begin = end
+    return Pool(lr=arrays[0], target=arrays[1], starts=place)
+
+
+def _cut(
+    samples: Samples, steps: slice, corner: np.ndarray, cells: tuple[int, int]
+) -> tuple[da.Array, da.Array]:
+    """The LR and HR cells of one patch, lazily."""
+    y, x = (slice(int(c), int(c) + n) for c, n in zip(corner, cells, strict=True))
+    fine = [slice(s.start * samples.scale, s.stop * samples.scale) for s in (y, x)]
+    return samples.lr[steps, y, x], samples.target[(steps, *fine)]
+
+
+def _runs(starts: np.ndarray, corner: np.ndarray, window: int) -> list[np.ndarray]:
+    """Places in the pool of samples that lie in one spot and share or touch each other's steps."""
+    by = np.lexsort((starts, corner[:, 1], corner[:, 0]))
+    same = (corner[by][1:] == corner[by][:-1]).all(axis=1)
+    near = np.diff(starts[by]) <= window
+    return np.split(by, np.flatnonzero(~(same & near)) + 1)

@@ -1,0 +1,93 @@
+"""Validation data: the last steps of the training data, or a pair of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.fields import TIME, standardize
+from xr_dl4ds.grid.regrid import window
+from xr_dl4ds.grid.timeline import check_times, in_order
+from xr_dl4ds.sources import Data, Inputs, Pair, align, predictor_fields, series
+from xr_dl4ds.state import State
+
+
+def hold_out(
+    pairs: list[Pair], share: float | tuple[Data, Data] | None, least: int
+) -> tuple[list[Pair], list[Pair] | None]:
+    """Cut the last share of each one's time steps off, `least` at least; the others train."""
+    if share is None or isinstance(share, tuple):
+        return pairs, None
+    _check_share(share)
+    steps = min(pair.hr.sizes[TIME] for pair in pairs)
+    held = max(least, round(share * steps)) if share else 0
+    if held >= steps:
+        raise TimeError(
+            f"Expected at least {least + 1} time steps to hold {share:.0%} out for validation,"
+            f"{f' a window of {least} at least,' if least > 1 else ''} got {steps}."
+            " Use more, or validation=None."
+        )
+    if not held:
+        return pairs, None
+    early, late = slice(0, -held), slice(-held, None)
+    return [pair.steps(early) for pair in pairs], [pair.steps(late) for pair in pairs]
+
+
+def _check_share(share: Any) -> None:
+    if not isinstance(share, bool) and isinstance(share, (int, float)) and 0 <= share < 1:
+        return
+    got, cure = repr(share), "a share such as 0.1"
+    if isinstance(share, (xr.Dataset, xr.DataArray)):
+        got, cure = type(share).__name__, "(hr.downscale.coarsen(scale), hr)"
+    raise ValueError(
+        "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
+        f" pair, or None, got {got}. Pass {cure}."
+    )
+
+
+def explicit_pairs(inputs: Inputs, state: State) -> list[Pair]:
+    """Explicit ``(lr, hr)`` data, one pair for each member."""
+    assert isinstance(inputs.validation, tuple)
+    if len(inputs.validation) != 2:
+        raise ValueError(
+            f"Expected `validation` to be an (lr, hr) pair, got {len(inputs.validation)} objects."
+            " Pass two, or a share such as 0.1."
+        )
+    lr, hr = inputs.validation
+    parts = series(dataclasses.replace(inputs, lr=lr, hr=hr))
+    return [_validation_pair(one, state) for one in parts]
+
+
+def _validation_pair(inputs: Inputs, state: State) -> Pair:
+    """An explicit ``(lr, hr)`` pair on the grids of training."""
+    assert inputs.lr is not None
+    roles = "the LR validation data", "the HR validation data"
+    lr, hr = (
+        in_order(standardize(obj, inputs.dims.within(obj), role), role)
+        for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
+    )
+    wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
+    for fields, role, names in ((lr, roles[0], wanted["lr"]), (hr, roles[1], wanted["hr"])):
+        check_times(fields, role)
+        state.check_units(fields, role)
+        missing = [n for n in names if n not in fields.varying]
+        if missing:
+            raise VariableError(
+                f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
+                " those that are meant."
+            )
+    inner = window(hr.grid, state.pairing.hr)
+    on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
+    if inner is None or not on_lr:
+        raise GridError(
+            f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
+            f" {state.pairing.hr.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
+            " Select the same region, and bring LR onto its grid with .downscale.interpolate."
+        )
+    hr_data = hr.data[wanted["hr"]].isel(inner).assign_coords(state.pairing.hr.coords)
+    hr = dataclasses.replace(hr, data=hr_data, grid=state.pairing.hr)
+    keep = [n for n in lr.varying if n in state.features.lr_varying]
+    return align([lr.pick(keep), *predictor_fields(inputs)], hr, state.pairing)
