@@ -38,7 +38,7 @@ class Found:
     validation: np.ndarray
 
 
-def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int, *, made: bool) -> Found:
+def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int) -> Found:
     """Read training and validation data once.
 
     Parameters
@@ -47,14 +47,12 @@ def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int, *, made:
         Each a series of samples; without `validation` none is held out.
     scale : int
         HR cells along one edge of an LR cell.
-    made : bool
-        Whether the LR counterparts were made from HR: where they are NaN, HR is too.
     """
     hr, lr, nothing, useful = dask.compute(
         [_rows(pair.hr) for pair in train],
         [_rows(pair.lr) for pair in train],
         [pair.hr.isnull().all(TIME) for pair in train],
-        [_useful(pair, scale, made) for pair in (*train, *validation)],
+        [_useful(pair, scale) for pair in (*train, *validation)],
     )
     return Found(
         hr=_moments(hr),
@@ -67,7 +65,7 @@ def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int, *, made:
 
 def useful_steps(pairs: Sequence[Pair], scale: int) -> np.ndarray:
     """Whether each step has a valid target cell, ``(time,)``, of all pairs one after the other."""
-    (found,) = dask.compute([_useful(pair, scale, made=False) for pair in pairs])
+    (found,) = dask.compute([_useful(pair, scale) for pair in pairs])
     return _one(found)
 
 
@@ -81,11 +79,11 @@ def _moments(rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Moments]:
     return {name: Moments.of(np.concatenate(parts)) for name, parts in flat.items()}
 
 
-def _useful(pair: Pair, scale: int, made: bool) -> xr.DataArray:
+def _useful(pair: Pair, scale: int) -> xr.DataArray:
     found = []
     for name, target in pair.hr.items():
         valid = target.notnull()
-        if name in pair.lr and not made:
+        if name in pair.lr and not pair.made:
             valid = valid & ~to_hr_cells(pair.lr[name].isnull(), scale)
         found.append(valid.any((Y, X)))
     return functools.reduce(operator.or_, found)

@@ -88,18 +88,19 @@ def _row(block: np.ndarray) -> np.ndarray:
 
 
 def _slab(cells: np.ndarray) -> tuple[float, ...]:
-    wide = cells.astype("f8")
-    total = wide.size
-    missing = np.isnan(wide)
-    if missing.any():
-        wide = wide[~missing]
-    if not wide.size:
-        return total, 0.0, math.nan, 0.0, math.nan, math.nan
+    total, wide = cells.size, cells.astype("f8")
     with np.errstate(invalid="ignore", over="ignore"):  # infinite values are told by their moments
-        mean = wide.mean()
+        mean = wide.mean() if total else math.nan
+        if math.isnan(mean):
+            wide = wide[~np.isnan(wide)]
+            if not wide.size:
+                return total, 0.0, math.nan, 0.0, math.nan, math.nan
+            mean = wide.mean()
         low, high = wide.min(), wide.max()
         wide -= mean
-        return total, float(wide.size), mean, float(wide @ wide), low, high
+        # no BLAS: its threads would compete with those of dask
+        squares = np.square(wide, out=wide).sum()
+        return total, float(wide.size), mean, float(squares), low, high
 
 
 def _joined(rows: np.ndarray) -> np.ndarray:

@@ -120,14 +120,14 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     predictors = predictor_fields(inputs)
     sources = [*([lr] if lr.varying else []), *predictors]
     targets = hr.varying
-    whole = align(sources, hr.pick(targets), pairing)
+    whole = align(sources, hr.pick(targets), pairing, made=inputs.lr is None)
     pairs = [whole, *(another(one, pairing) for one in further)]
     features = Features.of(whole.lr, targets, lr.varying, static, sampling)
     if inputs.start is not None:
         features = starting.channels(features, pairing, inputs.start)
         starting.require_same_domain(network.localized, pairing, inputs.start)
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
-    found = look(train, validation or [], pairing.scale, made=inputs.lr is None)
+    found = look(train, validation or [], pairing.scale)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     attrs = {n: target_attrs(hr.data[n].attrs) for n in features.targets}
     slices = _slices(features, [*beside, *predictors, lr, hr])
@@ -232,7 +232,8 @@ def _stacked(
 
 def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
     targets = state.scaler.transform(pair.hr[list(state.features.targets)])
-    for name in state.features.counterparts:  # also where only the validation part has gaps
+    # also where the validation part alone has gaps
+    for name in () if pair.made else state.features.counterparts:
         hidden = state.masked_by_lr(pair.lr, name)
         assert hidden is not None
         targets[name] = targets[name].where(~hidden)

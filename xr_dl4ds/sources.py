@@ -45,14 +45,19 @@ class Inputs:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Pair:
-    """Physical LR fields as the network sees them, and HR targets at the same times."""
+    """Physical LR fields as the network sees them, and HR targets at the same times.
+
+    `made` says that LR counterparts are means of the targets: NaN only where all of these are.
+    """
 
     lr: xr.Dataset
     hr: xr.Dataset
+    made: bool = False
 
     def steps(self, part: slice) -> Pair:
         """The same pair at a part of the times."""
-        return Pair(lr=self.lr.isel({TIME: part}), hr=self.hr.isel({TIME: part}))
+        lr, hr = (data.isel({TIME: part}) for data in (self.lr, self.hr))
+        return dataclasses.replace(self, lr=lr, hr=hr)
 
 
 def series(inputs: Inputs) -> list[Inputs]:
@@ -159,7 +164,8 @@ def another(inputs: Inputs, pairing: Pairing) -> Pair:
         lr = coarsened(hr, pairing.scale)
     else:
         lr = in_order(standardize(inputs.lr, inputs.dims, "the LR data"), "the LR data")
-    return align([*([lr] if lr.varying else []), *predictor_fields(inputs)], hr, pairing)
+    sources = [*([lr] if lr.varying else []), *predictor_fields(inputs)]
+    return align(sources, hr, pairing, made=inputs.lr is None)
 
 
 def static_fields(
@@ -219,7 +225,7 @@ def predictor_fields(inputs: Inputs) -> list[Fields]:
     return out
 
 
-def align(sources: list[Fields], hr: Fields, pairing: Pairing) -> Pair:
+def align(sources: list[Fields], hr: Fields, pairing: Pairing, *, made: bool = False) -> Pair:
     """LR counterparts and predictors on the network's LR grid, and targets, at common times."""
     if not sources:
         raise VariableError(
@@ -258,7 +264,7 @@ def align(sources: list[Fields], hr: Fields, pairing: Pairing) -> Pair:
     targets = at_times(hr.data, times)
     lr = xr.Dataset({n: _same_time(v, targets) for n, v in merged.items()})
     order = [n for n in targets.data_vars if n in lr] + [n for n in lr if n not in targets]
-    return Pair(lr=lr[order], hr=targets)
+    return Pair(lr=lr[order], hr=targets, made=made)
 
 
 def _same_time(variable: xr.DataArray, targets: xr.Dataset) -> xr.DataArray:

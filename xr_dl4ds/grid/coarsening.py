@@ -8,10 +8,12 @@ import logging
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.blocks import mean_of_blocks
 from xr_dl4ds.grid.cells import blocks
 from xr_dl4ds.grid.conventions import with_axes, with_encodings, with_times
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names
 from xr_dl4ds.grid.fields import Fields, Grid, X, Y, as_dataset, grid_of, gridded, require_usable
+from xr_dl4ds.grid.taking import take
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
     means = ds[fields].drop_vars(beside, errors="ignore")
     # sums of float16 overflow
     means = means.map(lambda v: v.astype("f4") if v.dtype == "f2" else v)
-    means = means.coarsen(blocks, boundary="exact").mean()
+    means = means.map(lambda v: mean_of_blocks(v, blocks))
     means = means.map(lambda v: v if ds[v.name].dtype.kind == "f" else v.astype("f4"))
     others = ds.drop_vars(touched)
     averaged = {n: _coordinate_mean(v, blocks) for n, v in around.items()}
@@ -141,7 +143,7 @@ def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
         )
     }
     return dataclasses.replace(
-        fields, data=fields.data.isel(keep).assign_coords(grid.coords), grid=grid
+        fields, data=take(fields.data, keep).assign_coords(grid.coords), grid=grid
     )
 
 

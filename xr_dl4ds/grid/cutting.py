@@ -10,12 +10,13 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.fields import Fields, Grid, Part, X, Y
 from xr_dl4ds.grid.nesting import turns_between
+from xr_dl4ds.grid.taking import take
 
 
 def cut(fields: Fields, inner: Part) -> Fields:
     """A part of canonical fields, the layout kept."""
     grid = cut_grid(fields.grid, inner)
-    data = fields.data.isel(inner).assign_coords(grid.coords)
+    data = take(fields.data, inner).assign_coords(grid.coords)
     return dataclasses.replace(fields, data=data, grid=grid)
 
 

@@ -17,6 +17,7 @@ from xr_dl4ds.grid.fields import Fields, Grid, Part, X, Y
 from xr_dl4ds.grid.nesting import nest, ratio, require_overlap
 from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import interpolate, window
+from xr_dl4ds.grid.taking import take
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Pairing:
         target = self.lr if target is None else target
         inner = window(fields.grid, target) if self._as_sampled(fields.grid) else None
         if inner is not None:
-            return fields.data.isel(inner).assign_coords(target.coords)
+            return take(fields.data, inner).assign_coords(target.coords)
         if self.reprojected:
             method = self.method.removeprefix(REPROJECTED)
             return reprojection.reproject(fields.data, fields.grid, target, method)

@@ -14,6 +14,7 @@ from xr_dl4ds.grid.crs import label
 from xr_dl4ds.grid.fields import Fields, Grid, Part, X, Y
 from xr_dl4ds.grid.nesting import ratio, require_overlap, turns_between
 from xr_dl4ds.grid.periodic import facing
+from xr_dl4ds.grid.taking import take
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     require_cover(source, target, role)
     inner = window(source, target)
     if inner is not None:
-        return fields.data.isel(inner).assign_coords(target.coords)
+        return take(fields.data, inner).assign_coords(target.coords)
     finer = max(ratio(source, target)) < 1.0
     method = "conservative" if finer else "bilinear"
     logger.info("%s are brought onto the grid %s by %s", role, target.extent, method)

@@ -16,6 +16,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.fields import TIME, Fields
+from xr_dl4ds.grid.taking import take
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,7 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
     positions = _keys(index, times).get_indexer(_keys(times, index))
     if (positions < 0).any():
         raise TimeError(f"Expected the time {times[int((positions < 0).argmax())]}, got none.")
-    return data.isel({TIME: positions})
+    return take(data, {TIME: positions})
 
 
 #: A step longer than this many usual ones is a gap: months differ by a tenth, a missing step

@@ -1,0 +1,191 @@
+"""Training on, and prediction of, a store larger than memory: speed and peak memory.
+
+    python benchmarks/large.py /scratch                      # 40 GB, all of it
+    python benchmarks/large.py /scratch --gigabytes 4 --only train
+    python benchmarks/large.py /scratch --chunks 24 128 --patch-size 128
+
+The store, hourly temperatures on 512 x 512 cells as float32 in Zarr, is made in the folder where it
+is not there, and stays. Training is perfect prognosis at scale 4: steps per second of `fit` while it
+streams, over those of the same compiled step on one batch held in memory, alternately in one
+process; and the time and memory of a whole `fit` cut off after some steps. Prediction goes region
+by region into another store, its throughput beside that of bare `network.predict_on_batch`, for a
+part of the store and for four times as much. Each job is a process of its own, whose memory, with
+that of its children, is looked at every 50 ms.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+EDGE, SCALE = 512, 4
+#: Steps of a round of training; streamed and held rounds alternate.
+STEPS, ROUNDS = 40, 5
+
+
+def make(path: pathlib.Path, gigabytes: float, chunks: tuple[int, int]) -> None:
+    """Write the store, chunk by chunk: a seasonal and daily cycle over hills, with noise."""
+    import dask
+    import dask.array as da
+    import numpy as np
+    import pandas as pd
+    import xarray as xr
+
+    steps, edge = chunks
+    n = max(1, round(gigabytes * 1e9 / (4 * EDGE**2 * steps))) * steps
+    place = np.arange(EDGE) / 40
+    hills = (np.sin(place)[:, None] * np.cos(1.7 * place)[None, :]).astype("f4")
+
+    def block(block_info=None):
+        (t0, t1), (y0, y1), (x0, x1) = block_info[None]["array-location"]
+        hour = np.arange(t0, t1)
+        cycle = 10 * np.sin(2 * np.pi * hour / 8766) + 4 * np.sin(2 * np.pi * hour / 24)
+        noise = np.random.default_rng([t0, y0, x0]).standard_normal(
+            (t1 - t0, y1 - y0, x1 - x0), dtype="f4"
+        )
+        moving = hills[None, y0:y1, x0:x1] * (5 + cycle[:, None, None].astype("f4") / 2)
+        return np.float32(280) + moving + cycle[:, None, None].astype("f4") + noise
+
+    data = da.map_blocks(
+        block,
+        chunks=((steps,) * (n // steps), (edge,) * (EDGE // edge), (edge,) * (EDGE // edge)),
+        dtype="f4",
+        meta=np.empty((0, 0, 0), "f4"),
+    )
+    store = xr.Dataset(
+        {"t2m": (("time", "latitude", "longitude"), data, {"units": "K"})},
+        coords={
+            "time": pd.date_range("2000", periods=n, freq="h"),
+            "latitude": ("latitude", 50 - 0.01 * np.arange(EDGE), {"units": "degrees_north"}),
+            "longitude": ("longitude", 5 + 0.01 * np.arange(EDGE), {"units": "degrees_east"}),
+        },
+    )
+    with dask.config.set(scheduler="threads"):
+        store.to_zarr(path, consolidated=False)
+
+
+def opened(path: pathlib.Path):
+    import xarray as xr
+
+    return xr.open_zarr(path, consolidated=False)
+
+
+def train(path: pathlib.Path, options: dict) -> dict:
+    """Streamed and held steps per second, alternately."""
+    import keras
+
+    import xr_dl4ds as xd
+    from xr_dl4ds.batches import Batches
+    from xr_dl4ds.building import build, targets_of
+    from xr_dl4ds.config import route, settled
+    from xr_dl4ds.fitting import _samples
+    from xr_dl4ds.preparation import prepare
+    from xr_dl4ds.sources import Inputs
+    from xr_dl4ds.training.loop import Task, _step
+    from xr_dl4ds.training.workers import ALONE
+
+    chosen = route({}, options)
+    chosen["network"] = settled(chosen["network"], chosen["sampling"])
+    start = time.perf_counter()
+    prepared = prepare(Inputs(hr=opened(path), scale=SCALE), *chosen.values())
+    first_pass = time.perf_counter() - start
+    network = build(prepared.state, chosen)
+    samples, _ = _samples(prepared, network, chosen["sampling"])
+    sampling = chosen["sampling"]
+    task = Task(network=network, targets=targets_of(prepared.state, chosen["network"]))
+    step = _step(task, samples, chosen["training"], 0, ALONE)
+    batches = Batches(
+        samples, batch_size=sampling.batch_size, patch_size=sampling.patch_size, seed=0
+    )
+    held = batches[0]
+
+    class Part(keras.utils.PyDataset):
+        """Some batches of the stream, or always the one that is held."""
+
+        def __init__(self, first: int | None):
+            super().__init__()
+            self.first = first
+
+        def __len__(self):
+            return STEPS
+
+        def __getitem__(self, i):
+            return held if self.first is None else batches[self.first + i]
+
+    def seconds(part: Part) -> float:
+        start = time.perf_counter()
+        step.fit(part, epochs=1, verbose=0, shuffle=False)
+        return time.perf_counter() - start
+
+    seconds(Part(None))
+    at, found = 0, {"streamed": [], "held": []}
+    for _ in range(ROUNDS):
+        found["streamed"].append(seconds(Part(at)))
+        at += STEPS
+        found["held"].append(seconds(Part(None)))
+    batches.close()
+    del xd
+    middle = {name: STEPS / statistics.median(taken) for name, taken in found.items()}
+    return {
+        "first_pass_s": first_pass,
+        "streamed_per_s": middle["streamed"],
+        "held_per_s": middle["held"],
+        "ratio": middle["streamed"] / middle["held"],
+        "rounds": found,
+    }
+
+
+JOBS = {"train": train}
+
+
+def watched(arguments: list[str]) -> tuple[dict, float]:
+    """The result of a job in a process of its own, and its peak memory in GiB."""
+    import psutil
+
+    process = subprocess.Popen([sys.executable, __file__, *arguments], stdout=subprocess.PIPE)
+    peak, whole = 0, psutil.Process(process.pid)
+    while process.poll() is None:
+        try:
+            tree = [whole, *whole.children(recursive=True)]
+            peak = max(peak, sum(one.memory_info().rss for one in tree))
+        except psutil.NoSuchProcess:
+            pass
+        time.sleep(0.05)
+    assert process.returncode == 0, f"{arguments} ended with {process.returncode}"
+    return json.loads(process.stdout.read().decode().splitlines()[-1]), peak / 2**30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--gigabytes", type=float, default=40.0)
+    parser.add_argument("--chunks", type=int, nargs=2, default=(24, 512), metavar=("STEPS", "EDGE"))
+    parser.add_argument("--options", type=json.loads, default={}, help="of fit, as JSON")
+    parser.add_argument("--only", choices=JOBS)
+    parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    path = given.folder / f"hr_{given.gigabytes:g}_{given.chunks[0]}_{given.chunks[1]}.zarr"
+    if given.job:
+        print(json.dumps(JOBS[given.job](path, given.options)))
+        return
+    if not path.exists():
+        start = time.perf_counter()
+        draft = path.with_suffix(".part")
+        shutil.rmtree(draft, ignore_errors=True)
+        make(draft, given.gigabytes, tuple(given.chunks))
+        draft.rename(path)
+        print(f"made {path} in {time.perf_counter() - start:.0f} s", flush=True)
+    for job in JOBS if given.only is None else [given.only]:
+        start = time.perf_counter()
+        result, peak = watched([*sys.argv[1:], "--job", job])
+        print(
+            f"{job}: peak {peak:.2f} GiB, {time.perf_counter() - start:.0f} s, {json.dumps(result)}"
+        )
+
+
+if __name__ == "__main__":
+    main()
