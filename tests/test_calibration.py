@@ -16,6 +16,10 @@ from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
 
 
+#: Which steps have values is not looked at here.
+USEFUL = np.ones(0, bool)
+
+
 def fields(n=10, spread=1.0, error=1.0, seed=0):
     """Members about a mean that misses the truth by `error`."""
     rng = np.random.default_rng(seed)
@@ -127,13 +131,13 @@ def test_memory_bounds_the_steps_of_large_domains(monkeypatch):
     from xr_dl4ds.preparation import Stacked
 
     array = xr.DataArray(np.zeros((30, 8, 8, 1)), dims=(TIME, Y, X, CHANNEL))
-    stacked = Stacked(lr=array, target=array)
+    stacked = Stacked(lr=array, target=array, useful=USEFUL)
     monkeypatch.setattr(calibration, "CELLS", 64 * calibration.MEMBERS * 5)
-    assert calibration._some(stacked).lr.sizes[TIME] == 5
+    assert calibration._some(stacked)[0].sizes[TIME] == 5
     monkeypatch.setattr(calibration, "CELLS", 1)
-    assert calibration._some(stacked).lr.sizes[TIME] == 1
-    runs = Stacked(lr=array, target=array, runs=[slice(0, 30)])
-    assert calibration._some(runs, 3).lr.sizes[TIME] == 3  # one window at least
+    assert calibration._some(stacked)[0].sizes[TIME] == 1
+    runs = Stacked(lr=array, target=array, useful=USEFUL, runs=[slice(0, 30)])
+    assert calibration._some(runs, 3)[0].sizes[TIME] == 3  # one window at least
 
 
 def test_lazy_validation_data():
@@ -146,10 +150,10 @@ def test_at_most_so_many_steps_are_looked_at():
     from xr_dl4ds.preparation import Stacked
 
     array = xr.DataArray(np.arange(500.0), dims=TIME).expand_dims({CHANNEL: 1})
-    part = calibration._some(Stacked(lr=array, target=array))
-    assert part.lr.sizes[TIME] == calibration.STEPS
-    assert float(part.lr[0, 0]) == 0
-    assert float(part.lr[0, -1]) == 499
+    lr, _ = calibration._some(Stacked(lr=array, target=array, useful=USEFUL))
+    assert lr.sizes[TIME] == calibration.STEPS
+    assert float(lr[0, 0]) == 0
+    assert float(lr[0, -1]) == 499
     runs = [slice(0, 20), slice(20, 320), slice(320, 500)]
-    part = calibration._some(Stacked(lr=array, target=array, runs=runs))
-    np.testing.assert_array_equal(part.target[0], np.arange(20, 20 + calibration.STEPS))
+    _, target = calibration._some(Stacked(lr=array, target=array, useful=USEFUL, runs=runs))
+    np.testing.assert_array_equal(target[0], np.arange(20, 20 + calibration.STEPS))

@@ -81,6 +81,7 @@ NOT_DEFAULT = [
         batch_size=5,
         interpolation="nearest",
         scaling={"pr": "minmax"},
+        cache="disk",
         time_features=["hour_of_day"],
         coordinate_features=["x", "latitude"],
         seed=3,

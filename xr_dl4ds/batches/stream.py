@@ -12,6 +12,7 @@ import dask
 import dask.array as da
 import numpy as np
 
+from xr_dl4ds.batches.hints import say_what_chunks_cost
 from xr_dl4ds.batches.order import Order
 from xr_dl4ds.batches.samples import Samples
 
@@ -74,6 +75,7 @@ class Pools:
         self._reading: dict[int, concurrent.futures.Future[Pool]] = {}
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "xr_dl4ds-reading")
         self._blocks = blocks_of(samples, cells)
+        say_what_chunks_cost(samples, cells, len(self._blocks))
 
     def draw(
         self,
@@ -106,7 +108,7 @@ class Pools:
         apart[1:] = np.clip(np.abs(np.diff(numbers)), 1, window)
         apart[0] = window
         held = np.cumsum(apart) * step_bytes(self.samples, self.cells)
-        pool = held // max(POOL, int(held[0]))
+        pool = (held - 1) // max(POOL, int(held[0]))
         edges = [0, *(np.flatnonzero(np.diff(pool)) + 1).tolist(), len(numbers)]
         return [slice(a, b) for a, b in itertools.pairwise(edges)]
 

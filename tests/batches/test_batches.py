@@ -1,10 +1,8 @@
 import dataclasses
 import itertools
 
-import dask
 import numpy as np
 import pytest
-import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -214,61 +212,3 @@ def test_shapes_dtypes_and_masks(patch_size, static):
     np.testing.assert_array_equal(target[:, 1::2, :, 0], inputs["lr"].repeat(2, 2)[..., 0])
     np.testing.assert_array_equal(samples.lr, before.lr)
     np.testing.assert_array_equal(samples.target, before.target)
-
-
-# --- Samples.load ---------------------------------------------------------------------------
-
-
-def stacked(n, y, x, channels, seed, dims=("time", "y", "x", "channel")):
-    values = np.random.default_rng(seed).normal(size=(n, y, x, channels))
-    return xr.DataArray(values, dims=dims)
-
-
-def fields():
-    lr, target = stacked(5, 2, 3, 2, 0), stacked(5, 4, 6, 2, 1)
-    target[1] = np.nan  # nothing valid: out
-    target[2, :, :, 0] = np.nan  # one channel valid: stays
-    target[3] = np.nan
-    target[3, 3, 5, 1] = 7  # one cell valid: stays
-    return lr, target, stacked(1, 4, 6, 1, 2)[0]
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_load_drops_samples_without_a_valid_cell(chunked):
-    given = fields()
-    lr, target, static = (a.chunk(dict.fromkeys(a.dims, 2)) for a in given) if chunked else given
-    samples = Samples.load(lr, target, {"static": static}, scale=2)
-    assert samples.starts.tolist() == [0, 2, 3, 4]
-    assert len(samples) == 4
-    assert samples.scale == 2
-    for actual, expected in (
-        (samples.lr, given[0]),
-        (samples.target, given[1]),
-        (samples.fixed["static"], given[2]),
-    ):
-        assert type(actual) is np.ndarray
-        assert actual.dtype == np.float32
-        assert actual.flags.c_contiguous
-        np.testing.assert_array_equal(actual, expected.astype("f4"))
-    for before, after in zip(fields(), given, strict=True):
-        xr.testing.assert_identical(before, after)
-
-
-def test_load_computes_everything_in_one_pass():
-    passes = []
-
-    def counting(graph, keys, **kwargs):
-        passes.append(1)
-        return dask.get(graph, keys, **kwargs)
-
-    chunked = [a.chunk() for a in fields()]
-    with dask.config.set(scheduler=counting):
-        Samples.load(*chunked[:2], {"static": chunked[2]}, scale=2)
-    assert len(passes) == 1
-
-
-def test_load_without_static_fields_or_valid_samples():
-    lr, target, _ = fields()
-    assert Samples.load(lr, target, {}, scale=2).fixed == {}
-    empty = Samples.load(lr, target.where(False), {}, scale=2)
-    assert len(empty) == 0

@@ -1,0 +1,72 @@
+"""What the chunks of the data cost in each epoch, said when it is much."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from xr_dl4ds.batches.samples import Samples
+
+logger = logging.getLogger(__name__)
+
+#: An epoch that reads the data so many times over is worth a word.
+COSTLY = 4.0
+#: So are chunks that take so many bytes of memory each.
+LARGE = 2**29
+#: Bytes of the chunks that are advised.
+ADVISED = 2**24
+
+
+def overhead(samples: Samples, cells: tuple[int, int], blocks: int) -> float:
+    """How many times over an epoch reads the cells that it trains on.
+
+    A chunk is read whole for each block that begins in it, and a patch of p cells at any position
+    lies in chunks of c cells that cover ``c + p - 1`` on average.
+
+    Parameters
+    ----------
+    samples : Samples
+        Streamed.
+    cells : tuple of int
+        LR rows and columns of a patch.
+    blocks : int
+        Number of blocks, see `xr_dl4ds.batches.stream.blocks_of`.
+    """
+    chunks = samples.target.chunks
+    times = max(1.0, blocks / len(chunks[0]))
+    for sizes, patch in zip(chunks[1:3], (n * samples.scale for n in cells), strict=True):
+        reach = float(np.mean(sizes)) + patch - 1 if len(sizes) > 1 else sum(sizes)
+        times *= min(sum(sizes), reach) / patch
+    return times
+
+
+def say_what_chunks_cost(samples: Samples, cells: tuple[int, int], blocks: int) -> None:
+    """Warn of chunks that are read many times over, or that fill the memory."""
+    target = samples.target
+    largest = tuple(max(sizes) for sizes in target.chunks[:3])
+    patch = tuple(n * samples.scale for n in cells)
+    edges = [min(2 * p, n) if p < n else n for p, n in zip(patch, target.shape[1:3], strict=True)]
+    steps = max(1, min(ADVISED // (4 * edges[0] * edges[1]), target.shape[0]))
+    gigabytes = 4 * (samples.lr.size + target.size) / 1e9
+    cure = (
+        "Store them in chunks of about (%d, %d, %d), or pass cache='disk' (%.1f GB in a temporary"
+        " folder) to read them once"
+    )
+    advice = (steps, *edges, gigabytes)
+    times = overhead(samples, cells, blocks)
+    if times > COSTLY:
+        logger.warning(
+            "each epoch reads the HR data about %.0f times over: chunks of %s (time, y, x) are read"
+            f" whole for samples of {patch[0]} x {patch[1]} cells. {cure}",
+            times,
+            largest,
+            *advice,
+        )
+    elif 4 * np.prod(largest) > LARGE:
+        logger.warning(
+            f"chunks of %s (time, y, x) take %.1f GB of memory each while they are read. {cure}",
+            largest,
+            4 * np.prod(largest) / 1e9,
+            *advice,
+        )
