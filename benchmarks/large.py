@@ -5,12 +5,11 @@
     python benchmarks/large.py /scratch --chunks 24 128 --patch-size 128
 
 The store, hourly temperatures on 512 x 512 cells as float32 in Zarr, is made in the folder where it
-is not there, and stays. Training is perfect prognosis at scale 4: steps per second of `fit` while it
-streams, over those of the same compiled step on one batch held in memory, alternately in one
-process; and the time and memory of a whole `fit` cut off after some steps. Prediction goes region
-by region into another store, its throughput beside that of bare `network.predict_on_batch`, for a
-part of the store and for four times as much. Each job is a process of its own, whose memory, with
-that of its children, is looked at every 50 ms.
+is not there, and stays. Training is perfect prognosis at scale 4: steps per second of `fit` while
+it streams, over those of the same compiled step on one batch held in memory, alternately in one
+process. Prediction goes region by region into another store, its throughput beside that of bare
+`network.predict_on_batch`, for a part of the store and for four times as much. Each job is a
+process of its own, whose memory, with that of its children, is looked at every 50 ms.
 """
 
 import argparse

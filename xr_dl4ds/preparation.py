@@ -17,7 +17,6 @@ from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.features import Features
 from xr_dl4ds.firstpass import Found, look, useful_steps
 from xr_dl4ds.georeference import target_attrs
-from xr_dl4ds.grid.extra import Slice
 from xr_dl4ds.grid.fields import TIME, Fields
 from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.grid.regrid import positions
@@ -129,15 +128,11 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = look(train, validation or [], pairing.scale)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
-    attrs = {n: target_attrs(hr.data[n].attrs) for n in features.targets}
-    slices = _slices(features, [*beside, *predictors, lr, hr])
-    state = dataclasses.replace(state, attrs=attrs, slices=slices)
+    state = _described(state, hr, [*beside, *predictors, lr, hr])
     useful = found.validation
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
         useful = useful_steps(validation, pairing.scale)
-    index = index_of(train[0].hr)
-    ends = (0, train[0].hr.sizes[TIME] - 1) if index is None else (index[0], index[-1])
     window = sampling.time_window
     return Prepared(
         state=state,
@@ -146,9 +141,16 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
         validation=_stacked(state, validation, useful, window, "validation")
         if validation
         else None,
-        period=(str(ends[0]), str(ends[1])),
+        period=_period(train[0].hr),
         moments=found.lr,
     )
+
+
+def _period(data: xr.Dataset) -> tuple[str, str]:
+    """First and last time, or position."""
+    index = index_of(data)
+    first, last = (0, data.sizes[TIME] - 1) if index is None else (index[0], index[-1])
+    return str(first), str(last)
 
 
 def _together(parts: list[Any]) -> Any:
@@ -206,11 +208,16 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
             )
 
 
-def _slices(features: Features, sources: list[Fields]) -> dict[str, Slice]:
-    """Where variables were cut from ones with further dimensions, all that the model knows."""
+def _described(state: State, hr: Fields, sources: list[Fields]) -> State:
+    """With attributes, and where variables were cut from ones with further dimensions."""
+    features = state.features
     known = {*features.targets, *features.lr_varying, *features.static}
     every = {name: one for fields in sources for name, one in fields.slices.items()}
-    return {name: one for name, one in every.items() if name in known}
+    return dataclasses.replace(
+        state,
+        attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
+        slices={name: one for name, one in every.items() if name in known},
+    )
 
 
 def _stacked(

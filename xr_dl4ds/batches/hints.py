@@ -48,24 +48,23 @@ def say_what_chunks_cost(samples: Samples, cells: tuple[int, int], blocks: int) 
     patch = tuple(n * samples.scale for n in cells)
     edges = [min(2 * p, n) if p < n else n for p, n in zip(patch, target.shape[1:3], strict=True)]
     steps = max(1, min(ADVISED // (4 * edges[0] * edges[1]), target.shape[0]))
-    gigabytes = 4 * (samples.lr.size + target.size) / 1e9
-    cure = (
-        "Store them in chunks of about (%d, %d, %d), or pass cache='disk' (%.1f GB in a temporary"
-        " folder) to read them once"
-    )
-    advice = (steps, *edges, gigabytes)
+    advice = (steps, *edges, 4 * (samples.lr.size + target.size) / 1e9)
     times = overhead(samples, cells, blocks)
     if times > COSTLY:
         logger.warning(
             "each epoch reads the HR data about %.0f times over: chunks of %s (time, y, x) are read"
-            f" whole for samples of {patch[0]} x {patch[1]} cells. {cure}",
+            " whole for samples of %d x %d cells. Store them in chunks of about (%d, %d, %d), or"
+            " pass cache='disk' (%.1f GB in a temporary folder) to read them once",
             times,
             largest,
+            *patch,
             *advice,
         )
     elif 4 * np.prod(largest) > LARGE:
         logger.warning(
-            f"chunks of %s (time, y, x) take %.1f GB of memory each while they are read. {cure}",
+            "chunks of %s (time, y, x) take %.1f GB of memory each while they are read. Store them"
+            " in chunks of about (%d, %d, %d), or pass cache='disk' (%.1f GB in a temporary folder)"
+            " to read them once",
             largest,
             4 * np.prod(largest) / 1e9,
             *advice,

@@ -21,6 +21,7 @@ from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
 from xr_dl4ds.grid.extra import SAMPLES, Slice, ensemble_dim, roles_of, sample_axis, spread
 from xr_dl4ds.grid.graticule import Graticule, graticule_of
+from xr_dl4ds.grid.pieces import in_pieces
 from xr_dl4ds.grid.taking import take
 
 logger = logging.getLogger(__name__)
@@ -224,7 +225,9 @@ def standardize(
     names = [n for n in ds.data_vars if n not in whole]
     require_usable(ds[names], role)
     grid = grid_of(ds, names[0], dims)
-    data = take(ds[names], {str(dims.y): grid.y.order, str(dims.x): grid.x.order})
+    data = take(
+        in_pieces(ds[names], time, role), {str(dims.y): grid.y.order, str(dims.x): grid.x.order}
+    )
     data = data.reset_coords(drop=True)
     data = data.drop_vars([c for c in data.coords if c != time])
     renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
