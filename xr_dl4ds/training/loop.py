@@ -153,20 +153,26 @@ def train(
         held_out = None if validation is None else _whole_fields(validation, sampling)
         shows = training.verbose and workers.rank == 0
         with _shown(shows, training.epochs, done, callbacks), _reading(batches, held_out):
-            step.fit(
-                batches,
-                validation_data=held_out,
-                initial_epoch=done,
-                epochs=training.epochs,
-                callbacks=callbacks,
-                shuffle=False,  # Batches shuffles, seeded
-                verbose=0,
-            )
+            _run(step, batches, held_out, callbacks, range(done, training.epochs))
     elif keeper is not None:
         keeper.on_train_end()
     best = len(record.rows) if keeper is None else keeper.best_epoch
     logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
     return Trained(network=task.network, history=record.history(), best_epoch=best)
+
+
+def _run(
+    step: Step, batches: Batches, held_out: Batches | None, callbacks: list[Any], epochs: range
+) -> None:
+    step.fit(
+        batches,
+        validation_data=held_out,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        callbacks=callbacks,
+        shuffle=False,  # Batches shuffles, seeded
+        verbose=0,
+    )
 
 
 def _step(task: Task, samples: Samples, training: Training, seed: int, workers: Workers) -> Step:
