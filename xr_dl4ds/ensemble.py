@@ -144,7 +144,7 @@ class Draws:
         )
         member = Member(heads=heads, seed=seed, scale=self.state.pairing.scale, kept=kept)
         place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
-        valid = self.valid.astype(bool).drop_vars([Y, X], errors="ignore")
+        valid = self.valid.astype(bool).drop_vars([Y, X], errors="ignore") if any(kept) else None
         return by_block(member, output, len(kept), [self.keys, *place], valid)
 
 
