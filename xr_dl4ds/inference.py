@@ -113,8 +113,10 @@ class Application:
         if self.draws_noise:
             assert keys is not None
             assert self.realization is not None
+            place = np.arange(shape[0]), np.arange(shape[1])
             for step in np.ndindex(*lead):
-                out[step] = normal(self.realization, int(keys[step]), NETWORK, shape)
+                key = int(keys[step])
+                out[step] = normal(self.realization, key, NETWORK, *place, self.n_noise)
         return out
 
     def __dask_tokenize__(self) -> Any:
