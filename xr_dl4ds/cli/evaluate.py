@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import pathlib
 from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds.cli.arguments import add_talk, say, whole
+from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, whole
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
 from xr_dl4ds.cli.table import table
 from xr_dl4ds.grid.discovery import holds_times
+
+#: How the files that are written may end.
+SUFFIXES = {"output": (".nc",), "figure": (".png", ".pdf", ".svg", ".jpg")}
 
 
 def add(commands: Any) -> None:
@@ -38,7 +42,7 @@ def add(commands: Any) -> None:
     )
     one.add_argument("--output", "-o", metavar="FILE", help="NetCDF file of all scores and maps")
     one.add_argument(
-        "--figure", metavar="FILE", help="figure (.png, .pdf) of the step in the middle"
+        "--figure", metavar="FILE", help="figure (.png, .pdf, .svg, .jpg) of the step in the middle"
     )
     one.add_argument("--overwrite", action="store_true", help="replace files that are there")
     add_talk(one)
@@ -49,9 +53,12 @@ def evaluate(options: argparse.Namespace) -> None:
     """Check the places, open the data, score, show and write."""
     inputs = [options.sr, options.hr, *(options.lr or ())]
     places = {}
-    for what in ("output", "figure"):
+    for what, suffixes in SUFFIXES.items():
         given = getattr(options, what)
         if given is not None:
+            if pathlib.Path(given).suffix.lower() not in suffixes:
+                words = " or ".join(suffixes)
+                raise ArgumentError(f"Expected --{what} to end in {words}, got {given!r}.")
             require_apart(given, inputs)
             places[what] = place_for(given, overwrite=options.overwrite)
     sr = selected(opened(options.sr), options.variable, "--variable")

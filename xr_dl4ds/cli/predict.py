@@ -105,7 +105,7 @@ def _within(lr: xr.Dataset, start: str, end: str) -> xr.Dataset:
         raise TimeError("Expected LR data with dates along a dimension for --time-slice, got none.")
     try:
         part = lr.sel({dims[0]: slice(start, end)})
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ArgumentError(f"Expected two times for --time-slice, got: {error}.") from error
     if not part.sizes[dims[0]]:
         index = lr.indexes[dims[0]]
