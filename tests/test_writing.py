@@ -138,8 +138,8 @@ def test_each_block_is_computed_once_and_two_regions_are_in_memory(tmp_path, mon
     monkeypatch.setattr(Store, "put", lambda self, i, p: (put(self, i, p), counting(-1))[0])
     write(ds, tmp_path / "a.zarr", progress=False)
     assert len(seen) == 8
-    assert seen == [float(v) for v in analytic().t2m[:, 0, 0]]  # in order of time
-    assert most[0] <= 2
+    assert sorted(seen) == sorted(float(v) for v in analytic().t2m[:, 0, 0])
+    assert most[0] == 2
     assert alive[0] == 0
 
 
@@ -217,7 +217,7 @@ def test_it_goes_on_at_the_first_missing_region(tmp_path, capsys):
     ds, seen = counted(later)
     write(ds, path, progress=True)
     # the last that is there is looked at, the others are not
-    assert seen == [float(v) for v in analytic().t2m[4:, 0, 0]]
+    assert sorted(seen) == sorted(float(v) for v in analytic().t2m[4:, 0, 0])
     assert "5/8" in capsys.readouterr().err  # where the bar begins
     with read(path) as found:
         xr.testing.assert_equal(found.load(), ds.compute())

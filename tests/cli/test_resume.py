@@ -34,8 +34,8 @@ def case(tmp_path_factory):
     return folder, [*arguments, str(folder / "sr.zarr")]
 
 
-def kill_after(arguments, path, regions):
-    """Start the program, and kill it as soon as it has written so many regions."""
+def kill_after(arguments, path, regions, by=signal.SIGKILL):
+    """Start the program, and kill it as soon as it has written so many regions; what it said."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=pathlib.Path(__file__).parents[2],
@@ -46,9 +46,10 @@ def kill_after(arguments, path, regions):
     while journal_of(path).get("written", 0) < regions and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.003)
-    process.kill()
-    said = process.communicate()[0]
-    assert process.returncode == -signal.SIGKILL, said.decode()
+    process.send_signal(by)
+    said = process.communicate()[0].decode()
+    assert process.returncode == (130 if by == signal.SIGINT else -by), said
+    return said
 
 
 def read(path):
@@ -82,3 +83,18 @@ def test_killed_twice_then_completed(case, capsys):
     assert chunks[0] == chunks[1]
     assert not list(folder.glob(".*"))
     assert main(arguments) == 1  # it is finished
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another kind")
+def test_interrupted_by_ctrl_c(case):
+    folder, arguments = case
+    path = folder / "other.zarr"
+    said = kill_after([*arguments[:-1], str(path)], path, 10, by=signal.SIGINT)
+    assert "Traceback" not in said
+    line = "xr-dl4ds: interrupted; the same call goes on at the first region that is missing"
+    assert said.splitlines()[-1] == line
+    done = journal_of(path)["written"]
+    assert 10 <= done < STEPS
+    found = read(path).t2m[:done]
+    np.testing.assert_array_equal(found, read(folder / "whole.zarr").t2m[:done])
