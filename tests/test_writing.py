@@ -321,6 +321,30 @@ def test_an_unfinished_store_is_not_evaluated_nor_copied(tmp_path):
             found.downscale.to_zarr(tmp_path / "b.zarr")
 
 
+def test_what_cannot_be_stored_leaves_nothing(tmp_path):
+    ds = fields()
+    ds.attrs["made by"] = object()
+    with pytest.raises(TypeError):
+        write(ds, tmp_path / "a.zarr", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    before, rename = files(path), os.replace
+
+    def replace(source, target):
+        if pathlib.Path(source).name == "store":
+            raise OSError("no space")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match="no space"):
+        write(other_values(fields()), path, overwrite=True, progress=False)
+    assert files(path) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
 def test_without_zarr(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(ImportError, match=r"pip install 'xr_dl4ds\[zarr\]'"):

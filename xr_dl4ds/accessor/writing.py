@@ -21,8 +21,8 @@ class Writing:
         """Write these data into a Zarr store, region by region; an interrupted call goes on.
 
         A region is one chunk in time of all variables. While the network runs on one, another is
-        read, finished and written; memory holds two. A process that is killed leaves whole regions, and the same call, made
-        again, goes on at the first that is missing.
+        read, finished and written; memory holds two. A process that is killed leaves whole regions,
+        and the same call, made again, goes on at the first that is missing.
 
         Parameters
         ----------

@@ -148,5 +148,8 @@ def _on_disk(sizes: Sequence[int]) -> int:
 
 def _plain(attrs: Any) -> Any:
     """Attributes as JSON values, without time stamps."""
-    text = json.dumps(dict(attrs), default=lambda x: np.asarray(x).tolist(), sort_keys=True)
-    return _STAMP.sub("", text)
+
+    def plain(value: Any) -> Any:
+        return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
+
+    return _STAMP.sub("", json.dumps(dict(attrs), default=plain, sort_keys=True))

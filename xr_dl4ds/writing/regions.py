@@ -61,9 +61,11 @@ def write(
     """
     require_finished(data, "the data")
     planned = plan(data)
-    place, goes_on = require_writable(path, planned, overwrite=overwrite)
+    place, _ = require_writable(path, planned, overwrite=overwrite)
     store = Store(path=place, plan=planned)
     with store.locked():
+        # once more: another process may have written it since
+        _, goes_on = require_writable(path, planned, overwrite=overwrite)
         first = 0
         if goes_on:
             first = store.resume()

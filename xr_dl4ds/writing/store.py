@@ -54,7 +54,7 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from the same store."""
+        """Keep other processes from the same store; only an unfinished one needs the folder."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as file:
             if fcntl is not None:
@@ -65,7 +65,11 @@ class Store:
                         f"Expected no other process to write {str(self.path)!r}, got one. Wait for"
                         " it, or choose another path."
                     ) from error
-            yield
+            try:
+                yield
+            finally:
+                if not journal_of(self.path):
+                    shutil.rmtree(self.folder, ignore_errors=True)
 
     def create(self) -> None:
         """Make the store without any region; what was there goes only then."""
@@ -82,7 +86,12 @@ class Store:
             )
         if self.path.exists():
             os.replace(self.path, old)
-        os.replace(draft, self.path)
+        try:
+            os.replace(draft, self.path)
+        except OSError:
+            if old.exists():
+                os.replace(old, self.path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
 
     def resume(self) -> int:
@@ -119,7 +128,6 @@ class Store:
     def finish(self) -> None:
         """Leave the store as if it had been written at once."""
         self._note(None)
-        shutil.rmtree(self.folder)
 
     def _waiting(self, index: int) -> pathlib.Path:
         return self.folder / f"region-{index}"
