@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import pathlib
 import re
+import shlex
 
 import numpy as np
 import pytest
@@ -122,3 +123,25 @@ def test_cells_of_the_table_of_errors():
     code = script_of("make_errors").code
     assert code("got 1") == "`got 1`"
     assert code("got `a` | b") == "`` got `a` \\| b ``"
+
+
+def test_the_page_of_the_command_line_has_every_exit_code_and_engine():
+    from xr_dl4ds.cli.program import CODES
+
+    page = (DOCS / "cli.md").read_text("utf-8")
+    assert "cli\n" in (DOCS / "index.md").read_text("utf-8")
+    for code, meaning in CODES.items():
+        assert f"| {code} | {meaning} |" in page
+
+
+def test_the_calls_on_the_page_of_the_command_line_are_understood():
+    from xr_dl4ds.cli.program import _parser
+    from xr_dl4ds.cli.settings import settings
+
+    page = (DOCS / "cli.md").read_text("utf-8").replace("\\\n", " ")
+    calls = re.findall(r"^xr-dl4ds (.*)$", page, re.MULTILINE)
+    assert len(calls) == 5
+    for call in calls:
+        given = _parser().parse_args(shlex.split(call))
+        if given.run.__name__ == "fit":
+            settings(given).check({})

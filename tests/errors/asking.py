@@ -4,7 +4,7 @@ from tests.errors import data as d
 from tests.errors.case import section
 from xr_dl4ds import metrics, plotting
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
-from xr_dl4ds.georeference import PROVENANCE
+from xr_dl4ds.georeference import PROVENANCE, UNFINISHED
 
 # --- predictions ----------------------------------------------------------------------------------
 
@@ -259,6 +259,14 @@ SCORES = {
         d.scored(lambda sr: sr.isel(time=0)),
         beside_lr,
         lambda sr, hr, lr: beside_lr(d.scored()()["sr"].isel(time=[0]), hr, lr),
+    ),
+    "unfinished": case(
+        "The prediction is read from a store that is still being written, or was interrupted.",
+        GridError,
+        r"the prediction as a whole, got an unfinished store that lacks 3 of 8 regions\. Call what",
+        d.scored(lambda sr: sr.assign_attrs({UNFINISHED: '{"regions": 8, "written": 5}'})),
+        beside_lr,
+        lambda sr, hr, lr: beside_lr(d.scored()()["sr"], hr, lr),
     ),
     "no variable in common": case(
         "Prediction and truth have no variable in common.",

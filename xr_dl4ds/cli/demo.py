@@ -1,63 +1,30 @@
-"""The command line: ``xr-dl4ds demo``."""
+"""``xr-dl4ds demo``: the whole way on sample data or a file."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import pathlib
-import sys
 import time
-from collections.abc import Sequence
+from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
 from xr_dl4ds import storage, tutorial
+from xr_dl4ds.cli.arguments import say
+from xr_dl4ds.cli.files import opened
+from xr_dl4ds.cli.table import table
 from xr_dl4ds.config import nearest
-from xr_dl4ds.exceptions import TrainingError, VariableError
+from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import standardize
-from xr_dl4ds.metrics import SCORES
-from xr_dl4ds.provenance import version
 
 #: Share of the last time steps that is held out for the test.
 TEST = 0.1
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        By default those of the process.
-
-    Returns
-    -------
-    int
-        0 when all went well, 1 for data or paths that do not do (the reason is on standard
-        error), 2 for wrong arguments.
-    """
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s"
-    )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes are not ours
-    try:
-        demo(options)
-    except (ValueError, TypeError, OSError, ImportError, TrainingError) as error:
-        sys.stderr.write(f"xr-dl4ds: {error}\n")
-        return 1
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="xr-dl4ds", description="Downscaling of gridded Earth data with deep learning."
-    )
-    parser.add_argument("--version", action="version", version=version())
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add(commands: Any) -> None:
+    """Add the command to the program's."""
     about = "train on the first 90 % of the time steps, predict the rest, score and draw it"
     one = commands.add_parser(
         "demo",
@@ -79,8 +46,8 @@ def _parser() -> argparse.ArgumentParser:
         default="xr_dl4ds_demo",
         help="where prediction, figure and model go (default: xr_dl4ds_demo)",
     )
-    one.add_argument("--verbose", action="store_true", help="show what is logged")
-    return parser
+    one.add_argument("--verbose", action="store_true", dest="talks", help="show what is logged")
+    one.set_defaults(run=demo, quiet=False, resumes=lambda options: None)
 
 
 def demo(options: argparse.Namespace) -> None:
@@ -92,29 +59,29 @@ def demo(options: argparse.Namespace) -> None:
     if options.data is None:
         if options.variable or options.static:
             raise ValueError("Expected --data with --variable or --static, got none.")
-        _say("Synthetic 2 m temperature over a mountainous coast (physics in xr_dl4ds.tutorial).")
+        say("Synthetic 2 m temperature over a mountainous coast (physics in xr_dl4ds.tutorial).")
         data = tutorial.synthetic(seed=options.seed)
     else:
         data = _read(options.data, options.variable)
-    static = None if options.static is None else _open(options.static)
+    static = None if options.static is None else opened(options.static, block=None)
     train, test = _split(data)
     variable = _varying(data)
-    _say(f"Learning {variable} at scale {options.scale}, {options.epochs} epochs ...")
+    say(f"Learning {variable} at scale {options.scale}, {options.epochs} epochs ...")
     start = time.perf_counter()
     model = train.downscale.fit(
         scale=options.scale, static=static, trim=True, epochs=options.epochs, seed=options.seed
     )
-    _say(f"... in {time.perf_counter() - start:.0f} s.\n{model!r}")
+    say(f"... in {time.perf_counter() - start:.0f} s.\n{model!r}")
     before, after = standardize(data, Dims(), "the data").grid.shape, model.state.pairing.hr.shape
     if before != after:
-        _say(f"Scale {options.scale} does not divide {before} cells: the first {after} were used.")
+        say(f"Scale {options.scale} does not divide {before} cells: the first {after} were used.")
     lr = test[[variable]].downscale.coarsen(options.scale, trim=True)
     prediction = lr.downscale.predict(model)
     scores = prediction.downscale.evaluate(test[[variable]])
-    _say(f"\n{_table(scores, variable, len(test[_time(test)]))}\n")
-    figure = prediction.downscale.plot(
-        lr=lr, hr=test[[variable]], time=prediction[_time(test)].size // 2
-    )
+    title = f"{variable}, {len(test[_time(test)])} held-out steps"
+    say(f"\n{table(scores, title)}\n")
+    lr_hr = {"lr": lr, "hr": test[[variable]]}
+    figure = prediction.downscale.plot(**lr_hr, time=prediction[_time(test)].size // 2)
     written = {
         "prediction": folder / "prediction.nc",
         "figure": folder / "figure.png",
@@ -124,30 +91,7 @@ def demo(options: argparse.Namespace) -> None:
     figure.savefig(written["figure"], dpi=120)
     model.save(written["model"], overwrite=True)
     for what, path in written.items():
-        _say(f"{what:<11}{path}")
-
-
-def _table(scores: xr.Dataset, variable: str, steps: int) -> str:
-    """The score table as text."""
-    units = scores.rmse.attrs["units"]
-    title = f"{variable}, {steps} held-out steps"
-    columns = {f"{name} / {units}": 3 for name in ("bias", "MAE", "RMSE")} | {"correlation": 4}
-    rows = ["  ".join([title, *(f"{column:>8}" for column in columns)])]
-    for product in scores["product"].to_numpy():
-        values = [float(scores[name].sel(product=product)) for name in SCORES]
-        cells = zip(values, columns.items(), strict=True)
-        line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
-        rows.append("  ".join([f"{product!s:<{len(title)}}", *line]))
-    skills = ", ".join(
-        f"{float(scores.rmse_skill.sel(reference=r)):.0%} against {r}"
-        for r in scores["reference"].to_numpy()
-    )
-    return "\n".join([*rows, f"RMSE skill: {skills}"])
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+        say(f"{what:<11}{path}")
 
 
 def _output_folder(path: str) -> pathlib.Path:
@@ -169,18 +113,9 @@ def _output_folder(path: str) -> pathlib.Path:
     return folder
 
 
-def _open(path: str) -> xr.Dataset:
-    if not pathlib.Path(path).exists():
-        raise FileNotFoundError(f"Expected a file at {path!r}, got nothing there.")
-    if pathlib.Path(path).is_dir():
-        return xr.open_dataset(path, engine="zarr")
-    engine = "cfgrib" if pathlib.Path(path).suffix in (".grib", ".grb", ".grib2") else "netcdf4"
-    return xr.open_dataset(path, engine=engine)
-
-
 def _read(path: str, variable: str | None) -> xr.Dataset:
     """The variable (and the grid mapping beside it) of a file."""
-    data = _open(path)
+    data = opened(path, block=None)
     if variable is None:
         try:
             variable = _varying(data)

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.conftest import analytic
+from xr_dl4ds.cli.files import opened, selected
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.georeference import UNFINISHED
+
+
+@pytest.mark.parametrize("name", ["hr.nc", "hr.zarr", "part_*.nc"])
+def test_data_are_lazy_and_whole(files, name):
+    found = opened(str(files / name))
+    assert found.t2m.chunks is not None
+    xr.testing.assert_allclose(found.t2m.compute(), analytic(time=12).t2m)
+
+
+def test_several_files_in_any_order(files):
+    found = opened([str(files / "part_2.nc"), str(files / "part_1.nc")])
+    assert found.time.to_index().is_monotonic_increasing
+    assert found.sizes["time"] == 12
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_chunks_of_a_store_and_blocks_of_a_file(files):
+    assert opened(str(files / "hr.zarr")).chunksizes["time"] == (5, 5, 2)
+    step = 8 * 12 * 4
+    assert opened(str(files / "hr.nc"), block=5 * step).chunksizes["time"] == (5, 5, 2)
+    assert opened(str(files / "hr.nc"), block=1).chunksizes["time"] == (1,) * 12
+    assert opened(str(files / "hr.nc"), block=None).t2m.chunks is None
+    assert opened(str(files / "static.nc")).chunksizes == {"latitude": (8,), "longitude": (12,)}
+
+
+def test_blocks_hold_whole_chunks_of_the_file(tmp_path):
+    ds = analytic(time=12)[["t2m"]]
+    encoding = {"t2m": {"chunksizes": (4, 8, 12), "zlib": True}}
+    ds.to_netcdf(tmp_path / "a.nc", engine="netcdf4", encoding=encoding)
+    step = 8 * 12 * 4
+    assert opened(str(tmp_path / "a.nc"), block=10 * step).chunksizes["time"] == (8, 4)
+    assert opened(str(tmp_path / "a.nc"), block=step).chunksizes["time"] == (4, 4, 4)
+
+
+def test_a_raster_is_a_field_with_the_name_of_its_file(tmp_path):
+    orog = analytic().orog.drop_attrs().rename(latitude="y", longitude="x")
+    orog.rio.write_crs(4326).rio.to_raster(tmp_path / "height.tif")
+    found = opened(str(tmp_path / "height.tif"), block=None)
+    assert list(found.data_vars) == ["height"]
+    np.testing.assert_allclose(found.height, orog)
+
+
+@pytest.mark.parametrize(
+    ("names", "error", "message"),
+    [
+        (["none.nc"], FileNotFoundError, "Expected a file at .*none.nc', got nothing there"),
+        (["none_*.nc"], FileNotFoundError, "Expected a file at .*none_"),
+        (["folder"], FileNotFoundError, "got a folder without a Zarr group in it"),
+        (["hr.nc", "hr.zarr"], ValueError, "several files of one dataset to be NetCDF, got .*zarr"),
+        (["model.txt"], ValueError, "a Zarr store or a file of .nc, .*model.txt'. Rename it"),
+    ],
+)
+def test_paths_that_do_not_do(files, tmp_path, names, error, message):
+    (files / "model.txt").write_text("text")
+    with pytest.raises(error, match=message):
+        opened([str(files / name) for name in names])
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr"])
+def test_an_unfinished_store_is_no_input(tmp_path, suffix):
+    ds = analytic().assign_attrs({UNFINISHED: '{"regions": 9, "written": 2}'})
+    path = tmp_path / f"a{suffix}"
+    ds.to_netcdf(path, engine="netcdf4") if suffix == ".nc" else ds.to_zarr(path, zarr_format=2)
+    with pytest.raises(GridError, match="unfinished store that lacks 7 of 9 regions"):
+        opened(str(path))
+
+
+def test_some_variables_and_what_describes_them():
+    ds = analytic().assign(crs=0)
+    assert list(selected(ds, ["t2m"], "--variable").data_vars) == ["t2m", "crs"]
+    assert selected(ds, None, "--variable") is ds
+    with pytest.raises(VariableError, match=r"--variable to be among .*'t2n'\. Did you mean 't2m'"):
+        selected(ds, ["t2n"], "--variable")

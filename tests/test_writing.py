@@ -1,0 +1,358 @@
+"""Writing by regions: what is there at any moment, and that what goes on ends the same."""
+
+import json
+import os
+import pathlib
+import sys
+import threading
+
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+
+import xr_dl4ds  # noqa: F401  registers .downscale
+from tests.conftest import analytic, no_compute
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.georeference import UNFINISHED
+from xr_dl4ds.writing import require_writable, write
+from xr_dl4ds.writing.plan import plan
+from xr_dl4ds.writing.store import journal_of
+
+HISTORY = "2026-01-02T03:04:05Z: downscaled"
+
+
+class KilledError(BaseException):
+    """In place of a SIGKILL: nothing may catch it."""
+
+
+def fields(**chunks):
+    """8 steps of two variables, a static one and a grid mapping, chunked."""
+    ds = analytic().chunk(chunks or {"time": 3, "longitude": 5})
+    ds["wind"] = (ds.t2m - 270).where(ds.t2m > 280)
+    ds["crs"] = xr.Variable((), np.int32(0), {"grid_mapping_name": "latitude_longitude"})
+    return ds.assign_attrs(history=HISTORY)
+
+
+def counted(ds, name="t2m"):
+    """The same, and a list of the first values of blocks that were computed."""
+    seen = []
+
+    def look(block):
+        seen.append(float(block.flat[0]))
+        return block
+
+    return ds.assign({name: ds[name].copy(data=ds[name].data.map_blocks(look, dtype="f4"))}), seen
+
+
+def read(path):
+    return xr.open_dataset(path, engine="zarr", chunks=None)
+
+
+def files(path):
+    """Every file of a store with its bytes; the metadata of the group as JSON."""
+    found = {p.relative_to(path).as_posix(): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    return {**found, "zarr.json": json.loads(found["zarr.json"])}
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [{"time": 3, "longitude": 5}, {"time": 1}, {"latitude": 4}])
+def test_a_store_holds_the_data(tmp_path, chunks):
+    ds = fields(**chunks)
+    path = ds.downscale.to_zarr(tmp_path / "out.zarr", verbose=False)
+    assert path == tmp_path / "out.zarr"
+    with read(path) as found:
+        xr.testing.assert_identical(found.load(), ds.compute())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.zarr"]  # no folder beside it
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_finished_store_says_nothing_of_regions_and_opens_without_a_warning(tmp_path):
+    path = write(fields(), tmp_path / "out.zarr", progress=False)
+    assert journal_of(path) == {}
+    with read(path) as found:
+        assert found.attrs == {**analytic().attrs, "history": HISTORY}
+
+
+def test_data_in_memory_and_without_time(tmp_path):
+    ds = analytic()
+    for name, one in {"a": ds, "b": ds[["orog"]], "c": ds.isel(time=0).chunk(latitude=3)}.items():
+        with read(one.downscale.to_zarr(tmp_path / name, verbose=False)) as found:
+            xr.testing.assert_identical(found.load(), one.compute())
+
+
+def test_a_data_array(tmp_path):
+    one = fields().t2m
+    with read(one.downscale.to_zarr(tmp_path / "a.zarr", verbose=False)) as found:
+        xr.testing.assert_equal(found.t2m.load(), one.compute())
+
+
+def test_encodings_are_kept_but_for_those_of_the_source(tmp_path):
+    ds = fields()
+    ds.t2m.encoding = {"dtype": "int16", "scale_factor": 0.01, "add_offset": 280.0,
+                       "_FillValue": -9999, "chunks": (7, 7, 7), "zlib": True}  # fmt: skip
+    with read(write(ds, tmp_path / "a.zarr", progress=False)) as found:
+        assert found.t2m.encoding["dtype"] == np.int16
+        assert found.t2m.encoding["chunks"] == (3, 8, 5)
+        np.testing.assert_allclose(found.t2m, ds.t2m, atol=0.006)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [((3, 3, 2), 3), ((4, 2, 2), 2), ((2, 6), 2), ((3, 5), 3), ((8,), 8), ((4, 3, 1), 1)],
+)
+def test_chunks_on_disk_are_whole_in_regions(tmp_path, sizes, expected):
+    ds = fields().chunk(time=sizes)
+    found = plan(ds)
+    assert [r.stop - r.start for r in found.regions] == list(sizes)
+    assert found.chunks["t2m"] == (expected, 8, 5)
+    assert all(r.start % expected == 0 for r in found.regions)
+    with read(write(ds, tmp_path / "a.zarr", progress=False)) as back:
+        xr.testing.assert_equal(back.load(), ds.compute())
+
+
+def test_regions_are_chunks_in_time_wherever_it_stands():
+    ds = fields(time=3, longitude=5).transpose("longitude", "latitude", "time")
+    assert plan(ds).dim == "time"
+    assert plan(ds.isel(time=0)).dim == "longitude"
+    with no_compute():
+        assert len(plan(ds[["t2m"]]).regions) == 3
+
+
+def test_each_block_is_computed_once_and_two_regions_are_in_memory(tmp_path, monkeypatch):
+    ds, seen = counted(fields(time=1)[["t2m"]])
+    alive, most = [0], [0]
+    from xr_dl4ds.writing.plan import Plan
+    from xr_dl4ds.writing.store import Store
+
+    part, put, lock = Plan.part, Store.put, threading.Lock()
+
+    def counting(change):
+        with lock:
+            alive[0] += change
+            most[0] = max(most[0], alive[0])
+
+    monkeypatch.setattr(Plan, "part", lambda self, r: (counting(1), part(self, r))[1])
+    monkeypatch.setattr(Store, "put", lambda self, i, p: (put(self, i, p), counting(-1))[0])
+    write(ds, tmp_path / "a.zarr", progress=False)
+    assert len(seen) == 8
+    assert sorted(seen) == sorted(float(v) for v in analytic().t2m[:, 0, 0])
+    assert most[0] == 2
+    assert alive[0] == 0
+
+
+def test_the_bar(tmp_path, capsys):
+    write(fields(), tmp_path / "a.zarr", progress=True)
+    assert "write: 100%" in capsys.readouterr().err
+    write(fields(), tmp_path / "b.zarr", progress=False)
+    assert capsys.readouterr().err == ""
+
+
+# --- killed, and gone on --------------------------------------------------------------------------
+
+
+def killed_at(ds, path, monkeypatch, moment):
+    """Write until the `moment`-th rename, which does not happen; whether there were so many."""
+    calls, rename = [0], os.replace
+
+    def replace(*args):
+        calls[0] += 1
+        if calls[0] > moment:
+            raise KilledError
+        rename(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        try:
+            write(ds, path, progress=False)
+        except KilledError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("layout", ["time first", "time last"])
+def test_killed_at_any_rename_then_completed(tmp_path, monkeypatch, layout):
+    ds = fields(time=5, latitude=4)[["t2m", "wind"]]
+    if layout == "time last":
+        ds = ds.transpose("latitude", "longitude", "time")
+    expected = files(write(ds, tmp_path / "whole.zarr", progress=False))
+    moment = 0
+    while True:
+        path = tmp_path / f"{moment}.zarr"
+        if not killed_at(ds, path, monkeypatch, moment):
+            break
+        if path.exists():
+            with read(path) as found:  # as it stands: what is counted is there
+                journal = journal_of(path)
+                done = [0, 5, 8][journal["written"]]
+                part = {"time": slice(0, done)}
+                xr.testing.assert_equal(found.isel(part).load(), ds.isel(part).compute())
+                assert journal["regions"] == 2
+        write(ds, path, progress=False)
+        assert files(path) == expected
+        moment += 1
+    # the store, for each region waiting + pieces + journal, and the end
+    assert moment >= 1 + 2 * (1 + 2 + 1) + 1
+    assert not list(tmp_path.glob(".*"))
+
+
+def unfinished(path, ds, regions):
+    """A store of that many regions."""
+    from xr_dl4ds.writing.store import Store
+
+    planned = plan(ds)
+    store = Store(path=path, plan=planned)
+    with store.locked():
+        store.create()
+        for index in range(regions):
+            store.put(index, planned.part(planned.regions[index]).compute())
+    return path
+
+
+def test_it_goes_on_at_the_first_missing_region(tmp_path, capsys):
+    path = unfinished(tmp_path / "a.zarr", fields(time=1)[["t2m"]], 5)
+    later = fields(time=1)[["t2m"]].assign_attrs(history="2027-07-07T07:07:07Z: downscaled")
+    ds, seen = counted(later)
+    write(ds, path, progress=True)
+    # the last that is there is looked at, the others are not
+    assert sorted(seen) == sorted(float(v) for v in analytic().t2m[4:, 0, 0])
+    assert "5/8" in capsys.readouterr().err  # where the bar begins
+    with read(path) as found:
+        xr.testing.assert_equal(found.load(), ds.compute())
+        assert found.attrs["history"] == HISTORY
+
+
+def other_values(ds):
+    return ds.assign(t2m=ds.t2m + 1)
+
+
+def other_times(ds):
+    return ds.assign_coords(time=ds.time + np.timedelta64(1, "h"))
+
+
+def other_chunks(ds):
+    return ds.chunk(time=2)
+
+
+def other_model(ds):
+    return ds.assign_attrs(xr_dl4ds_provenance='{"model": "b"}')
+
+
+def other_type(ds):
+    return ds.assign(t2m=ds.t2m.astype("f8"))
+
+
+def other_variables(ds):
+    return ds.rename(wind="gust")
+
+
+OTHERS = [other_times, other_chunks, other_model, other_type, other_variables, other_values]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_an_unfinished_store_of_another_prediction_is_left_alone(tmp_path, other):
+    path = unfinished(tmp_path / "a.zarr", fields(), 2)
+    before = files(path)
+    expected = r"unfinished store at '.*a\.zarr' to be of th.*, got .*overwrite=True"
+    with pytest.raises(FileExistsError, match=expected):
+        write(other(fields()), path, progress=False)
+    assert files(path) == before
+    write(other(fields()), path, overwrite=True, progress=False)
+    with read(path) as found:
+        xr.testing.assert_equal(found.load(), other(fields()).compute())
+
+
+def test_a_finished_store_is_replaced_only_when_asked(tmp_path):
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet, got a finished one"):
+        write(other_values(fields()), path, progress=False)
+    write(other_variables(fields()), path, overwrite=True, progress=False)
+    with read(path) as found:
+        assert set(found.data_vars) == {"t2m", "gust", "orog", "crs"}
+
+
+def test_other_folders_and_files_are_never_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "a.tex").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for name, kind in (("thesis", "a folder with other files"), ("file", "a file")):
+        with pytest.raises(FileExistsError, match=f"free for a Zarr store, got {kind}"):
+            write(fields(), tmp_path / name, overwrite=True, progress=False)
+    with pytest.raises(NotADirectoryError, match="to be a folder, got a file"):
+        write(fields(), tmp_path / "file" / "a.zarr", progress=False)
+    (tmp_path / "empty").mkdir()
+    write(fields(), tmp_path / "empty", progress=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
+def test_two_processes_do_not_write_one_store(tmp_path):
+    from xr_dl4ds.writing.store import Store
+
+    store = Store(path=tmp_path / "a.zarr", plan=plan(fields()))
+    with store.locked(), pytest.raises(FileExistsError, match="no other process to write"):
+        write(fields(), tmp_path / "a.zarr", progress=False)
+
+
+def test_an_error_in_a_region_leaves_the_ones_before(tmp_path):
+    def fail(block, block_info=None):
+        if block_info[0]["chunk-location"][0] == 2:
+            raise ValueError("no input")
+        return block
+
+    ds = fields(time=3)[["t2m"]]
+    bad = ds.assign(t2m=ds.t2m.copy(data=da.map_blocks(fail, ds.t2m.data, dtype="f4")))
+    with pytest.raises(ValueError, match="no input"):
+        write(bad, tmp_path / "a.zarr", progress=False)
+    assert journal_of(tmp_path / "a.zarr")["written"] == 2
+    write(ds, tmp_path / "a.zarr", progress=False)
+    with read(tmp_path / "a.zarr") as found:
+        xr.testing.assert_equal(found.load(), ds.compute())
+
+
+def test_an_unfinished_store_is_not_evaluated_nor_copied(tmp_path):
+    path = unfinished(tmp_path / "a.zarr", fields()[["t2m"]], 1)
+    with read(path) as found:
+        assert UNFINISHED in found.attrs
+        with pytest.raises(GridError, match="got an unfinished store that lacks 2 of 3 regions"):
+            found.downscale.evaluate(analytic(), scale=4)
+        with pytest.raises(GridError, match="the data as a whole, got an unfinished store"):
+            found.downscale.to_zarr(tmp_path / "b.zarr")
+
+
+def test_what_cannot_be_stored_leaves_nothing(tmp_path):
+    ds = fields()
+    ds.attrs["made by"] = object()
+    with pytest.raises(TypeError):
+        write(ds, tmp_path / "a.zarr", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    before, rename = files(path), os.replace
+
+    def replace(source, target):
+        if pathlib.Path(source).name == "store":
+            raise OSError("no space")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match="no space"):
+        write(other_values(fields()), path, overwrite=True, progress=False)
+    assert files(path) == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_without_zarr(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(ImportError, match=r"pip install 'xr_dl4ds\[zarr\]'"):
+        require_writable(tmp_path / "a.zarr")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(tmp_path):
+    pathlib.Path(tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(PermissionError, match="allowed to write"):
+        require_writable(tmp_path / "closed" / "a.zarr")

@@ -1,0 +1,173 @@
+"""Data by their paths: opened lazily, with the engine of their suffix."""
+
+from __future__ import annotations
+
+import glob
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import nearest
+from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.georeference import require_finished
+from xr_dl4ds.grid.discovery import holds_times
+from xr_dl4ds.grid.fields import select
+from xr_dl4ds.writing import require_zarr
+
+#: Bytes of float32 in a block of a file that has no chunks of its own: large enough to read fast.
+BLOCK = 2**26
+
+_NETCDF = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
+_GRIB = (".grib", ".grb", ".grib2", ".grb2")
+_RASTER = (".tif", ".tiff")
+
+
+def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Dataset:
+    """Open one dataset.
+
+    Parameters
+    ----------
+    given : str or sequence of str
+        Path of a Zarr store, or of a NetCDF, GRIB or GeoTIFF file; several paths or a pattern such
+        as ``"t2m_*.nc"`` for NetCDF files that follow one another.
+    block : int, optional
+        Bytes of a block of steps, where the file does not say how it is chunked; None reads without
+        dask, when the values are needed.
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy.
+
+    Raises
+    ------
+    FileNotFoundError
+        When nothing is there.
+    ValueError
+        For a suffix that is not known, or an unfinished store.
+    """
+    texts = [given] if isinstance(given, str) else list(given)
+    paths = [path for text in texts for path in _matching(text)]
+    if len(paths) > 1:
+        others = [str(p) for p in paths if p.is_dir() or p.suffix.lower() not in _NETCDF]
+        if others:
+            raise ValueError(
+                f"Expected several files of one dataset to be NetCDF, got {others[0]!r}. Pass one"
+                " store or file."
+            )
+        return _several(paths, block)
+    path = paths[0]
+    if path.is_dir():
+        return _store(path, block)
+    data = _opener(path)(path, block)
+    require_finished(data, repr(str(path)))
+    return data
+
+
+def selected(data: xr.Dataset, names: Sequence[str] | None, where: str) -> xr.Dataset:
+    """These variables and what describes them; all for None."""
+    if names is None:
+        return data
+    known = [str(n) for n in data.data_vars]
+    for name in names:
+        if name not in known:
+            raise VariableError(
+                f"Expected {where} to be among {known}, got {name!r}.{nearest(name, known)}"
+            )
+    return select(data, list(names))
+
+
+def _matching(text: str) -> list[pathlib.Path]:
+    path = pathlib.Path(text).expanduser()
+    if path.exists():
+        return [path]
+    found = sorted(glob.glob(str(path))) if glob.has_magic(text) else []
+    if not found:
+        raise FileNotFoundError(f"Expected a file at {text!r}, got nothing there.")
+    return [pathlib.Path(one) for one in found]
+
+
+def _opener(path: pathlib.Path) -> Callable[[pathlib.Path, int | None], xr.Dataset]:
+    openers = {_NETCDF: _netcdf, _GRIB: _grib, _RASTER: _raster}
+    for suffixes, opener in openers.items():
+        if path.suffix.lower() in suffixes:
+            return opener
+    known = ", ".join(suffix for suffixes in openers for suffix in suffixes)
+    raise ValueError(f"Expected a Zarr store or a file of {known}, got {str(path)!r}. Rename it.")
+
+
+def _store(path: pathlib.Path, block: int | None) -> xr.Dataset:
+    if not any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")):
+        raise FileNotFoundError(
+            f"Expected a Zarr store at {str(path)!r}, got a folder without a Zarr group in it."
+        )
+    require_zarr()
+    whole = (path / ".zmetadata").is_file() or _consolidated(path / "zarr.json")
+    data = xr.open_dataset(
+        path, engine="zarr", chunks=None if block is None else {}, consolidated=whole
+    )
+    require_finished(data, repr(str(path)))
+    return data
+
+
+def _consolidated(path: pathlib.Path) -> bool:
+    """Whether all metadata stand in one file: xarray, when it has to ask, warns."""
+    return path.is_file() and '"consolidated_metadata": {' in path.read_text("utf-8")
+
+
+def _netcdf(path: pathlib.Path, block: int | None) -> xr.Dataset:
+    chunks = None if block is None else _chunks(path, block, engine="netcdf4")
+    return xr.open_dataset(path, engine="netcdf4", chunks=chunks)
+
+
+def _several(paths: list[pathlib.Path], block: int | None) -> xr.Dataset:
+    chunks = _chunks(paths[0], BLOCK if block is None else block, engine="netcdf4")
+    return xr.open_mfdataset(
+        paths,
+        engine="netcdf4",
+        chunks=chunks,
+        combine="by_coords",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="exact",
+        combine_attrs="override",
+    )
+
+
+def _grib(path: pathlib.Path, block: int | None) -> xr.Dataset:
+    try:
+        import cfgrib  # noqa: F401
+    except (ImportError, RuntimeError) as error:  # RuntimeError: without the ecCodes library
+        raise ImportError(
+            f"Expected cfgrib, which reads GRIB, got: {error}. Use `pip install 'xr_dl4ds[grib]'`."
+        ) from error
+    given: dict[str, Any] = {"engine": "cfgrib", "backend_kwargs": {"indexpath": ""}}
+    chunks = None if block is None else _chunks(path, block, **given)
+    return xr.open_dataset(path, chunks=chunks, **given)
+
+
+def _raster(path: pathlib.Path, block: int | None) -> xr.Dataset:
+    """A raster of one band is a field with the name of its file."""
+    data = xr.open_dataset(path, engine="rasterio", chunks=None if block is None else {})
+    if data.sizes.get("band") == 1:
+        data = data.squeeze("band", drop=True)
+    return data.rename(band_data=path.stem) if "band_data" in data else data
+
+
+def _chunks(path: pathlib.Path, block: int, **given: Any) -> dict[Any, int]:
+    """Steps of a block: whole chunks of the file along time, as far as it has such."""
+    with xr.open_dataset(path, chunks=None, **given) as data:
+        fields = [v for v in data.data_vars.values() if v.ndim > 2]
+        if not fields:
+            return {}
+        largest = max(fields, key=lambda v: v.size)
+        times = [d for d in largest.dims if d in data.coords and holds_times(data[d])]
+        dim = next(iter([*times, *largest.dims]))
+        steps = max(1, block // (4 * int(np.prod(largest.shape)) // largest.sizes[dim]))
+        stored = largest.encoding.get("chunksizes") or (1,) * largest.ndim
+        unit = int(stored[largest.dims.index(dim)])
+        return {dim: max(unit, steps // unit * unit)}

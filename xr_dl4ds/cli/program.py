@@ -1,0 +1,82 @@
+"""The program: its commands, exit codes and messages."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
+from xr_dl4ds.cli import demo, evaluate, fit, predict
+from xr_dl4ds.cli.arguments import ArgumentError, Parser
+from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.provenance import version
+
+#: What an exit code says.
+CODES = {
+    0: "done",
+    1: "data, paths or a model that do not do",
+    2: "wrong arguments or options",
+    3: "training failed: its loss is not finite",
+    130: "interrupted by Ctrl-C",
+}
+
+#: What wrong data, files and installations raise: libraries say of a broken file RuntimeError.
+_WRONG_INPUT = (ValueError, TypeError, OSError, ImportError, RuntimeError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        A code of `CODES`; for other than 0 the reason is on standard error, in one line.
+    """
+    options = _parser().parse_args(arguments)
+    level = logging.INFO if options.talks else logging.ERROR if options.quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes are not ours
+    with warnings.catch_warnings():
+        if options.quiet:
+            warnings.simplefilter("ignore")
+        try:
+            options.run(options)
+        except KeyboardInterrupt:
+            resumes = options.resumes(options)
+            return _end(130, f"interrupted; {resumes or 'nothing was written'}")
+        except ArgumentError as error:
+            return _end(2, error)
+        except TrainingError as error:
+            return _end(3, error)
+        except _WRONG_INPUT as error:
+            logging.getLogger(__name__).info("where it happened:", exc_info=error)
+            return _end(1, error)
+    return 0
+
+
+def _end(code: int, reason: object) -> int:
+    """Say the reason in one line."""
+    sys.stderr.write(f"xr-dl4ds: {' '.join(str(reason).split()) or type(reason).__name__}\n")
+    return code
+
+
+def _parser() -> Parser:
+    codes = "; ".join(f"{code}: {meaning}" for code, meaning in CODES.items())
+    parser = Parser(
+        prog="xr-dl4ds",
+        description="Downscaling of gridded Earth data with deep learning.",
+        epilog=f"Exit codes: {codes}. Results are on standard output, all else on standard error.",
+    )
+    parser.add_argument("--version", action="version", version=version())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (fit, predict, evaluate, demo):
+        command.add(commands)
+    return parser

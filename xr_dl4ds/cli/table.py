@@ -1,0 +1,44 @@
+"""Scores as text."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from xr_dl4ds.metrics import SCORES
+
+
+def table(scores: xr.Dataset, title: str) -> str:
+    """The scores of one variable, a product a line, and the skill.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        Of `xr_dl4ds.metrics.evaluate`, of one variable.
+    title : str
+        Stands above the products.
+
+    Returns
+    -------
+    str
+        Lines; of an ensemble with a column of the CRPS.
+    """
+    units = scores.rmse.attrs.get("units", "")
+    if "units" in scores.coords:
+        units = str(scores["units"].item())
+    columns = {f"{name} / {units}": 3 for name in ("bias", "MAE", "RMSE")} | {"correlation": 4}
+    names = list(SCORES)
+    if "crps" in scores:
+        columns, names = columns | {f"CRPS / {units}": 3}, [*names, "crps"]
+    products = [str(p) for p in scores["product"].to_numpy()]
+    width = max(map(len, (title, *products)))
+    rows = ["  ".join([f"{title:<{width}}", *(f"{column:>8}" for column in columns)])]
+    for product in products:
+        values = [float(scores[name].sel(product=product)) for name in names]
+        cells = zip(values, columns.items(), strict=True)
+        line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
+        rows.append("  ".join([f"{product:<{width}}", *line]))
+    skills = ", ".join(
+        f"{float(scores.rmse_skill.sel(reference=r)):.0%} against {r}"
+        for r in scores["reference"].to_numpy()
+    )
+    return "\n".join([*rows, f"RMSE skill: {skills}"])

@@ -1,0 +1,108 @@
+"""The way of the regions: one is computed while the one before is written, in order."""
+
+from __future__ import annotations
+
+import collections
+import contextvars
+import os
+import pathlib
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import xarray as xr
+
+from xr_dl4ds.georeference import require_finished
+from xr_dl4ds.writing.plan import Plan, plan
+from xr_dl4ds.writing.store import Store, require_equal, require_writable
+
+#: Regions in memory: while the network runs on one, the other is read, finished or written. On two
+#: cores (20 regions of 2**20 cells) it runs for 91 % of the time; with one computed at a time 76 %.
+AT_ONCE = 2
+
+
+def write(
+    data: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> pathlib.Path:
+    """Write a dataset into a Zarr store, region by region.
+
+    A region is one chunk in time of all variables (without time, one chunk of the first dimension
+    that has several). While the network runs on one, another is read, finished and written; memory
+    holds two.
+    A process that is killed leaves whole regions, and the same call goes on at the first that is
+    missing. The last region that is there is computed again, to see that it is of the same data.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Lazy; what is in memory is one region.
+    path : path
+        Of the store, on a local file system. Until it is whole, it has an attribute that says how
+        many regions are there, and a hidden folder beside it.
+    overwrite : bool
+        Begin anew where a store is there already, finished or not.
+    progress : bool
+        Show a bar over regions.
+
+    Returns
+    -------
+    pathlib.Path
+        The store, absolute.
+
+    Raises
+    ------
+    FileExistsError
+        When there is a finished store, or an unfinished one of another prediction.
+    ImportError
+        When zarr is not installed.
+    """
+    require_finished(data, "the data")
+    planned = plan(data)
+    place, _ = require_writable(path, planned, overwrite=overwrite)
+    store = Store(path=place, plan=planned)
+    with store.locked():
+        # once more: another process may have written it since
+        _, goes_on = require_writable(path, planned, overwrite=overwrite)
+        first = 0
+        if goes_on:
+            first = store.resume()
+        else:
+            store.create()
+        if first:
+            again = planned.part(planned.regions[first - 1]).compute()
+            require_equal(store.stored(first - 1), again, place)
+        _write_from(store, planned, first, progress)
+        store.finish()
+    return place
+
+
+def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None:
+    with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain bar
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+
+    total = len(planned.regions)
+    bar = tqdm(total=total, initial=first, desc="write", unit="region", disable=not progress)
+    running: collections.deque[Future[None]] = collections.deque()
+    with bar, ThreadPoolExecutor(AT_ONCE, thread_name_prefix="region") as workers:
+        for index in range(first, total):
+            if len(running) == AT_ONCE:
+                running.popleft().result()  # an error in a region ends the others here
+                bar.update()
+            before = running[-1] if running else None
+            context = contextvars.copy_context()  # has the dask client of a with-statement
+            running.append(workers.submit(context.run, _one, store, planned, index, before))
+        for last in running:
+            last.result()
+            bar.update()
+
+
+def _one(store: Store, planned: Plan, index: int, before: Future[None] | None) -> None:
+    """Compute a region, and write it after the one before."""
+    part = planned.part(planned.regions[index]).compute()
+    if before is not None:
+        before.result()
+    store.put(index, part)
