@@ -22,7 +22,8 @@ no rate.
 epoch after which this package has taken less time than DL4DS, set-up included.
 
 Each round starts one new process of each side and gives them the cases in turns, one at work at a
-time; the tables have the medians of the rounds, and rates of DL4DS are 1 in "times".
+time; cases with the same samples share their set-up. The tables have the medians of the rounds;
+"times" is the later rate over that of DL4DS in the same round.
 
 Without `--dl4ds` it measures this package alone and says how to make DL4DS's environment.
 """
@@ -31,6 +32,7 @@ import argparse
 import contextlib
 import functools
 import io
+import itertools
 import json
 import math
 import os
@@ -145,47 +147,52 @@ def theirs(case: dict, seconds: float) -> dict:
     return clocked(len(generator) * BATCH, epoch, setup, seconds)
 
 
-def ours(case: dict, seconds: float) -> dict:
-    """Rates of this package's batches."""
-    import tensorflow as tf
+@functools.lru_cache(maxsize=4)
+def held(folder: str, edge: int, steps: int, static: bool, source: str) -> tuple:
+    """Samples as `fit` holds them, and the seconds that this takes."""
     import xarray as xr
 
     import xr_dl4ds as xd
-    from xr_dl4ds.batches import Batches, Samples
-    from xr_dl4ds.layers import Interpolation
+    from xr_dl4ds.batches import Samples
     from xr_dl4ds.preparation import prepare
     from xr_dl4ds.sources import Inputs
 
-    edge, steps, patch = case["fields"]
-    source = case["source"]
-    hr, static = dataset(edge, steps)
+    hr, beside = dataset(edge, steps)
     if source in ("time", "space"):
-        hr = xr.open_zarr(
-            store(pathlib.Path(case["folder"]), edge, steps, source), consolidated=False
-        )
+        path = store(pathlib.Path(folder), edge, steps, source)
+        hr = xr.open_zarr(path, consolidated=False)
     begin = time.perf_counter()
-    sampling = xd.Sampling(patch_size=patch, batch_size=BATCH)
-    prepared = prepare(
-        Inputs(hr=hr, scale=SCALE, static=static if case["static"] else None, validation=None),
-        xd.Network(upsampling=UPSAMPLINGS[case["upsampling"]][1]),
-        sampling,
-        xd.Supervised(),
-    )
+    given = Inputs(hr=hr, scale=SCALE, static=beside if static else None, validation=None)
+    prepared = prepare(given, xd.Network(upsampling="subpixel"), xd.Sampling(), xd.Supervised())
     samples = Samples.hold(
         prepared.train,
-        {"static": prepared.fixed["static"]} if case["static"] else {},
-        cache={"time": "none", "space": "none", "disk": "disk"}.get(source, "memory"),
+        {"static": prepared.fixed["static"]} if static else {},
+        cache=source if source in ("memory", "disk") else "none",
         scale=SCALE,
     )
+    return samples, time.perf_counter() - begin
+
+
+def ours(case: dict, seconds: float) -> dict:
+    """Rates of this package's batches."""
+    import tensorflow as tf
+
+    from xr_dl4ds.batches import Batches
+    from xr_dl4ds.layers import Interpolation
+
+    edge, steps, patch = case["fields"]
+    interpolated = case["source"] == "interpolated"
+    source = "memory" if interpolated else case["source"]
+    samples, setup = held(case["folder"], edge, steps, case["static"], source)
+    begin = time.perf_counter()
     batches = Batches(samples, batch_size=BATCH, patch_size=patch)
-    setup = time.perf_counter() - begin
-    layer = Interpolation(SCALE, sampling.interpolation)
-    interpolate = tf.function(layer, reduce_retracing=True)
+    setup += time.perf_counter() - begin
+    interpolate = tf.function(Interpolation(SCALE, "bicubic"), reduce_retracing=True)
 
     def epoch() -> None:
         for i in range(len(batches)):
             inputs, _, _ = batches[i]
-            if source == "interpolated":
+            if interpolated:
                 interpolate(inputs["lr"]).numpy()
         batches.on_epoch_end()
 
@@ -233,18 +240,21 @@ class Side:
 
 
 def cases(options: argparse.Namespace) -> list[tuple[tuple, str, dict]]:
-    """What the table is for, the row in it, and the case that a side is asked."""
+    """What the table is for, the row in it, and the case that a side is asked.
+
+    Those with the same data come together.
+    """
     found = []
-    for upsampling in UPSAMPLINGS:
-        for field in (one for one in FIELDS if one[0] in options.edges):
-            for static in (False, True):
-                case = {"upsampling": upsampling, "fields": field, "static": static}
-                key = (upsampling, *field, static)
-                if options.dl4ds:
-                    found.append((key, THEIRS, case))
-                for source in options.sources:
-                    if source != "interpolated" or upsampling == "pre-upsampling":
-                        found.append((key, source, {**case, "source": source}))
+    edges = {(edge, steps): None for edge, steps, _ in FIELDS if edge in options.edges}
+    for size, static, upsampling in itertools.product(edges, (False, True), UPSAMPLINGS):
+        for field in (one for one in FIELDS if one[:2] == size):
+            case = {"upsampling": upsampling, "fields": field, "static": static}
+            key = (upsampling, *field, static)
+            if options.dl4ds:
+                found.append((key, THEIRS, case))
+            for source in options.sources:
+                if source != "interpolated" or upsampling == "pre-upsampling":
+                    found.append((key, source, {**case, "source": source}))
     return found
 
 
@@ -261,7 +271,8 @@ def repaid(mine: dict, other: dict) -> str:
 def table(results: dict[tuple, dict[str, list[dict]]]) -> str:
     """One for each upsampling, with a line for each case and row."""
     lines = []
-    for key, rows in results.items():
+    order = list(UPSAMPLINGS)
+    for key, rows in sorted(results.items(), key=lambda item: order.index(item[0][0])):
         upsampling, edge, steps, patch, static = key
         heading = f"### {upsampling}"
         if heading not in lines:
