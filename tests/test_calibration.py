@@ -11,13 +11,14 @@ import xr_dl4ds as xd
 from tests.conftest import analytic
 from xr_dl4ds import calibration
 from xr_dl4ds.features import CHANNEL
+from xr_dl4ds.firstpass import Steps
 from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
 
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
 
 
 #: Which steps have values is not looked at here.
-USEFUL = np.ones(0, bool)
+STEPS = Steps(some=np.ones(0, bool), whole=np.ones(0, bool))
 
 
 def fields(n=10, spread=1.0, error=1.0, seed=0):
@@ -131,12 +132,12 @@ def test_memory_bounds_the_steps_of_large_domains(monkeypatch):
     from xr_dl4ds.preparation import Stacked
 
     array = xr.DataArray(np.zeros((30, 8, 8, 1)), dims=(TIME, Y, X, CHANNEL))
-    stacked = Stacked(lr=array, target=array, useful=USEFUL)
+    stacked = Stacked(lr=array, target=array, steps=STEPS)
     monkeypatch.setattr(calibration, "CELLS", 64 * calibration.MEMBERS * 5)
     assert calibration._some(stacked)[0].sizes[TIME] == 5
     monkeypatch.setattr(calibration, "CELLS", 1)
     assert calibration._some(stacked)[0].sizes[TIME] == 1
-    runs = Stacked(lr=array, target=array, useful=USEFUL, runs=[slice(0, 30)])
+    runs = Stacked(lr=array, target=array, steps=STEPS, runs=[slice(0, 30)])
     assert calibration._some(runs, 3)[0].sizes[TIME] == 3  # one window at least
 
 
@@ -150,10 +151,10 @@ def test_at_most_so_many_steps_are_looked_at():
     from xr_dl4ds.preparation import Stacked
 
     array = xr.DataArray(np.arange(500.0), dims=TIME).expand_dims({CHANNEL: 1})
-    lr, _ = calibration._some(Stacked(lr=array, target=array, useful=USEFUL))
+    lr, _ = calibration._some(Stacked(lr=array, target=array, steps=STEPS))
     assert lr.sizes[TIME] == calibration.STEPS
     assert float(lr[0, 0]) == 0
     assert float(lr[0, -1]) == 499
     runs = [slice(0, 20), slice(20, 320), slice(320, 500)]
-    _, target = calibration._some(Stacked(lr=array, target=array, useful=USEFUL, runs=runs))
+    _, target = calibration._some(Stacked(lr=array, target=array, steps=STEPS, runs=runs))
     np.testing.assert_array_equal(target[0], np.arange(20, 20 + calibration.STEPS))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xr_dl4ds.firstpass import look, useful_steps
+from xr_dl4ds.firstpass import look, steps_of
 from xr_dl4ds.sources import Pair
 
 DIMS = ("time", "y", "x")
@@ -38,14 +38,23 @@ def test_what_is_found_by_hand(chunks):
     assert found.never.t.to_numpy().sum() == 1
     assert bool(found.never.t[0, 0])
     # step 2: HR is known in the upper rows alone, and there LR is not
-    assert found.train.tolist() == [True, False, False, True]
-    assert found.validation.tolist() == [True, False, False]
+    assert found.train.some.tolist() == [True, False, False, True]
+    assert found.validation.some.tolist() == [True, False, False]
+
+
+def test_steps_without_any_gap_by_hand():
+    hr = np.ones((3, 4, 4), "f4")
+    hr[1, 0, 0] = np.nan
+    lr = np.ones((3, 2, 2), "f4")
+    lr[2, 1, 1] = np.nan  # hides its HR cells
+    given = Pair(lr=xr.Dataset({"t": (DIMS, lr)}), hr=xr.Dataset({"t": (DIMS, hr)}))
+    assert look([given], [], 2).train.whole.tolist() == [True, False, False]
 
 
 def test_lr_made_from_hr_hides_nothing():
     found = look([pair(made=True)], [], 2)
-    assert found.train.tolist() == [True, False, True, True]
-    assert found.validation.size == 0
+    assert found.train.some.tolist() == [True, False, True, True]
+    assert found.validation.some.size == 0
 
 
 def test_several_series_are_one():
@@ -53,7 +62,7 @@ def test_several_series_are_one():
     both = np.concatenate([pair().hr.t, pair(3, seed=1).hr.t]).astype("f8")
     assert found.hr["t"].mean == pytest.approx(np.nanmean(both), rel=1e-14)
     assert found.hr["t"].std == pytest.approx(np.nanstd(both), rel=1e-12)
-    assert found.train.size == 7
+    assert found.train.some.size == 7
     np.testing.assert_array_equal(found.never.t, np.isnan(both).all(0))
 
 
@@ -81,4 +90,4 @@ def test_one_pass_of_dask():
     with dask.config.set(scheduler=counting):
         look([pair(chunks={"time": 1})], [pair(seed=1, chunks={"time": 1})], 2)
         assert len(passes) == 1
-        assert useful_steps([pair(chunks={"time": 1})], 2).tolist() == [True, False, False, True]
+        assert steps_of([pair(chunks={"time": 1})], 2).some.tolist() == [True, False, False, True]

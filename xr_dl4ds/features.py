@@ -178,6 +178,9 @@ def _everywhere(static: xr.DataArray, template: xr.DataArray) -> xr.DataArray:
 
 
 def _stack(parts: Iterable[xr.DataArray]) -> xr.DataArray:
-    plain = [p.astype("f4").reset_coords(drop=True).rename(None) for p in parts]
+    plain = [p.astype("f4", copy=False).reset_coords(drop=True).rename(None) for p in parts]
+    if len(plain) == 1:  # without a copy
+        alone = plain[0].expand_dims(CHANNEL)
+        return alone.transpose(TIME, Y, X, CHANNEL, missing_dims="ignore")
     stacked = xr.concat(plain, dim=CHANNEL, coords="minimal", compat="override", join="override")
     return stacked.transpose(TIME, Y, X, CHANNEL, missing_dims="ignore")

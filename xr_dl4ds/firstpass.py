@@ -18,6 +18,47 @@ from xr_dl4ds.sources import Pair
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Steps:
+    """Which steps have values, each ``(time,)``.
+
+    Parameters
+    ----------
+    some : numpy.ndarray
+        Whether any cell of any target is valid.
+    whole : numpy.ndarray
+        Whether all cells of all targets are.
+    """
+
+    some: np.ndarray
+    whole: np.ndarray
+
+    def starts(self, window: int | None, runs: Sequence[slice] | None) -> np.ndarray:
+        """First step of each sample that has a valid cell.
+
+        Parameters
+        ----------
+        window : int, optional
+            Steps of a sample, 1 by default.
+        runs : sequence of slice, optional
+            Parts of the time axis that samples do not leave; the whole by default.
+        """
+        steps = window or 1
+        parts = [slice(0, self.some.size)] if runs is None else runs
+        found = np.concatenate([np.arange(p.start, p.stop - steps + 1) for p in parts])
+        found = found.astype("i8")
+        return found[_count(self.some, found, steps) > 0]
+
+    def without_gaps(self, starts: np.ndarray, window: int | None) -> np.ndarray:
+        """Whether the samples that begin at these steps have no cell that is not valid."""
+        return _count(self.whole, starts, window or 1) == (window or 1)
+
+
+def _count(flags: np.ndarray, starts: np.ndarray, steps: int) -> np.ndarray:
+    before = np.concatenate([[0], np.cumsum(flags)])
+    return before[starts + steps] - before[starts]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
     """What is known of the data after one pass.
 
@@ -27,15 +68,15 @@ class Found:
         `Moments` of each variable of the training part.
     never : xarray.Dataset
         For each target, True in the HR cells ``(y, x)`` without a valid value in training.
-    train, validation : numpy.ndarray
-        ``(time,)``, whether a step has a valid target cell.
+    train, validation : Steps
+        Which steps have values.
     """
 
     hr: dict[str, Moments]
     lr: dict[str, Moments]
     never: xr.Dataset
-    train: np.ndarray
-    validation: np.ndarray
+    train: Steps
+    validation: Steps
 
 
 def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int) -> Found:
@@ -48,25 +89,25 @@ def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int) -> Found
     scale : int
         HR cells along one edge of an LR cell.
     """
-    hr, lr, nothing, useful = dask.compute(
+    hr, lr, nothing, valid = dask.compute(
         [_rows(pair.hr) for pair in train],
         [_rows(pair.lr) for pair in train],
         [pair.hr.isnull().all(TIME) for pair in train],
-        [_useful(pair, scale) for pair in (*train, *validation)],
+        [_valid(pair, scale) for pair in (*train, *validation)],
     )
     return Found(
         hr=_moments(hr),
         lr=_moments(lr),
         never=functools.reduce(operator.and_, nothing),
-        train=_one(useful[: len(train)]),
-        validation=_one(useful[len(train) :]),
+        train=_steps(valid[: len(train)]),
+        validation=_steps(valid[len(train) :]),
     )
 
 
-def useful_steps(pairs: Sequence[Pair], scale: int) -> np.ndarray:
-    """Whether each step has a valid target cell, ``(time,)``, of all pairs one after the other."""
-    (found,) = dask.compute([_useful(pair, scale) for pair in pairs])
-    return _one(found)
+def steps_of(pairs: Sequence[Pair], scale: int) -> Steps:
+    """Which steps have values, of all pairs one after the other."""
+    (found,) = dask.compute([_valid(pair, scale) for pair in pairs])
+    return _steps(found)
 
 
 def _rows(data: xr.Dataset) -> dict[str, object]:
@@ -79,15 +120,26 @@ def _moments(rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Moments]:
     return {name: Moments.of(np.concatenate(parts)) for name, parts in flat.items()}
 
 
-def _useful(pair: Pair, scale: int) -> xr.DataArray:
-    found = []
+def _valid(pair: Pair, scale: int) -> xr.Dataset:
+    """Flags "some" and "whole", lazily."""
+    some, whole = [], []
     for name, target in pair.hr.items():
         valid = target.notnull()
         if name in pair.lr and not pair.made:
             valid = valid & ~to_hr_cells(pair.lr[name].isnull(), scale)
-        found.append(valid.any((Y, X)))
-    return functools.reduce(operator.or_, found)
+        some.append(valid.any((Y, X)))
+        whole.append(valid.all((Y, X)))
+    flags = {
+        "some": functools.reduce(operator.or_, some),
+        "whole": functools.reduce(operator.and_, whole),
+    }
+    return xr.Dataset({name: flag.drop_vars(list(flag.coords)) for name, flag in flags.items()})
 
 
-def _one(steps: Iterable[xr.DataArray]) -> np.ndarray:
-    return np.concatenate([np.zeros(0, bool), *(one.to_numpy() for one in steps)])
+def _steps(found: Iterable[xr.Dataset]) -> Steps:
+    none = [np.zeros(0, bool)]
+    some, whole = (
+        np.concatenate([*none, *(one[name].to_numpy() for one in found)])
+        for name in ("some", "whole")
+    )
+    return Steps(some=some, whole=whole)

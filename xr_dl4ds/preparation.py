@@ -8,14 +8,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from xr_dl4ds import starting
 from xr_dl4ds.config import Network, Sampling, Training, nearest
 from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.features import Features
-from xr_dl4ds.firstpass import Found, look, useful_steps
+from xr_dl4ds.firstpass import Found, Steps, look, steps_of
 from xr_dl4ds.georeference import target_attrs
 from xr_dl4ds.grid.fields import TIME, Fields
 from xr_dl4ds.grid.pairing import Pairing
@@ -44,28 +43,19 @@ from xr_dl4ds.validation import explicit_pairs, hold_out
 class Stacked:
     """Channels of samples, lazy where the data are: LR inputs and targets ``(time, ...)``.
 
-    `useful` says whether a step has a valid target cell, `runs` are the parts of the time axis that
-    windows do not leave; None for spatial samples.
+    `steps` says which have values, `runs` are the parts of the time axis that windows do not leave;
+    None for spatial samples.
     """
 
     lr: xr.DataArray
     target: xr.DataArray
-    useful: np.ndarray
+    steps: Steps
     runs: list[slice] | None = None
 
     @property
     def nbytes(self) -> int:
         """As float32."""
         return 4 * (self.lr.size + self.target.size)
-
-    def starts(self, window: int | None) -> np.ndarray:
-        """First step of each sample of `window` steps, 1 by default, that has a valid cell."""
-        steps = window or 1
-        parts = [slice(0, self.useful.size)] if self.runs is None else self.runs
-        found = np.concatenate([np.arange(p.start, p.stop - steps + 1) for p in parts])
-        found = found.astype("i8")
-        before = np.concatenate([[0], np.cumsum(self.useful)])
-        return found[before[found + steps] > before[found]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,18 +119,16 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     found = look(train, validation or [], pairing.scale)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*beside, *predictors, lr, hr])
-    useful = found.validation
+    steps = found.validation
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
-        useful = useful_steps(validation, pairing.scale)
+        steps = steps_of(validation, pairing.scale)
     window = sampling.time_window
     return Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
         train=_stacked(state, train, found.train, window, "training"),
-        validation=_stacked(state, validation, useful, window, "validation")
-        if validation
-        else None,
+        validation=_stacked(state, validation, steps, window, "validation") if validation else None,
         period=_period(train[0].hr),
         moments=found.lr,
     )
@@ -221,7 +209,7 @@ def _described(state: State, hr: Fields, sources: list[Fields]) -> State:
 
 
 def _stacked(
-    state: State, pairs: list[Pair], useful: np.ndarray, window: int | None, part: str
+    state: State, pairs: list[Pair], steps: Steps, window: int | None, part: str
 ) -> Stacked:
     """All series one after the other."""
     found: list[slice] = []
@@ -234,7 +222,7 @@ def _stacked(
         check_windows(found, window, part)
     stacked = [_channels(state, pair) for pair in pairs]
     lr, target = (_together([one[i] for one in stacked]) for i in (0, 1))
-    return Stacked(lr=lr, target=target, useful=useful, runs=found or None)
+    return Stacked(lr=lr, target=target, steps=steps, runs=found or None)
 
 
 def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:

@@ -98,8 +98,12 @@ class Scaler:
     def transform(self, data: xr.Dataset) -> xr.Dataset:
         """``(value - offset) / factor`` of each variable, float32, lazily; NaN stays NaN."""
         return data.map(
-            lambda v: ((_wide(v) - self.of(v.name, "offset")) / self.of(v.name, "factor")).astype(
-                "f4"
+            lambda v: xr.apply_ufunc(
+                _scaled,
+                v,
+                kwargs={n: self.of(v.name, n) for n in ("offset", "factor")},
+                dask="parallelized",
+                output_dtypes=[np.float32],
             )
         )
 
@@ -127,9 +131,13 @@ class Scaler:
         return float(self.statistics[name].sel(statistic=statistic))
 
 
-def _wide(variable: xr.DataArray) -> xr.DataArray:
-    """At least float32: the mean itself is rounded in the arithmetic of float16."""
-    return variable.astype("f4") if variable.dtype == "f2" else variable
+def _scaled(cells: np.ndarray, offset: float, factor: float) -> np.ndarray:
+    """In one pass over a chunk, with one array beside it."""
+    if cells.dtype == "f2":  # in whose arithmetic the mean itself is rounded
+        cells = cells.astype("f4")
+    out = np.asarray(cells - offset)
+    out /= factor
+    return out.astype("f4", copy=False)
 
 
 def _check(name: str, found: Moments, role: str, *, constant: bool) -> None:

@@ -8,6 +8,7 @@ import xarray as xr
 
 from xr_dl4ds.batches import BUDGET, Samples, copying, resolve_cache
 from xr_dl4ds.batches.copying import Scratch, slabs
+from xr_dl4ds.firstpass import Steps
 from xr_dl4ds.preparation import Stacked
 
 DIMS = ("time", "y", "x", "channel")
@@ -18,6 +19,11 @@ def channels(n, y, x, channel, seed):
     return xr.DataArray(values, dims=DIMS)
 
 
+def flags(some):
+    """Of steps, none of which is whole."""
+    return Steps(some=some, whole=np.zeros(some.size, bool))
+
+
 def part(chunks=None, runs=None):
     """Five steps of 2 x 3 LR and 4 x 6 HR cells, of which the second has no value."""
     lr, target = channels(5, 2, 3, 2, 0), channels(5, 4, 6, 2, 1)
@@ -25,7 +31,7 @@ def part(chunks=None, runs=None):
     useful = np.array([True, False, True, True, True])
     if chunks:
         lr, target = lr.chunk(chunks), target.chunk(chunks)
-    return Stacked(lr=lr, target=target, useful=useful, runs=runs)
+    return Stacked(lr=lr, target=target, steps=flags(useful), runs=runs)
 
 
 def static():
@@ -66,12 +72,18 @@ def test_whole_numbers_stay_whole():
 
 
 def test_windows_leave_no_run_and_need_one_valid_step():
-    found = part(runs=[slice(0, 2), slice(2, 5)])
+    steps = flags(np.array([True, False, True, True, True]))
     # windows of two begin at 0 in the first run, at 2 and 3 in the second
-    assert found.starts(2).tolist() == [0, 2, 3]
-    assert part().starts(1).tolist() == [0, 2, 3, 4]
-    nothing = Stacked(lr=found.lr, target=found.target, useful=np.zeros(5, bool))
-    assert len(nothing.starts(None)) == 0
+    assert steps.starts(2, [slice(0, 2), slice(2, 5)]).tolist() == [0, 2, 3]
+    assert steps.starts(1, None).tolist() == steps.starts(None, None).tolist() == [0, 2, 3, 4]
+    assert len(flags(np.zeros(5, bool)).starts(None, None)) == 0
+
+
+def test_samples_without_gaps_are_known():
+    steps = Steps(some=np.ones(4, bool), whole=np.array([True, True, False, True]))
+    starts = np.arange(3)
+    assert steps.without_gaps(starts, 2).tolist() == [True, False, False]
+    assert steps.without_gaps(np.array([0, 2, 3]), None).tolist() == [True, False, True]
 
 
 def test_steps_are_computed_slab_by_slab(monkeypatch):
@@ -126,7 +138,7 @@ def test_auto_is_memory_up_to_the_budget(caplog):
     def of(gigabytes):
         cells = int(gigabytes * 2**30 / 4 / 2)
         array = xr.DataArray(da.zeros((cells, 1, 1, 1), chunks=-1), dims=DIMS)
-        return Stacked(lr=array, target=array, useful=np.ones(cells, bool))
+        return Stacked(lr=array, target=array, steps=flags(np.ones(cells, bool)))
 
     assert BUDGET == 2 * 2**30
     assert resolve_cache("auto", of(1.9), None) == "memory"

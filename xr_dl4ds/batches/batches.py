@@ -54,6 +54,7 @@ class Batches(keras.utils.PyDataset):
         edges = (y, x) if self.cells is None else (self.cells, self.cells)
         #: LR rows and columns at which a patch may begin: from the first to the last of them.
         self._room = (y - edges[0] + 1, x - edges[1] + 1)
+        self._ones = np.ones(0, "f4")
         self._source = (Pools if samples.streamed else Held)(samples, edges)
         self.start(0)
 
@@ -96,10 +97,18 @@ class Batches(keras.utils.PyDataset):
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
         lr, target = self._source.take(part)
         inputs = {"lr": lr, **self._fixed(self._order.corner[part])}
+        assert self.samples.whole is not None
+        if self.samples.whole[self._order.numbers[part]].all():
+            return inputs, target, self._ones_like(target)
         weight = np.isfinite(target)
-        if weight.all():
-            return inputs, target, np.ones_like(target)
         return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
+
+    def _ones_like(self, target: np.ndarray) -> np.ndarray:
+        """One array for all batches of a shape: to fill a new one takes as long as the samples."""
+        if self._ones.shape != target.shape:
+            self._ones = np.ones_like(target)
+            self._ones.flags.writeable = False
+        return self._ones
 
     def _fixed(self, corner: np.ndarray) -> dict[str, Any]:
         """Inputs without time, for samples that begin at these LR rows and columns."""

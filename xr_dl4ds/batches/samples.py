@@ -42,6 +42,8 @@ class Samples:
         Steps of a sample; None for samples that are single steps.
     starts : numpy.ndarray, optional
         The first step of each sample; every step by default.
+    whole : numpy.ndarray, optional
+        Whether each sample is known to have no masked cell; none is by default.
     """
 
     lr: Any
@@ -50,11 +52,14 @@ class Samples:
     fixed: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     window: int | None = None
     starts: np.ndarray | None = None
+    whole: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.starts is None:
             last = self.lr.shape[0] - (self.window or 1) + 1
             object.__setattr__(self, "starts", np.arange(last))
+        if self.whole is None:
+            object.__setattr__(self, "whole", np.zeros(len(self), bool))
 
     @classmethod
     def hold(
@@ -82,13 +87,15 @@ class Samples:
             Steps of a sample.
         """
         lr, target = HOLDERS[cache]([part.lr, part.target])
+        starts = part.steps.starts(window, part.runs)
         return cls(
             lr=lr,
             target=target,
             fixed={n: _plain(a) for n, a in fixed.items()},
             scale=scale,
             window=window,
-            starts=part.starts(window),
+            starts=starts,
+            whole=part.steps.without_gaps(starts, window),
         )
 
     @property
