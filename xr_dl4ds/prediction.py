@@ -34,7 +34,14 @@ from xr_dl4ds.grid.timeline import (
 from xr_dl4ds.layout import Layout, beside_one_another, laid_out
 from xr_dl4ds.noise import step_keys
 from xr_dl4ds.physics import Physics
-from xr_dl4ds.request import ROLE, Request, lr_fields, predictors, static_fields
+from xr_dl4ds.request import (
+    ROLE,
+    Request,
+    check_tiles,
+    lr_fields,
+    predictors,
+    static_fields,
+)
 from xr_dl4ds.requirements import check_circle
 from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
@@ -56,6 +63,8 @@ class Stacked:
         ``(time,)``, of the random numbers of each step.
     circle : bool
         Whether columns go around.
+    tile_size : int, optional
+        HR cells along one edge of a tile, see `inference.tiles`.
     """
 
     lr: xr.DataArray
@@ -63,6 +72,7 @@ class Stacked:
     windows: Windows | None
     keys: xr.DataArray
     circle: bool
+    tile_size: int | None = None
 
 
 #: Runs the network on stacked input, in the realization of a seed or, for None, its one answer.
@@ -100,6 +110,7 @@ def predict(
     sources = Sources.of(state, options)
     attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
     check(sources, request, options, attrs)
+    check_tiles(request, state.pairing.scale)
     bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
     members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
     if request.realizations is not None and REALIZATION in members.labels:
@@ -183,7 +194,14 @@ def _ensemble(
     # in memory, once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     keys = step_keys(channels, labels)
-    stacked = Stacked(lr=channels, fixed=fixed, windows=windows, keys=keys, circle=circle)
+    stacked = Stacked(
+        lr=channels,
+        fixed=fixed,
+        windows=windows,
+        keys=keys,
+        circle=circle,
+        tile_size=request.tile_size,
+    )
     draws = Draws(
         sources=sources,
         run=functools.partial(apply, stacked),
