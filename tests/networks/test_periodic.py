@@ -18,7 +18,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.layers import CropTo, realization, sampling, wrapping
-from xr_dl4ds.networks import Ports, divisor, generator, periodic
+from xr_dl4ds.networks import Ports, generator, periodic, reach_of
 from xr_dl4ds.networks.periodic import ALONE, OWN, WRAPPED
 from xr_dl4ds.requirements import check_circle
 
@@ -124,7 +124,7 @@ def test_noise_and_distributions_go_around(name, upsampling, sequence, constrain
     assert moved(around, p, 2) < ROUNDING
     assert not caplog.records  # every layer is known to go around
     plain = build(ports(sequence=sequence), backbone=name, upsampling=upsampling)
-    assert divisor(network) == divisor(around) == divisor(plain)
+    assert reach_of(network).align == reach_of(around).align == reach_of(plain).align
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_a_backbone_of_plain_keras_layers_goes_around(backbone, caplog):
     assert moved(network, ports(), 4) > SEAM
     assert moved(new, ports(), 4) < ROUNDING
     assert new.get_layer("shared") is not network.get_layer("shared")
-    assert divisor(network) == divisor(new) == 4
+    assert reach_of(network).align == reach_of(new).align == 4
 
 
 class Shifted(keras.layers.Conv2D):
@@ -486,32 +486,35 @@ def test_a_layer_that_cannot_be_built_again_is_named(backbone):
     # HR columns, scale x n, are halved at each level
     [(2, 1, 1), (2, 2, 2), (4, 1, 1), (4, 3, 2), (3, 1, 2), (3, 3, 8), (6, 2, 2)],
 )
-def test_divisor_of_the_unet(scale, levels, expected):
+def test_alignment_of_the_unet(scale, levels, expected):
     p = ports(scale=scale)
     for decoder in ("resize", "subpixel", "deconvolution"):
         network = build(p, backbone="unet", n_blocks=levels, decoder_upsampling=decoder)
-        assert divisor(network) == divisor(periodic(network)) == expected
+        assert reach_of(network).align == reach_of(periodic(network)).align == expected
 
 
 @pytest.mark.parametrize(("name", "upsampling", "sequence"), CELLS)
 def test_other_networks_take_any_number_of_columns(name, upsampling, sequence):
     if name != "unet":
-        assert divisor(build(ports(sequence=sequence), backbone=name, upsampling=upsampling)) == 1
+        assert (
+            reach_of(build(ports(sequence=sequence), backbone=name, upsampling=upsampling)).align
+            == 1
+        )
 
 
 @pytest.mark.parametrize("columns", [4, 5, 6, 7, 8])
 @pytest.mark.parametrize(("scale", "levels"), [(2, 2), (3, 1), (4, 3)])
-def test_divisor_agrees_with_the_check_of_the_numbers(scale, levels, columns):
+def test_alignment_agrees_with_the_check_of_the_numbers(scale, levels, columns):
     step = 360 / columns
     y = Axis(name="lat", values=np.array([-45.0, 45.0]), kind="latitude")
     x = Axis(name="lon", values=step * np.arange(columns), kind="longitude")
     network = options(backbone="unet", n_blocks=levels)
-    fits = columns % divisor(generator(network, ports(scale=scale))) == 0
+    fits = columns % reach_of(generator(network, ports(scale=scale))).align == 0
     with contextlib.nullcontext() if fits else pytest.raises(GridError, match="HR columns around"):
         check_circle(network, Grid(y=y, x=x), scale)
 
 
-def test_divisor_follows_what_is_nested_and_parted(backbone):
+def test_alignment_follows_what_is_nested_and_parted(backbone):
     def parted(x, network):
         keep = {"padding": "same"}
         halves = keras.ops.split(keras.layers.Conv2D(4, 1)(x), 2, axis=-1)
@@ -524,13 +527,13 @@ def test_divisor_follows_what_is_nested_and_parted(backbone):
         return keras.layers.Concatenate()([CropTo()([coarse, x]), CropTo()([fine, x])])
 
     network = backbone(parted)
-    assert divisor(network) == divisor(periodic(network)) == 6
+    assert reach_of(network).align == reach_of(periodic(network)).align == 6
 
 
-def test_divisor_is_what_it_takes():
+def test_alignment_is_what_it_takes():
     p = ports(scale=3)
     network = periodic(build(p, backbone="unet", n_blocks=2))
-    assert divisor(network) == 4
+    assert reach_of(network).align == 4
     assert moved(network, p, 4, inputs(p, x=8)) < ROUNDING
     # the last pooled cells of 18 columns hold one or two columns where the others hold four
     assert moved(network, p, 4, inputs(p, x=6)) > SEAM

@@ -7,10 +7,7 @@ so their weights.
 
 from __future__ import annotations
 
-import functools
 import logging
-import math
-from fractions import Fraction
 from typing import Any
 
 import keras
@@ -122,26 +119,6 @@ def periodic(network: keras.Model) -> keras.Model:
     return new
 
 
-def divisor(network: keras.Model) -> int:
-    """Least number whose multiples are the LR columns that a network can take around the globe.
-
-    With others the cells of a coarser level (U-Net) do not line up across the break.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Functional network, as `xr_dl4ds.networks.generator` builds them, periodic or not.
-
-    Returns
-    -------
-    int
-        1 where nothing is coarser than the LR grid.
-    """
-    found = {Fraction(1)}
-    _follow(network, [Fraction(1) if x.name == "lr" else None for x in network.inputs], found)
-    return math.lcm(*(share.denominator for share in found))
-
-
 def _wrapped(layer: Any, doubtful: list[str]) -> Any:
     """The layer that goes around, or the same anew, noted when it may look at neighbours."""
     if type(layer) in OWN:
@@ -182,39 +159,3 @@ def _config(layer: Any) -> dict[str, Any]:
     if isinstance(config.get("dtype"), str):  # Keras's spatial dropout tells that of its variables
         config["dtype"] = layer.dtype_policy.name
     return config
-
-
-def _follow(network: Any, inputs: list[Fraction | None], found: set[Fraction]) -> Any:
-    """Columns of each tensor as a share of the LR columns; None where that does not follow."""
-
-    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
-        given = keras.tree.flatten((args, kwargs))
-        share = next((value for value in given if isinstance(value, Fraction)), None)
-        if isinstance(operation, keras.Sequential):
-            return functools.reduce(lambda x, layer: call(layer, x), operation.layers, share)
-        if hasattr(operation, "_run_through_graph"):
-            return _follow(operation, [share] * len(operation.inputs), found)
-        if share is not None:
-            share *= _refinement(operation)
-            found.add(share)
-        return keras.tree.map_structure(lambda _: share, operation.output)
-
-    # private, but the only way to run a graph on something else than tensors
-    return network._run_through_graph(inputs, call_fn=call)
-
-
-def _refinement(operation: Any) -> Fraction:
-    """Columns of what comes out for each that goes in."""
-    if isinstance(operation, Interpolation):
-        return Fraction(operation.scale)
-    if isinstance(operation, layers.UpSampling2D):
-        return Fraction(operation.size[1])
-    if isinstance(operation, layers.Conv2DTranspose):
-        return Fraction(operation.strides[1])
-    strided: Any = tuple(WRAPPED)
-    if isinstance(operation, strided):
-        return Fraction(1, operation.strides[1])
-    named = type(operation).__name__
-    if named in ("DepthToSpace", "SpaceToDepth"):
-        return Fraction(operation.block_size) ** (1 if named == "DepthToSpace" else -1)
-    return Fraction(1)
