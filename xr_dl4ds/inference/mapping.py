@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,10 @@ from xr_dl4ds.inference.windowed import Windowed
 
 #: Values in the output of a block, 64 MiB: an LR chunk that would give more is split in time.
 VALUES = 2**24
+
+#: LR chunks of at most so many values stay whole in space, and all tiles take their parts of them:
+#: what is done to LR fields before is then one task for all tiles.
+LR_VALUES = 2**22
 
 
 def apply(
@@ -74,7 +79,9 @@ def apply(
     drawn = keys is not None and application.draws_noise
     times = {TIME: lr[TIME]} if TIME in lr.coords else {}
     data = lr.data if lr.chunks is not None else da.from_array(lr.data, name=False)
-    data = data.rechunk({1: cut.lr_chunks[0], 2: cut.lr_chunks[1], 3: -1})
+    by_tile = max(data.chunks[0]) * math.prod(data.shape[1:]) > LR_VALUES
+    y_chunks, x_chunks = cut.lr_chunks if by_tile else (-1, -1)
+    data = data.rechunk({1: y_chunks, 2: x_chunks, 3: -1})
     given = None
     if drawn:
         assert keys is not None
@@ -135,7 +142,7 @@ class Blocks:
     cut : Cut
         Tiles and windows.
     lr : dask.array.Array
-        ``(time, y, x, channel)``, chunked by tiles.
+        ``(time, y, x, channel)``, one chunk of channels.
     keys : dask.array.Array, optional
         ``(time,)``, chunked as `lr` in time.
     """
