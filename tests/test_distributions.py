@@ -98,11 +98,13 @@ def output(time=3, y=4, x=6):
     return np.stack(channels, -1).astype("f4")
 
 
-def member(kept=(None, None, None), seed=SEED):
+def member(kept=(False, False, False), seed=SEED):
     return Member(heads=HEADS, seed=seed, scale=2, kept=kept)
 
 
 KEYS = np.array([5, 2**40, 2**63], "u8")
+PLACE = np.arange(4), np.arange(6)
+ALL = np.ones((4, 6, 3), bool)
 
 
 def test_channels_of_each_target():
@@ -126,14 +128,14 @@ def test_spread_of_all_targets():
 
 
 def test_a_member_is_drawn_step_by_step():
-    given, kept = output(), np.random.default_rng(1).random((4, 6)) < 0.8
-    actual = member((kept, None, None))(given, KEYS)
+    given, valid = output(), np.random.default_rng(1).random((4, 6, 3)) < 0.8
+    actual = member((True, False, False))(given, KEYS, *PLACE, valid)
     assert actual.dtype == np.float32
     assert actual.shape == (3, 4, 6, 3)
     np.testing.assert_array_equal(actual[..., 1], given[..., 1])
     for i, key in enumerate(KEYS):
-        e = normal(SEED, int(key), MEMBER, (3, 4, 6))
-        for target, z in ((0, centred(e[0], kept, 2)), (2, e[2])):
+        e = normal(SEED, int(key), MEMBER, *PLACE, 3)
+        for target, z in ((0, centred(e[..., 0], valid[..., 0], 2)), (2, e[..., 2])):
             kind, zero = HEADS.kinds[target], HEADS.zeros[target]
             expected = draw(kind, *HEADS.of(given[i], target), zero, z)
             np.testing.assert_allclose(actual[i, ..., target], expected, rtol=1e-6, atol=1e-7)
@@ -141,13 +143,25 @@ def test_a_member_is_drawn_step_by_step():
 
 def test_a_part_of_the_steps_is_that_part_of_the_member():
     given = output()
-    whole = member()(given, KEYS)
-    np.testing.assert_array_equal(member()(given[[2, 0]], KEYS[[2, 0]]), whole[[2, 0]])
-    assert member()(given[:0], KEYS[:0]).shape == (0, 4, 6, 3)
+    whole = member()(given, KEYS, *PLACE, ALL)
+    actual = member()(given[[2, 0]], KEYS[[2, 0]], *PLACE, ALL)
+    np.testing.assert_array_equal(actual, whole[[2, 0]])
+    assert member()(given[:0], KEYS[:0], *PLACE, ALL).shape == (0, 4, 6, 3)
+
+
+def test_a_part_of_the_domain_is_that_part_of_the_member():
+    given, valid = output(), np.random.default_rng(1).random((4, 6, 3)) < 0.8
+    one = member((True, False, True))
+    whole = one(given, KEYS, *PLACE, valid)
+    part = slice(2, 4), slice(2, 6)
+    rows, columns = np.arange(2, 4)[:, None], np.arange(2, 6)[None]  # as they come from a block
+    actual = one(given[:, *part], KEYS[:, None, None], rows, columns, valid[part])
+    np.testing.assert_array_equal(actual, whole[:, *part])
+    assert (one(given[:, *part], KEYS, rows - 2, columns, valid[part]) != actual).any()
 
 
 def test_dask_keys_name_members():
-    kept = np.ones((4, 6), bool)
-    tokens = [tokenize(member(seed=s, kept=k)) for s in (1, 2) for k in ((None,) * 3, (kept,) * 3)]
+    kept = [(False,) * 3, (True,) * 3]
+    tokens = [tokenize(member(seed=s, kept=k)) for s in (1, 2) for k in kept]
     assert len(set(tokens)) == 4
     assert tokenize(member(seed=1)) == tokens[0]

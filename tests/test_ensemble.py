@@ -9,8 +9,9 @@ from tests.cf import like_a_file, written_problems
 from tests.conftest import analytic, no_compute, real
 from tests.untrained import untrained
 from xr_dl4ds import inference
-from xr_dl4ds.ensemble import MEMBERS_OF_MEAN, Moments
+from xr_dl4ds.ensemble import MEMBERS_OF_MEAN, Draws, Moments, Sources
 from xr_dl4ds.inference import Application
+from xr_dl4ds.noise import step_keys
 
 SCALE = 2
 DROPOUT = {"dropout": "vanilla", "dropout_rate": 0.4, "monte_carlo": True}
@@ -399,3 +400,40 @@ def test_around_the_globe():
         for actual in (whole, *(model.predict(x, realizations=2) for x in (rolled, part))):
             assert actual.t2m.notnull().all()
             assert np.abs(actual.t2m[0] - actual.t2m[1]).max() > 1e-2
+
+
+# --- parts of the domain --------------------------------------------------------------------------
+
+#: Whole LR cells, some of them in one block.
+PARTS = {"time": (6, 4), "y": (2, 6), "x": (4, 2, 6)}
+
+
+def output_of(model, lr):
+    """The draws of a model, and what its network gives for the LR fields, whole and in parts."""
+    dims = ("time", "y", "x", "channel")
+    scaled = model.state.scaler.transform(lr[["t2m"]]).t2m.transpose("time", ...).values[:, ::-1]
+    out = np.asarray(model.network({"lr": scaled[..., None]}, training=False))
+    whole = xr.DataArray(out, dims=dims, coords={"time": lr.time})
+    valid = np.random.default_rng(0).random((8, 12, 1)) < 0.8
+    draws = Draws(
+        sources=Sources.of(model.state, model.options),
+        run=lambda seed: whole,
+        keys=step_keys(whole, {}),
+        valid=xr.DataArray(valid.astype("f4"), dims=dims[1:]),
+        state=model.state,
+        constrained=model.options["network"].constraint is not None,
+    )
+    return draws, whole, whole.chunk(PARTS)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "gaussian, constrained"])
+def test_parts_of_the_domain_draw_what_the_whole_draws(name, both):
+    draws, whole, parts = output_of(model_of(name), both)
+    expected = draws.drawn(whole, 5)
+    assert expected.shape == (10, 8, 12, 1)
+    with no_compute():
+        actual = draws.drawn(parts, 5)
+    assert actual.dims == whole.dims
+    assert actual.chunks == (*PARTS.values(), (1,))
+    xr.testing.assert_identical(actual.compute(), expected)
+    assert (draws.drawn(whole, 6) != expected).any()

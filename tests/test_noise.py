@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from tests.conftest import no_compute
-from xr_dl4ds.noise import MEMBER, NETWORK, centred, normal, seeds, step_keys
+from xr_dl4ds.noise import BLOCK, MEMBER, NETWORK, centred, normal, seeds, step_keys
 
 
 def steps(times):
@@ -78,22 +78,66 @@ def test_keys_are_chunked_as_their_steps():
 # --- numbers --------------------------------------------------------------------------------------
 
 
+def square(seed, key, stream, shape, channels=1):
+    return normal(seed, key, stream, *map(np.arange, shape), channels)
+
+
 def test_numbers_follow_from_seed_key_and_stream():
     shape = (4, 5)
-    first = normal(1, 2, NETWORK, shape)
+    first = square(1, 2, NETWORK, shape)
     assert first.dtype == np.float32
-    np.testing.assert_array_equal(normal(1, 2, NETWORK, shape), first)
+    assert first.shape == (4, 5, 1)
+    np.testing.assert_array_equal(square(1, 2, NETWORK, shape), first)
     # 2**32 more is another key, and no word slips into the next
     others = [(1, 2, MEMBER), (2, 1, NETWORK), (1, 2 + 2**32, NETWORK), (1, 2 * 2**32, NETWORK)]
     for seed, key, stream in [*others, (1, 2**64 - 1, NETWORK), (2**32 - 1, 2, NETWORK)]:
-        assert np.abs(normal(seed, key, stream, shape) - first).max() > 0.5
+        assert np.abs(square(seed, key, stream, shape) - first).max() > 0.5
 
 
 def test_numbers_are_standard_normal_and_independent_of_each_other():
-    drawn = np.stack([normal(s, k, MEMBER, (500,)) for s in range(5) for k in range(8)])
+    drawn = [square(s, k, MEMBER, (20, 25)).ravel() for s in range(5) for k in range(8)]
+    drawn = np.stack(drawn)
     assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-3
     correlation = np.corrcoef(drawn) - np.eye(40)
     assert np.abs(correlation).max() < 5 / np.sqrt(500)
+
+
+def test_blocks_of_cells_are_independent_of_each_other():
+    n = 4
+    drawn = square(1, 2, MEMBER, (n * BLOCK, n * BLOCK), 2)
+    assert stats.kstest(drawn.ravel(), "norm").pvalue > 1e-3
+    blocks = drawn.reshape(n, BLOCK, n, BLOCK, 2).transpose(0, 2, 4, 1, 3).reshape(2 * n * n, -1)
+    correlation = np.corrcoef(blocks) - np.eye(2 * n * n)
+    assert np.abs(correlation).max() < 5 / BLOCK
+    assert np.unique(drawn).size > 0.99 * drawn.size
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns"),
+    [
+        (range(3, 9), range(2, 5)),
+        (range(BLOCK - 2, BLOCK + 3), range(2 * BLOCK - 1, 2 * BLOCK + 1)),
+        ([5], [2 * BLOCK]),
+        (range(2 * BLOCK + 9), [148, 149, 0, 1, 2]),  # around the globe
+        ([7, 3, 3, 8], [4, 6, 2 * BLOCK + 6, 7]),
+        ([], range(3)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_part_has_the_numbers_of_the_whole(rows, columns, channels):
+    whole = square(9, 2**40, NETWORK, (2 * BLOCK + 9, 150), channels)
+    rows, columns = np.array(rows, int), np.array(columns, int)
+    actual = normal(9, 2**40, NETWORK, rows, columns, channels)
+    assert actual.dtype == np.float32
+    np.testing.assert_array_equal(actual, whole[rows][:, columns])
+
+
+def test_only_blocks_that_are_touched_are_drawn():
+    # a whole domain up to here would take a million million numbers
+    far = np.arange(10**6, 10**6 + 3)
+    first, second = (normal(1, 2, NETWORK, far + k, far, 1) for k in (0, 1))
+    np.testing.assert_array_equal(second[:2], first[1:])
 
 
 # --- blocks ---------------------------------------------------------------------------------------
@@ -118,7 +162,9 @@ def test_a_cell_that_is_alone_has_no_freedom():
 def test_blocks_have_no_sum_and_cells_are_standard_normal(scale):
     rng = np.random.default_rng(0)
     valid = rng.random((6, 12)) < 0.8
-    drawn = np.stack([centred(normal(0, k, MEMBER, (6, 12)), valid, scale) for k in range(3000)])
+    drawn = np.stack(
+        [centred(square(0, k, MEMBER, (6, 12))[..., 0], valid, scale) for k in range(3000)]
+    )
     sums = drawn.reshape(3000, 6 // scale, scale, 12 // scale, scale).sum((2, 4))
     np.testing.assert_allclose(sums, 0, atol=1e-6)
     assert not drawn[:, ~valid].any()

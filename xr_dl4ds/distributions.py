@@ -153,31 +153,55 @@ class Member:
         Of the member.
     scale : int
         HR cells along one edge of an LR cell.
-    kept : tuple of numpy.ndarray or None
-        For each target whose mean over the LR cells a constraint keeps, whether an HR cell ``(y,
-        x)`` counts in it; None for the others.
+    kept : tuple of bool
+        For each target, whether a constraint keeps its mean over the LR cells.
     """
 
     heads: Heads
     seed: int
     scale: int
-    kept: tuple[np.ndarray | None, ...]
+    kept: tuple[bool, ...]
 
-    def __call__(self, output: np.ndarray, keys: np.ndarray) -> np.ndarray:
-        """Draw ``(time, y, x, channel)`` -> ``(time, y, x, target)``, float32.
+    def __call__(
+        self,
+        output: np.ndarray,
+        keys: np.ndarray,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        valid: np.ndarray,
+    ) -> np.ndarray:
+        """Draw one member of a part of the domain.
 
-        One step at a time, with its own random numbers by `keys`.
+        One step at a time, with random numbers of its own, by its key, in each cell, by its place.
+
+        Parameters
+        ----------
+        output : numpy.ndarray
+            ``(time, y, x, channel)``, what the network gives, on whole LR cells.
+        keys : numpy.ndarray
+            As many as steps.
+        rows, columns : numpy.ndarray
+            Positions of the HR cells in the whole domain, as many as rows and columns.
+        valid : numpy.ndarray
+            ``(y, x, target)``, whether an HR cell counts in the mean over its LR cell.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(time, y, x, target)``, float32.
         """
         kinds = self.heads.kinds
         out = np.empty((*output.shape[:-1], len(kinds)), "f4")
-        for step in np.ndindex(keys.shape):
-            cells = output[step].shape[:2]
-            noise = normal(self.seed, int(keys[step]), MEMBER, (len(kinds), *cells))
+        place = rows.ravel(), columns.ravel()
+        counted = valid.reshape(*output.shape[1:3], len(kinds))
+        for step, key in enumerate(keys.ravel().tolist()):
+            noise = normal(self.seed, key, MEMBER, *place, len(kinds))
             for i, (kind, zero) in enumerate(zip(kinds, self.heads.zeros, strict=True)):
                 mean, further = self.heads.of(output[step], i)
                 if kind is not None:
-                    valid = self.kept[i]
-                    z = noise[i] if valid is None else centred(noise[i], valid, self.scale)
+                    z = noise[..., i]
+                    if self.kept[i]:
+                        z = centred(z, counted[..., i], self.scale)
                     mean = draw(kind, mean, further, zero, z)
-                out[(*step, ..., i)] = mean
+                out[step, ..., i] = mean
         return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,14 +139,13 @@ class Draws:
     def drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
         """A member of the distributions that the output tells."""
         heads, features = self.sources.heads, self.state.features
-        kept = [
-            self.valid.isel({CHANNEL: i}).to_numpy().astype(bool)
-            if self.constrained and name in features.counterparts
-            else None
-            for i, name in enumerate(features.targets)
-        ]
-        member = Member(heads=heads, seed=seed, scale=self.state.pairing.scale, kept=tuple(kept))
-        return by_block(member, output, len(heads.kinds), self.keys)
+        kept = tuple(
+            self.constrained and name in features.counterparts for name in features.targets
+        )
+        member = Member(heads=heads, seed=seed, scale=self.state.pairing.scale, kept=kept)
+        place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
+        valid = self.valid.astype(bool).drop_vars([Y, X], errors="ignore")
+        return by_block(member, output, len(kept), [self.keys, *place], valid)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -211,21 +210,46 @@ class Ensemble:
 
 
 def by_block(
-    function: Callable[..., np.ndarray], output: xr.DataArray, targets: int, *keys: xr.DataArray
+    function: Callable[..., np.ndarray],
+    output: xr.DataArray,
+    targets: int,
+    labels: Sequence[xr.DataArray] = (),
+    valid: xr.DataArray | None = None,
 ) -> xr.DataArray:
-    """One call for each dask chunk in time."""
-    core = [Y, X, CHANNEL]
-    return xr.apply_ufunc(
+    """One call for each dask chunk, in time and in space.
+
+    Parameters
+    ----------
+    function : callable
+        Of blocks of the following, in this order; dimensions that one lacks have one entry.
+    output : xarray.DataArray
+        ``(time, y, x, channel)``, what the network gives.
+    targets : int
+        Channels of the result.
+    labels : sequence of xarray.DataArray
+        Along some of ``(time, y, x)``.
+    valid : xarray.DataArray, optional
+        ``(y, x, channel)``, with as many channels as targets.
+    """
+    beside = [*labels, *([] if valid is None else [valid.rename({CHANNEL: _TARGET})])]
+    if output.chunks is not None:
+        beside = [x.chunk({d: output.chunksizes.get(d, -1) for d in x.dims}) for x in beside]
+    found = xr.apply_ufunc(
         function,
         output,
-        *keys,
-        input_core_dims=[core, *[[] for _ in keys]],
-        output_core_dims=[core],
+        *beside,
+        input_core_dims=[[CHANNEL], *[[d for d in x.dims if d == _TARGET] for x in beside]],
+        output_core_dims=[[CHANNEL]],
         exclude_dims={CHANNEL},
         dask="parallelized",
         output_dtypes=[np.float32],
         dask_gufunc_kwargs={"output_sizes": {CHANNEL: targets}},
     )
+    return found.transpose(*output.dims)
+
+
+#: The channels of what has one for each target, beside the network's output, which may have more.
+_TARGET = "target"
 
 
 class Moments:

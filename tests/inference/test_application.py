@@ -494,7 +494,7 @@ def test_noise_is_that_of_member_and_step(monkeypatch, cells):
     monkeypatch.setattr(inference.application, "CELLS", cells)
     lr = dated()
     keys = step_keys(lr, {}).values
-    expected = [normal(3, int(key), NETWORK, (6, 8, 2)) for key in keys]
+    expected = [normal(3, int(key), NETWORK, np.arange(6), np.arange(8), 2) for key in keys]
     np.testing.assert_array_equal(noise_of(noisy(), lr), expected)
     assert len({e.tobytes() for e in expected}) == 5
 

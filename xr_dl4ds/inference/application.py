@@ -141,8 +141,7 @@ class Application:
             assert self.realization is not None
             for step in np.ndindex(*lead):
                 key = int(keys[step])
-                shape = (rows.size, columns.size, self.n_noise)
-                out[step] = normal(self.realization, key, NETWORK, shape)
+                out[step] = normal(self.realization, key, NETWORK, rows, columns, self.n_noise)
         return out
 
     def __reduce__(self) -> tuple[Any, ...]:
