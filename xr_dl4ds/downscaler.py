@@ -12,7 +12,7 @@ import xarray as xr
 
 from xr_dl4ds import display, prediction, storage
 from xr_dl4ds.building import build, trains_on_circle
-from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, as_plain, from_plain
+from xr_dl4ds.config import as_plain, from_plain
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.provenance import digest_of
 from xr_dl4ds.request import Request
@@ -274,7 +274,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     4
     """
     state, config, history, weights = storage.read(path)
-    _require_backbone(path, str(config["network"].get("backbone")))
+    storage.require_backbone(path, str(config["network"].get("backbone")))
     try:
         options = from_plain(config)
         network = build(state, options)
@@ -296,12 +296,3 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         state=state,
         provenance=config["provenance"],
     )
-
-
-def _require_backbone(path: str | os.PathLike[str], name: str) -> None:
-    if name not in (*BACKBONES, *CUSTOM_BACKBONES):
-        raise storage.ModelFileError(
-            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is not part of the"
-            " package and not registered in this process. Run the code that defines it, the"
-            f" function under @xr_dl4ds.register_backbone({name!r}), and load again."
-        )

@@ -37,10 +37,6 @@ class Carried:
     network : keras.Model
         Functional network.
 
-    Attributes
-    ----------
-    network : keras.Model
-        It, or the one that this process built after it.
     """
 
     def __init__(self, network: keras.Model) -> None:
@@ -49,6 +45,7 @@ class Carried:
 
     @property
     def network(self) -> keras.Model:
+        """The network, or the one that this process built after it."""
         if self._network is None:
             assert self._packed is not None
             self._network = _arrived(self._packed)

@@ -28,8 +28,8 @@ from xr_dl4ds.grid.timeline import Windows
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.blending import Ramp, blended, share
 from xr_dl4ds.inference.carried import Carried
+from xr_dl4ds.inference.task import Task
 from xr_dl4ds.inference.tiles import Place, Span, Tiling, pieces
-from xr_dl4ds.inference.windowed import Windowed
 
 #: Values in the output of a block, 64 MiB: an LR chunk that would give more is split in time.
 VALUES = 2**24
@@ -166,7 +166,7 @@ class Blocks:
         carried = Carried(app.network)
         network = delayed(carried, name=f"network-{tokenize(app.token)}", traverse=False)
         fixed = delayed(dict(app.fixed), name=f"fixed-{tokenize(app.fixed)}", traverse=False)
-        graph = dict(self._tasks(name, network, fixed))
+        graph: dict[Any, Any] = dict(self._tasks(name, network, fixed))
         beside = [self.lr, network, fixed] + ([] if self.keys is None else [self.keys])
         y, x = (tuple(c * self.scale for c in chunks) for chunks in self.cut.lr_chunks)
         return da.Array(
@@ -203,7 +203,7 @@ class Blocks:
             [[(self.lr.name, t, i, j, 0) for j, _ in parts[2]] for i, _ in parts[1]]
             for t, _ in parts[0]
         ]
-        tile = Tile(
+        task = Task(
             scale=self.scale,
             token=app.token,
             realization=app.realization,
@@ -213,7 +213,7 @@ class Blocks:
             windows=self.cut.inside(block),
         )
         keys = None if self.keys is None else [(self.keys.name, t) for t, _ in steps]
-        return tile, chunks, keys
+        return task, chunks, keys
 
     def _blending(
         self, name: str, t: int, i: int, j: int
@@ -230,73 +230,6 @@ class Blocks:
             (part, t, (i + at_y) % n_y, (j + at_x) % n_x, -at_y, -at_x) for at_y, at_x in beside
         ]
         yield (name, t, i, j, 0), (functools.partial(blended, y=y, x=x, sides=beside), own, others)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Tile:
-    """A task: the network on one tile of a block of steps.
-
-    Parameters
-    ----------
-    scale, token, realization
-        See `Application`.
-    place : Place
-        What it reads.
-    kept : tuple of slice
-        What it predicts of that, along y and x.
-    cut : tuple of list of slice
-        What it takes of each chunk, along time, y and x.
-    windows : Windows, optional
-        Of its steps.
-    """
-
-    scale: int
-    token: str
-    realization: int | None
-    place: Place
-    kept: tuple[slice, slice]
-    cut: tuple[list[slice], ...]
-    windows: Windows | None
-
-    def __call__(
-        self,
-        network: Carried,
-        fixed: dict[str, np.ndarray],
-        chunks: list[list[list[np.ndarray]]],
-        keys: list[np.ndarray] | None,
-    ) -> np.ndarray:
-        """Put the chunks together, predict, and cut to what is kept."""
-        application = Application(
-            network=network.network,
-            fixed=fixed,
-            scale=self.scale,
-            token=self.token,
-            realization=self.realization,
-        ).at(self.place)
-        lr = self._joined(chunks)
-        at = self.cut[0]
-        drawn = keys and np.concatenate([k[s] for k, s in zip(keys, at, strict=True)])
-        function: Any = application
-        if self.windows is not None:
-            function = Windowed(application=application, windows=self.windows)
-        y, x = (slice(k.start * self.scale, k.stop * self.scale) for k in self.kept)
-        return function(lr, drawn)[:, y, x]
-
-    def _joined(self, chunks: list[list[list[np.ndarray]]]) -> np.ndarray:
-        in_time, along_y, along_x = self.cut
-        parts = [
-            [
-                [chunk[t, y, x] for chunk, x in zip(row, along_x, strict=True)]
-                for row, y in zip(step, along_y, strict=True)
-            ]
-            for step, t in zip(chunks, in_time, strict=True)
-        ]
-        whole = _join([_join([_join(row, 2) for row in step], 1) for step in parts], 0)
-        return np.ascontiguousarray(whole)
-
-
-def _join(parts: list[np.ndarray], axis: int) -> np.ndarray:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
 def split(chunks: tuple[int, ...], most: int) -> tuple[int, ...]:
