@@ -153,11 +153,14 @@ class Blocks:
         self.application, self.cut = application, cut
         self.lr, self.keys = lr, keys
         self.channels = int(application.network.output_shape[-1])
-        parts = (cut.y, cut.x, cut.windows and (cut.windows.start, cut.windows.length))
-        self.token = tokenize(application, parts, lr.name, keys is None or keys.name)
         self.scale = application.scale
         largest = max(a.size for a in cut.y) * max(a.size for a in cut.x) * self.scale**2
         self.times = split(lr.chunks[0], max(1, VALUES // (largest * self.channels)))
+        self.edges = [[0, *itertools.accumulate(chunks)] for chunks in lr.chunks[:3]]
+        windows = cut.windows and (cut.windows.start, cut.windows.length)
+        self.token = tokenize(
+            application, cut.y, cut.x, windows, self.times, lr.name, keys is None or keys.name
+        )
 
     def array(self) -> da.Array:
         """All blocks: ``(time, y, x, channel)`` on HR cells."""
@@ -193,12 +196,8 @@ class Blocks:
     def _tile(self, block: slice, y: Span, x: Span) -> tuple[Any, ...]:
         """A tile of a block of steps, and the keys of the chunks that it reads."""
         app, (first, last) = self.application, self.cut.rows(block)
-        steps = pieces(first, last, self.lr.chunks[0])
-        parts = (
-            steps,
-            pieces(y.low, y.high, self.lr.chunks[1]),
-            pieces(x.low, x.high, self.lr.chunks[2]),
-        )
+        bounds = (first, last), (y.low, y.high), (x.low, x.high)
+        parts = [pieces(*ends, along) for ends, along in zip(bounds, self.edges, strict=True)]
         chunks = [
             [[(self.lr.name, t, i, j, 0) for j, _ in parts[2]] for i, _ in parts[1]]
             for t, _ in parts[0]
@@ -212,7 +211,7 @@ class Blocks:
             cut=tuple([at for _, at in along] for along in parts),
             windows=self.cut.inside(block),
         )
-        keys = None if self.keys is None else [(self.keys.name, t) for t, _ in steps]
+        keys = None if self.keys is None else [(self.keys.name, t) for t, _ in parts[0]]
         return task, chunks, keys
 
     def _blending(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -157,25 +159,31 @@ class Place:
         return rows, columns % (self.columns * scale)
 
 
-def pieces(low: int, high: int, chunks: tuple[int, ...]) -> list[tuple[int, slice]]:
+def pieces(low: int, high: int, edges: Sequence[int]) -> list[tuple[int, slice]]:
     """Which parts of which chunks, in order, are the cells from `low` to `high` of a circle.
+
+    Parameters
+    ----------
+    low, high : int
+        From where to where; beyond the ends it goes around.
+    edges : sequence of int
+        Where chunks begin, and the end of the last one.
 
     Examples
     --------
-    >>> pieces(2, 7, (4, 4))
+    >>> pieces(2, 7, [0, 4, 8])
     [(0, slice(2, 4, None)), (1, slice(0, 3, None))]
-    >>> pieces(-1, 2, (4, 4))
+    >>> pieces(-1, 2, [0, 4, 8])
     [(1, slice(3, 4, None)), (0, slice(0, 2, None))]
     """
     if low == high:
         return [(0, slice(0, 0))]
-    edges = np.concatenate([[0], np.cumsum(chunks)])
-    size, found = int(edges[-1]), []
+    found = []
     while low < high:
-        at = low % size
-        block = int(np.searchsorted(edges, at, side="right")) - 1
-        begin = at - int(edges[block])
-        length = min(high - low, chunks[block] - begin)
+        at = low % edges[-1]
+        block = bisect.bisect_right(edges, at) - 1
+        begin = at - edges[block]
+        length = min(high - low, edges[block + 1] - at)
         found.append((block, slice(begin, begin + length)))
         low += length
     return found
