@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-import xarray as xr
 
-from tests.conftest import no_compute
-from xr_dl4ds.consistency import consistent
+from xr_dl4ds.consistency import block_sums, consistent
 
 # one LR cell of 2 x 2 HR cells: cells, LR value, kind, what comes out
 BLOCKS = {
@@ -22,7 +20,7 @@ BLOCKS = {
 
 
 def field(cells):
-    return xr.DataArray(np.asarray(cells, "f4"), dims=("y", "x"))
+    return np.asarray(cells, "f4")
 
 
 @pytest.mark.parametrize("case", BLOCKS)
@@ -37,7 +35,7 @@ def test_one_block_by_hand(case):
 @pytest.mark.parametrize("valid", [None, [[True, False], [True, True]]])
 def test_what_was_rounded_away_is_shared_out_evenly(kind, valid):
     cells, lr = field([[0, -1e-3], [0, 0]]), field([[1e-9]])
-    actual = consistent(cells, lr, None if valid is None else field(valid).astype(bool), 2, kind)
+    actual = consistent(cells, lr, None if valid is None else np.array(valid), 2, kind)
     np.testing.assert_array_equal(actual, np.full((2, 2), 1e-9, "f4"))
 
 
@@ -50,7 +48,7 @@ def test_what_was_rounded_away_is_shared_out_evenly(kind, valid):
     ],
 )
 def test_the_mean_is_over_the_cells_that_count(kind, value, expected):
-    valid = xr.DataArray([[True, True], [True, False]], dims=("y", "x"))
+    valid = np.array([[True, True], [True, False]])
     actual = consistent(field([[1, 2], [3, 99]]), field([[value]]), valid, 2, kind)
     np.testing.assert_array_equal(actual, np.asarray(expected, "f4"))
 
@@ -72,28 +70,41 @@ def test_sums_are_in_double_precision():
 
 
 @pytest.mark.parametrize("kind", ["additive", "multiplicative"])
-@pytest.mark.parametrize("chunks", [{"time": 1}, {"time": 2, "y": 1, "x": 2}], ids=str)
-def test_dask_equals_numpy_and_stays_lazy(kind, chunks):
+def test_a_block_without_any_cell_that_counts(kind):
+    valid = np.zeros((2, 4), bool)
+    valid[:, 2:] = True
+    cells, lr = field([[1, 2, 1, 2], [3, 4, 3, 4]]), field([[5, 5]])
+    actual = consistent(cells, lr, valid, 2, kind)
+    # nothing is known of its mean: no number, or the LR value itself where amounts are shared out
+    expected = np.nan if kind == "additive" else 5
+    np.testing.assert_array_equal(actual[:, :2], np.full((2, 2), expected, "f4"))
+    np.testing.assert_array_equal(actual[:, 2:].mean(), 5)
+
+
+@pytest.mark.parametrize("kind", ["additive", "multiplicative", "softmax"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_means_against_plain_numpy(kind, masked):
     rng = np.random.default_rng(0)
-    times = {"time": np.datetime64("2001-01-01", "ns") + np.arange(3)}
-    lr = xr.DataArray(
-        rng.gamma(1, 2, (3, 2, 4)).astype("f4"),
-        dims=("time", "y", "x"),
-        coords={**times, "y": [0.5, 2.5], "x": np.arange(4.0), "number": 3},
-    )
-    cells = xr.DataArray(
-        rng.gamma(1, 2, (2, 3, 4, 8)).astype("f4"),
-        dims=("realization", "time", "y", "x"),
-        coords=times,
-    )
-    valid = xr.DataArray(rng.random((4, 8)) > 0.2, dims=("y", "x"))
-    expected = consistent(cells, lr, valid, 2, kind)
-    assert expected.dims == cells.dims
-    assert set(expected.coords) == {"time"}
-    with no_compute():
-        actual = consistent(cells.chunk(time=1), lr.chunk(chunks), valid, 2, kind)
-    assert actual.chunks is not None
-    xr.testing.assert_identical(actual.compute(), expected)
-    # every member by itself
-    alone = consistent(cells[1], lr, valid, 2, kind)
-    np.testing.assert_array_equal(expected[1], alone)
+    cells, lr = field(rng.gamma(1, 2, (6, 12))), field(rng.gamma(1, 2, (2, 4)))
+    before = cells.copy()
+    valid = rng.random((6, 12)) > 0.3 if masked else None
+    actual = consistent(cells, lr, valid, 3, kind).astype("f8")
+    np.testing.assert_array_equal(cells, before)
+    counted = actual if valid is None else np.where(valid, actual, np.nan)
+    means = np.nanmean(counted.reshape(2, 3, 4, 3), axis=(1, 3))
+    np.testing.assert_allclose(means, lr, rtol=2e-7)
+
+
+def test_tiny_amounts_are_not_blown_up_beyond_float32():
+    cells, lr = field([[1e-38, 0], [0, 0]]), field([[1e6]])
+    actual = consistent(cells, lr, None, 2, "multiplicative")
+    np.testing.assert_allclose(actual, [[4e6, 0], [0, 0]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_sums_of_blocks(scale):
+    cells = np.random.default_rng(0).normal(size=(6, 12)).astype("f4")
+    expected = cells.astype("f8").reshape(6 // scale, scale, 12 // scale, scale).sum((1, 3))
+    actual = block_sums(cells, scale)
+    assert actual.dtype == np.float64
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)

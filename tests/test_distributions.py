@@ -104,7 +104,6 @@ def member(kept=(False, False, False), seed=SEED):
 
 KEYS = np.array([5, 2**40, 2**63], "u8")
 PLACE = np.arange(4), np.arange(6)
-ALL = np.ones((4, 6, 3), bool)
 
 
 def test_channels_of_each_target():
@@ -143,10 +142,10 @@ def test_a_member_is_drawn_step_by_step():
 
 def test_a_part_of_the_steps_is_that_part_of_the_member():
     given = output()
-    whole = member()(given, KEYS, *PLACE, ALL)
-    actual = member()(given[[2, 0]], KEYS[[2, 0]], *PLACE, ALL)
+    whole = member()(given, KEYS, *PLACE)
+    actual = member()(given[[2, 0]], KEYS[[2, 0]], *PLACE)
     np.testing.assert_array_equal(actual, whole[[2, 0]])
-    assert member()(given[:0], KEYS[:0], *PLACE, ALL).shape == (0, 4, 6, 3)
+    assert member()(given[:0], KEYS[:0], *PLACE).shape == (0, 4, 6, 3)
 
 
 def test_a_part_of_the_domain_is_that_part_of_the_member():

@@ -1,11 +1,16 @@
 """Bounds of what was predicted, in physical units."""
 
+from unittest import mock
+
+import dask
 import numpy as np
 import pytest
 import xarray as xr
+from dask.callbacks import Callback
 
 from tests.conftest import analytic, no_compute
 from tests.untrained import untrained
+from xr_dl4ds.physics import Cells
 
 SCALE = 2
 ABOUT = {"dims": ("time", "latitude", "longitude")}
@@ -159,3 +164,106 @@ def test_dask_equals_numpy(chunks):
     with no_compute():
         lazy = model.predict(lr.chunk(chunks), realizations=2)
     np.testing.assert_allclose(lazy.pr, expected.pr, rtol=1e-4, atol=1e-5)
+
+
+# --- parts of the domain --------------------------------------------------------------------------
+
+#: HR cells: whole LR cells, some of them in one chunk; LR fields are chunked in another way.
+PARTS = {"time": (5, 3), "y": (2, 6), "x": (4, 2, 6)}
+
+
+class Largest(Callback):
+    """The largest array that any task of a computation gives, in bytes."""
+
+    def __init__(self):
+        self.bytes = 0
+
+    def _posttask(self, key, result, dsk, state, worker_id):
+        self.bytes = max(self.bytes, getattr(result, "nbytes", 0))
+
+
+def masked_showers():
+    hr = showers()
+    return hr.assign(pr=hr.pr.where((hr.latitude > 49) | (hr.longitude > 6)))
+
+
+def on_parts(model, parts):
+    """Predict with a network whose output is chunked in space, as tiles are."""
+    whole = model.run
+
+    def run(self, stacked, realization):
+        return whole(stacked, realization).chunk(parts)
+
+    return mock.patch.object(type(model), "run", run)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"constraint": None},
+        {"constraint": "additive", "loss": "gaussian_nll"},
+        {"constraint": "additive", "loss": "bernoulli_gamma_nll"},
+        {"constraint": "multiplicative"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("data", [showers, masked_showers])
+def test_parts_of_the_domain_equal_the_whole(options, data):
+    hr = data()
+    model = untrained(hr, scale=SCALE, noise=0.3, **options)
+    lr = hr.downscale.coarsen(SCALE)
+    lr["pr"] = lr.pr.astype("f4")
+    lr["pr"][4, 0, 1] = np.nan
+    asked = [{}]
+    if "loss" in options:
+        asked += [{"realizations": 2}, {"spread": True}]
+    for one in asked:
+        expected = model.predict(lr, **one)
+        with on_parts(model, PARTS), no_compute():
+            lazy = model.predict(lr.chunk(time=3, latitude=3), **one)
+        # latitudes come back as they were given, from north to south
+        chunks = {"time": PARTS["time"], "latitude": PARTS["y"][::-1], "longitude": PARTS["x"]}
+        for name, variable in lazy.data_vars.items():
+            if variable.ndim < 3:
+                continue
+            got = dict(zip(variable.dims, variable.chunks, strict=True))
+            assert {d: got[d] for d in chunks} == chunks, name
+            np.testing.assert_allclose(variable, expected[name], rtol=1e-4, atol=1e-5)
+            np.testing.assert_array_equal(variable.isnull(), expected[name].isnull())
+
+
+@pytest.mark.parametrize("members", [False, True])
+def test_no_block_is_larger_than_a_part(members):
+    hr = masked_showers()
+    model = untrained(hr, scale=SCALE, loss="gaussian_nll", constraint="additive")
+    lr = hr.downscale.coarsen(SCALE)
+    low = np.random.default_rng(0).normal(size=(8, 8, 12, 2)).astype("f4")
+    output = xr.DataArray(low, dims=("time", "y", "x", "channel"), coords={"time": hr.time})
+    parts = output.chunk(time=1, y=4, x=6)
+    # a block of the network, of two channels; drawing holds numbers of the same size
+    with mock.patch.object(type(model), "run", return_value=parts), Largest() as largest:
+        lazy = model.predict(lr.chunk(time=1), **({"realizations": 2} if members else {}))
+        # the last task joins all parts, and so is not asked for
+        dask.get(lazy.pr.__dask_graph__(), lazy.pr.__dask_keys__())
+    assert 0 < largest.bytes <= 4 * 6 * 2 * 4
+
+
+@pytest.mark.parametrize("kinds", [(), ("additive",), ("additive", "multiplicative")], ids=str)
+def test_slabs_do_not_matter(kinds, monkeypatch):
+    rng = np.random.default_rng(0)
+    scaled, lr = rng.normal(size=(2, 3, 12, 8)).astype("f4"), rng.gamma(1, 2, (3, 6, 4))
+    lr[1, 2, 3] = np.nan
+    never = rng.random((12, 8)) < 0.2
+    cells = Cells(factor=2.0, offset=1.5, floor=0.1, kinds=kinds, scale=2)
+    roles = ("lr", "never")
+    expected = cells(scaled, lr, never, roles=roles)
+    assert expected.dtype == np.float32
+    for slab in (1, 16, 40):
+        monkeypatch.setattr("xr_dl4ds.physics.SLAB", slab)
+        np.testing.assert_array_equal(cells(scaled, lr, never, roles=roles), expected)
+    missing = never | np.isnan(lr).repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(np.isnan(expected), np.broadcast_to(missing, expected.shape))
+    if not kinds:  # scaled back and cut off, by hand
+        value = scaled * np.float32(2) + np.float32(1.5)
+        by_hand = np.where(value <= 0.1, 0, value)
+        np.testing.assert_array_equal(expected[~np.isnan(expected)], by_hand[~np.isnan(expected)])

@@ -168,7 +168,7 @@ class Member:
         keys: np.ndarray,
         rows: np.ndarray,
         columns: np.ndarray,
-        valid: np.ndarray,
+        valid: np.ndarray | None = None,
     ) -> np.ndarray:
         """Draw one member of a part of the domain.
 
@@ -182,8 +182,9 @@ class Member:
             As many as steps.
         rows, columns : numpy.ndarray
             Positions of the HR cells in the whole domain, as many as rows and columns.
-        valid : numpy.ndarray
-            ``(y, x, target)``, whether an HR cell counts in the mean over its LR cell.
+        valid : numpy.ndarray, optional
+            ``(y, x, target)``, whether an HR cell counts in the mean over its LR cell; needed where
+            one is kept.
 
         Returns
         -------
@@ -193,7 +194,6 @@ class Member:
         kinds = self.heads.kinds
         out = np.empty((*output.shape[:-1], len(kinds)), "f4")
         place = rows.ravel(), columns.ravel()
-        counted = valid.reshape(*output.shape[1:3], len(kinds))
         for step, key in enumerate(keys.ravel().tolist()):
             noise = normal(self.seed, key, MEMBER, *place, len(kinds))
             for i, (kind, zero) in enumerate(zip(kinds, self.heads.zeros, strict=True)):
@@ -201,7 +201,8 @@ class Member:
                 if kind is not None:
                     z = noise[..., i]
                     if self.kept[i]:
-                        z = centred(z, counted[..., i], self.scale)
+                        assert valid is not None
+                        z = centred(z, valid[..., i], self.scale)
                     mean = draw(kind, mean, further, zero, z)
                 out[step, ..., i] = mean
         return out

@@ -144,7 +144,7 @@ class Draws:
         )
         member = Member(heads=heads, seed=seed, scale=self.state.pairing.scale, kept=kept)
         place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
-        valid = self.valid.astype(bool).drop_vars([Y, X], errors="ignore")
+        valid = self.valid.astype(bool).drop_vars([Y, X], errors="ignore") if any(kept) else None
         return by_block(member, output, len(kept), [self.keys, *place], valid)
 
 
@@ -197,16 +197,11 @@ class Ensemble:
     def _analytic(self, output: xr.DataArray) -> xr.Dataset:
         """By the formulas of the distributions, in physical units."""
         state, heads = self.physics.state, self.draws.sources.heads
-        spread = state.features.unstack(by_block(heads.spread, output, len(heads.kinds)))
+        spread = by_block(heads.spread, output, len(heads.kinds))
         names = state.features.targets
         having = state.bases(n for n, kind in zip(names, heads.kinds, strict=True) if kind)
-        factors = {
-            name: state.scaler.of(name, "factor")
-            for name in names
-            if state.bases([name])[0] in having
-        }
-        physical = {name: (spread[name] * factor).astype("f4") for name, factor in factors.items()}
-        return self.physics.masked(xr.Dataset(physical))
+        own = [name for name in names if state.bases([name])[0] in having]
+        return self.physics.spreads(spread, own)
 
 
 def by_block(

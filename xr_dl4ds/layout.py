@@ -57,11 +57,28 @@ def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout, members: Membe
     members : Members
         The dimensions of members, of which `out` is one.
     """
-    out = out.isel(layout.order).drop_vars([TIME], errors="ignore")
+    order = {d: in_a_row(cells) for d, cells in layout.order.items()}
+    out = out.isel(order).drop_vars([TIME], errors="ignore")
     if layout.dims.time is None:
         out = out.isel({TIME: 0})
     out = out.rename({d: n for d, n in layout.canonical.items() if d in out.dims and d != n})
     return out.map(lambda v: _like_the_callers(v, source, layout, members))
+
+
+def in_a_row(cells: np.ndarray) -> np.ndarray | slice:
+    """Positions as a slice, where they are one, up or down: it takes no copy.
+
+    Examples
+    --------
+    >>> in_a_row(np.array([2, 1, 0])), in_a_row(np.array([3, 4])), in_a_row(np.array([1, 0, 2]))
+    (slice(2, None, -1), slice(3, 5, 1), array([1, 0, 2]))
+    """
+    first, last = (int(cells[i]) for i in (0, -1))
+    step = -1 if last < first else 1
+    if np.any(np.diff(cells) != step):
+        return cells
+    end = last + step
+    return slice(first, None if end < 0 else end, step)
 
 
 def _like_the_callers(

@@ -2,15 +2,24 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import roots_legendre
 
-from tests.conftest import era5_uk, real
+from tests.conftest import era5_uk, no_compute, real
 from tests.grid import LAYOUTS, fields, lat, lon, planar, plane
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.fields import Grid
-from xr_dl4ds.grid.nesting import Nesting, nest, ratio, require_overlap, turns_between
+from xr_dl4ds.grid.nesting import (
+    Nesting,
+    nest,
+    over_cells,
+    ratio,
+    require_overlap,
+    to_hr_cells,
+    turns_between,
+)
 
 
 def roles(lr, hr):
@@ -193,3 +202,54 @@ def test_fine_static_fields_nest_five_by_five_in_era5():
     assert actual.scale == 5
     assert actual.lr == {"y": slice(0, 32), "x": slice(0, 48)}
     assert actual.hr == {"y": slice(5, 165), "x": slice(0, 240)}
+
+
+# --- HR cells and the LR cells that hold them -------------------------------------------------
+
+DIMS = ("realization", "time", "y", "x")
+CHUNKS = {"realization": (1, 1), "time": (2, 1), "y": (2, 6), "x": (6, 2, 4)}
+
+
+def cells_of(scale=2):
+    """HR cells in two members, their LR cells, and one number for each HR cell."""
+    rng = np.random.default_rng(0)
+    times = {"time": np.arange(3) * 10}
+    hr = xr.DataArray(rng.normal(size=(2, 3, 8, 12)).astype("f4"), dims=DIMS, coords=times)
+    lr = xr.DataArray(rng.normal(size=(3, 8 // scale, 12 // scale)), dims=DIMS[1:])
+    mask = xr.DataArray(rng.random((8, 12)) > 0.5, dims=("y", "x"))
+    return hr, lr, mask
+
+
+def combined(hr, lr, mask):
+    scale = hr.shape[-1] // lr.shape[-1]
+    fine = lr.repeat(scale, axis=-2).repeat(scale, axis=-1)
+    return np.where(mask, hr + fine, hr - fine).astype("f4")
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("lazy", [(True, True), (True, False), (False, True)], ids=str)
+def test_functions_of_hr_and_lr_cells_by_chunks(scale, lazy):
+    hr, lr, mask = cells_of(scale)
+    expected = over_cells(combined, hr, [lr, mask], scale)
+    by_hand = np.where(mask, 1, -1) * lr.data.repeat(scale, axis=1).repeat(scale, axis=2)
+    np.testing.assert_array_equal(expected, (hr.data + by_hand).astype("f4"))
+    assert expected.coords.equals(hr.coords)
+    with no_compute():
+        actual = over_cells(
+            combined,
+            hr.chunk(CHUNKS) if lazy[0] else hr,
+            [lr.chunk(time=1, y=3) if lazy[1] else lr, mask],
+            scale,
+        )
+    assert actual.chunks == (tuple(CHUNKS.values()) if lazy[0] else ((2,), (3,), (8,), (12,)))
+    xr.testing.assert_identical(actual.compute(), expected)
+
+
+def test_lr_cells_repeated_by_chunks():
+    _, lr, _ = cells_of()
+    expected = to_hr_cells(lr, 3)
+    np.testing.assert_array_equal(expected, np.kron(lr, np.ones((1, 3, 3))))
+    with no_compute():
+        actual = to_hr_cells(lr.chunk(time=2, y=(3, 1), x=2), 3)
+    assert actual.chunks == ((2, 1), (9, 3), (6, 6, 6))
+    np.testing.assert_array_equal(actual, expected)

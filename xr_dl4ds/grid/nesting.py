@@ -7,9 +7,11 @@ its HR centres. LR points that are every n-th HR point are not nested (half-cell
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import xarray as xr
+from dask.array import blockwise
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid import reprojection
@@ -142,3 +144,51 @@ def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
 
 def _repeat(block: np.ndarray, axes: tuple[int, int], scale: int) -> np.ndarray:
     return block.repeat(scale, axes[0]).repeat(scale, axes[1])
+
+
+def over_cells(
+    function: Callable[..., np.ndarray],
+    hr: xr.DataArray,
+    beside: Sequence[xr.DataArray],
+    scale: int,
+) -> xr.DataArray:
+    """Apply a function to HR cells and the LR cells that hold them, chunk by chunk.
+
+    Parameters
+    ----------
+    function : callable
+        Of arrays: the following, in this order; gives what has the shape of the first, float32.
+    hr : xarray.DataArray
+        ``(..., y, x)``; dask chunks are whole LR cells.
+    beside : sequence of xarray.DataArray
+        With some of the dimensions of `hr`, on its cells or on those of LR.
+    scale : int
+        HR cells along one edge of an LR cell.
+
+    Returns
+    -------
+    xarray.DataArray
+        As `hr`, with its coordinates and chunks.
+    """
+    if all(x.chunks is None for x in (hr, *beside)):
+        return hr.copy(data=function(hr.data, *(x.data for x in beside)))
+    if hr.chunks is None:
+        hr = hr.chunk()
+    arguments = [hr.data, hr.dims]
+    for x in beside:
+        fine = all(x.sizes[d] == hr.sizes[d] for d in (Y, X))
+        chunks = {
+            d: tuple(n // (1 if fine or d == TIME else scale) for n in hr.chunksizes[d])
+            for d in x.dims
+        }
+        # a mask in memory is cut for each chunk; joined to their tasks it would go with all
+        arguments += [x.chunk(chunks).data, x.dims]
+    data = blockwise(
+        function,
+        hr.dims,
+        *arguments,
+        align_arrays=False,
+        dtype=np.dtype("f4"),
+        meta=np.empty((0,) * hr.ndim, "f4"),
+    )
+    return hr.copy(data=data)
