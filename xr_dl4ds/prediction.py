@@ -129,7 +129,7 @@ def predict(
         parts.append([laid_out(out, source, placed, members) for out in found])
     drawn = request.realizations is not None
     out, *spreads = (
-        beside_one_another(list(one), members, source, placed, drawn)
+        _regular(beside_one_another(list(one), members, source, placed, drawn), placed)
         for one in zip(*parts, strict=True)
     )
     for spread in spreads:
@@ -140,6 +140,20 @@ def predict(
         target = one_variable(result, next(iter(attrs)))
         return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
     return result
+
+
+def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
+    """Chunks of one size along y and x, as Zarr asks for it, but for the last.
+
+    In the caller's layout the smaller tile at the end may come first, and a globe may begin inside
+    a tile.
+    """
+    found = {}
+    for dim in (placed.hr.y.name, placed.hr.x.name):
+        sizes = out.chunksizes.get(dim, (out.sizes[dim],))
+        if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
+            found[dim] = max(sizes)
+    return out.chunk(found) if found else out
 
 
 def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
