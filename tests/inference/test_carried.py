@@ -114,6 +114,15 @@ def test_a_backbone_of_the_users_own_goes_along(lr, monkeypatch):
     xr.testing.assert_equal(pickle.loads(sent).predict(lr), model.predict(lr))
 
 
+def test_a_layer_that_cannot_be_built_again_is_told():
+    inputs = keras.Input((None, None, 1), name="lr")
+    network = keras.Model({"lr": inputs}, keras.layers.Lambda(lambda x: x)(inputs))
+    received = pickle.loads(pickle.dumps(Carried(network)))
+    message = r"built again in another process, got one of \['InputLayer', 'Lambda'\].*Give it get"
+    with pytest.raises(ValueError, match=message):
+        _ = received.network
+
+
 def test_the_callers_settings_of_keras_do_not_matter(lr):
     model = untrained(analytic(), scale=SCALE)
     expected, sent = model.predict(lr), pickle.dumps(model)

@@ -86,10 +86,17 @@ def _arrived(packed: dict[str, Any]) -> keras.Model:
 
 
 def _build(packed: dict[str, Any]) -> keras.Model:
+    config = json.loads(packed["config"])
+    kinds = sorted({layer["class_name"] for layer in config["layers"]})
     with own_keras():
-        network = keras.Model.from_config(
-            json.loads(packed["config"]), custom_objects=packed["classes"]
-        )
+        try:
+            network = keras.Model.from_config(config, custom_objects=packed["classes"])
+        except (NotImplementedError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"Expected layers that can be built again in another process, got one of {kinds}"
+                f" that cannot: {error}. Give it get_config and from_config; a Lambda needs to"
+                " become a layer."
+            ) from error
     network.set_weights(packed["weights"])
     return network
 
