@@ -118,7 +118,7 @@ def test_a_part_of_the_steps_has_the_members_of_the_whole(kind, both):
 @pytest.mark.parametrize("kind", ["gaussian, dropout", "adversarial, dropout", "windows"])
 def test_members_do_not_depend_on_how_many_steps_run_at_once(kind, both, monkeypatch):
     expected = model_of(kind).predict(both, realizations=2)
-    monkeypatch.setattr(inference, "CELLS", 1)
+    monkeypatch.setattr(inference.application, "CELLS", 1)
     close(model_of(kind).predict(both, realizations=2), expected)
 
 

@@ -238,7 +238,7 @@ def test_one_member_alone_runs_alone(model, lr, monkeypatch):
 @pytest.mark.parametrize("cells", [1, 200])
 def test_members_do_not_depend_on_how_many_steps_run_at_once(either, lr, monkeypatch, cells):
     expected = either.predict(lr, realizations=2)
-    monkeypatch.setattr(inference, "CELLS", cells)
+    monkeypatch.setattr(inference.application, "CELLS", cells)
     assert_close(either.predict(lr, realizations=2), expected)
 
 

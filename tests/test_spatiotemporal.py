@@ -401,7 +401,7 @@ def test_one_step_loads_the_chunks_of_its_window(plain, lr):
 @pytest.mark.parametrize("cells", [1, 300, 1000])
 def test_values_do_not_depend_on_how_many_windows_run_at_once(model, lr, monkeypatch, cells):
     expected = predict(model, lr)
-    monkeypatch.setattr(inference, "CELLS", cells)
+    monkeypatch.setattr(inference.application, "CELLS", cells)
     assert_close(predict(model, lr), expected)
 
 

@@ -23,4 +23,4 @@ def untrained(data, *args, noise=0.1, **options):
         return Trained(network=network, history=history, best_epoch=1)
 
     with mock.patch.object(fitting, "_trained", trained):
-        return data.downscale.fit(*args, **TINY, **options)
+        return data.downscale.fit(*args, **{**TINY, **options})

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xr_dl4ds import display, prediction, storage
 from xr_dl4ds.building import build, trains_on_circle
-from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, as_plain, from_plain
+from xr_dl4ds.config import as_plain, from_plain
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.provenance import digest_of
 from xr_dl4ds.request import Request
@@ -21,6 +21,8 @@ from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
     import keras
+
+    from xr_dl4ds.inference import Carried
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -63,6 +65,7 @@ class Downscaler:
         realizations: int | None = None,
         seed: int = 0,
         spread: bool = False,
+        tile_size: int | None = None,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -90,6 +93,12 @@ class Downscaler:
         spread : bool
             Add ``<target>_spread``, the standard deviation beside the one answer: by formula for
             distributions, else over 16 members. A DataArray gives a Dataset then.
+        tile_size : int, optional
+            HR cells along one edge of the tiles that the network sees at once, a multiple of the
+            scale. Each is read with all that the network looks at around it, so that the result is
+            that of the whole domain. With channel attention, or Monte-Carlo dropout of single
+            values, it depends on the tile a little; such tiles are blended. By default the whole
+            domain, or tiles of about 1024 where it has more than 2**20 HR cells.
         x_dim, y_dim, time_dim : str, optional
             Dimensions of `lr`, where they cannot be found by CF attributes or name.
         extra_dims : mapping, optional
@@ -101,7 +110,10 @@ class Downscaler:
         xarray.Dataset or xarray.DataArray
             Targets ``(time, y, x)`` on HR cells in the layout of `lr` and the units of training,
             float32, with CF metadata; a Dataset for a Dataset, a DataArray for a DataArray (when
-            there is one target). Lazy where `lr` is: memory is bounded by one chunk in time.
+            there is one target). Lazy where `lr` is, chunked as `lr` in time (large chunks are
+            split) and by tiles: memory is that of a few blocks of at most 2**24 values each, and of
+            the static fields. Runs on any scheduler of dask; the network is built once in each
+            worker process.
             Cells that were never valid in training, or whose LR value is NaN, are NaN. With a
             constraint the mean of the HR cells of each LR cell is the LR value, in each member.
             Amounts, whose least value in training is >= 0 and within one standard deviation of 0
@@ -110,7 +122,8 @@ class Downscaler:
         Raises
         ------
         ValueError
-            For realizations or spread of a model that has one answer.
+            For realizations or spread of a model that has one answer; for a `tile_size` that is no
+            multiple of the scale.
         VariableError
             For a missing or misnamed variable, missing static fields, or other units.
         GridError
@@ -136,6 +149,7 @@ class Downscaler:
             realizations=realizations,
             seed=seed,
             spread=spread,
+            tile_size=tile_size,
             dims=dims,
         )
         return prediction.predict(self.state, self.options, request, self.run, self.provenance)
@@ -155,18 +169,21 @@ class Downscaler:
         xarray.DataArray
             ``(time, y, x, channel)`` on HR cells, scaled, float32.
         """
-        from xr_dl4ds.inference import Application, apply
+        from xr_dl4ds.inference import run
 
-        as_trained = stacked.circle == trains_on_circle(self.state, self.options["sampling"])
-        asked = {tensor.name for tensor in self.network.inputs}
-        application = Application(
-            network=self.network if as_trained else self._other_form,
-            fixed={n: f.to_numpy() for n, f in stacked.fixed.items() if n in asked},
-            scale=self.scale,
-            token=f"{self.provenance['model']}{'' if as_trained else ' in its other form'}",
-            realization=realization,
-        )
-        return apply(application, stacked.lr, stacked.windows, stacked.keys)
+        return run(self._form, stacked, realization, self.scale)
+
+    def _form(self, circle: bool) -> tuple[keras.Model, str]:
+        """The network for columns that go around, or for such that end, and a name for it."""
+        as_trained = circle == trains_on_circle(self.state, self.options["sampling"])
+        name = str(self.provenance["model"])
+        return (self.network, name) if as_trained else (self._other_form, f"{name} in another form")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from xr_dl4ds.inference import Carried
+
+        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _received, (Carried(parts.pop("network")), parts)
 
     @functools.cached_property
     def _other_form(self) -> keras.Model:
@@ -221,6 +238,10 @@ class Downscaler:
         return display.as_html("xr_dl4ds.Downscaler", self._rows())
 
 
+def _received(carried: Carried, parts: Mapping[str, Any]) -> Downscaler:
+    return Downscaler(network=carried.network, **parts)
+
+
 def load(path: str | os.PathLike[str]) -> Downscaler:
     """Read a model that `Downscaler.save` wrote; no code is run from it.
 
@@ -253,7 +274,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     4
     """
     state, config, history, weights = storage.read(path)
-    _require_backbone(path, str(config["network"].get("backbone")))
+    storage.require_backbone(path, str(config["network"].get("backbone")))
     try:
         options = from_plain(config)
         network = build(state, options)
@@ -275,12 +296,3 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         state=state,
         provenance=config["provenance"],
     )
-
-
-def _require_backbone(path: str | os.PathLike[str], name: str) -> None:
-    if name not in (*BACKBONES, *CUSTOM_BACKBONES):
-        raise storage.ModelFileError(
-            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is not part of the"
-            " package and not registered in this process. Run the code that defines it, the"
-            f" function under @xr_dl4ds.register_backbone({name!r}), and load again."
-        )

@@ -34,7 +34,14 @@ from xr_dl4ds.grid.timeline import (
 from xr_dl4ds.layout import Layout, beside_one_another, laid_out
 from xr_dl4ds.noise import step_keys
 from xr_dl4ds.physics import Physics
-from xr_dl4ds.request import ROLE, Request, lr_fields, predictors, static_fields
+from xr_dl4ds.request import (
+    ROLE,
+    Request,
+    check_tiles,
+    lr_fields,
+    predictors,
+    static_fields,
+)
 from xr_dl4ds.requirements import check_circle
 from xr_dl4ds.sources import Data
 from xr_dl4ds.state import State
@@ -56,6 +63,8 @@ class Stacked:
         ``(time,)``, of the random numbers of each step.
     circle : bool
         Whether columns go around.
+    tile_size : int, optional
+        HR cells along one edge of a tile, see `inference.tiles`.
     """
 
     lr: xr.DataArray
@@ -63,6 +72,7 @@ class Stacked:
     windows: Windows | None
     keys: xr.DataArray
     circle: bool
+    tile_size: int | None = None
 
 
 #: Runs the network on stacked input, in the realization of a seed or, for None, its one answer.
@@ -100,6 +110,7 @@ def predict(
     sources = Sources.of(state, options)
     attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
     check(sources, request, options, attrs)
+    check_tiles(request, state.pairing.scale)
     bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
     members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
     if request.realizations is not None and REALIZATION in members.labels:
@@ -118,7 +129,7 @@ def predict(
         parts.append([laid_out(out, source, placed, members) for out in found])
     drawn = request.realizations is not None
     out, *spreads = (
-        beside_one_another(list(one), members, source, placed, drawn)
+        _regular(beside_one_another(list(one), members, source, placed, drawn), placed)
         for one in zip(*parts, strict=True)
     )
     for spread in spreads:
@@ -129,6 +140,20 @@ def predict(
         target = one_variable(result, next(iter(attrs)))
         return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
     return result
+
+
+def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
+    """Chunks of one size along y and x, as Zarr asks for it, but for the last.
+
+    In the caller's layout the smaller tile at the end may come first, and a globe may begin inside
+    a tile.
+    """
+    found = {}
+    for dim in (placed.hr.y.name, placed.hr.x.name):
+        sizes = out.chunksizes.get(dim, (out.sizes[dim],))
+        if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
+            found[dim] = max(sizes)
+    return out.chunk(found) if found else out
 
 
 def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
@@ -183,7 +208,14 @@ def _ensemble(
     # in memory, once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     keys = step_keys(channels, labels)
-    stacked = Stacked(lr=channels, fixed=fixed, windows=windows, keys=keys, circle=circle)
+    stacked = Stacked(
+        lr=channels,
+        fixed=fixed,
+        windows=windows,
+        keys=keys,
+        circle=circle,
+        tile_size=request.tile_size,
+    )
     draws = Draws(
         sources=sources,
         run=functools.partial(apply, stacked),

@@ -35,12 +35,25 @@ class Request:
     realizations: int | None = None
     seed: int = 0
     spread: bool = False
+    tile_size: int | None = None
     dims: Dims = dataclasses.field(default_factory=Dims)
 
     def __post_init__(self) -> None:
         whole(self, "realizations", 1, optional=True)
         whole(self, "seed", 0)
         flag("spread", self.spread)
+        whole(self, "tile_size", 1, optional=True)
+
+
+def check_tiles(request: Request, scale: int) -> None:
+    """Raise a `ValueError` for tiles that are no whole number of LR cells."""
+    size = request.tile_size
+    if size is not None and size % scale:
+        least = max(size - size % scale, scale)
+        raise ValueError(
+            f"Expected `tile_size` to be a multiple of the scale {scale}, in HR cells, got {size}."
+            f" Use {least}, or leave it out."
+        )
 
 
 def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:

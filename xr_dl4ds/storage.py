@@ -18,6 +18,7 @@ from typing import Any
 import xarray as xr
 
 from xr_dl4ds import serialization
+from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES
 from xr_dl4ds.exceptions import ModelFileError
 from xr_dl4ds.state import State
 
@@ -213,3 +214,13 @@ def _own_digest(config: Mapping[str, Any]) -> str:
 def _digest(path: pathlib.Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_backbone(path: str | os.PathLike[str], name: str) -> None:
+    """Raise a `ModelFileError` for a backbone that this process does not know."""
+    if name not in (*BACKBONES, *CUSTOM_BACKBONES):
+        raise ModelFileError(
+            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is not part of the"
+            " package and not registered in this process. Run the code that defines it, the"
+            f" function under @xr_dl4ds.register_backbone({name!r}), and load again."
+        )

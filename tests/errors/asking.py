@@ -182,6 +182,14 @@ ASKING = {
         lambda lr, model: d.predict(lr, model, realizations=3, spread=True),
         lambda lr, model: d.predict(lr, model, realizations=3).std("realization"),
     ),
+    "tiles of half a cell": case(
+        "Tiles are wanted that are no whole number of LR cells.",
+        ValueError,
+        r"`tile_size` to be a multiple of the scale 2, in HR cells, got 5\. Use 4, or leave it out",
+        d.asked(),
+        lambda lr, model: d.predict(lr, model, tile_size=5),
+        lambda lr, model: d.predict(lr, model, tile_size=4),
+    ),
     "name of a spread": case(
         "A target has the name that the spread of another would have.",
         ValueError,

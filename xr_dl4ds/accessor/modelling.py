@@ -121,6 +121,7 @@ class Modelling:
         realizations: int | None = None,
         seed: int = 0,
         spread: bool = False,
+        tile_size: int | None = None,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -138,6 +139,8 @@ class Modelling:
             Members of an ensemble, where the model draws them, and their seed.
         spread : bool
             Add ``<target>_spread``, the standard deviation, beside each target.
+        tile_size : int, optional
+            HR cells along one edge of the tiles that the network sees at once.
         x_dim, y_dim, time_dim : str, optional
             Dimensions, where they cannot be found by CF attributes or name.
         extra_dims : mapping, optional
@@ -160,6 +163,7 @@ class Modelling:
             realizations=realizations,
             seed=seed,
             spread=spread,
+            tile_size=tile_size,
             x_dim=x_dim,
             y_dim=y_dim,
             time_dim=time_dim,

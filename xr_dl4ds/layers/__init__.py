@@ -13,6 +13,7 @@ from xr_dl4ds.layers.monte_carlo_dropout import has_monte_carlo as has_monte_car
 from xr_dl4ds.layers.monte_carlo_dropout import realization as realization
 from xr_dl4ds.layers.monte_carlo_dropout import sampling as sampling
 from xr_dl4ds.layers.monte_carlo_dropout import set_realization as set_realization
+from xr_dl4ds.layers.monte_carlo_dropout import thins_by_cell as thins_by_cell
 from xr_dl4ds.layers.neighbour_steps import NeighbourSteps as NeighbourSteps
 from xr_dl4ds.layers.output_activation import OutputActivation as OutputActivation
 from xr_dl4ds.layers.repeat_over_time import RepeatOverTime as RepeatOverTime

@@ -114,6 +114,11 @@ def has_monte_carlo(network: keras.Model) -> bool:
     return bool(_layers(network))
 
 
+def thins_by_cell(network: keras.Model) -> bool:
+    """Whether a realization has factors of its own in each cell, as many as the field has."""
+    return any(layer.variant != "spatial" for layer in _layers(network))
+
+
 @contextlib.contextmanager
 def sampling(network: keras.Model) -> Iterator[None]:
     """Draw factors outside of training too, in what is run or traced inside.

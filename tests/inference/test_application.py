@@ -190,7 +190,7 @@ def probed(runs, traces):
     ],
 )
 def test_batches_are_split_by_cells(monkeypatch, cells, expected):
-    monkeypatch.setattr(inference, "CELLS", cells)
+    monkeypatch.setattr(inference.application, "CELLS", cells)
     runs = []
     app = Application(network=probed(runs, []), fixed={}, scale=1, token="a")
     lr = stacked()
@@ -204,7 +204,7 @@ def test_cells_are_those_of_the_hr_grid(network, monkeypatch):
     expected = apply(app, lr)
     sizes = []
     run = Application._run
-    monkeypatch.setattr(inference, "CELLS", 96)
+    monkeypatch.setattr(inference.application, "CELLS", 96)
     monkeypatch.setattr(
         Application,
         "_run",
@@ -364,7 +364,7 @@ def test_one_lazy_step_loads_the_chunks_of_its_window(recurrent):
 def test_windows_are_split_by_cells(recurrent, expected_of_windows, monkeypatch, cells, expected):
     sizes = []
     run = Application._run
-    monkeypatch.setattr(inference, "CELLS", cells)
+    monkeypatch.setattr(inference.application, "CELLS", cells)
     monkeypatch.setattr(
         Application,
         "_run",
@@ -431,7 +431,7 @@ def test_a_member_depends_neither_on_chunks_nor_on_batches(thinned, monkeypatch)
     for scheduler in ("synchronous", "threads"):
         actual = lazy.compute(scheduler=scheduler)
         xr.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
-    monkeypatch.setattr(inference, "CELLS", 1)
+    monkeypatch.setattr(inference.application, "CELLS", 1)
     xr.testing.assert_allclose(apply(app, lr), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -491,7 +491,7 @@ def dated(time=5, **sizes):
 
 @pytest.mark.parametrize("cells", [1, 100, 2**20])
 def test_noise_is_that_of_member_and_step(monkeypatch, cells):
-    monkeypatch.setattr(inference, "CELLS", cells)
+    monkeypatch.setattr(inference.application, "CELLS", cells)
     lr = dated()
     keys = step_keys(lr, {}).values
     expected = [normal(3, int(key), NETWORK, np.arange(6), np.arange(8), 2) for key in keys]
@@ -529,7 +529,7 @@ def test_a_step_has_the_same_noise_in_all_its_windows(monkeypatch):
     lr = dated(11)
     expected = noise_of(noisy(), lr)
     for cells in (1, 2**20):
-        monkeypatch.setattr(inference, "CELLS", cells)
+        monkeypatch.setattr(inference.application, "CELLS", cells)
         np.testing.assert_array_equal(noise_of(noisy(sequence=True), lr, WINDOWS), expected)
     for chunks in (1, 4, (5, 1, 2, 3)):
         lazy = lr.chunk(time=chunks)

@@ -1,0 +1,174 @@
+"""A network with its fixed inputs, as a function of arrays in memory.
+
+Memory: input, output, and the activations of at most `CELLS` HR cells (or one step) at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from dask.base import normalize_token
+
+from xr_dl4ds.inference.carried import Carried
+from xr_dl4ds.inference.tiles import Place
+from xr_dl4ds.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
+from xr_dl4ds.noise import NETWORK, normal
+
+#: Names of the network's inputs of normal noise, and of the first cell's row and column.
+NOISE, POSITION = "noise", "position"
+
+#: HR cells that go through the network at once: about 16 MiB for each 16 channels of activations.
+#: Larger batches are not faster on a CPU.
+CELLS = 2**18
+
+#: TensorFlow uses all cores for one call; concurrent calls only multiply the memory.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Application:
+    """A network with its fixed inputs, as a function of arrays.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Generator, see `xr_dl4ds.networks.generator`.
+    fixed : mapping of numpy.ndarray
+        Inputs without time for the domain that is predicted, by name; those that the network does
+        not ask for are left out.
+    scale : int
+        HR cells along one edge of an LR cell.
+    token : str
+        Names the weights: equal tokens give equal dask keys.
+    realization : int, optional
+        Seed of the member that a network with Monte-Carlo dropout or noise draws; None is the
+        network without dropout and with noise 0.
+    place : Place, optional
+        The part of a larger domain that `fixed` belongs to, see `at`.
+    """
+
+    network: keras.Model
+    fixed: Mapping[str, np.ndarray]
+    scale: int
+    token: str
+    realization: int | None = None
+    place: Place | None = None
+
+    def at(self, place: Place) -> Application:
+        """The same on a part of the domain of `fixed`."""
+        rows, columns = place.hr(self.scale)
+        cut = {name: field for name, field in self.fixed.items() if name == POSITION}
+        for name in self.fixed.keys() - cut.keys():
+            cut[name] = self.fixed[name][rows[0] : rows[-1] + 1]
+            if columns[-1] - columns[0] + 1 == columns.size:  # a view, where none go around
+                cut[name] = cut[name][:, columns[0] : columns[-1] + 1]
+            else:
+                cut[name] = cut[name][:, columns]
+        if POSITION in cut:
+            cut[POSITION] = cut[POSITION] + np.array([rows[0], columns[0]], cut[POSITION].dtype)
+        return dataclasses.replace(self, fixed=cut, place=place)
+
+    @property
+    def n_noise(self) -> int:
+        """Channels of the network's noise."""
+        return next((x.shape[-1] for x in self.network.inputs if x.name == NOISE), 0)
+
+    @property
+    def draws_noise(self) -> bool:
+        """Whether it takes random numbers, and so the keys of its steps."""
+        return self.realization is not None and self.n_noise > 0
+
+    def __call__(self, lr: np.ndarray, keys: np.ndarray | None = None) -> np.ndarray:
+        """Predict fields ``(..., y, x, channel)`` -> ``(..., scale*y, scale*x, channel)``, float32.
+
+        For spatio-temporal networks fields are sequences ``(time, y, x, channel)``. `keys` ``(...,
+        [time])``, see `noise.step_keys`, are needed where it `draws_noise`.
+        """
+        sample = len(self.network.inputs[0].shape) - 1
+        lead, inner = lr.shape[: lr.ndim - sample], lr.shape[lr.ndim - sample :]
+        flat = lr.reshape(-1, *inner).astype("f4", copy=False)
+        *steps, y, x, _ = inner
+        flat_keys = None if keys is None else keys.reshape(-1, *steps)
+        shape = (*steps, y * self.scale, x * self.scale, self.network.output_shape[-1])
+        size = max(1, CELLS // int(np.prod(shape[:-1])))
+        out = np.empty((len(flat), *shape), "f4")
+        with _ONE_AT_A_TIME:
+            for start in range(0, len(flat), size):
+                at = slice(start, start + size)
+                out[at] = self._run(flat[at], None if flat_keys is None else flat_keys[at])
+        return out.reshape(*lead, *shape)
+
+    def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
+        inputs: dict[str, Any] = {"lr": tf.constant(part)}
+        if self.n_noise:
+            inputs[NOISE] = tf.constant(self._noise(part, keys))
+        for tensor in self.network.inputs:
+            if tensor.name not in inputs:
+                field = self.fixed[tensor.name]
+                inputs[tensor.name] = tf.constant(np.broadcast_to(field, (len(part), *field.shape)))
+        if self.realization is None or not has_monte_carlo(self.network):
+            return keras.ops.convert_to_numpy(_graph(self.network, realization=False)(inputs))
+        graph = _graph(self.network, realization=True)
+        set_realization(self.network, self._thinning)  # before every run: each moves the states
+        return keras.ops.convert_to_numpy(graph(inputs))
+
+    @property
+    def _thinning(self) -> int:
+        """Seed of what is dropped: in single cells another one in each tile, not the same again."""
+        assert self.realization is not None
+        if self.place is None or not thins_by_cell(self.network):
+            return self.realization
+        corner = self.place.y[0], self.place.x[0] % self.place.columns
+        if corner == (0, 0):
+            return self.realization
+        return int(np.random.SeedSequence([self.realization, *corner]).generate_state(1)[0])
+
+    def _noise(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
+        """Of each step by its key: ``(batch, [time,] scale*y, scale*x, n_noise)``, float32."""
+        *lead, y, x, _ = part.shape
+        place = Place((0, y), (0, x), x) if self.place is None else self.place
+        rows, columns = place.hr(self.scale)
+        out = np.zeros((*lead, rows.size, columns.size, self.n_noise), "f4")
+        if self.draws_noise:
+            assert keys is not None
+            assert self.realization is not None
+            for step in np.ndindex(*lead):
+                key = int(keys[step])
+                out[step] = normal(self.realization, key, NETWORK, rows, columns, self.n_noise)
+        return out
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _received, (Carried(parts.pop("network")), parts)
+
+    def __dask_tokenize__(self) -> Any:
+        parts = (self.token, self.scale, self.realization, dict(self.fixed), self.place)
+        return normalize_token((type(self).__name__, *parts))
+
+
+def _received(carried: Carried, parts: Mapping[str, Any]) -> Application:
+    return Application(network=carried.network, **parts)
+
+
+def _graph(network: keras.Model, *, realization: bool) -> Any:
+    """The network as one traced function for inputs of any size, kept on the network itself."""
+    name = "_xr_dl4ds_realization" if realization else "_xr_dl4ds_graph"
+    traced = getattr(network, name, None)
+    if traced is None:
+        signature = {
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+            for tensor in network.inputs
+        }
+        with sampling(network) if realization else contextlib.nullcontext():
+            traced = tf.function(
+                lambda inputs: network(inputs, training=False), input_signature=[signature]
+            ).get_concrete_function()
+        object.__setattr__(network, name, traced)
+    return traced

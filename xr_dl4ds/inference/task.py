@@ -1,0 +1,81 @@
+"""A task of a prediction: from the chunks of LR channels that a tile reads to its HR cells."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from xr_dl4ds.grid.timeline import Windows
+from xr_dl4ds.inference.application import Application
+from xr_dl4ds.inference.carried import Carried
+from xr_dl4ds.inference.tiles import Place
+from xr_dl4ds.inference.windowed import Windowed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """The network on one tile of a block of steps.
+
+    Parameters
+    ----------
+    scale, token, realization
+        See `Application`.
+    place : Place
+        What it reads.
+    kept : tuple of slice
+        What it predicts of that, along y and x.
+    cut : tuple of list of slice
+        What it takes of each chunk, along time, y and x.
+    windows : Windows, optional
+        Of its steps.
+    """
+
+    scale: int
+    token: str
+    realization: int | None
+    place: Place
+    kept: tuple[slice, slice]
+    cut: tuple[list[slice], ...]
+    windows: Windows | None
+
+    def __call__(
+        self,
+        network: Carried,
+        fixed: dict[str, np.ndarray],
+        chunks: list[list[list[np.ndarray]]],
+        keys: list[np.ndarray] | None,
+    ) -> np.ndarray:
+        """Put the chunks together, predict, and cut to what is kept."""
+        application = Application(
+            network=network.network,
+            fixed=fixed,
+            scale=self.scale,
+            token=self.token,
+            realization=self.realization,
+        ).at(self.place)
+        lr = self._joined(chunks)
+        at = self.cut[0]
+        drawn = keys and np.concatenate([k[s] for k, s in zip(keys, at, strict=True)])
+        function: Any = application
+        if self.windows is not None:
+            function = Windowed(application=application, windows=self.windows)
+        y, x = (slice(k.start * self.scale, k.stop * self.scale) for k in self.kept)
+        return function(lr, drawn)[:, y, x]
+
+    def _joined(self, chunks: list[list[list[np.ndarray]]]) -> np.ndarray:
+        in_time, along_y, along_x = self.cut
+        parts = [
+            [
+                [chunk[t, y, x] for chunk, x in zip(row, along_x, strict=True)]
+                for row, y in zip(step, along_y, strict=True)
+            ]
+            for step, t in zip(chunks, in_time, strict=True)
+        ]
+        whole = _join([_join([_join(row, 2) for row in step], 1) for step in parts], 0)
+        return np.ascontiguousarray(whole)
+
+
+def _join(parts: list[np.ndarray], axis: int) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
