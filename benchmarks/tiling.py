@@ -4,8 +4,8 @@
 
 Networks with random weights on a random, smooth LR field of 96 x 128 cells at scale 4, predicted as
 a whole and in tiles of 128 HR cells. The table has, in standard deviations of the prediction, the
-largest difference from the whole away from the border of the domain (an LR halo of 24 cells is left
-out) and over all cells; and the mean size of the gradient across seams over that elsewhere, with the
+largest difference from the whole away from the border of the domain (24 LR cells are left out) and
+over all cells; and the mean size of the gradient across seams over that elsewhere, with the
 range of that ratio over as many lines that are no seams: within it, no seam can be told.
 """
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xr_dl4ds.firstpass import look, steps_of
+from xr_dl4ds.firstpass import held_of, look
 from xr_dl4ds.sources import Pair
 
 DIMS = ("time", "y", "x")
@@ -39,7 +39,7 @@ def test_what_is_found_by_hand(chunks):
     assert bool(found.never.t[0, 0])
     # step 2: HR is known in the upper rows alone, and there LR is not
     assert found.train.some.tolist() == [True, False, False, True]
-    assert found.validation.some.tolist() == [True, False, False]
+    assert found.held.steps.some.tolist() == [True, False, False]
 
 
 def test_steps_without_any_gap_by_hand():
@@ -54,7 +54,7 @@ def test_steps_without_any_gap_by_hand():
 def test_lr_made_from_hr_hides_nothing():
     found = look([pair(made=True)], [], 2)
     assert found.train.some.tolist() == [True, False, True, True]
-    assert found.validation.some.size == 0
+    assert found.held.steps.some.size == 0
 
 
 def test_several_series_are_one():
@@ -90,4 +90,9 @@ def test_one_pass_of_dask():
     with dask.config.set(scheduler=counting):
         look([pair(chunks={"time": 1})], [pair(seed=1, chunks={"time": 1})], 2)
         assert len(passes) == 1
-        assert steps_of([pair(chunks={"time": 1})], 2).some.tolist() == [True, False, False, True]
+        assert held_of([pair(chunks={"time": 1})], 2).steps.some.tolist() == [
+            True,
+            False,
+            False,
+            True,
+        ]

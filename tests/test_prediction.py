@@ -94,3 +94,13 @@ def test_predictors_may_hold_the_target_too(hr):
     model = lr.downscale.fit(hr, predictors=both[["w"]], **options)
     expected = lr.downscale.predict(model, predictors=both[["w"]])
     xr.testing.assert_equal(lr.downscale.predict(model, predictors=both), expected)
+
+
+def test_predictors_in_other_chunks_leave_those_of_lr(trained):
+    hr, _ = trained
+    aux = hr[["t2m"]].downscale.coarsen(2).rename(t2m="aux")
+    lr = hr[["t2m"]].downscale.coarsen(2)
+    model = lr.downscale.fit(hr, predictors=aux, **{**TINY, "epochs": 1})
+    found = lr.chunk(time=6).downscale.predict(model, predictors=aux.chunk(time=4))
+    assert found.t2m.chunksizes["time"] == (6, 6)
+    np.testing.assert_allclose(found.t2m, model.predict(lr, predictors=aux).t2m, rtol=1e-6)

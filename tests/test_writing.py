@@ -14,10 +14,10 @@ import xarray as xr
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic, no_compute
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.georeference import UNFINISHED
+from xr_dl4ds.grid.finished import UNFINISHED
 from xr_dl4ds.writing import require_writable, write
 from xr_dl4ds.writing.plan import plan
-from xr_dl4ds.writing.store import journal_of
+from xr_dl4ds.writing.store import Store, journal_of
 
 HISTORY = "2026-01-02T03:04:05Z: downscaled"
 
@@ -262,6 +262,82 @@ def test_an_unfinished_store_of_another_prediction_is_left_alone(tmp_path, other
     write(other(fields()), path, overwrite=True, progress=False)
     with read(path) as found:
         xr.testing.assert_equal(found.load(), other(fields()).compute())
+
+
+def test_what_is_read_may_be_replaced(tmp_path):
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    with xr.open_zarr(path) as ds:
+        ds.assign(t2m=ds.t2m + 1).downscale.to_zarr(path, overwrite=True, verbose=False)
+    with read(path) as found:
+        np.testing.assert_array_equal(found.t2m, fields().t2m + 1)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr"]
+
+
+def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    before = files(path)
+    put = Store.put
+
+    def dies(self, index, part):
+        if index == 1:
+            raise KilledError
+        put(self, index, part)
+
+    new, seen = counted(other_times(fields()))
+    monkeypatch.setattr(Store, "put", dies)
+    with pytest.raises(KilledError):
+        write(new, path, overwrite=True, progress=False)
+    monkeypatch.setattr(Store, "put", put)
+    assert files(path) == before
+    seen.clear()
+    write(new, path, overwrite=True, progress=False)  # goes on: the first region once, as a check
+    with read(path) as found:
+        xr.testing.assert_equal(found.load(), other_times(fields()).compute())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr"]
+    another = unfinished(tmp_path / "b.zarr", fields(), 1)
+    write(other_variables(fields()), another, overwrite=True, progress=False)
+    with read(another) as found:
+        assert "gust" in found
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/x.zarr", "memory://x.zarr", object()], ids=str)
+def test_what_is_no_local_path_is_told(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="Expected a path on a local file system, got"):
+        write(fields(), path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_packed_values_and_times_go_on(tmp_path):
+    """Near zero, where packing changes more than a share of the value."""
+    ds = fields().assign(t2m=(fields().t2m - 280).assign_attrs(units="degC"))
+    ds.t2m.encoding = {"dtype": "int16", "scale_factor": 0.1, "_FillValue": -32768}
+    stamps = ds.time.data + np.timedelta64(1, "h")
+    ds["when"] = ("time", da.from_array(stamps, chunks=3))
+    ds = ds.assign_coords(late=("time", da.from_array(np.arange(8.0), chunks=3)))
+    path = unfinished(tmp_path / "a.zarr", ds, 2)
+    write(ds, path, progress=False)
+    with read(path) as found:
+        np.testing.assert_allclose(found.t2m, ds.t2m, atol=0.051)
+        np.testing.assert_array_equal(found.when, stamps)
+        np.testing.assert_array_equal(found.late, np.arange(8))
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda ds: ds.downscale.fit(scale=2),
+        lambda ds: ds.downscale.coarsen(2),
+        lambda ds: ds.downscale.interpolate(ds, method="bilinear"),
+        lambda ds: ds.downscale.to_zarr("elsewhere.zarr"),
+        lambda ds: ds.downscale.plot(),
+    ],
+)
+def test_an_unfinished_store_is_no_data(tmp_path, monkeypatch, use):
+    monkeypatch.chdir(tmp_path)
+    path = unfinished(tmp_path / "a.zarr", fields(), 1)
+    with read(path) as ds, pytest.raises(GridError, match="an unfinished store that lacks 2 of 3"):
+        use(ds[["t2m"]])
 
 
 def test_a_finished_store_is_replaced_only_when_asked(tmp_path):

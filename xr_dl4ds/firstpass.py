@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dask
 import numpy as np
@@ -59,6 +60,22 @@ def _count(flags: np.ndarray, starts: np.ndarray, steps: int) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Held:
+    """What is known of validation data.
+
+    Parameters
+    ----------
+    steps : Steps
+        Which have values.
+    moments : list of dict
+        `Moments` of HR and of LR variables, which tell them from other data.
+    """
+
+    steps: Steps
+    moments: list[dict[str, Moments]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Found:
     """What is known of the data after one pass.
 
@@ -68,15 +85,17 @@ class Found:
         `Moments` of each variable of the training part.
     never : xarray.Dataset
         For each target, True in the HR cells ``(y, x)`` without a valid value in training.
-    train, validation : Steps
-        Which steps have values.
+    train : Steps
+        Which steps of the training part have values.
+    held : Held
+        What is known of the validation part.
     """
 
     hr: dict[str, Moments]
     lr: dict[str, Moments]
     never: xr.Dataset
     train: Steps
-    validation: Steps
+    held: Held
 
 
 def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int) -> Found:
@@ -89,25 +108,40 @@ def look(train: Sequence[Pair], validation: Sequence[Pair], scale: int) -> Found
     scale : int
         HR cells along one edge of an LR cell.
     """
-    hr, lr, nothing, valid = dask.compute(
+    hr, lr, nothing, valid, held = dask.compute(
         [_rows(pair.hr) for pair in train],
         [_rows(pair.lr) for pair in train],
         [pair.hr.isnull().all(TIME) for pair in train],
-        [_valid(pair, scale) for pair in (*train, *validation)],
+        [_valid(pair, scale) for pair in train],
+        _asked(validation, scale),
     )
     return Found(
         hr=_moments(hr),
         lr=_moments(lr),
         never=functools.reduce(operator.and_, nothing),
-        train=_steps(valid[: len(train)]),
-        validation=_steps(valid[len(train) :]),
+        train=_steps(valid),
+        held=_held(held),
     )
 
 
-def steps_of(pairs: Sequence[Pair], scale: int) -> Steps:
-    """Which steps have values, of all pairs one after the other."""
-    (found,) = dask.compute([_valid(pair, scale) for pair in pairs])
-    return _steps(found)
+def held_of(pairs: Sequence[Pair], scale: int) -> Held:
+    """What is known of validation data, of all pairs one after the other."""
+    (found,) = dask.compute(_asked(pairs, scale))
+    return _held(found)
+
+
+def _asked(pairs: Sequence[Pair], scale: int) -> list[list[Any]]:
+    """Flags, HR and LR rows of validation data, lazily."""
+    return [
+        [_valid(pair, scale) for pair in pairs],
+        [_rows(pair.hr) for pair in pairs],
+        [_rows(pair.lr) for pair in pairs],
+    ]
+
+
+def _held(found: Sequence[Any]) -> Held:
+    valid, *rows = found
+    return Held(steps=_steps(valid), moments=[_moments(one) for one in rows if one])
 
 
 def _rows(data: xr.Dataset) -> dict[str, object]:

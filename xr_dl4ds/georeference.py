@@ -27,9 +27,6 @@ logger = logging.getLogger(__name__)
 #: Global attribute with the provenance as JSON; CF has no field for it.
 PROVENANCE = "xr_dl4ds_provenance"
 
-#: Global attribute of a store whose regions are not all written yet, as JSON.
-UNFINISHED = "xr_dl4ds_unfinished"
-
 #: What the name of a standard deviation has at its end.
 SPREAD = "_spread"
 
@@ -220,16 +217,3 @@ def provenance_of(ds: xr.Dataset | xr.DataArray) -> dict[str, Any]:
             f"Expected the attribute {PROVENANCE!r} to hold JSON, got {str(text)[:60]!r}."
             " Remove it and pass lr= or scale=."
         ) from error
-
-
-def require_finished(ds: xr.Dataset | xr.DataArray, role: str) -> None:
-    """Raise where data come from a store that lacks regions, see `xr_dl4ds.writing`."""
-    text = ds.attrs.get(UNFINISHED)
-    if text is None:
-        return
-    journal = json.loads(text)
-    raise GridError(
-        f"Expected {role} as a whole, got an unfinished store that lacks"
-        f" {journal['regions'] - journal['written']} of {journal['regions']} regions. Call what"
-        " wrote it once more: it goes on at the first that is missing."
-    )

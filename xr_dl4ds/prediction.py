@@ -202,6 +202,7 @@ def _ensemble(
         varying = varying.expand_dims(TIME if date is None else {TIME: [date]})
     varying = varying.assign_coords(placement.lr.coords)
     varying = varying.merge(predictors(state, request, fields, placement), join="exact")
+    varying = _in_step(varying)
     static = static_fields(state, source, request, placement)
     windows = _windows(state, fields, sampling.time_window)
     channels = state.network_input(varying, static, placement.lr)
@@ -229,6 +230,15 @@ def _ensemble(
         physics=Physics(state=state, options=options, varying=varying, placement=placement),
     )
     return ensemble, Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
+
+
+def _in_step(varying: xr.Dataset) -> xr.Dataset:
+    """All variables in the time chunks of the first, which the prediction then has too."""
+    lazy = [v for v in varying.data_vars.values() if v.chunks is not None]
+    if not lazy:
+        return varying
+    chunks = {TIME: lazy[0].chunksizes[TIME]}
+    return varying.map(lambda v: v if v.chunks is None else v.chunk(chunks))
 
 
 def _date(source: xr.Dataset, given: str | None) -> Any:

@@ -14,7 +14,7 @@ from xr_dl4ds import starting
 from xr_dl4ds.config import Network, Sampling, Training, nearest
 from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.features import Features
-from xr_dl4ds.firstpass import Found, Steps, look, steps_of
+from xr_dl4ds.firstpass import Found, Steps, held_of, look
 from xr_dl4ds.georeference import target_attrs
 from xr_dl4ds.grid.fields import TIME, Fields
 from xr_dl4ds.grid.pairing import Pairing
@@ -22,7 +22,7 @@ from xr_dl4ds.grid.regrid import positions
 from xr_dl4ds.grid.timeline import index_of, runs, usual_step
 from xr_dl4ds.moments import Moments
 from xr_dl4ds.requirements import check_circle, check_patches, check_windows
-from xr_dl4ds.scaling import Scaler
+from xr_dl4ds.scaling import Scaler, require_finite
 from xr_dl4ds.sources import (
     Inputs,
     Pair,
@@ -62,7 +62,8 @@ class Stacked:
 class Prepared:
     """A model's state, its samples and inputs without time, first and last time as text.
 
-    `moments` are those of the LR variables, of which the state keeps none that a target has too.
+    `moments` are those of the LR variables, of which the state keeps none that a target has too,
+    and those of the validation data.
     """
 
     state: State
@@ -70,7 +71,7 @@ class Prepared:
     train: Stacked
     validation: Stacked | None
     period: tuple[str, str]
-    moments: dict[str, Moments]
+    moments: list[dict[str, Moments]]
 
 
 def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Training) -> Prepared:
@@ -119,18 +120,23 @@ def prepare(inputs: Inputs, network: Network, sampling: Sampling, training: Trai
     found = look(train, validation or [], pairing.scale)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*beside, *predictors, lr, hr])
-    steps = found.validation
+    held = found.held
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
-        steps = steps_of(validation, pairing.scale)
+        held = held_of(validation, pairing.scale)
+    for moments in held.moments:
+        for name, one in moments.items():
+            require_finite(name, one, "the validation data")
     window = sampling.time_window
     return Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
         train=_stacked(state, train, found.train, window, "training"),
-        validation=_stacked(state, validation, steps, window, "validation") if validation else None,
+        validation=_stacked(state, validation, held.steps, window, "validation")
+        if validation
+        else None,
         period=_period(train[0].hr),
-        moments=found.lr,
+        moments=[found.lr, *held.moments],
     )
 
 

@@ -141,19 +141,24 @@ def _scaled(cells: np.ndarray, offset: float, factor: float) -> np.ndarray:
 
 
 def _check(name: str, found: Moments, role: str, *, constant: bool) -> None:
-    mean, std, largest = found.mean, found.std, max(abs(found.low), abs(found.high))
     if not found.valid:
         raise VariableError(
             f"Expected {name!r} of {role} to have values, got NaN everywhere. Leave it out, or"
             " check its _FillValue and the selected region."
         )
-    if not np.isfinite([mean, std, largest]).all():
+    require_finite(name, found, role)
+    largest = max(abs(found.low), abs(found.high))
+    if found.std <= CONSTANT * largest and not constant:
+        raise VariableError(
+            f"Expected {name!r} of {role} to vary, got the constant {found.mean:g}. Leave it out:"
+            " there is nothing to learn from it."
+        )
+
+
+def require_finite(name: str, found: Moments, role: str) -> None:
+    """Raise a `VariableError` for infinite values."""
+    if found.valid and not np.isfinite([found.std, found.low, found.high]).all():
         raise VariableError(
             f"Expected {name!r} of {role} to be finite where it is not NaN, got infinite values."
             f" Mask them with .where(abs(ds[{name!r}]) < limit)."
-        )
-    if std <= CONSTANT * largest and not constant:
-        raise VariableError(
-            f"Expected {name!r} of {role} to vary, got the constant {mean:g}. Leave it out: there"
-            " is nothing to learn from it."
         )

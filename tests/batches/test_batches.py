@@ -212,3 +212,29 @@ def test_shapes_dtypes_and_masks(patch_size, static):
     np.testing.assert_array_equal(target[:, 1::2, :, 0], inputs["lr"].repeat(2, 2)[..., 0])
     np.testing.assert_array_equal(samples.lr, before.lr)
     np.testing.assert_array_equal(samples.target, before.target)
+
+
+# --- dataset --------------------------------------------------------------------------------
+
+
+def test_a_dataset_has_the_batches_of_the_present_epoch():
+    batches = Batches(numbered(7, static=True), batch_size=3)
+    data = batches.dataset()
+    assert int(data.cardinality()) == 3
+
+    def passed():
+        return [int(v) for _, target, _ in data for v in target[:, 0, 0, 0]]
+
+    first = numbers(batches)
+    assert passed() == first
+    assert passed() == first
+    batches.on_epoch_end()
+    assert passed() == numbers(batches) != first
+    inputs, target, weight = next(iter(data))
+    assert set(inputs) == {"lr", "static"}
+    assert target.shape == weight.shape == (3, 6, 8, 1)
+
+
+def test_an_epoch_ends_with_its_last_batch():
+    """tf.data's self-tuning would let it wait for the thread that does so."""
+    assert Batches(numbered(4), batch_size=2).dataset().options().autotune.enabled is False

@@ -1,3 +1,4 @@
+import os
 import pathlib
 
 import dask
@@ -115,9 +116,9 @@ def test_slabs_follow_chunks(monkeypatch):
 def test_the_disk_is_free_again_with_the_samples(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     samples = Samples.hold(part({"time": 2}), {}, cache="disk", scale=2)
-    (folder,) = tmp_path.iterdir()
-    files = sorted(folder.iterdir())
-    assert [f.stat().st_size for f in files] == [4 * 5 * 2 * 3 * 2, 4 * 5 * 4 * 6 * 2]
+    if os.name == "posix":  # not even a kill leaves anything behind
+        assert list(tmp_path.iterdir()) == []
+    assert [a.shape for a in samples.arrays()] == [(5, 2, 3, 2), (5, 4, 6, 2)]
     del samples
     assert list(tmp_path.iterdir()) == []
 

@@ -5,7 +5,7 @@ import xarray as xr
 from tests.conftest import analytic
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.exceptions import GridError, VariableError
-from xr_dl4ds.georeference import UNFINISHED
+from xr_dl4ds.grid.finished import UNFINISHED
 
 
 @pytest.mark.parametrize("name", ["hr.nc", "hr.zarr", "part_*.nc"])
@@ -41,6 +41,7 @@ def test_blocks_hold_whole_chunks_of_the_file(tmp_path):
 
 
 def test_a_raster_is_a_field_with_the_name_of_its_file(tmp_path):
+    pytest.importorskip("rioxarray")  # registers .rio
     orog = analytic().orog.drop_attrs().rename(latitude="y", longitude="x")
     orog.rio.write_crs(4326).rio.to_raster(tmp_path / "height.tif")
     found = opened(str(tmp_path / "height.tif"), block=None)

@@ -71,6 +71,7 @@ def test_without_a_file_and_with_an_empty_one(tmp_path):
         ("training: magic", "Expected `training` to be supervised or adversarial, got 'magic'"),
         ("training: {kind: [a]}", r"supervised or adversarial, got \['a'\]"),
         ("epochs: 3\ntraining: {epochs: 4}", "Expected 'epochs' once, got it twice"),
+        ("scale: 4\nepochs: 3\nscale: 2", "'scale' stands twice"),
         ("network: resnet", "got 'network'"),
         ("- a\n- b", "Expected names with values, got list"),
         ("a: [1", "Expected YAML, got"),
@@ -104,3 +105,10 @@ def test_values_that_the_classes_refuse():
         settings(argparse.Namespace(n_filters=0)).check({})
     with pytest.raises(ArgumentError, match="Did you mean 'resnet'"):
         settings(argparse.Namespace(backbone="restnet")).check({})
+
+
+def test_other_encodings_are_told(tmp_path):
+    path = tmp_path / "fit.yaml"
+    path.write_bytes("variable: Temperatur für alle".encode("latin-1"))
+    with pytest.raises(ArgumentError, match=r"fit\.yaml: Expected YAML in UTF-8"):
+        settings(argparse.Namespace(config=str(path)))

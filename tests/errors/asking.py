@@ -4,7 +4,8 @@ from tests.errors import data as d
 from tests.errors.case import section
 from xr_dl4ds import metrics, plotting
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
-from xr_dl4ds.georeference import PROVENANCE, UNFINISHED
+from xr_dl4ds.georeference import PROVENANCE
+from xr_dl4ds.grid.finished import UNFINISHED
 
 # --- predictions ----------------------------------------------------------------------------------
 
@@ -275,6 +276,14 @@ SCORES = {
         d.scored(lambda sr: sr.assign_attrs({UNFINISHED: '{"regions": 8, "written": 5}'})),
         beside_lr,
         lambda sr, hr, lr: beside_lr(d.scored()()["sr"], hr, lr),
+    ),
+    "truth as LR": case(
+        "The truth, or the prediction, is passed as the LR data.",
+        GridError,
+        r"the LR data to be coarser than the truth, .*, got .* for the truth's .*\. Pass the data",
+        lambda: d.scored()() | {"lr": d.hr()[["t2m"]]},
+        beside_lr,
+        lambda sr, hr, lr: beside_lr(sr, hr, d.lr()),
     ),
     "no variable in common": case(
         "Prediction and truth have no variable in common.",

@@ -89,3 +89,13 @@ def test_a_worker_that_dies_loses_nothing(client, lr):
     actual = running.result(timeout=240)
     np.testing.assert_allclose(actual.t2m, model.predict(low, **asked).t2m, rtol=1e-6)
     assert victim not in client.run(os.getpid).values()
+
+
+def test_data_that_were_persisted_there(client, lr, tmp_path):
+    model = model_of({})
+    expected = model.predict(lr)
+    lr.chunk(time=4).to_zarr(tmp_path / "lr.zarr")
+    with client.as_current():
+        # bounds of axes, lazy from a store, are on the cluster too
+        found = model.predict(xr.open_zarr(tmp_path / "lr.zarr").persist()).compute()
+    np.testing.assert_allclose(found.t2m, expected.t2m, rtol=1e-6)

@@ -29,7 +29,7 @@ class Writing:
         path : path
             Of the store, on a local file system.
         overwrite : bool
-            Begin anew where a store is there already, finished or not.
+            Replace a store that is there already, finished or not, when the new one is whole.
         verbose : bool
             Show a bar over regions.
 

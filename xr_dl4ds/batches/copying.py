@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 import tempfile
@@ -35,8 +36,11 @@ class Scratch:
         self, folder: tempfile.TemporaryDirectory[str], name: str, shape: tuple[int, ...]
     ) -> None:
         self._folder = folder
-        self.path = pathlib.Path(folder.name) / f"{name}.f4"
+        path = pathlib.Path(folder.name) / f"{name}.f4"
+        self._file = path.open("w+b")
         self.shape = shape
+        with contextlib.suppress(OSError):  # nothing is left behind by a kill, but on Windows
+            path.unlink()
 
     def open(self, mode: Any = "r") -> np.ndarray:
         """The array, read from disk where it is looked at.
@@ -44,7 +48,7 @@ class Scratch:
         What was read counts as memory of this process until the array is let go: open it anew for
         each batch.
         """
-        return np.memmap(self.path, dtype="f4", mode=mode, shape=self.shape)
+        return np.memmap(self._file, dtype="f4", mode=mode, shape=self.shape)
 
 
 def to_memory(fields: Sequence[xr.DataArray]) -> list[np.ndarray]:
@@ -73,6 +77,8 @@ def to_disk(fields: Sequence[xr.DataArray]) -> list[Scratch]:
             " larger one, or use cache='none'."
         )
     out = [Scratch(folder, f"array{i}", one.shape) for i, one in enumerate(fields)]
+    with contextlib.suppress(OSError):  # what is not empty goes with the last of its arrays
+        pathlib.Path(folder.name).rmdir()
     _fill(fields, [one.open("w+") for one in out])
     return out
 

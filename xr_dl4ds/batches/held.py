@@ -49,6 +49,9 @@ class Held:
         """Take samples in this order."""
         self.order = order
 
+    def read_ahead(self) -> None:
+        """Nothing is read in the background."""
+
     def close(self) -> None:
         """Nothing is read in the background."""
 

@@ -113,10 +113,14 @@ class Pools:
         return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
     def begin(self, order: Order) -> None:
-        """Read the first pool of a new epoch."""
+        """Take samples in this order; nothing is read yet."""
         with self._lock:
             self.close()
             self.order = order
+
+    def read_ahead(self) -> None:
+        """Read the first pool."""
+        with self._lock:
             self._ask(0)
 
     def close(self) -> None:

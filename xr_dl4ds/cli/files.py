@@ -12,9 +12,9 @@ import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.georeference import require_finished
 from xr_dl4ds.grid.discovery import holds_times
 from xr_dl4ds.grid.fields import select
+from xr_dl4ds.grid.finished import require_finished
 from xr_dl4ds.writing import require_zarr
 
 #: Bytes of float32 in a block of a file that has no chunks of its own: large enough to read fast.
@@ -161,7 +161,7 @@ def _raster(path: pathlib.Path, block: int | None) -> xr.Dataset:
 def _chunks(path: pathlib.Path, block: int, **given: Any) -> dict[Any, int]:
     """Steps of a block: whole chunks of the file along time, as far as it has such."""
     with xr.open_dataset(path, chunks=None, **given) as data:
-        fields = [v for v in data.data_vars.values() if v.ndim > 2]
+        fields = [v for v in data.data_vars.values() if v.ndim > 2 and v.size]
         if not fields:
             return {}
         largest = max(fields, key=lambda v: v.size)

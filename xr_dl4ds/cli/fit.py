@@ -93,6 +93,8 @@ def fit(options: argparse.Namespace) -> None:
         asked.check({})
     inputs = [*options.hr, *own.get("lr", ()), *own.get("static", ()), *own.get("predictors", ())]
     require_apart(options.output, [*inputs, *([own["start"]] if "start" in own else [])])
+    if asked.flat.get("checkpoint") is not None:
+        require_apart(os.fspath(asked.flat["checkpoint"]), [options.output, *inputs])
     folder = storage.require_writable(options.output, overwrite=options.overwrite)
     hr = selected(opened(options.hr), own.pop("variable", None), "--variable")
     lr = own.pop("lr", None)

@@ -38,6 +38,21 @@ _Loader.add_implicit_resolver(
 )
 
 
+def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    """A mapping whose names stand once."""
+    names = [one.value for one, _ in node.value if isinstance(one, yaml.ScalarNode)]
+    twice = sorted({n for n in names if names.count(n) > 1 and n != "<<"})
+    if twice:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{twice[0]!r} stands twice", node.start_mark
+        )
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
 def from_yaml(text: str) -> Any:
     """Plain values of a YAML or JSON text.
 

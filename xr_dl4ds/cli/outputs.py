@@ -29,6 +29,8 @@ def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
     FileExistsError, NotADirectoryError, PermissionError
         When it cannot be written.
     """
+    if "://" in path:
+        raise ValueError(f"Expected a path on a local file system, got {path!r}.")
     place = pathlib.Path(path).expanduser().resolve()
     if place.is_dir():
         raise FileExistsError(f"Expected {str(place)!r} to be free for a file, got a folder.")

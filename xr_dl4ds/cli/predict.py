@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
         help="edge of the tiles of a large domain, in HR cells (default: chosen by its size)",
     )
     one.add_argument(
-        "--overwrite", action="store_true", default=False, help="begin anew where a file is there"
+        "--overwrite", action="store_true", default=False, help="replace what is there, in the end"
     )
     add_talk(one)
     one.set_defaults(run=predict, resumes=_resumes)
@@ -120,5 +120,4 @@ def _resumes(options: argparse.Namespace) -> str | None:
     """What to do after Ctrl-C."""
     if not options.output.lower().endswith(".zarr"):
         return None
-    again = " without --overwrite" if options.overwrite else ""
-    return f"the same call{again} goes on at the first region that is missing"
+    return "the same call goes on at the first region that is missing"

@@ -98,6 +98,8 @@ def _read(path: str, known: Mapping[str, Option]) -> dict[str, Any]:
         raise ArgumentError(
             f"Expected a file that can be read at --config {path!r}, got: {error.strerror}."
         ) from error
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"{path}: Expected YAML in UTF-8, got: {error}.") from error
     try:
         content = from_yaml(text)
     except ValueError as error:

@@ -59,7 +59,10 @@ def in_memory(coordinate: xr.DataArray) -> np.ndarray:
     """The numbers of a coordinate that says where cells are; read at once, also where chunked."""
     if coordinate.chunks is None:
         return coordinate.to_numpy()
-    return np.asarray(coordinate.data.compute(scheduler="synchronous"))
+    try:
+        return np.asarray(coordinate.data.compute(scheduler="synchronous"))
+    except ValueError:  # persisted on a cluster, which alone has it
+        return np.asarray(coordinate.data.compute())
 
 
 def _cure(variable: xr.DataArray, name: str) -> str:

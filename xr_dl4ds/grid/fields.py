@@ -20,6 +20,7 @@ from xr_dl4ds.grid.coordinates import axis_of
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.discovery import Dims, auxiliary_names, find_dims, grid_mapping
 from xr_dl4ds.grid.extra import SAMPLES, Slice, ensemble_dim, roles_of, sample_axis, spread
+from xr_dl4ds.grid.finished import require_finished
 from xr_dl4ds.grid.graticule import Graticule, graticule_of
 from xr_dl4ds.grid.pieces import in_pieces
 from xr_dl4ds.grid.taking import take
@@ -120,6 +121,7 @@ class Fields:
 def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
     """A Dataset of the object; a DataArray must have a name. No file can hold a MultiIndex."""
     if isinstance(obj, xr.Dataset):
+        require_finished(obj, role)
         stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
         return obj.reset_index(stacked) if stacked else obj
     if not isinstance(obj, xr.DataArray):

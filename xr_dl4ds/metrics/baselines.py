@@ -7,7 +7,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.coarsening import check_scale, coarsened
 from xr_dl4ds.grid.fields import TIME, Fields
-from xr_dl4ds.grid.nesting import require_overlap
+from xr_dl4ds.grid.nesting import ratio, require_overlap
 from xr_dl4ds.grid.periodic import facing
 from xr_dl4ds.grid.regrid import interpolate, require_cover
 from xr_dl4ds.grid.stamps import stamped_as
@@ -32,6 +32,12 @@ def interpolated(
             )
         require_overlap(low.grid, truth.grid, "the LR data", "the truth")
         require_cover(facing(low, truth.grid).grid, truth.grid, "the LR data")
+        if max(ratio(low.grid, truth.grid)) < 1.01:
+            raise GridError(
+                "Expected the LR data to be coarser than the truth, which the baselines are to"
+                f" refine, got {low.grid.extent} for the truth's {truth.grid.extent}. Pass the data"
+                " from which was predicted as lr=."
+            )
         for name in names:
             expected, got = (f.data[name].attrs.get("units") for f in (truth, low))
             require_units(name, expected, got, "the LR data", "the truth")

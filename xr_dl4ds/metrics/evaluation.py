@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds.georeference import provenance_of, require_finished
+from xr_dl4ds.georeference import provenance_of
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import Grid, X, Y
 from xr_dl4ds.metrics.baselines import BASELINES, interpolated
@@ -78,7 +78,6 @@ def evaluate(
     0.0
     """
     dims = dims or Dims()
-    require_finished(prediction, "the prediction")
     given = read(prediction, dims, "the prediction", members=True)
     truth_fields = read(truth, dims, "the truth")
     names = common_names(given, truth_fields)

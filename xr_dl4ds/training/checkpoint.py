@@ -110,7 +110,8 @@ class Checkpoint(keras.callbacks.Callback):
         if about["fingerprint"] != self.fingerprint:
             raise CheckpointError(
                 f"Expected a checkpoint of this training in {str(self.file.parent)!r}, got one of"
-                " other data or options. Choose another folder as checkpoint=, or delete that one."
+                " other data (also the same in other chunks) or options. Choose another folder as"
+                " checkpoint=, or delete that one."
             )
         variables = self.step.state
         found = [arrays[f"state{i}"] for i in range(len(variables))]

@@ -164,12 +164,13 @@ def train(
 def _run(
     step: Step, batches: Batches, held_out: Batches | None, callbacks: list[Any], epochs: range
 ) -> None:
+    anew = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: batches.on_epoch_end())
     step.fit(
-        batches,
-        validation_data=held_out,
+        batches.dataset(),
+        validation_data=None if held_out is None else held_out.dataset(),
         initial_epoch=epochs.start,
         epochs=epochs.stop,
-        callbacks=callbacks,
+        callbacks=[*callbacks, anew],
         shuffle=False,  # Batches shuffles, seeded
         verbose=0,
     )

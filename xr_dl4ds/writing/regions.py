@@ -11,9 +11,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import xarray as xr
 
-from xr_dl4ds.georeference import require_finished
+from xr_dl4ds.grid.finished import require_finished
 from xr_dl4ds.writing.plan import Plan, plan
-from xr_dl4ds.writing.store import Store, require_equal, require_writable
+from xr_dl4ds.writing.store import (
+    Store,
+    is_another,
+    remove,
+    replace,
+    require_equal,
+    require_writable,
+)
 
 #: Regions in memory: while the network runs on one, the other is read, finished or written. On two
 #: cores (20 regions of 2**20 cells) it runs for 91 % of the time; with one computed at a time 76 %.
@@ -43,7 +50,8 @@ def write(
         Of the store, on a local file system. Until it is whole, it has an attribute that says how
         many regions are there, and a hidden folder beside it.
     overwrite : bool
-        Begin anew where a store is there already, finished or not.
+        Replace a store that is there already, finished or not, when the new one is whole; until
+        then it is written beside it.
     progress : bool
         Show a bar over regions.
 
@@ -62,10 +70,23 @@ def write(
     require_finished(data, "the data")
     planned = plan(data)
     place, _ = require_writable(path, planned, overwrite=overwrite)
+    if not overwrite or not place.exists():
+        return _written(place, planned, progress)
+    # the old store stays until the new one is whole: it may be what is read
+    fresh = place.with_name(f".{place.name}.new")
+    if is_another(fresh, planned):
+        remove(fresh)
+    _written(fresh, planned, progress)
+    replace(place, fresh)
+    return place
+
+
+def _written(place: pathlib.Path, planned: Plan, progress: bool) -> pathlib.Path:
+    """Write all regions, or those that are missing."""
     store = Store(path=place, plan=planned)
     with store.locked():
         # once more: another process may have written it since
-        _, goes_on = require_writable(path, planned, overwrite=overwrite)
+        _, goes_on = require_writable(place, planned)
         first = 0
         if goes_on:
             first = store.resume()

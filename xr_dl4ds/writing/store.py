@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.georeference import UNFINISHED
+from xr_dl4ds.grid.finished import UNFINISHED
 from xr_dl4ds.writing.plan import Plan
 
 try:
@@ -72,9 +73,9 @@ class Store:
                     shutil.rmtree(self.folder, ignore_errors=True)
 
     def create(self) -> None:
-        """Make the store without any region; what was there goes only then."""
+        """Make the store without any region."""
         self._clear()
-        draft, old = self.folder / "store", self.folder / "old"
+        draft = self.folder / "store"
         state = {"prediction": self.plan.fingerprint(), "regions": len(self.plan.regions)}
         data = self.plan.template().assign_attrs(
             {**self.plan.data.attrs, UNFINISHED: json.dumps({**state, "written": 0})}
@@ -84,15 +85,9 @@ class Store:
             data.to_zarr(
                 draft, mode="w-", compute=False, safe_chunks=False, zarr_format=3, consolidated=True
             )
-        if self.path.exists():
-            os.replace(self.path, old)
-        try:
-            os.replace(draft, self.path)
-        except OSError:
-            if old.exists():
-                os.replace(old, self.path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        if self.path.exists():  # a folder with nothing in it
+            self.path.rmdir()
+        os.replace(draft, self.path)
 
     def resume(self) -> int:
         """Move in what waits as a whole, drop the rest, and count the regions of the store."""
@@ -107,7 +102,8 @@ class Store:
     def stored(self, index: int) -> xr.Dataset:
         """A region as it was written."""
         with xr.open_dataset(self.path, engine="zarr", chunks=None, consolidated=False) as found:
-            part = found[list(self.plan.names)].isel({self.plan.dim: self.plan.regions[index]})
+            part = found.reset_coords()[list(self.plan.names)]
+            part = part.isel({self.plan.dim: self.plan.regions[index]})
             return part.drop_vars(list(part.coords)).load()
 
     def put(self, index: int, part: xr.Dataset) -> None:
@@ -164,6 +160,27 @@ def journal_of(path: pathlib.Path) -> dict[str, Any]:
         return {}
 
 
+def is_another(path: pathlib.Path, plan: Plan) -> bool:
+    """Whether something is there that is no unfinished store of this plan."""
+    return path.exists() and journal_of(path).get("prediction") != plan.fingerprint()
+
+
+def remove(path: pathlib.Path) -> None:
+    """Delete a store, and what waits beside it."""
+    for folder in (path, path.with_name(f".{path.name}.part")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace(path: pathlib.Path, fresh: pathlib.Path) -> None:
+    """Put a new store in the place of an old one."""
+    old = path.with_name(f".{path.name}.old")
+    remove(old)
+    os.replace(path, old)
+    os.replace(fresh, path)
+    remove(old)
+    remove(path.with_name(f".{path.name}.part"))
+
+
 def require_writable(
     path: str | os.PathLike[str], plan: Plan | None = None, *, overwrite: bool = False
 ) -> tuple[pathlib.Path, bool]:
@@ -191,6 +208,11 @@ def require_writable(
         When nothing can be made there.
     """
     require_zarr()
+    if not isinstance(path, (str, os.PathLike)) or re.match(r"[A-Za-z][\w+.-]+://", str(path)):
+        raise ValueError(
+            f"Expected a path on a local file system, got {path!r}. Write there, then copy the"
+            " store; or use sr.to_zarr(...) of xarray, which cannot be resumed."
+        )
     place = pathlib.Path(path).expanduser().resolve()
     if place.exists():
         empty = place.is_dir() and not any(place.iterdir())
@@ -243,13 +265,28 @@ def require_equal(found: xr.Dataset, expected: xr.Dataset, place: pathlib.Path) 
     """Raise where a region is another one than is predicted now, beyond rounding."""
     for name, variable in expected.variables.items():
         now, then = variable.to_numpy(), found.variables[name].to_numpy()
-        spread = float(np.nanstd(now)) if np.isfinite(now).any() else 0.0
-        if not np.allclose(then, now, rtol=1e-4, atol=1e-4 * spread, equal_nan=True):
+        if not _close(then, now, _step(found.variables[name], now)):
             raise FileExistsError(
                 f"Expected the unfinished store at {str(place)!r} to be of these LR data, got other"
                 f" values of {name!r} in its last region. Choose another path, or pass"
                 " overwrite=True."
             )
+
+
+def _close(then: np.ndarray, now: np.ndarray, step: float) -> bool:
+    """Whether values are the same, but for rounding and packing."""
+    if now.dtype.kind not in "fiubc":  # times, texts
+        return bool(((then == now) | ((then != then) & (now != now))).all())
+    spread = float(np.nanstd(now)) if np.isfinite(now).any() else 0.0
+    return np.allclose(then, now, rtol=1e-4, atol=1e-4 * spread + step, equal_nan=True)
+
+
+def _step(stored: xr.Variable, now: np.ndarray) -> float:
+    """What packing as whole numbers may change."""
+    packed = stored.encoding.get("dtype")
+    if packed is None or np.dtype(packed).kind not in "iu" or now.dtype.kind != "f":
+        return 0.0
+    return abs(float(stored.encoding.get("scale_factor", 1.0)))
 
 
 def _move(source: pathlib.Path, target: pathlib.Path) -> None:

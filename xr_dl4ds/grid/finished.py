@@ -1,0 +1,25 @@
+"""Stores that lack regions, because what writes them was interrupted."""
+
+from __future__ import annotations
+
+import json
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+
+#: Attribute of a store that is not whole, with its journal as JSON, see `xr_dl4ds.writing`.
+UNFINISHED = "xr_dl4ds_unfinished"
+
+
+def require_finished(ds: xr.Dataset | xr.DataArray, role: str) -> None:
+    """Raise where data come from a store that lacks regions, see `xr_dl4ds.writing`."""
+    text = ds.attrs.get(UNFINISHED)
+    if text is None:
+        return
+    journal = json.loads(text)
+    raise GridError(
+        f"Expected {role} as a whole, got an unfinished store that lacks"
+        f" {journal['regions'] - journal['written']} of {journal['regions']} regions. Call what"
+        " wrote it once more: it goes on at the first that is missing."
+    )
