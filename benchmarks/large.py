@@ -25,7 +25,7 @@ import time
 
 EDGE, SCALE = 512, 4
 #: Steps of a round of training; streamed and held rounds alternate.
-STEPS, ROUNDS = 40, 7
+STEPS = 30
 #: Chunks in time of the smaller part that is predicted.
 PART = 10
 
@@ -77,7 +77,7 @@ def opened(path: pathlib.Path):
     return xr.open_zarr(path, consolidated=False)
 
 
-def train(path: pathlib.Path, options: dict) -> dict:
+def train(path: pathlib.Path, options: dict, rounds: int) -> dict:
     """Streamed and held steps per second, alternately."""
     import xr_dl4ds  # noqa: F401  registers .downscale
     from xr_dl4ds.batches import Batches
@@ -127,7 +127,7 @@ def train(path: pathlib.Path, options: dict) -> dict:
 
     seconds(Part(None))
     at, found = 0, {"streamed": [], "held": []}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         found["streamed"].append(seconds(Part(at)))
         at += STEPS
         found["held"].append(seconds(Part(None)))
@@ -143,7 +143,7 @@ def train(path: pathlib.Path, options: dict) -> dict:
     }
 
 
-def predict(path: pathlib.Path, options: dict) -> dict:
+def predict(path: pathlib.Path, options: dict, rounds: int) -> dict:
     """HR cells per second into a store, beside the bare network, for a part and four times it."""
     import numpy as np
 
@@ -176,7 +176,7 @@ def predict(path: pathlib.Path, options: dict) -> dict:
     bare(), written(2 * steps)
     few, many = (min(n, hr.sizes["time"]) for n in (PART * steps, 4 * PART * steps))
     found: dict[str, list[float]] = {"bare": [], "few": [], "many": []}
-    for _ in range(3):
+    for _ in range(rounds):
         found["bare"].append(bare())
         found["few"].append(written(few))
     found["bare"].append(bare())
@@ -219,12 +219,13 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=40.0)
     parser.add_argument("--chunks", type=int, nargs=2, default=(24, 512), metavar=("STEPS", "EDGE"))
     parser.add_argument("--options", type=json.loads, default={}, help="of fit, as JSON")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=JOBS)
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     path = given.folder / f"hr_{given.gigabytes:g}_{given.chunks[0]}_{given.chunks[1]}.zarr"
     if given.job:
-        print(json.dumps(JOBS[given.job](path, given.options)))
+        print(json.dumps(JOBS[given.job](path, given.options, given.rounds)))
         return
     if not path.exists():
         start = time.perf_counter()
