@@ -143,6 +143,14 @@ def train(path: pathlib.Path, options: dict, rounds: int) -> dict:
     }
 
 
+def _lr_store(hr, path: pathlib.Path):
+    """Block means in a store of their own, as LR data are."""
+    target = path.with_name(f"lr_{hr.sizes['time']}_{path.name}")
+    if not target.exists():
+        hr.downscale.coarsen(SCALE).downscale.to_zarr(target, verbose=False)
+    return opened(target)
+
+
 def predict(path: pathlib.Path, options: dict, rounds: int) -> dict:
     """HR cells per second into a store, beside the bare network, for a part and four times it."""
     import numpy as np
@@ -153,7 +161,8 @@ def predict(path: pathlib.Path, options: dict, rounds: int) -> dict:
     steps = hr.t2m.encoding["chunks"][0]
     quick = {"epochs": 1, "verbose": False, "validation": None, "batch_size": 2}
     model = hr.isel(time=slice(0, 2 * steps)).downscale.fit(scale=SCALE, **{**options, **quick})
-    lr = hr.downscale.coarsen(SCALE)
+    few, many = (min(n, hr.sizes["time"]) for n in (PART * steps, 4 * PART * steps))
+    lr = _lr_store(hr.isel(time=slice(0, many)), path)
     network, field = model.network, (EDGE // SCALE, EDGE // SCALE, 1)
     given = {"lr": np.random.default_rng(0).standard_normal((1, *field), dtype="f4")}
     cells = EDGE**2
@@ -174,7 +183,6 @@ def predict(path: pathlib.Path, options: dict, rounds: int) -> dict:
         return n * cells / taken
 
     bare(), written(2 * steps)
-    few, many = (min(n, hr.sizes["time"]) for n in (PART * steps, 4 * PART * steps))
     found: dict[str, list[float]] = {"bare": [], "few": [], "many": []}
     for _ in range(rounds):
         found["bare"].append(bare())
