@@ -144,7 +144,7 @@ def test_the_nearest_flag_is_named(capsys):
     ("out", "more", "note"),
     [
         ("sr.zarr", [], "the same call goes on at the first region that is missing"),
-        ("sr.zarr", ["--overwrite"], "the same call without --overwrite goes on"),
+        ("sr.zarr", ["--overwrite"], "the same call goes on at the first region that is missing"),
         ("sr.nc", [], "nothing was written"),
     ],
 )
