@@ -221,13 +221,15 @@ def test_parts_of_the_domain_equal_the_whole(options, data):
         expected = model.predict(lr, **one)
         with on_parts(model, PARTS), no_compute():
             lazy = model.predict(lr.chunk(time=3, latitude=3), **one)
-        # latitudes come back as they were given, from north to south
-        chunks = {"time": PARTS["time"], "latitude": PARTS["y"][::-1], "longitude": PARTS["x"]}
         for name, variable in lazy.data_vars.items():
             if variable.ndim < 3:
                 continue
             got = dict(zip(variable.dims, variable.chunks, strict=True))
-            assert {d: got[d] for d in chunks} == chunks, name
+            assert got["time"] == PARTS["time"], name
+            # along y and x in even chunks, as Zarr asks for them
+            for dim, own in (("latitude", PARTS["y"]), ("longitude", PARTS["x"])):
+                assert max(got[dim]) <= max(own)
+                assert len(set(got[dim][:-1])) <= 1
             np.testing.assert_allclose(variable, expected[name], rtol=1e-4, atol=1e-5)
             np.testing.assert_array_equal(variable.isnull(), expected[name].isnull())
 

@@ -201,10 +201,9 @@ def _ensemble(
         date = _date(source, request.dims.time)
         varying = varying.expand_dims(TIME if date is None else {TIME: [date]})
     varying = varying.assign_coords(placement.lr.coords)
-    varying = varying.merge(predictors(state, request, fields, placement), join="exact")
-    varying = _in_step(varying)
+    beside = predictors(state, request, fields, placement)
+    varying = _in_step(varying.merge(beside, join="exact"))
     static = static_fields(state, source, request, placement)
-    windows = _windows(state, fields, sampling.time_window)
     channels = state.network_input(varying, static, placement.lr)
     # in memory, once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
@@ -212,7 +211,7 @@ def _ensemble(
     stacked = Stacked(
         lr=channels,
         fixed=fixed,
-        windows=windows,
+        windows=_windows(state, fields, sampling.time_window),
         keys=keys,
         circle=circle,
         tile_size=request.tile_size,

@@ -280,7 +280,7 @@ SCORES = {
     "truth as LR": case(
         "The truth, or the prediction, is passed as the LR data.",
         GridError,
-        r"the LR data to be coarser than the truth, .*, got .* for the truth's .*\. Pass the data",
+        r"the LR data to be coarser than the truth, .*, got .* and, of the truth, .*\. Pass",
         lambda: d.scored()() | {"lr": d.hr()[["t2m"]]},
         beside_lr,
         lambda sr, hr, lr: beside_lr(sr, hr, d.lr()),

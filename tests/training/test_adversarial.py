@@ -250,7 +250,7 @@ def test_samples_are_shuffled_anew_in_every_epoch(monkeypatch):
 
     def spied(self, index):
         if self.shuffle:
-            seen.append((self.epoch, tuple(self._order)))
+            seen.append((self.epoch, tuple(self._order.numbers)))
         return original(self, index)
 
     monkeypatch.setattr(Batches, "__getitem__", spied)

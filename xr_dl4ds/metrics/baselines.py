@@ -32,12 +32,7 @@ def interpolated(
             )
         require_overlap(low.grid, truth.grid, "the LR data", "the truth")
         require_cover(facing(low, truth.grid).grid, truth.grid, "the LR data")
-        if max(ratio(low.grid, truth.grid)) < 1.01:
-            raise GridError(
-                "Expected the LR data to be coarser than the truth, which the baselines are to"
-                f" refine, got {low.grid.extent} for the truth's {truth.grid.extent}. Pass the data"
-                " from which was predicted as lr=."
-            )
+        _require_coarser(low, truth)
         for name in names:
             expected, got = (f.data[name].attrs.get("units") for f in (truth, low))
             require_units(name, expected, got, "the LR data", "the truth")
@@ -67,3 +62,12 @@ def interpolated(
     if TIME in truth.data.coords:
         found = {m: d.assign_coords({TIME: truth.data[TIME]}) for m, d in found.items()}
     return found
+
+
+def _require_coarser(low: Fields, truth: Fields) -> None:
+    if max(ratio(low.grid, truth.grid)) < 1.01:
+        raise GridError(
+            "Expected the LR data to be coarser than the truth, which the baselines are to refine,"
+            f" got {low.grid.extent} and, of the truth, {truth.grid.extent}. Pass the data from"
+            " which was predicted as lr=."
+        )
