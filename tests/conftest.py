@@ -94,3 +94,30 @@ def era5_uk():
     inner = {"latitude": slice(0, 32), "longitude": slice(0, 48)}
     static = real("uk_static_025.nc")[["orog", "land_fraction"]]
     return real("era5_uk_t2m_hourly.nc").isel(inner), static.isel(inner)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Call it with a network: a list of the shapes that this one is applied to from then on.
+
+    Others may still run in threads of dask that an error elsewhere left behind.
+    """
+    from xr_dl4ds.inference import Application
+
+    def of(network):
+        shapes, run = [], Application._run
+
+        def noted(self, part, *keys):
+            if self.network is network:
+                shapes.append(part.shape)
+            return run(self, part, *keys)
+
+        monkeypatch.setattr(Application, "_run", noted)
+        return shapes
+
+    return of
+
+
+def steps(shapes):
+    """How many fields each run was of."""
+    return [shape[0] for shape in shapes]

@@ -10,7 +10,7 @@ import tensorflow as tf
 import xarray as xr
 from dask.base import tokenize
 
-from tests.conftest import no_compute
+from tests.conftest import no_compute, steps
 from xr_dl4ds import inference
 from xr_dl4ds.config import Network, Sampling, settled
 from xr_dl4ds.grid.timeline import Windows, windows_ending
@@ -198,20 +198,14 @@ def test_batches_are_split_by_cells(monkeypatch, cells, expected):
     assert runs == expected
 
 
-def test_cells_are_those_of_the_hr_grid(network, monkeypatch):
+def test_cells_are_those_of_the_hr_grid(network, monkeypatch, runs):
     # 3 x 4 LR cells at scale 2 are 48 HR cells: two steps at a time; counting LR cells takes all
     app, lr = application(network), stacked()
     expected = apply(app, lr)
-    sizes = []
-    run = Application._run
+    ran = runs(network)
     monkeypatch.setattr(inference.application, "CELLS", 96)
-    monkeypatch.setattr(
-        Application,
-        "_run",
-        lambda self, part, *keys: sizes.append(len(part)) or run(self, part, *keys),
-    )
     xr.testing.assert_allclose(apply(app, lr), expected, rtol=1e-5, atol=1e-6)
-    assert sizes == [2, 2, 1]
+    assert steps(ran) == [2, 2, 1]
 
 
 def test_one_trace_serves_all_sizes_and_lengths():
@@ -361,17 +355,13 @@ def test_one_lazy_step_loads_the_chunks_of_its_window(recurrent):
         (1, [(1, 1), (1, 2), *[(1, 3)] * 4]),
     ],
 )
-def test_windows_are_split_by_cells(recurrent, expected_of_windows, monkeypatch, cells, expected):
-    sizes = []
-    run = Application._run
+def test_windows_are_split_by_cells(
+    recurrent, expected_of_windows, monkeypatch, runs, cells, expected
+):
+    ran = runs(recurrent)
     monkeypatch.setattr(inference.application, "CELLS", cells)
-    monkeypatch.setattr(
-        Application,
-        "_run",
-        lambda self, part, *keys: sizes.append(part.shape[:2]) or run(self, part, *keys),
-    )
     actual = apply(application(recurrent), stacked(11), WINDOWS)
-    assert sizes == expected  # and no window twice
+    assert [shape[:2] for shape in ran] == expected  # and no window twice
     np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
 
 
