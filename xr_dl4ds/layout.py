@@ -11,6 +11,7 @@ import xarray as xr
 from xr_dl4ds.grid.discovery import Dims
 from xr_dl4ds.grid.fields import REALIZATION, TIME, Grid, X, Y
 from xr_dl4ds.grid.members import Members
+from xr_dl4ds.grid.taking import take
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,28 +58,11 @@ def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout, members: Membe
     members : Members
         The dimensions of members, of which `out` is one.
     """
-    order = {d: in_a_row(cells) for d, cells in layout.order.items()}
-    out = out.isel(order).drop_vars([TIME], errors="ignore")
+    out = take(out, layout.order).drop_vars([TIME], errors="ignore")
     if layout.dims.time is None:
         out = out.isel({TIME: 0})
     out = out.rename({d: n for d, n in layout.canonical.items() if d in out.dims and d != n})
     return out.map(lambda v: _like_the_callers(v, source, layout, members))
-
-
-def in_a_row(cells: np.ndarray) -> np.ndarray | slice:
-    """Positions as a slice, where they are one, up or down: it takes no copy.
-
-    Examples
-    --------
-    >>> in_a_row(np.array([2, 1, 0])), in_a_row(np.array([3, 4])), in_a_row(np.array([1, 0, 2]))
-    (slice(2, None, -1), slice(3, 5, 1), array([1, 0, 2]))
-    """
-    first, last = (int(cells[i]) for i in (0, -1))
-    step = -1 if last < first else 1
-    if np.any(np.diff(cells) != step):
-        return cells
-    end = last + step
-    return slice(first, None if end < 0 else end, step)
 
 
 def _like_the_callers(

@@ -20,6 +20,7 @@ import xarray as xr
 from xr_dl4ds import serialization
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES
 from xr_dl4ds.exceptions import ModelFileError
+from xr_dl4ds.places import require_makeable, swap
 from xr_dl4ds.state import State
 
 #: Raised when a reader of the former version could not read the folder.
@@ -73,7 +74,7 @@ def write(
         }
         config["sha256"][CONFIG] = _own_digest(config)
         (draft / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-        _swap(draft, folder)
+        swap(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
@@ -104,29 +105,8 @@ def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -
                 f"Expected {str(folder)!r} to be free for a model, got a"
                 f" {'folder with other files' if folder.is_dir() else 'file'}. Choose another path."
             )
-    above = next(p for p in folder.parents if p.exists())
-    if not above.is_dir():
-        raise NotADirectoryError(f"Expected {str(above)!r} to be a folder, got a file.")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"Expected to be allowed to write in {str(above)!r}, got no permission."
-        )
+    require_makeable(folder)
     return folder
-
-
-def _swap(draft: pathlib.Path, folder: pathlib.Path) -> None:
-    """Put `draft` in the place of `folder`; what was there goes only after."""
-    if not folder.exists():
-        os.replace(draft, folder)
-        return
-    old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.old")
-    os.replace(folder, old)
-    try:
-        os.replace(draft, folder)
-    except OSError:
-        os.replace(old, folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[State, dict[str, Any], xr.Dataset, pathlib.Path]:

@@ -32,8 +32,9 @@ class Batches:
     shuffle : bool
         Draw a new order (and new positions) in every epoch.
     share : callable, optional
-        ``order -> order``, which of an epoch's samples are taken, equally many in each epoch; all
-        by default. Order and positions are drawn before, the same for every share.
+        ``(order, together=False) -> order``, which of an epoch's samples are taken, equally many in
+        each epoch; all by default, neighbours with `together`. Order and positions are drawn
+        before, the same for every share.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Batches:
         patch_size: int | None = None,
         seed: int = 0,
         shuffle: bool = True,
-        share: Callable[[np.ndarray], np.ndarray] | None = None,
+        share: Callable[..., np.ndarray] | None = None,
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
@@ -53,7 +54,7 @@ class Batches:
         self.shuffle = shuffle
         self.share = share
         y, x = samples.lr.shape[1:3]
-        edges = (y, x) if self.cells is None else (self.cells, self.cells)
+        self._edges = edges = (y, x) if self.cells is None else (self.cells, self.cells)
         #: LR rows and columns at which a patch may begin: from the first to the last of them.
         self._room = (y - edges[0] + 1, x - edges[1] + 1)
         self._ones = np.ones(0, "f4")
@@ -85,12 +86,20 @@ class Batches:
         """
         fixed = tf.data.Options()
         fixed.autotune.enabled = False
-        like = tf.nest.map_structure(
-            lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), self[0]
-        )
-        batches = tf.data.Dataset.from_generator(self._epoch, output_signature=like)
+        batches = tf.data.Dataset.from_generator(self._epoch, output_signature=self._form())
         counted = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
         return counted.prefetch(AHEAD).with_options(fixed)
+
+    def _form(self) -> tuple[Any, ...]:
+        """Shapes and types of a batch, of which nothing is read."""
+        samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
+        y, x = self._edges
+        fine = (y * samples.scale, x * samples.scale)
+        fixed = self._fixed(self._order.corner[:1])
+        inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
+        inputs["lr"] = tf.TensorSpec((None, *steps, y, x, samples.lr.shape[-1]), "float32")
+        target = tf.TensorSpec((None, *steps, *fine, samples.target.shape[-1]), "float32")
+        return inputs, target, target
 
     def _epoch(self) -> Iterator[Any]:
         for index in range(len(self)):

@@ -73,8 +73,7 @@ class Held:
         window = self.samples.window
         y, x = (n * scale for n in self.cells)
         if (y, x) == array.shape[1:3]:
-            rows = starts if window is None else starts[:, None] + np.arange(window)
-            return np.asarray(array[rows])
+            return np.asarray(array[self.samples.rows(starts)])
         steps = () if window is None else (window,)
         out = np.empty((len(starts), *steps, y, x, array.shape[-1]), "f4")
         places = (corner * scale).tolist()

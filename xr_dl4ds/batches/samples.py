@@ -107,6 +107,10 @@ class Samples:
         """LR inputs and targets, in memory or as views of the disk."""
         return [a.open() if isinstance(a, Scratch) else a for a in (self.lr, self.target)]
 
+    def rows(self, starts: np.ndarray) -> np.ndarray:
+        """The steps of samples that begin there: ``(sample,)``, of windows ``(sample, step)``."""
+        return starts if self.window is None else starts[:, None] + np.arange(self.window)
+
     def __len__(self) -> int:
         assert self.starts is not None
         return len(self.starts)

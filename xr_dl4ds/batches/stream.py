@@ -76,7 +76,7 @@ class Pools:
         self.order: Order | None = None
         #: What went wrong in reading, which TensorFlow tells as text alone.
         self.error: Exception | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._reading: dict[int, concurrent.futures.Future[Pool]] = {}
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "xr_dl4ds-reading")
         self._blocks = blocks_of(samples, cells)
@@ -130,9 +130,10 @@ class Pools:
 
     def close(self) -> None:
         """Let go of what was read, and read no more."""
-        for future in self._reading.values():
-            future.cancel()
-        self._reading.clear()
+        with self._lock:  # the training thread and that of the batches both come here
+            for future in self._reading.values():
+                future.cancel()
+            self._reading.clear()
 
     def take(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """LR fields and targets of a part of the order."""
@@ -143,7 +144,7 @@ class Pools:
                 low, high = max(part.start, pool.start), min(part.stop, pool.stop)
                 if low < high:
                     mine = np.arange(low - pool.start, high - pool.start)
-                    found.append(self._pool(k).take(mine, self.samples.window))
+                    found.append(self._pool(k).take(mine, self.samples))
         if len(found) == 1:
             return found[0]
         return np.concatenate([lr for lr, _ in found]), np.concatenate([hr for _, hr in found])
@@ -178,11 +179,9 @@ class Pool:
     target: np.ndarray
     starts: np.ndarray
 
-    def take(self, samples: np.ndarray, window: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def take(self, places: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
         """LR fields and targets of some samples, by their places in the pool."""
-        at = self.starts[samples]
-        if window is not None:
-            at = at[:, None] + np.arange(window)
+        at = samples.rows(self.starts[places])
         return self.lr[at], self.target[at]
 
 

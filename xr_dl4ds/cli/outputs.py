@@ -8,6 +8,8 @@ import pathlib
 import uuid
 from collections.abc import Iterable, Iterator
 
+from xr_dl4ds.places import require_makeable
+
 
 def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
     """The absolute path of a file that can be written.
@@ -39,13 +41,7 @@ def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
             f"Expected no file at {str(place)!r} yet, got one. Choose another path, or pass"
             " --overwrite."
         )
-    above = next(p for p in place.parents if p.exists())
-    if not above.is_dir():
-        raise NotADirectoryError(f"Expected {str(above)!r} to be a folder, got a file.")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"Expected to be allowed to write in {str(above)!r}, got no permission."
-        )
+    require_makeable(place)
     return place
 
 

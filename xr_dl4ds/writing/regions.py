@@ -6,20 +6,21 @@ import collections
 import contextvars
 import os
 import pathlib
+import shutil
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import xarray as xr
 
 from xr_dl4ds.grid.finished import require_finished
+from xr_dl4ds.places import swap
 from xr_dl4ds.writing.plan import Plan, plan
 from xr_dl4ds.writing.store import (
     Store,
     is_another,
-    remove,
-    replace,
     require_equal,
     require_writable,
+    waiting_beside,
 )
 
 #: Regions in memory: while the network runs on one, the other is read, finished or written. On two
@@ -75,9 +76,11 @@ def write(
     # the old store stays until the new one is whole: it may be what is read
     fresh = place.with_name(f".{place.name}.new")
     if is_another(fresh, planned):
-        remove(fresh)
+        for folder in (fresh, waiting_beside(fresh)):
+            shutil.rmtree(folder, ignore_errors=True)
     _written(fresh, planned, progress)
-    replace(place, fresh)
+    swap(fresh, place)
+    shutil.rmtree(waiting_beside(place), ignore_errors=True)
     return place
 
 

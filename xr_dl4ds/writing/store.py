@@ -22,6 +22,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.finished import UNFINISHED
+from xr_dl4ds.places import require_makeable
 from xr_dl4ds.writing.plan import Plan
 
 try:
@@ -51,7 +52,7 @@ class Store:
     @property
     def folder(self) -> pathlib.Path:
         """Where regions wait, on the same file system."""
-        return self.path.with_name(f".{self.path.name}.part")
+        return waiting_beside(self.path)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -165,20 +166,9 @@ def is_another(path: pathlib.Path, plan: Plan) -> bool:
     return path.exists() and journal_of(path).get("prediction") != plan.fingerprint()
 
 
-def remove(path: pathlib.Path) -> None:
-    """Delete a store, and what waits beside it."""
-    for folder in (path, path.with_name(f".{path.name}.part")):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def replace(path: pathlib.Path, fresh: pathlib.Path) -> None:
-    """Put a new store in the place of an old one."""
-    old = path.with_name(f".{path.name}.old")
-    remove(old)
-    os.replace(path, old)
-    os.replace(fresh, path)
-    remove(old)
-    remove(path.with_name(f".{path.name}.part"))
+def waiting_beside(path: pathlib.Path) -> pathlib.Path:
+    """The folder where the regions of an unfinished store wait."""
+    return path.with_name(f".{path.name}.part")
 
 
 def require_writable(
@@ -231,13 +221,7 @@ def require_writable(
                 f"Expected no Zarr store at {str(place)!r} yet, got a finished one. Choose another"
                 " path, or pass overwrite=True."
             )
-    above = next(p for p in place.parents if p.exists())
-    if not above.is_dir():
-        raise NotADirectoryError(f"Expected {str(above)!r} to be a folder, got a file.")
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"Expected to be allowed to write in {str(above)!r}, got no permission."
-        )
+    require_makeable(place)
     return place, False
 
 
