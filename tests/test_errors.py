@@ -15,7 +15,7 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 #: Rooms whose errors are those of options, files and networks, with tests of their own.
 ELSEWHERE = ("cli", "config/", "layers/", "losses/", "networks/", "storage", "training/")
 ELSEWHERE += ("batches", "building", "downscaler", "inference", "serialization", "tutorial")
-ELSEWHERE += ("writing",)
+ELSEWHERE += ("launching", "places", "writing")
 
 #: Errors that no case reaches, by module and the beginning of the message, with the reason.
 UNREACHED = {

@@ -18,7 +18,16 @@ from xr_dl4ds.cli import main
 from xr_dl4ds.writing.store import journal_of
 
 STEPS = 120
-PROGRAM = "import sys; from xr_dl4ds.cli import main; sys.exit(main())"
+#: The program, with time enough between regions to be caught between them.
+PROGRAM = """
+import sys, time
+from xr_dl4ds.cli import main
+from xr_dl4ds.writing.store import Store
+
+put = Store.put
+Store.put = lambda *given: (put(*given), time.sleep(0.03))
+sys.exit(main())
+"""
 
 
 @pytest.fixture(scope="module")
