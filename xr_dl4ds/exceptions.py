@@ -24,5 +24,9 @@ class TrainingError(RuntimeError):
     """Training ended without a usable network."""
 
 
+class LostWorkerError(TrainingError):
+    """One of the processes that train together was killed, or failed."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint is damaged, or belongs to another training."""

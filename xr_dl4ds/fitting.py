@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from xr_dl4ds.building import build, build_discriminator, targets_of
 from xr_dl4ds.calibration import checked
 from xr_dl4ds.config import OPTION_CLASSES, Sampling, route, settled
 from xr_dl4ds.downscaler import Downscaler
+from xr_dl4ds.launched import is_first, launcher
 from xr_dl4ds.preparation import Prepared, Stacked, prepare
 from xr_dl4ds.provenance import fingerprint, provenance
 from xr_dl4ds.requirements import check_loss, check_output, constraint_for
@@ -59,10 +61,11 @@ def fit(
     TrainingError
         For a loss that is not finite.
     """
-    options = _options(inputs, given, flat, start)
+    options = options_of(inputs, given, flat, start)
     if start is not None:
         inputs = dataclasses.replace(inputs, start=start.state)
-    prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
+    with _joined():
+        prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
     check_output(options["network"], options["sampling"], prepared.state)
     check_loss(options["training"], options["network"], prepared.state)
     perfect_prognosis, asked = inputs.lr is None, options["network"].constraint
@@ -94,6 +97,15 @@ def fit(
     return checked(model, prepared)
 
 
+def _joined() -> contextlib.AbstractContextManager[Any]:
+    """One of several workers takes its devices first, and the data are looked at by one of them."""
+    if launcher() is None:
+        return contextlib.nullcontext()
+    from xr_dl4ds.training import Workers, computed_once
+
+    return computed_once(Workers.current())
+
+
 def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | None) -> Trained:
     """Train the network that belongs to the data; the precision becomes known."""
     # TensorFlow is loaded here and not before: wrong input is told at once
@@ -116,7 +128,7 @@ def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | No
         targets=targets_of(prepared.state, options["network"]),
         discriminator=build_discriminator(prepared.state, options, precision=precision),
         fingerprint=""
-        if training.checkpoint is None
+        if training.checkpoint is None or not is_first()
         else fingerprint(
             prepared.state,
             options,
@@ -139,13 +151,28 @@ def _digest(part: Samples | None) -> str:
     return digest.hexdigest()
 
 
-def _options(
+def options_of(
     inputs: Inputs,
     given: Mapping[str, Any],
     flat: Mapping[str, Any],
     start: Downscaler | None,
 ) -> dict[str, Any]:
-    """One object for each role, checked against each other; by default those of `start`."""
+    """One object for each role, checked against each other; by default those of `start`.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Has validation data, or none.
+    given, flat : mapping
+        Option objects by role, and single options, which win.
+    start : Downscaler, optional
+        The model to go on from.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For options that are unknown, or do not go together.
+    """
     if start is not None:
         if not isinstance(start, Downscaler):
             raise TypeError(

@@ -1,21 +1,21 @@
-import collections
 import dataclasses
 import os
 import pathlib
 import sys
 
+import dask.array as da
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.training import compete, constant, fit, judge, line, tiny, toy
 from tests.training.test_adversarial import judge_of_value, weight_of
-from xr_dl4ds.config import Sampling, Supervised
-from xr_dl4ds.training import loop
+from xr_dl4ds.batches import Share
+from xr_dl4ds.config import Supervised
+from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.step import Step
-from xr_dl4ds.training.workers import ALONE, LAUNCHED, Workers
+from xr_dl4ds.training.supervised import SupervisedStep
+from xr_dl4ds.training.workers import ALONE, Workers
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -24,14 +24,18 @@ ROOT = pathlib.Path(__file__).parents[2]
 class Pretended(Workers):
     """Workers without Horovod: the others bring gradients that make the mean `factor` times ours.
 
-    `told` collects the values of the variables that are broadcast.
+    Their batches have as many cells and the same loss. `told` collects the values of the variables
+    that are broadcast.
     """
 
     factor: float = 1.0
     told: list = dataclasses.field(default_factory=list)
 
-    def average(self, tensors):
-        return [None if x is None else self.factor * x for x in tensors]
+    def average(self, tensors, *, compression=None):
+        return [x if x is None or x.shape == () else self.factor * x for x in tensors]
+
+    def once(self, make):
+        return make()
 
     def broadcast(self, variables):
         self.told.append([np.asarray(v) for v in variables])
@@ -53,15 +57,18 @@ def pretend(monkeypatch):
 
 
 def test_alone_without_a_launcher(monkeypatch):
-    monkeypatch.delenv(LAUNCHED, raising=False)
+    monkeypatch.delenv("HOROVOD_SIZE", raising=False)
     monkeypatch.setitem(sys.modules, "horovod", None)  # an import fails
     assert Workers.current() == ALONE == Workers(size=1, rank=0)
 
 
 def test_missing_horovod_is_told_with_its_cure(monkeypatch):
-    monkeypatch.setenv(LAUNCHED, "2")
+    monkeypatch.setenv("HOROVOD_SIZE", "2")
     monkeypatch.setitem(sys.modules, "horovod", None)
-    message = r"Expected Horovod with TensorFlow in a process of HOROVOD_SIZE=2, got: .*\. Install"
+    message = (
+        r"Expected Horovod with TensorFlow in a process of HOROVOD_SIZE=2, got: .*\. Build it .* by"
+        r" `make horovod` .*, or start the program without horovodrun\."
+    )
     with pytest.raises(ImportError, match=message):
         fit(line(), constant(1, 3))
 
@@ -70,57 +77,12 @@ def test_alone_nothing_changes(monkeypatch):
     monkeypatch.setitem(sys.modules, "horovod", None)
     gradients = [tf.constant(1.0), None]
     variable = tf.Variable(2.0)
-    assert ALONE.average(gradients) is gradients
+    assert ALONE.average(gradients) == gradients
     ALONE.broadcast([variable])
     assert variable.numpy() == 2
-    assert ALONE.rates((0.1, 0.3)) == (0.1, 0.3)
-    np.testing.assert_array_equal(ALONE.share(np.array([2, 0, 1])), [2, 0, 1])
-
-
-# --- shares ---------------------------------------------------------------------------------
-
-
-@settings(deadline=None)
-@given(n=st.integers(1, 40), size=st.integers(1, 9), seed=st.integers(0, 5))
-def test_shares_are_disjoint_complete_and_of_one_length(n, size, seed):
-    order = np.random.default_rng(seed).permutation(n)
-    shares = [Workers(size, rank).share(order) for rank in range(size)]
-    assert len({len(share) for share in shares}) == 1
-    taken = collections.Counter(np.concatenate(shares).tolist())
-    assert set(taken) == set(range(n))
-    again = sum(taken.values()) - n
-    assert again == -n % size < size
-    if n % size == 0:
-        assert max(taken.values()) == 1
-
-
-def test_share_by_hand():
-    order = np.array([4, 1, 0, 3, 2])
-    shares = [Workers(3, rank).share(order).tolist() for rank in range(3)]
-    assert shares == [[4, 3], [1, 2], [0, 4]]  # the first one twice
-
-
-@pytest.mark.parametrize("patch_size", [None, 4])
-def test_batches_are_of_one_worker(patch_size):
-    # 21 samples for 4 workers: 6 for each, in batches of 4 and 2. DL4DS makes them of 16
-    sampling = Sampling(batch_size=4, patch_size=patch_size)
-    samples = toy(21)
-    seen = []
-    for rank in range(4):
-        batches = loop._batches(samples, sampling, Workers(4, rank))
-        for epoch in range(2):
-            found = [batches[i] for i in range(len(batches))]
-            assert [len(target) for _, target, _ in found] == [4, 2]
-            seen.append((epoch, found))
-            batches.on_epoch_end()
-    # in every epoch the workers together have what one alone has, and 3 twice
-    alone = loop._batches(samples, sampling, ALONE)
-    for epoch in range(2):
-        inputs = np.concatenate([b[0]["lr"] for e, f in seen if e == epoch for b in f])
-        expected = np.concatenate([alone[i][0]["lr"] for i in range(len(alone))])
-        assert len(inputs) == 24
-        np.testing.assert_array_equal(np.unique(inputs, axis=0), np.unique(expected, axis=0))
-        alone.on_epoch_end()
+    assert ALONE.once(lambda: 3) == 3
+    ALONE.require_same("options", 1)
+    assert ALONE.share == Share(1, 0)
 
 
 # --- what training does with them -----------------------------------------------------------
@@ -128,7 +90,7 @@ def test_batches_are_of_one_worker(patch_size):
 
 def test_learning_rate_is_scaled(pretend):
     pretend(4, 1)
-    options = {"learning_rate": (0.01, 0.002), "lr_decay_after": 1}
+    options = {"learning_rate": (0.01, 0.002), "lr_decay_after": 1, "lr_warmup": 0}
     history = fit(line(), constant(1, 3, n=8), epochs=2, **options).history
     np.testing.assert_allclose(history["learning_rate"], [0.04, 0.008], rtol=1e-6)
 
@@ -142,22 +104,25 @@ def test_both_learning_rates_are_scaled(pretend):
         noise_channels=0,
         learning_rates=((0.01, 0.002), (0.03, 0.001)),
         lr_decay_after=1,
+        lr_warmup=0,
     ).history
     np.testing.assert_allclose(history["learning_rate"], [0.04, 0.008], rtol=1e-6)
     np.testing.assert_allclose(history["discriminator_learning_rate"], [0.12, 0.004], rtol=1e-6)
-
-
-def test_optimizers_are_built_with_scaled_rates():
-    training = Supervised(learning_rate=0.01)
-    optimizer = loop._optimizer(training, line(), 0, Workers(4, 1))
-    np.testing.assert_allclose(float(optimizer.learning_rate), 0.04, rtol=1e-6)
 
 
 def test_mean_gradient_moves_the_weights(pretend):
     # d mse / dw = 2 (1 - 3) = -4 here, -2 in the mean of both workers; rate 2 x 0.1
     pretend(2, 1, factor=0.5)
     network = line()
-    fit(network, constant(1, 3), epochs=1, optimizer="sgd", loss="mse", learning_rate=0.1)
+    fit(
+        network,
+        constant(1, 3, n=2),
+        epochs=1,
+        optimizer="sgd",
+        loss="mse",
+        learning_rate=0.1,
+        lr_warmup=0,
+    )
     np.testing.assert_allclose(weight_of(network), 1 + 0.2 * 2, rtol=1e-5)
 
 
@@ -168,13 +133,14 @@ def test_mean_gradients_move_both_networks(pretend):
     compete(
         network,
         against,
-        constant(1, 3),
+        constant(1, 3, n=2),
         epochs=1,
         loss="hinge",
         pixel_weight=0,
         noise_channels=0,
         optimizer="sgd",
         learning_rate=0.1,
+        lr_warmup=0,
     )
     np.testing.assert_allclose(weight_of(network), 1 + 0.2 * 0.125, rtol=1e-5)
     np.testing.assert_allclose(weight_of(against), 0.5 - 0.2 * 0.125, rtol=1e-5)
@@ -241,59 +207,103 @@ def test_dropout_differs_between_workers(pretend):
 
 # --- two processes --------------------------------------------------------------------------
 
-#: Batches of 3 on two workers are those of 6 on one, at the rate that two make of 0.01.
-EPOCHS, N = 3, 12
-SGD = {"optimizer": "sgd", "epochs": EPOCHS}
+#: Batches of 3 on two workers are those of 6 on one, at the rate that two make of 0.01: ten steps.
+EPOCHS, BATCH = 5, 6
+SGD = {"optimizer": "sgd", "epochs": EPOCHS, "lr_warmup": 0}
+
+
+def holed(samples, seed=7):
+    """Without some cells: another number of them in each sample, none left in one."""
+    rng = np.random.default_rng(seed)
+    share = rng.random((len(samples), 1, 1, 1)) * 0.9
+    target = np.where(rng.random(samples.target.shape) < share, np.nan, samples.target)
+    target[2] = np.nan
+    return dataclasses.replace(samples, target=target.astype("f4"))
+
+
+def lazily(samples):
+    """Read anew in each epoch, in chunks of two steps."""
+    lr, target = (da.from_array(a, chunks=(2, -1, -1, -1)) for a in (samples.lr, samples.target))
+    return dataclasses.replace(samples, lr=lr, target=target)
 
 
 def spied(monkeypatch, seen):
-    """Note the first value of every sample that is trained with."""
-    original = Step.generate
+    """Note the first LR value of every sample with a valid cell that weights are moved by."""
 
-    def generate(self, inputs, target, *, training):
-        if training:
-            first = inputs["lr"][:, 0, 0, 0]
-            tf.py_function(lambda x: seen.extend(x.numpy().tolist()), [first], [])
-        return original(self, inputs, target, training=training)
+    def note(first, weight):
+        seen.extend(first[weight.numpy().reshape(len(first), -1).max(axis=1) > 0].numpy().tolist())
 
-    monkeypatch.setattr(Step, "generate", generate)
+    for kind in (SupervisedStep, AdversarialStep):
+        original = kind.train_step
+
+        def train_step(self, data, original=original):
+            tf.py_function(note, [data[0]["lr"][:, 0, 0, 0], data[2]], [])
+            return original(self, data)
+
+        monkeypatch.setattr(kind, "train_step", train_step)
 
 
-def trained(kind, size=1, seed=1, n=N, **options):
+def trained(kind, size=1, seed=1, n=11, y=4, x=5, how=None, network=None, **options):
     """Weights, history and samples of a training with batches that make 6 for all workers."""
-    given = {"sampling": {"batch_size": 6 // size}, "learning_rate": 0.02 / size, **SGD, **options}
-    features = {"precision": given.get("precision", "float32"), **given.pop("network", {})}
-    seen = []
+    given = {
+        "sampling": {"batch_size": BATCH // size},
+        "learning_rate": 0.02 / size,
+        **SGD,
+        **options,
+    }
+    features = {"precision": given.get("precision", "float32"), **(network or {})}
+    samples, seen = toy(n, y, x), []
+    samples = samples if how is None else how(samples)
     with pytest.MonkeyPatch.context() as patch:
         spied(patch, seen)
         networks = [tiny(seed=seed, n_noise=given.get("noise_channels", 0), **features)]
         if kind == "supervised":
-            found = fit(*networks, toy(n), toy(3, seed=4), loss="mse", **given)
+            found = fit(*networks, samples, toy(5, y, x, seed=4), **given)
         else:
             networks.append(judge(seed=seed, precision=features["precision"]))
-            found = compete(*networks, toy(n), toy(3, seed=4), pixel_weight=1, **given)
-    weights = [w for network in networks for w in network.get_weights()]
+            found = compete(
+                *networks, samples, toy(5, y, x, seed=4), **{"pixel_weight": 1, **given}
+            )
     return {
-        "weights": weights,
+        "weights": [w for network in networks for w in network.get_weights()],
         "history": {name: v.to_numpy() for name, v in found.history.items()},
         "best_epoch": found.best_epoch,
         "seen": seen,
     }
 
 
-CASES = {
-    "supervised": ("supervised", {}),
+#: What two workers do as one with their batches: the samples of the last step do not divide.
+SAME = {
+    "supervised": ("supervised", {"loss": "mse"}),
+    "one sample too many": ("supervised", {"loss": "mae", "n": 7}),
+    "other cells on each": ("supervised", {"loss": {"mae": 0.3, "mse": 0.7}, "how": holed}),
+    "windows of a loss": ("supervised", {"loss": "dssim_mae", "y": 6, "x": 6, "how": holed}),
+    "square root": ("supervised", {"loss": "mse", "lr_scaling": "sqrt"}),
     "adversarial": ("adversarial", {"noise_channels": 0}),
-    # what each worker has for itself: dropout, noise, statistics of batches; and 11 samples
+    "adversarial, other cells on each": (
+        "adversarial",
+        {"noise_channels": 0, "gradient_penalty": 1.0, "how": holed},
+    ),
+}
+#: What each worker has for itself: dropout, noise, statistics of batches, blocks of samples.
+OWN = {
     "supervised, of its own": (
         "supervised",
-        {"n": 11, "optimizer": "adam", "network": {"dropout": "vanilla", "normalization": "batch"}},
+        {"optimizer": "adam", "network": {"dropout": "vanilla", "normalization": "batch"}},
     ),
     "adversarial, of its own": (
         "adversarial",
-        {"n": 11, "optimizer": "adam", "noise_channels": 2, "precision": "mixed_float16"},
+        {
+            "optimizer": "adam",
+            "noise_channels": 2,
+            "precision": "mixed_float16",
+            "gradient_compression": "float16",
+        },
     ),
+    "streamed": ("supervised", {"how": lazily, "n": 7}),
+    "warming up": ("supervised", {"lr_warmup": 2}),
 }
+CASES = {**SAME, **OWN}
 
 
 def all_cases():
@@ -324,41 +334,51 @@ def test_two_processes_have_one_network(ranks, name):
     assert len(one["weights"]) == len(other["weights"])
     for a, b in zip(one["weights"], other["weights"], strict=True):
         np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(one["history"]["val_loss"], other["history"]["val_loss"])
+    assert one["history"].keys() == other["history"].keys()
+    for column, values in one["history"].items():  # seconds too
+        np.testing.assert_array_equal(values, other["history"][column])
     assert one["best_epoch"] == other["best_epoch"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_see_each_sample_once_an_epoch(ranks, name):
-    n = CASES[name][1].get("n", N)
-    expected = toy(n).lr[:, 0, 0, 0]
-    each = -(-n // 2)
-    for epoch in range(EPOCHS):
-        own = slice(epoch * each, (epoch + 1) * each)
-        seen = [results[name]["seen"][own] for results in ranks]
-        assert [len(s) for s in seen] == [each, each]
-        np.testing.assert_array_equal(np.unique(seen), np.unique(expected))
+    options = CASES[name][1]
+    samples = toy(options.get("n", 11), options.get("y", 4), options.get("x", 5))
+    expected = samples.lr[:, 0, 0, 0]
+    seen = [results[name]["seen"] for results in ranks]
+    if options.get("how") is holed:
+        expected = np.delete(expected, 2)  # without a valid cell, now here and now there
+        epochs = [np.sort(np.concatenate(seen))[e::EPOCHS] for e in range(EPOCHS)]
+    else:
+        each = [len(own) // EPOCHS for own in seen]
+        parts = [(own, n) for own, n in zip(seen, each, strict=True)]
+        epochs = [[x for own, n in parts for x in own[e * n : (e + 1) * n]] for e in range(EPOCHS)]
+    for epoch in epochs:
+        np.testing.assert_array_equal(np.sort(epoch), np.sort(expected))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_two_processes_double_the_learning_rates(ranks, name):
-    rates = {"learning_rate"}
-    rates |= {"discriminator_learning_rate"} if name.startswith("adversarial") else set()
-    for results in ranks:
-        history = results[name]["history"]
-        assert {key for key in history if key.endswith("rate")} == rates
-        for rate in rates:
-            np.testing.assert_allclose(history[rate], 0.02, rtol=1e-6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["supervised", "adversarial"])
-def test_two_processes_train_as_one_with_their_batches(ranks, kind):
-    expected = trained(kind, **CASES[kind][1])
-    for actual, weight in zip(ranks[0][kind]["weights"], expected["weights"], strict=True):
-        np.testing.assert_allclose(actual, weight, rtol=1e-4, atol=1e-6)
-    begun = trained(kind, **{**CASES[kind][1], "epochs": 1, "learning_rate": 1e-30})["weights"]
+@pytest.mark.parametrize("name", SAME)
+def test_two_processes_train_as_one_with_their_batches(ranks, name):
+    kind, options = SAME[name]
+    given = {**options, "learning_rate": 0.01 * np.sqrt(2)} if name == "square root" else options
+    expected = trained(kind, **given)
+    for actual, weight in zip(ranks[0][name]["weights"], expected["weights"], strict=True):
+        np.testing.assert_allclose(actual, weight, rtol=0, atol=1e-5)
+    for column in set(expected["history"]) - {"seconds"}:
+        np.testing.assert_allclose(
+            ranks[0][name]["history"][column], expected["history"][column], rtol=1e-4
+        )
+    begun = trained(kind, **{**options, "epochs": 1, "learning_rate": 1e-30})["weights"]
     moved = [abs(a - b).max() for a, b in zip(begun, expected["weights"], strict=True)]
     assert max(moved) > 1e-2  # or all of it would prove nothing
+
+
+@pytest.mark.slow
+def test_two_processes_warm_up(ranks):
+    # two steps an epoch, four of warm-up: 0.01 x (1, 1.25, 1.5, 1.75), told at the epoch's end
+    history = ranks[1]["warming up"]["history"]
+    np.testing.assert_allclose(
+        history["learning_rate"], [0.0125, 0.0175, 0.02, 0.02, 0.02], rtol=1e-6
+    )

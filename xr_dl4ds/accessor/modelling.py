@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xr_dl4ds import metrics, plotting
+from xr_dl4ds import launching, metrics, plotting
 from xr_dl4ds.config import Network, Sampling, Training
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting import fit
@@ -42,6 +42,7 @@ class Modelling:
         sampling: Sampling | None = None,
         training: Training | None = None,
         start: Downscaler | None = None,
+        workers: int | None = None,
         **options: Any,
     ) -> Downscaler:
         """Learn the map from low to high resolution.
@@ -75,6 +76,10 @@ class Modelling:
             A model to go on from, on the same variables and scale: supervised before adversarial
             training, or transfer to new data or another region. Its statistics stay in use, and
             its options are the defaults.
+        workers : int, optional
+            Processes on this machine that train together, each on its share of the samples, by
+            Horovod; a batch has `batch_size` samples of each. Also without it, processes that
+            ``horovodrun`` has started train together.
         **options
             Any field of the three, flat: ``epochs=20``, ``backbone="convnet"``; they win.
 
@@ -90,7 +95,9 @@ class Modelling:
         GridError, TimeError, VariableError
             For data that do not fit together, before any training.
         TrainingError
-            When the loss is not finite.
+            When the loss is not finite; LostWorkerError when one of several workers was killed.
+        ImportError
+            For `workers` without Horovod.
 
         Examples
         --------
@@ -110,6 +117,8 @@ class Modelling:
             dims=Dims(x=x_dim, y=y_dim, time=time_dim, extra=dict(extra_dims or {})),
         )
         given = {"network": network, "sampling": sampling, "training": training}
+        if workers is not None:
+            return launching.fit(inputs, given, options, start, workers)
         return fit(inputs, given, options, start)
 
     def predict(

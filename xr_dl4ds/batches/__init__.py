@@ -15,7 +15,8 @@ Windows share the steps that they have in common.
 """
 
 from xr_dl4ds.batches.batches import Batches
+from xr_dl4ds.batches.order import Share
 from xr_dl4ds.batches.samples import BUDGET, Samples, resolve_cache
 from xr_dl4ds.batches.stream import POOL
 
-__all__ = ["BUDGET", "POOL", "Batches", "Samples", "resolve_cache"]
+__all__ = ["BUDGET", "POOL", "Batches", "Samples", "Share", "resolve_cache"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from xr_dl4ds.batches.held import Held
+from xr_dl4ds.batches.order import Share
 from xr_dl4ds.batches.samples import Samples
 from xr_dl4ds.batches.stream import Pools
 
@@ -31,10 +32,10 @@ class Batches:
         Seed of order and positions: epoch `e` uses ``[seed, e]``.
     shuffle : bool
         Draw a new order (and new positions) in every epoch.
-    share : callable, optional
-        ``(order, together=False) -> order``, which of an epoch's samples are taken, equally many in
-        each epoch; all by default, neighbours with `together`. Order and positions are drawn
-        before, the same for every share.
+    share : Share, optional
+        The part of one of several workers; all by default. Order and positions are drawn before,
+        the same for every worker. All workers have equally many batches: one that has no sample
+        left gets a batch without a valid cell.
     """
 
     def __init__(
@@ -45,14 +46,14 @@ class Batches:
         patch_size: int | None = None,
         seed: int = 0,
         shuffle: bool = True,
-        share: Callable[..., np.ndarray] | None = None,
+        share: Share | None = None,
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
         self.cells = None if patch_size is None else patch_size // samples.scale
         self.seed = seed
         self.shuffle = shuffle
-        self.share = share
+        self.share = Share() if share is None else share
         y, x = samples.lr.shape[1:3]
         self._edges = edges = (y, x) if self.cells is None else (self.cells, self.cells)
         #: LR rows and columns at which a patch may begin: from the first to the last of them.
@@ -62,14 +63,19 @@ class Batches:
         self.start(0)
 
     def __len__(self) -> int:
-        return -(-len(self._order.numbers) // self.batch_size)
+        return self.share.steps(len(self.samples), self.batch_size)
 
     def start(self, epoch: int) -> None:
         """Begin with this epoch, counted from 0."""
         self.epoch = epoch
         rng = np.random.default_rng([self.seed, self.epoch])
-        self._order = self._source.draw(rng, self._room, self.shuffle, self.share)
+        self._order = self._source.draw(rng, self._room, self.shuffle, self._deal)
         self._source.begin(self._order)
+
+    def _deal(self, samples: int, together: bool) -> np.ndarray:
+        if not self.shuffle:
+            return self.share.in_batches(samples, self.batch_size)
+        return self.share.together(samples) if together else self.share.dealt(samples)
 
     def on_epoch_end(self) -> None:
         """Draw the order and the patch positions of the next epoch, and begin to read it."""
@@ -95,7 +101,7 @@ class Batches:
         samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
         y, x = self._edges
         fine = (y * samples.scale, x * samples.scale)
-        fixed = self._fixed(self._order.corner[:1])
+        fixed = self._fixed(np.zeros((1, 2), "i4"))
         inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
         inputs["lr"] = tf.TensorSpec((None, *steps, y, x, samples.lr.shape[-1]), "float32")
         target = tf.TensorSpec((None, *steps, *fine, samples.target.shape[-1]), "float32")
@@ -128,6 +134,8 @@ class Batches:
             The same shape: 1 where the target is valid, 0 where masked.
         """
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        if part.start >= len(self._order.numbers):
+            return self._empty()
         lr, target = self._source.take(part)
         inputs = {"lr": lr, **self._fixed(self._order.corner[part])}
         assert self.samples.whole is not None
@@ -135,6 +143,12 @@ class Batches:
             return inputs, target, self._ones_like(target)
         weight = np.isfinite(target)
         return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
+
+    def _empty(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """One sample of nothing: not every layer takes a batch of none."""
+        inputs, target, _ = self._form()
+        lr, nothing = (np.zeros((1, *one.shape[1:]), "f4") for one in (inputs["lr"], target))
+        return {"lr": lr, **self._fixed(np.zeros((1, 2), "i4"))}, nothing, nothing
 
     def _ones_like(self, target: np.ndarray) -> np.ndarray:
         """One array for all batches of a shape: to fill a new one takes as long as the samples."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from xr_dl4ds.batches.order import Order
+from xr_dl4ds.batches.order import Deal, Order
 from xr_dl4ds.batches.samples import Samples
 
 
@@ -33,13 +31,12 @@ class Held:
         rng: np.random.Generator,
         room: tuple[int, int],
         shuffle: bool,
-        share: Callable[..., np.ndarray] | None,
+        deal: Deal,
     ) -> Order:
-        """The order of an epoch; see `Batches` for the arguments."""
+        """The order of an epoch, and of it what `deal` gives."""
         n = len(self.samples)
         numbers = rng.permutation(n) if shuffle else np.arange(n)
-        if share is not None:
-            numbers = share(numbers)
+        numbers = numbers[deal(n, False)]
         corner = np.zeros((n, 2), "i4")
         if room != (1, 1):
             corner = np.stack([rng.integers(0, size, size=n) for size in room], axis=1)

@@ -6,7 +6,6 @@ import concurrent.futures
 import dataclasses
 import itertools
 import threading
-from collections.abc import Callable
 
 import dask
 import dask.array as da
@@ -14,7 +13,7 @@ import numpy as np
 from dask.system import CPU_COUNT
 
 from xr_dl4ds.batches.hints import say_what_chunks_cost
-from xr_dl4ds.batches.order import Order
+from xr_dl4ds.batches.order import Deal, Order
 from xr_dl4ds.batches.samples import Samples
 
 #: Bytes of samples, LR and HR, that are shuffled together; twice as many are held.
@@ -87,18 +86,17 @@ class Pools:
         rng: np.random.Generator,
         room: tuple[int, int],
         shuffle: bool,
-        share: Callable[..., np.ndarray] | None,
+        deal: Deal,
     ) -> Order:
-        """The order of an epoch; see `Batches` for the arguments."""
+        """The order of an epoch, and of it what `deal` gives."""
         n = len(self._blocks)
         which = rng.permutation(n) if shuffle else np.arange(n)
         corners = np.stack([rng.integers(0, size, size=n) for size in room], axis=1)
         blocks = [np.arange(self._blocks[i].start, self._blocks[i].stop) for i in which]
         numbers = np.concatenate(blocks)
         corner = corners[np.repeat(which, [len(block) for block in blocks])]
-        if share is not None:  # neighbours together, so that no two workers read one block
-            mine = share(np.arange(len(numbers)), together=True)
-            numbers, corner = numbers[mine], corner[mine]
+        mine = deal(len(numbers), True)  # neighbours: no two workers read one block
+        numbers, corner = numbers[mine], corner[mine]
         pools = self._pools(numbers)
         if shuffle:
             for pool in pools:
@@ -108,6 +106,8 @@ class Pools:
 
     def _pools(self, numbers: np.ndarray) -> list[slice]:
         """Parts of an order of blocks that are held together."""
+        if len(numbers) == 0:  # more workers than samples
+            return []
         window = self.samples.window or 1
         apart = np.ones(len(numbers), "i8")
         apart[1:] = np.clip(np.abs(np.diff(numbers)), 1, window)

@@ -58,6 +58,8 @@ class Adversarial(Training):
         Of both networks; Adam with a first moment of 0.5 (Isola et al. 2017).
     loss_realizations, precision, checkpoint, verbose : optional
         As for `Supervised`.
+    lr_scaling, lr_warmup, gradient_compression : optional
+        As for `Supervised`.
 
     Examples
     --------

@@ -39,6 +39,11 @@ TIME_FEATURES = ("day_of_year", "hour_of_day", "solar_zenith", "toa_insolation")
 CACHES = ("auto", "memory", "disk", "none")
 COORDINATE_FEATURES = ("latitude", "longitude", "x", "y")
 
+#: How learning rates grow with the number of workers; None leaves them.
+LR_SCALINGS = ("linear", "sqrt")
+#: What gradients travel as between workers; None as they are.
+COMPRESSIONS = ("float16",)
+
 LOSSES = (
     "mae",
     "mse",

@@ -29,6 +29,9 @@ class Training:
     loss_realizations: int | None = None
     precision: str = "auto"
     checkpoint: str | None = None
+    lr_scaling: str | None = "linear"
+    lr_warmup: int = 5
+    gradient_compression: str | None = None
     verbose: bool = True
 
     def __post_init__(self) -> None:
@@ -37,6 +40,9 @@ class Training:
         whole(self, "noise_channels", 0, optional=True)
         whole(self, "loss_realizations", 2, optional=True)
         whole(self, "lr_decay_after", 1, optional=True)
+        whole(self, "lr_warmup", 0)
+        one_of("lr_scaling", self.lr_scaling, (None, *choices.LR_SCALINGS))
+        one_of("gradient_compression", self.gradient_compression, (None, *choices.COMPRESSIONS))
         one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
         one_of("precision", self.precision, choices.PRECISIONS)
         positive("min_delta", self.min_delta, zero=True)
@@ -227,6 +233,15 @@ class Supervised(Training):
         A folder in which the state of training is kept after every epoch. When training is killed,
         the same call goes on from there and ends with the weights that it would have had; a call
         that has ended is not trained again, one with more `epochs` goes on.
+    lr_scaling : {"linear", "sqrt"}, optional
+        What the learning rates are multiplied by when several workers train together, whose
+        batches make one step: their number (Goyal et al. 2017, arXiv:1706.02677, section 2.1), or
+        its square root (Malladi et al. 2022, arXiv:2205.10287, for Adam). None leaves the rates.
+    lr_warmup : int
+        Epochs in which the rates of several workers grow, step by step, from those of one (Goyal
+        et al. 2017, section 2.2); 0 takes the full rates at once.
+    gradient_compression : {"float16"}, optional
+        What gradients travel as between workers: half of the bytes, and 11 bits of a number.
     verbose : bool
         Show a progress bar with the losses.
 

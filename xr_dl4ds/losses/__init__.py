@@ -16,6 +16,8 @@ from xr_dl4ds.losses.composite import LOSSES as LOSSES
 from xr_dl4ds.losses.composite import TERMS as TERMS
 from xr_dl4ds.losses.composite import Loss as Loss
 from xr_dl4ds.losses.composite import build as build
+from xr_dl4ds.losses.counting import counted_by as counted_by
+from xr_dl4ds.losses.counting import divided as divided
 from xr_dl4ds.losses.pointwise import mae as mae
 from xr_dl4ds.losses.pointwise import mse as mse
 from xr_dl4ds.losses.probabilistic import bernoulli_gamma_nll as bernoulli_gamma_nll

@@ -8,6 +8,8 @@ from typing import Any
 
 from keras import ops
 
+from xr_dl4ds.losses.counting import mean
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdversarialLoss:
@@ -43,8 +45,7 @@ def _mean(function: Callable[[Any], Any], logits: Any, weight: Any) -> Any:
     """Over LR cells, weighted by any share that counts; float32."""
     weight = ops.cast(weight, "float32")
     cells = function(ops.where(weight > 0, ops.cast(logits, "float32"), 0.0))
-    total = ops.sum(weight)
-    return ops.sum(cells * weight) / ops.where(total > 0, total, 1.0)
+    return mean(cells, weight)
 
 
 #: By the names of `config.choices.ADVERSARIAL_LOSSES`.

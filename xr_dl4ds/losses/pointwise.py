@@ -6,15 +6,17 @@ from typing import Any
 
 from keras import ops
 
+from xr_dl4ds.losses.counting import mean
+
 
 def mae(target: Any, prediction: Any, weight: Any) -> Any:
     """Mean absolute error over valid cells."""
-    return _weighted_mean(ops.abs(_difference(target, prediction, weight)), weight)
+    return weighted_mean(ops.abs(_difference(target, prediction, weight)), weight)
 
 
 def mse(target: Any, prediction: Any, weight: Any) -> Any:
     """Mean squared error over valid cells."""
-    return _weighted_mean(ops.square(_difference(target, prediction, weight)), weight)
+    return weighted_mean(ops.square(_difference(target, prediction, weight)), weight)
 
 
 def _difference(target: Any, prediction: Any, weight: Any) -> Any:
@@ -23,6 +25,6 @@ def _difference(target: Any, prediction: Any, weight: Any) -> Any:
     return ops.where(ops.cast(weight, "bool"), difference, 0.0)
 
 
-def _weighted_mean(values: Any, weight: Any) -> Any:
-    weight = ops.cast(weight, "float32")
-    return ops.sum(values * weight) / ops.maximum(ops.sum(weight), 1.0)
+def weighted_mean(values: Any, weight: Any) -> Any:
+    """The mean over valid cells, in float32."""
+    return mean(values, ops.cast(weight, "float32"))

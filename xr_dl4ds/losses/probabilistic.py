@@ -9,7 +9,7 @@ from keras import ops
 
 from xr_dl4ds.config.distributions import TRACE
 from xr_dl4ds.losses.gamma import log_gamma
-from xr_dl4ds.losses.pointwise import _weighted_mean
+from xr_dl4ds.losses.pointwise import weighted_mean
 
 #: What spread and shape are held above, far below the least that a network gives.
 TINY = 1e-6
@@ -33,7 +33,7 @@ def gaussian_nll(target: Any, mean: Any, spread: Any, weight: Any) -> Any:
     (spread,) = _where_valid(weight, (spread, 1.0))
     spread = ops.maximum(spread, TINY)
     cells = 0.5 * ops.square((target - mean) / spread) + ops.log(spread)
-    return _weighted_mean(cells + 0.5 * math.log(2 * math.pi), weight)
+    return weighted_mean(cells + 0.5 * math.log(2 * math.pi), weight)
 
 
 def bernoulli_gamma_nll(
@@ -72,7 +72,7 @@ def bernoulli_gamma_nll(
     log_wet, log_dry = -ops.softplus(-wet), -ops.softplus(wet)
     log_ratio = log_amount - log_mean + log_wet + ops.log(k)  # of the amount to the scale
     density = k * log_ratio - ops.exp(log_ratio) - log_amount - log_gamma(k)
-    return _weighted_mean(-ops.where(rains, log_wet + density, log_dry), weight)
+    return weighted_mean(-ops.where(rains, log_wet + density, log_dry), weight)
 
 
 def crps(target: Any, members: Any, weight: Any) -> Any:
@@ -111,7 +111,7 @@ def crps(target: Any, members: Any, weight: Any) -> Any:
     distance = ops.mean(ops.abs(members - target), axis=0)
     # each pair once, by the distance of their numbers: few members, and no sort
     pairs = sum(ops.sum(ops.abs(members[step:] - members[:-step]), axis=0) for step in range(1, n))
-    return _weighted_mean(distance - pairs / (n * (n - 1)), weight)
+    return weighted_mean(distance - pairs / (n * (n - 1)), weight)
 
 
 def _where_valid(weight: Any, *given: tuple[Any, Any]) -> list[Any]:

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from keras import ops
 
 from xr_dl4ds.config.choices import LEAST_CELLS
+from xr_dl4ds.losses.counting import mean
 
 #: Edge of the Gaussian window in cells, and its standard deviation (Wang et al. 2004, section III).
 WINDOW = LEAST_CELLS["dssim"]
@@ -228,7 +229,7 @@ def _power(score: Any, power: float) -> Any:
 
 def _dissimilarity(score: Any, share: Any) -> Any:
     """Half of 1 - score, in the mean over ``(batch, channel)``."""
-    return ops.sum((1.0 - score) * share) / _or_one(ops.sum(share)) / 2.0
+    return mean(1.0 - score, share) / 2.0
 
 
 def _or_one(divisor: Any) -> Any:

@@ -4,5 +4,7 @@ from xr_dl4ds.training.loop import Task as Task
 from xr_dl4ds.training.loop import Trained as Trained
 from xr_dl4ds.training.loop import train as train
 from xr_dl4ds.training.precision import resolve as resolve_precision
+from xr_dl4ds.training.workers import Workers as Workers
+from xr_dl4ds.training.workers import computed_once as computed_once
 
-__all__ = ["Task", "Trained", "resolve_precision", "train"]
+__all__ = ["Task", "Trained", "Workers", "computed_once", "resolve_precision", "train"]

@@ -96,15 +96,17 @@ class AdversarialStep(Step):
             conditions = {name: self.repeated(x) for name, x in inputs.items()}
             fake = self._judge(conditions, output * self.repeated(weight))
             cells = self.repeated(judged)
-            fooling = self.adversarial_loss.generator_loss(fake, cells)
+            with losses.counted_by(self.over_workers):
+                fooling = self.adversarial_loss.generator_loss(fake, cells)
+                telling = self.adversarial_loss.discriminator_loss(self.repeated(true), fake, cells)
             loss = fooling + self.pixel_weight * pixel
             scaled = self.optimizer.scale_loss(loss)
-            telling = self.adversarial_loss.discriminator_loss(self.repeated(true), fake, cells)
             if self.penalty:
                 telling += self.penalty / 2 * self._gradient(inputs, target, judged)
             scaled_telling = self.discriminator_optimizer.scale_loss(telling)
         self.descend(generating, scaled, 0)
         self.descend(judging, scaled_telling, 1)
+        self.settle(weight)
         return self._named(
             self.report(loss, weight, adversarial=fooling, pixel=pixel, discriminator=telling)
         )
@@ -116,7 +118,7 @@ class AdversarialStep(Step):
         pixel = self.loss_of(target, output, weight)
         found = self.report(pixel, weight, pixel=pixel)
         first = output[: tf.shape(target)[0]]
-        self.distance.update_state(target, first * weight)
+        self.distance.update_state(target, first * weight, self.workers.average)
         ralsd = self.distance.result()
         return {
             "loss": found["pixel"] * (1 + ralsd),
@@ -135,7 +137,8 @@ class AdversarialStep(Step):
             tape.watch(target)
             logits = tf.reduce_sum(self._judge(inputs, target) * judged)
         gradient = tape.gradient(logits, target)
-        return tf.reduce_sum(tf.square(gradient)) / tf.maximum(tf.reduce_sum(judged), 1.0)
+        with losses.counted_by(self.over_workers):
+            return losses.divided(tf.reduce_sum(tf.square(gradient)), tf.reduce_sum(judged))
 
     @staticmethod
     def _named(found: dict[str, Any]) -> dict[str, Any]:

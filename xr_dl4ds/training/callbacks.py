@@ -6,7 +6,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain 
     from tqdm.auto import tqdm
 
 from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.training.rates import Rates
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +56,28 @@ class StopIfNotFinite(keras.callbacks.Callback):
 
 
 class LearningRates(keras.callbacks.Callback):
-    """Set the learning rates of each epoch.
+    """Set the learning rates of each epoch, in the warm-up those of each step.
 
     Parameters
     ----------
-    rates_of : callable
-        ``epoch (from 0) -> a learning rate for each optimizer``.
+    rates : Rates
+        What they are.
     """
 
-    def __init__(self, rates_of: Callable[[int], Sequence[float]]) -> None:
+    def __init__(self, rates: Rates) -> None:
         super().__init__()
-        self.rates_of = rates_of
+        self.rates = rates
+        self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set them."""
-        self.model.set_rates(self.rates_of(epoch))
+        self._epoch = epoch
+        self.model.set_rates(self.rates.at(epoch))
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Set them anew where they grow."""
+        if self.rates.warms_up(self._epoch):
+            self.model.set_rates(self.rates.at(self._epoch, batch))
 
 
 class KeepBest(keras.callbacks.Callback):

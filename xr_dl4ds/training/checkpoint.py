@@ -6,6 +6,7 @@ epoch that ended. Arrays and plain JSON values alone; reading it runs no code.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -18,10 +19,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from xr_dl4ds.batches import Batches
+from xr_dl4ds.config import Training
 from xr_dl4ds.exceptions import CheckpointError
 from xr_dl4ds.training.callbacks import KeepBest, Record
 from xr_dl4ds.training.step import Step
+from xr_dl4ds.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +31,50 @@ NAME = "training.npz"
 FORMAT_VERSION = 1
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingState:
+    """All that the next epoch depends on, but the order of samples, which follows from its number.
+
+    Parameters
+    ----------
+    step : Step
+        Its networks and optimizers.
+    record : Record
+        The history.
+    keeper : KeepBest, optional
+        The best weights.
+    """
+
+    step: Step
+    record: Record
+    keeper: KeepBest | None
+
+    def about(self) -> dict[str, Any]:
+        """The plain values."""
+        progress = None if self.keeper is None else self.keeper.progress()
+        return {"epochs": len(self.record.rows), "rows": self.record.rows, "keeper": progress}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name."""
+        found = {f"state{i}": _array(v) for i, v in enumerate(self.step.state)}
+        if self.keeper is not None:
+            found |= {f"best{i}": a for i, a in enumerate(self.keeper.weights or ())}
+        return found
+
+    def restore(self, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+        """Go on from there."""
+        variables = self.step.state
+        found = [arrays[f"state{i}"] for i in range(len(variables))]
+        for variable, value in zip(variables, found, strict=True):
+            variable.assign(value)
+        self.record.rows = list(about["rows"])
+        if self.keeper is not None:
+            best = [arrays[f"best{i}"] for i in range(len(self.keeper.network.weights))]
+            self.keeper.restore(about["keeper"], best)
+
+
 class Checkpoint(keras.callbacks.Callback):
-    """Write the state after every epoch, and bring it back.
+    """Write the state after every epoch.
 
     Parameters
     ----------
@@ -38,32 +82,17 @@ class Checkpoint(keras.callbacks.Callback):
         Made where it is not there.
     fingerprint : str
         What tells this training (its data and options) from another one.
-    step : Step
-        Its networks and optimizers.
-    batches : Batches
-        Training batches, whose order follows from the epoch.
-    record : Record
-        The history.
-    keeper : KeepBest, optional
-        The best weights.
+    state : TrainingState
+        What is written.
     """
 
     def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        fingerprint: str,
-        step: Step,
-        batches: Batches,
-        record: Record,
-        keeper: KeepBest | None,
+        self, folder: str | os.PathLike[str], fingerprint: str, state: TrainingState
     ) -> None:
         super().__init__()
         self.file = _file_in(folder)
         self.fingerprint = fingerprint
-        self.step = step
-        self.batches = batches
-        self.record = record
-        self.keeper = keeper
+        self.state = state
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the state."""
@@ -71,13 +100,9 @@ class Checkpoint(keras.callbacks.Callback):
             "format": "xr_dl4ds checkpoint",
             "format_version": FORMAT_VERSION,
             "fingerprint": self.fingerprint,
-            "epochs": epoch + 1,
-            "rows": self.record.rows,
-            "keeper": None if self.keeper is None else self.keeper.progress(),
+            **self.state.about(),
         }
-        arrays: dict[str, Any] = {f"state{i}": _array(v) for i, v in enumerate(self.step.state)}
-        if self.keeper is not None:
-            arrays |= {f"best{i}": a for i, a in enumerate(self.keeper.weights or ())}
+        arrays: dict[str, Any] = self.state.arrays()
         # a name of its own: another process may write into the same folder
         draft = self.file.with_suffix(f".{uuid.uuid4().hex[:8]}.part")
         try:
@@ -89,42 +114,64 @@ class Checkpoint(keras.callbacks.Callback):
         finally:
             draft.unlink(missing_ok=True)
 
-    def resume(self) -> int:
-        """Bring the state back.
 
-        Returns
-        -------
-        int
-            Epochs that were trained already; 0 where there is no checkpoint.
+def resume(training: Training, fingerprint: str, state: TrainingState, workers: Workers) -> int:
+    """Bring the state back on all workers, of which the first reads it.
 
-        Raises
-        ------
-        CheckpointError
-            For a file that is damaged, or of another training.
-        """
-        for draft in self.file.parent.glob(f"{self.file.stem}.*.part"):  # of a killed write
-            draft.unlink(missing_ok=True)
-        if not self.file.exists():
-            return 0
-        about, arrays = _read(self.file)
-        if about["fingerprint"] != self.fingerprint:
-            raise CheckpointError(
-                f"Expected a checkpoint of this training in {str(self.file.parent)!r}, got one of"
-                " other data (also the same in other chunks) or options. Choose another folder as"
-                " checkpoint=, or delete that one."
-            )
-        variables = self.step.state
-        found = [arrays[f"state{i}"] for i in range(len(variables))]
-        for variable, value in zip(variables, found, strict=True):
-            variable.assign(value)
-        epochs = int(about["epochs"])
-        self.record.rows = about["rows"]
-        if self.keeper is not None:
-            best = [arrays[f"best{i}"] for i in range(len(self.keeper.network.weights))]
-            self.keeper.restore(about["keeper"], best)
-        self.batches.start(epochs)
-        logger.info("resumed after epoch %d from %s", epochs, self.file)
-        return epochs
+    Parameters
+    ----------
+    training : Training
+        Has the folder, and the epochs that are asked for.
+    fingerprint : str
+        Of this training; the first worker's counts.
+    state : TrainingState
+        What is brought back.
+    workers : Workers
+        Any number, whatever it was before.
+
+    Returns
+    -------
+    int
+        Epochs that were trained already; 0 where there is no checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        For a file that is damaged, or of another training, or with more epochs than are asked for.
+    """
+    folder = training.checkpoint
+    assert folder is not None
+    found = workers.once(lambda: _found(_file_in(folder), fingerprint))
+    if found is None:
+        return 0
+    about, arrays = found
+    done = int(about["epochs"])
+    if done > training.epochs:
+        raise CheckpointError(
+            f"Expected epochs >= {done}, which the checkpoint in {folder!r} has"
+            f" already, got epochs={training.epochs}. Use epochs={done}, or another folder."
+        )
+    state.restore(about, arrays)
+    logger.info("resumed after epoch %d from %s", done, folder)
+    return done
+
+
+def _found(
+    file: pathlib.Path, fingerprint: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
+    """What is on disk, if it is of this training."""
+    for draft in file.parent.glob(f"{file.stem}.*.part"):  # of a killed write
+        draft.unlink(missing_ok=True)
+    if not file.exists():
+        return None
+    about, arrays = _read(file)
+    if about["fingerprint"] != fingerprint:
+        raise CheckpointError(
+            f"Expected a checkpoint of this training in {str(file.parent)!r}, got one of"
+            " other data (also the same in other chunks) or options. Choose another folder as"
+            " checkpoint=, or delete that one."
+        )
+    return about, arrays
 
 
 def _file_in(folder: str | os.PathLike[str]) -> pathlib.Path:
@@ -143,7 +190,7 @@ def _file_in(folder: str | os.PathLike[str]) -> pathlib.Path:
     return path / NAME
 
 
-def _read(file: pathlib.Path) -> tuple[dict[str, Any], Mapping[str, np.ndarray]]:
+def _read(file: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}

@@ -15,7 +15,7 @@ import xarray as xr
 from xr_dl4ds import losses
 from xr_dl4ds.batches import Batches, Samples
 from xr_dl4ds.config import Adversarial, Sampling, Training
-from xr_dl4ds.exceptions import CheckpointError, TrainingError
+from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.features import Targets
 from xr_dl4ds.networks import own_keras
 from xr_dl4ds.training.adversarial import FIRST_MOMENT, AdversarialStep
@@ -26,10 +26,11 @@ from xr_dl4ds.training.callbacks import (
     Record,
     StopIfNotFinite,
 )
-from xr_dl4ds.training.checkpoint import Checkpoint
+from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, resume
+from xr_dl4ds.training.rates import Rates
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
-from xr_dl4ds.training.workers import ALONE, Workers
+from xr_dl4ds.training.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,9 @@ def train(
         if value is not None and len(value) == 0:
             raise TrainingError(f"Expected {name} samples with valid cells, got none.")
     workers = Workers.current()
+    workers.require_same("samples", _sizes(samples, validation))
+    plain = dataclasses.replace(training, checkpoint=None, verbose=True)
+    workers.require_same("options", (sampling, plain))
     step = _step(task, samples, training, sampling.seed, workers)
     batches = _batches(samples, sampling, workers)
     record = Record()
@@ -136,21 +140,19 @@ def train(
     if validation is not None:
         patience = training.patience if training.early_stopping else None
         keeper = KeepBest(task.network, patience, training.min_delta)
-    rates = LearningRates(lambda epoch: workers.rates(training.rates_of(epoch)))
-    done, callbacks = 0, [rates, StopIfNotFinite(), record]
+    rates = Rates(training=training, workers=workers.size, steps=len(batches))
+    done, callbacks = 0, [LearningRates(rates), StopIfNotFinite(), record]
     callbacks += [] if keeper is None else [keeper]
     if training.checkpoint is not None:
-        saver = Checkpoint(training.checkpoint, task.fingerprint, step, batches, record, keeper)
-        done = saver.resume()
-        if done > training.epochs:
-            raise CheckpointError(
-                f"Expected epochs >= {done}, which the checkpoint in {training.checkpoint!r} has"
-                f" already, got epochs={training.epochs}. Use epochs={done}, or another folder."
-            )
-        callbacks.append(saver)
+        state = TrainingState(step=step, record=record, keeper=keeper)
+        done = resume(training, task.fingerprint, state, workers)
+        batches.start(done)
+        if workers.rank == 0:
+            callbacks.append(Checkpoint(training.checkpoint, task.fingerprint, state))
     step.join()
     if done < training.epochs and not (keeper is not None and keeper.stops):
-        held_out = None if validation is None else _whole_fields(validation, sampling)
+        held_out = None if validation is None else _whole_fields(validation, sampling, workers)
+        step.first_held = workers.rank * (0 if held_out is None else len(held_out))
         shows = training.verbose and workers.rank == 0
         with _shown(shows, training.epochs, done, callbacks), _reading(batches, held_out):
             _run(step, batches, held_out, callbacks, range(done, training.epochs))
@@ -158,7 +160,13 @@ def train(
         keeper.on_train_end()
     best = len(record.rows) if keeper is None else keeper.best_epoch
     logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
-    return Trained(network=task.network, history=record.history(), best_epoch=best)
+    history = workers.once(record.history)  # seconds differ
+    return Trained(network=task.network, history=history, best_epoch=best)
+
+
+def _sizes(*parts: Samples | None) -> list[tuple[int, ...]]:
+    """How many samples there are, and the shapes of their fields."""
+    return [(len(one), *one.lr.shape, *one.target.shape) for one in parts if one is not None]
 
 
 def _run(
@@ -191,11 +199,11 @@ def _step(task: Task, samples: Samples, training: Training, seed: int, workers: 
             shape=samples.target.shape[-3:],
             workers=workers,
         )
-        step.add_optimizer(_optimizer(training, task.discriminator, 1, workers))
+        step.add_optimizer(_optimizer(training, task.discriminator, 1))
     else:
         step = SupervisedStep(task.network, loss, training, seed, workers)
     # XLA on a CPU made these steps twice slower
-    step.compile(optimizer=_optimizer(training, task.network, 0, workers), jit_compile=False)
+    step.compile(optimizer=_optimizer(training, task.network, 0), jit_compile=False)
     return step
 
 
@@ -209,16 +217,14 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
     )
 
 
-def _optimizer(
-    training: Training, network: keras.Model, which: int, workers: Workers = ALONE
-) -> keras.optimizers.Optimizer:
+def _optimizer(training: Training, network: keras.Model, which: int) -> keras.optimizers.Optimizer:
     kind = OPTIMIZERS[training.optimizer]
     given: dict[str, float] = {}
     if isinstance(training, Adversarial) and kind is not keras.optimizers.SGD:
         given["beta_1"] = FIRST_MOMENT
     if training.fits_distributions:
         given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
-    optimizer = kind(learning_rate=workers.rates(training.rates_of(0))[which], **given)
+    optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
     if network.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(network.trainable_variables)
@@ -268,9 +274,9 @@ def _batches(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
     )
 
 
-def _whole_fields(samples: Samples, sampling: Sampling) -> Batches:
+def _whole_fields(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
     """Batches of whole fields with about as many cells as the training batches have."""
     y, x = samples.target.shape[1:3]
     share = 1.0 if sampling.patch_size is None else sampling.patch_size**2 / (y * x)
     size = max(1, int(sampling.batch_size * share))
-    return Batches(samples, batch_size=size, shuffle=False)
+    return Batches(samples, batch_size=size, shuffle=False, share=workers.share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -37,14 +38,18 @@ class SpectralDistance(keras.metrics.Metric):
             for kind in ("true", "generated")
         ]
 
-    def update_state(self, target: Any, output: Any) -> None:
+    def update_state(
+        self, target: Any, output: Any, average: Callable[[list[Any]], list[Any]] = list
+    ) -> None:
         """Add the powers of a batch ``(batch, [time,] y, x, channel)``.
 
         The output may have further channels after those of the target, which are not looked at.
+        `average` gives the mean over all that add a batch at once.
         """
         channels = target.shape[-1]
-        for total, fields in zip(self.powers, (target, output[..., :channels]), strict=True):
-            total.assign_add(self._powers(fields, channels))
+        added = [self._powers(fields, channels) for fields in (target, output[..., :channels])]
+        for total, powers in zip(self.powers, average(added), strict=True):
+            total.assign_add(powers)
 
     def result(self) -> Any:
         """The distance so far."""

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from xr_dl4ds.config import Training
-from xr_dl4ds.losses import Loss
+from xr_dl4ds.losses import Loss, counted_by
 from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Keeps the noise of validation apart from that of training.
@@ -31,7 +31,12 @@ class Step(keras.Model):
     seed : int
         Seed of the noise: batch after batch the same, whether or not training was interrupted.
     workers : Workers
-        Over which gradients are averaged.
+        Over which losses and gradients are averaged.
+
+    Attributes
+    ----------
+    first_held : int
+        The number of this worker's first batch of validation data among those of all workers.
     """
 
     def __init__(
@@ -50,6 +55,8 @@ class Step(keras.Model):
         self.noise_channels = training.n_noise
         self.noise_seed = seed % VALIDATION
         self.workers = workers
+        self.compression = training.gradient_compression
+        self.first_held = 0
         self.tracker = keras.metrics.Mean(name="loss")
         self.batch_number = keras.metrics.Sum(name="batch_number")
 
@@ -122,31 +129,43 @@ class Step(keras.Model):
             static = output.shape
             output = tf.reshape(output, shape)
             output = tf.ensure_shape(output, [self.members, None, *static[1:]])
-        return self.cell_loss(target, output, weight)
+        with counted_by(self.over_workers):
+            return self.cell_loss(target, output, weight)
+
+    def over_workers(self, value: Any) -> Any:
+        """The mean of a scalar over all workers."""
+        return self.workers.average([value])[0]
 
     def descend(self, tape: tf.GradientTape, loss: Any, which: int = 0) -> None:
         """Move the weights of one network down its loss, which the tape has seen scaled."""
         network = self.trained[which]
         variables = network.trainable_variables
-        gradients = self.workers.average(tape.gradient(loss, [v.value for v in variables]))
+        slopes = tape.gradient(loss, [v.value for v in variables])
+        gradients = self.workers.average(slopes, compression=self.compression)
         self.optimizers[which].apply(gradients, variables)
-        if self.workers.size > 1:
-            # moving means of batch normalization, which each worker has from its own samples
-            moving = network.non_trainable_weights
-            means = self.workers.average([v.value for v in moving])
-            for variable, mean in zip(moving, means, strict=True):
-                variable.assign(mean)
+
+    def settle(self, weight: Any) -> None:
+        """Give moving means of batch normalization the values that all workers have together."""
+        if self.workers.size == 1:
+            return
+        cells = tf.reduce_sum(weight)
+        usual = self.over_workers(cells)
+        share = tf.where(usual > 0, cells / tf.maximum(usual, 1e-9), 1.0)
+        moving = [v for network in self.trained for v in network.non_trainable_weights]
+        means = self.workers.average([v.value * share for v in moving])
+        for variable, mean in zip(moving, means, strict=True):
+            variable.assign(mean)
 
     def report(self, loss: Any, weight: Any, **others: Any) -> dict[str, Any]:
-        """Add a batch to the means of the epoch, by name."""
+        """Add the batches of all workers to the means of the epoch, by name."""
         # weighted by valid cells, so that the mean over batches is the mean over cells
-        cells = tf.reduce_sum(weight)
-        found = {"loss": (self.tracker, loss)}
-        found |= {name: (getattr(self, f"{name}_tracker"), x) for name, x in others.items()}
-        for tracker, value in found.values():
-            tracker.update_state(value, sample_weight=cells)
+        found = self.workers.average([tf.reduce_sum(weight), loss, *others.values()])
+        trackers = [self.tracker, *(getattr(self, f"{name}_tracker") for name in others)]
+        for tracker, value in zip(trackers, found[1:], strict=True):
+            tracker.update_state(value, sample_weight=found[0])
         self.batch_number.update_state(1)
-        return {name: tracker.result() for name, (tracker, _) in found.items()}
+        names = ["loss", *others]
+        return {n: tracker.result() for n, tracker in zip(names, trackers, strict=True)}
 
     def _noise_key(self, training: bool) -> Any:
         """One for each batch: of all training, or of one pass over the validation data."""
@@ -156,4 +175,5 @@ class Step(keras.Model):
             number = number * self.workers.size + self.workers.rank
         else:
             number, stream = tf.cast(self.batch_number.result(), tf.int32), VALIDATION
+            number = number + self.first_held
         return tf.stack([tf.constant(self.noise_seed + stream, tf.int32), number])

@@ -34,6 +34,7 @@ class SupervisedStep(Step):
             loss = self.loss_of(target, output, weight)
             scaled = self.optimizer.scale_loss(loss)
         self.descend(tape, scaled)
+        self.settle(weight)
         return self.report(loss, weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:

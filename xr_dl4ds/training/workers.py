@@ -1,21 +1,34 @@
 """Data-parallel training: every worker trains the same network on its share of the samples.
 
-Processes started by ``horovodrun -np 4 python train.py`` or ``horovod.run`` are the workers, one
-for each device. The only module that knows Horovod.
+Processes started by ``horovodrun -np 4 python train.py``, by ``mpirun`` or by ``fit(workers=4)``
+are the workers, one for each device. The only module that knows Horovod.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-import numpy as np
+import dask
+import dask.base
+import dask.threaded
 import tensorflow as tf
 
-#: What Horovod's launchers tell the processes that they start.
-LAUNCHED = "HOROVOD_SIZE"
+from xr_dl4ds.batches import Share
+from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.launched import launcher
+from xr_dl4ds.training.devices import pin
+
+Result = TypeVar("Result")
+
+#: How Horovod is got, see docs/distributed.md.
+CURE = (
+    "Build it into an environment of its own by `make horovod` (it needs TensorFlow 2.18), or start"
+    " the program without {0}."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,41 +48,58 @@ class Workers:
 
     @classmethod
     def current(cls) -> Workers:
-        """Those of this process: it alone, unless Horovod has started it.
+        """Those of this process: it alone, unless a launcher has started several.
+
+        Each takes a GPU of its host for itself, where there are any.
 
         Raises
         ------
         ImportError
-            When Horovod has started the process, but cannot be used in it.
+            When a launcher has started the process, and Horovod cannot be used in it.
         """
-        if LAUNCHED not in os.environ:
-            return cls()
+        variable = launcher()
+        if variable is None:
+            return ALONE
+        started = f"a process of {variable}={os.environ[variable]}"
         try:
             hvd = _horovod()
         except ImportError as error:
             raise ImportError(
-                f"Expected Horovod with TensorFlow in a process of {LAUNCHED}="
-                f"{os.environ[LAUNCHED]}, got: {error}. Install it into this environment with"
-                " HOROVOD_WITH_TENSORFLOW=1 pip install --no-build-isolation horovod, or start the"
-                " program without horovodrun."
+                f"Expected Horovod with TensorFlow in {started}, got: {error}."
+                f" {CURE.format(_PROGRAM.get(variable, 'mpirun'))}"
             ) from error
+        if variable not in _PROGRAM and not hvd.mpi_built():
+            raise ImportError(
+                f"Expected Horovod with MPI in {started}, got one without: each process would train"
+                " a model of its own. Start them by horovodrun --gloo, or build Horovod with"
+                " HOROVOD_WITH_MPI=1."
+            )
         hvd.init()
+        pin(hvd.local_rank(), hvd.local_size())
         return cls(hvd.size(), hvd.rank())
 
-    def rates(self, rates: Iterable[float]) -> tuple[float, ...]:
-        """Learning rates times the number of workers, whose batches together are a step's.
+    @property
+    def share(self) -> Share:
+        """The part of the samples that is this worker's."""
+        return Share(self.size, self.rank)
 
-        The linear scaling rule of Goyal et al. 2017, arXiv:1706.02677, section 2.1.
+    def average(self, tensors: Sequence[Any], *, compression: str | None = None) -> list[Any]:
+        """Means over all workers, of float tensors in the same order on each; None stays None.
+
+        Parameters
+        ----------
+        tensors : sequence of tensor or None
+            Of the same shapes on each worker.
+        compression : {"float16"}, optional
+            What they travel as.
         """
-        return tuple(rate * self.size for rate in rates)
-
-    def average(self, tensors: Sequence[Any]) -> Sequence[Any]:
-        """Means over all workers, of float tensors in the same order on each; None stays None."""
         if self.size == 1:
-            return tensors
+            return list(tensors)
         given = [tf.convert_to_tensor(x) for x in tensors if x is not None]
         hvd = _horovod()
-        means = iter(hvd.grouped_allreduce(given, op=hvd.Average) if given else ())
+        how = {None: hvd.Compression.none, "float16": hvd.Compression.fp16}[compression]
+        done = hvd.grouped_allreduce(given, op=hvd.Average, compression=how) if given else ()
+        means = iter(done)
         return [None if x is None else next(means) for x in tensors]
 
     def broadcast(self, variables: Sequence[Any]) -> None:
@@ -77,32 +107,108 @@ class Workers:
         if self.size > 1:
             _horovod().broadcast_variables([v.value for v in variables], root_rank=0)
 
-    def share(self, order: np.ndarray, *, together: bool = False) -> np.ndarray:
-        """The samples of this worker, out of those of an epoch in an order common to all.
-
-        Every `size`-th, or as many that stand together. All get equally many, for a worker with a
-        batch more than the others would wait for them forever: where the number of samples is no
-        multiple of `size`, the first ones of the order are taken again, at most ``size - 1``.
+    def once(self, make: Callable[[], Result]) -> Result:
+        """What worker 0 makes, on all of them; also the error that it raises.
 
         Parameters
         ----------
-        order : numpy.ndarray
-            Numbers of samples.
-        together : bool
-            Take neighbours, which are read together.
+        make : callable
+            Called by worker 0 alone; its result is pickled, and at most 2 GiB.
         """
-        each = -(-len(order) // self.size)
-        every = np.resize(order, each * self.size)
-        if together:
-            return every[self.rank * each : (self.rank + 1) * each]
-        return every[self.rank :: self.size]
+        if self.size == 1:
+            return make()
+        told: tuple[Any, Exception | None] = (None, None)
+        if self.rank == 0:
+            try:
+                told = make(), None
+            except Exception as wrong:
+                told = None, wrong
+        result, error = _horovod().broadcast_object(told, root_rank=0, name="once")
+        if error is not None:
+            raise error
+        made: Result = result
+        return made
+
+    def require_same(self, what: str, value: Any) -> None:
+        """Raise on a worker that is about to train something else than worker 0.
+
+        Parameters
+        ----------
+        what : str
+            What the value is, for the message.
+        value : object
+            Compared by ``==``.
+
+        Raises
+        ------
+        TrainingError
+            Where it is not that of worker 0.
+        """
+        first = self.once(lambda: value)
+        if first != value:
+            raise TrainingError(
+                f"Expected the same {what} on all {self.size} workers, got {value!r} on worker"
+                f" {self.rank} and {first!r} on worker 0. Give all the same data and options; the"
+                " samples are shared out between them in training."
+            )
+
+
+#: The programs whose processes need no MPI, by what they tell them.
+_PROGRAM = {"HOROVOD_SIZE": "horovodrun"}
+
+#: Trains without Horovod.
+ALONE = Workers()
+
+
+def start(work: Callable[[Any], None], argument: Any, size: int) -> None:
+    """Have processes of this host do something as workers, by Horovod's run API.
+
+    To be called by the main thread of a process that is there for it alone: signals and output are
+    Horovod's from then on.
+
+    Parameters
+    ----------
+    work : callable
+        Called by each worker with `argument`; both are pickled.
+    argument : object
+        What each worker gets.
+    size : int
+        How many.
+
+    Raises
+    ------
+    RuntimeError
+        When one ends with an error: Horovod ends the others, and names the first.
+    """
+    import horovod
+
+    horovod.run(work, (argument,), num_proc=size, use_gloo=True)
+
+
+@contextlib.contextmanager
+def computed_once(workers: Workers) -> Iterator[None]:
+    """What dask computes while it lasts is computed by worker 0, and told to the others.
+
+    All of them have to compute the same, in the same order.
+
+    Parameters
+    ----------
+    workers : Workers
+        Of one, nothing changes.
+    """
+    if workers.size == 1:
+        yield
+        return
+    compute = dask.base.get_scheduler() or dask.threaded.get
+
+    def get(graph: Any, keys: Any, **options: Any) -> Any:
+        return workers.once(lambda: compute(graph, keys, **options))
+
+    with dask.config.set(scheduler=get):
+        yield
 
 
 def _horovod() -> Any:
     import horovod.tensorflow
 
     return horovod.tensorflow
-
-
-#: Trains without Horovod.
-ALONE = Workers()

@@ -1,0 +1,242 @@
+"""``fit(workers=4)``: the processes that train together, started from one that does not.
+
+Data travel through a temporary folder: lazy ones as the paths or the dask graph that they are,
+arrays in memory as one file that every worker maps, so that a host holds them once. A launcher
+between this process and the workers runs Horovod, which takes signals and output for itself.
+"""
+
+from __future__ import annotations
+
+import collections
+import mmap
+import os
+import pathlib
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from xr_dl4ds import fitting
+from xr_dl4ds.config import CUSTOM_BACKBONES
+from xr_dl4ds.downscaler import Downscaler, load
+from xr_dl4ds.exceptions import LostWorkerError
+from xr_dl4ds.launched import launcher, rank
+from xr_dl4ds.sources import Inputs
+
+#: What worker 0 says is said here too; of the others these many lines, should one fail.
+LAST_LINES = 20
+
+#: How Horovod passes on what a worker says, and tells which one ended first.
+_SAID = re.compile(r"\[(\d+)\]<std(?:out|err)>:(.*)", re.DOTALL)
+_ENDED = re.compile(r"Process name: (\d+)\s+Exit code: (-?\d+)")
+
+
+def fit(
+    inputs: Inputs,
+    given: Mapping[str, Any],
+    flat: Mapping[str, Any],
+    start: Downscaler | None,
+    workers: int,
+) -> Downscaler:
+    """Train with several processes on this machine, and bring the model back.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The user's data; not changed.
+    given, flat : mapping
+        Options, as in `xr_dl4ds.fitting.fit`.
+    start : Downscaler, optional
+        The model to go on from.
+    workers : int
+        How many processes, >= 1.
+
+    Returns
+    -------
+    Downscaler
+        The fitted model, as the first worker saved it.
+
+    Raises
+    ------
+    ValueError
+        For workers that are asked for in a process that is one of several itself.
+    ImportError
+        Without Horovod.
+    LostWorkerError
+        When a worker was killed.
+    """
+    _require_alone(workers)
+    _require_horovod(workers)
+    fitting.options_of(inputs, given, flat, start)  # wrong ones are told at once
+    with tempfile.TemporaryDirectory(prefix="xr_dl4ds-workers-") as name:
+        folder = pathlib.Path(name)
+        _pack((inputs, dict(given), dict(flat), start, dict(CUSTOM_BACKBONES)), folder)
+        code, said = _launched(folder, workers)
+        if code != 0:
+            _raise_from(folder, said, workers)
+        return load(folder / "model")
+
+
+def _require_alone(workers: int) -> None:
+    if type(workers) is not int or workers < 1:
+        raise ValueError(f"Expected `workers` to be a whole number >= 1, got {workers!r}.")
+    variable = launcher()
+    if variable is not None:
+        raise ValueError(
+            f"Expected no `workers` in a process that is one of several already"
+            f" ({variable}={os.environ[variable]}), got {workers}. Leave it out: these train"
+            " together by themselves."
+        )
+
+
+def _require_horovod(workers: int) -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("horovod") is None:
+        raise ImportError(
+            f"Expected Horovod for workers={workers}, which is not installed. Build it into an"
+            " environment of its own by `make horovod` (it needs TensorFlow 2.18), or leave"
+            " `workers` out."
+        )
+
+
+# --- what is to be done, on its way to the workers ----------------------------------------------
+
+
+def _pack(job: Any, folder: pathlib.Path) -> None:
+    """Pickle it, with the arrays beside it."""
+    import cloudpickle  # takes along functions of a notebook, such as backbones
+
+    parts: list[tuple[int, int]] = []
+    with (folder / "arrays").open("wb") as arrays:
+
+        def keep(buffer: pickle.PickleBuffer) -> None:
+            arrays.write(b"\0" * (-arrays.tell() % mmap.PAGESIZE))
+            begin = arrays.tell()
+            parts.append((begin, begin + arrays.write(buffer.raw())))
+
+        text = cloudpickle.dumps(job, protocol=5, buffer_callback=keep)
+    (folder / "job").write_bytes(pickle.dumps((parts, text)))
+
+
+def _unpack(folder: pathlib.Path) -> Any:
+    """What `_pack` was given; its arrays are maps of the file, not to be written to."""
+    parts, text = pickle.loads((folder / "job").read_bytes())
+    with (folder / "arrays").open("rb") as arrays:
+        size = os.fstat(arrays.fileno()).st_size
+        mapped = mmap.mmap(arrays.fileno(), size, access=mmap.ACCESS_READ) if size else b""
+    return pickle.loads(text, buffers=[memoryview(mapped)[a:b] for a, b in parts])
+
+
+def work(folder: pathlib.Path) -> None:
+    """What each worker does: train, and the first one saves the model.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        With what `fit` packed.
+    """
+    inputs, given, flat, start, backbones = _unpack(folder)
+    CUSTOM_BACKBONES.update(backbones)
+    try:
+        model = fitting.fit(inputs, given, flat, start)
+        if rank() == 0:
+            model.save(folder / "model")
+    except LostWorkerError as error:  # that one has the reason, or none at all
+        raise SystemExit(1) from error
+    except Exception as error:
+        import cloudpickle
+
+        draft = folder / f"error-{rank()}.part"
+        draft.write_bytes(cloudpickle.dumps(error))
+        draft.rename(draft.with_suffix(""))
+        raise SystemExit(1) from error
+
+
+# --- the processes ------------------------------------------------------------------------------
+
+
+def _launched(folder: pathlib.Path, workers: int) -> tuple[int, list[str]]:
+    """Run the launcher; its exit code, and what it and the workers said last."""
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "xr_dl4ds.launching", str(folder), str(workers)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C comes here first, and not to all at once
+    )
+    said: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
+    try:
+        _pass_on(process, said)
+        return process.wait(), list(said)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _pass_on(process: subprocess.Popen[bytes], said: collections.deque[str]) -> None:
+    """Show what worker 0 says, bars too, and keep what all say."""
+    assert process.stdout is not None
+    text, show = "", sys.stderr
+    while chunk := os.read(process.stdout.fileno(), 2**16):
+        *lines, text = re.split(r"(?<=[\r\n])", text + chunk.decode(errors="replace"))
+        for line in lines:
+            found = _SAID.fullmatch(line)
+            if found is not None and found[1] == "0":
+                show.write(found[2])
+                show.flush()
+            said.append(line.rstrip())
+
+
+def _raise_from(folder: pathlib.Path, said: list[str], workers: int) -> NoReturn:
+    """Raise what a worker raised, or tell which one was lost."""
+    whole = [path for path in folder.glob("error-*") if path.suffix != ".part"]
+    if whole:
+        first = min(whole, key=lambda path: path.stat().st_mtime)
+        error = pickle.loads(first.read_bytes())
+        error.add_note(f"This was raised by worker {first.name.removeprefix('error-')}.")
+        raise error
+    found = _ENDED.search("\n".join(said))
+    if found is None:
+        last = "\n".join(said)
+        raise LostWorkerError(
+            f"Expected {workers} workers to start and to train to the end, got from their launcher:"
+            f"\n{last}"
+        )
+    number, code = int(found[1]), int(found[2])
+    raise LostWorkerError(
+        f"Expected {workers} workers to train to the end, got worker {number} ended by"
+        f" {_reason(code)}. A worker that is killed has often taken more memory than there is: use"
+        " fewer, or cache='none'. With `checkpoint` the same call goes on from the last epoch."
+    )
+
+
+def _reason(code: int) -> str:
+    """A signal's name, where the exit code is of one."""
+    number = -code if code < 0 else code - 128
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"exit code {code}"
+
+
+def main(arguments: list[str]) -> None:
+    """The launcher: ``python -m xr_dl4ds.launching FOLDER WORKERS``."""
+    from xr_dl4ds.launching import work as named  # one of __main__ would be pickled by value
+    from xr_dl4ds.training.workers import start
+
+    start(named, pathlib.Path(arguments[0]), int(arguments[1]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,64 @@
+"""The devices of one of several workers on a host: a GPU of its own, or its share of the cores."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+
+import tensorflow as tf
+from dask.system import CPU_COUNT
+
+from xr_dl4ds.exceptions import TrainingError
+
+logger = logging.getLogger(__name__)
+
+#: By which users say themselves how many threads compute.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
+
+
+@functools.cache  # once in a process: a second training finds TensorFlow at work
+def pin(rank: int, size: int) -> None:
+    """Take the devices of a worker.
+
+    With GPUs the one of its number on the host, whose memory is taken as it is needed; without, as
+    many threads as its share of the cores, unless `THREADS` say how many.
+
+    Parameters
+    ----------
+    rank, size : int
+        Which worker of its host it is, from 0, and how many there are on the host.
+
+    Raises
+    ------
+    TrainingError
+        When TensorFlow has taken all GPUs already.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        _share_cores(size)
+        return
+    if size > len(gpus):
+        logger.warning("%d workers share %d GPUs: use one worker for each", size, len(gpus))
+    own = gpus[rank % len(gpus)]
+    try:
+        tf.config.experimental.set_memory_growth(own, True)
+        tf.config.set_visible_devices(own, "GPU")
+    except RuntimeError as error:
+        if len(gpus) == 1:  # nothing to choose
+            return
+        raise TrainingError(
+            f"Expected to be the first to use TensorFlow in this process, so that worker {rank} of"
+            f" this host has GPU {rank % len(gpus)} for itself, got: {error}. Call fit before"
+            " anything else computes with TensorFlow, or set CUDA_VISIBLE_DEVICES for each worker."
+        ) from error
+
+
+def _share_cores(size: int) -> None:
+    if size == 1 or any(name in os.environ for name in THREADS):
+        return
+    threads = max(1, CPU_COUNT // size)
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError:
+        logger.info("TensorFlow has its threads already: the workers compete for the cores")
