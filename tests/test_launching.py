@@ -160,7 +160,8 @@ def program(text, monkeypatch):
 
 def test_only_the_first_worker_is_heard(tmp_path, monkeypatch, capsys):
     said = (
-        "[0]<stderr>:fit:  50%\r[1]<stderr>:other\n[0]<stderr>:fit: 100%\n[10]<stdout>:more\n"
+        "[0]<stderr>:E0000 00:00:1795307269.207519 a note\n[0]<stderr>:fit:  50%\r"
+        "[1]<stderr>:other\n[0]<stderr>:fit: 100%\n[10]<stdout>:more\n"
         "[0]<stdout>:done\nProcess 1 exit with status code 3.\n"
     )
     program(f"import sys; sys.stdout.write({said!r}); sys.exit(3)", monkeypatch)
@@ -200,10 +201,6 @@ time.sleep(60)
 
 # --- real ones ------------------------------------------------------------------------------------
 
-needs_horovod = pytest.mark.skipif(
-    importlib.util.find_spec("horovod") is None, reason="Horovod is not installed"
-)
-
 
 @pytest.fixture
 def importable(monkeypatch):
@@ -212,7 +209,7 @@ def importable(monkeypatch):
 
 
 @pytest.mark.slow
-@needs_horovod
+@pytest.mark.horovod
 @pytest.mark.usefixtures("importable")
 @pytest.mark.parametrize("kind", ["numpy", "dask"])
 def test_two_workers_train_as_one_with_both_batches(hr, kind, capsys, tmp_path):
@@ -234,7 +231,7 @@ def test_two_workers_train_as_one_with_both_batches(hr, kind, capsys, tmp_path):
 
 
 @pytest.mark.slow
-@needs_horovod
+@pytest.mark.horovod
 @pytest.mark.usefixtures("importable")
 def test_wrong_data_are_told_here(hr):
     hr = hr.isel(latitude=slice(1, None))
@@ -251,7 +248,7 @@ def suicide(x, network):
 
 
 @pytest.mark.slow
-@needs_horovod
+@pytest.mark.horovod
 @pytest.mark.usefixtures("importable")
 def test_a_killed_worker_is_named(hr, monkeypatch):
     monkeypatch.setitem(launching.CUSTOM_BACKBONES, "suicide", suicide)

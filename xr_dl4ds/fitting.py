@@ -61,10 +61,27 @@ def fit(
     TrainingError
         For a loss that is not finite.
     """
+    if launcher() is None:
+        return _fit(inputs, given, flat, start, contextlib.nullcontext())
+    from xr_dl4ds.training import Workers, computed_once, told_when_lost
+
+    workers = Workers.current()  # takes its devices before TensorFlow is used
+    with told_when_lost(workers):
+        return _fit(inputs, given, flat, start, computed_once(workers))
+
+
+def _fit(
+    inputs: Inputs,
+    given: Mapping[str, Any],
+    flat: Mapping[str, Any],
+    start: Downscaler | None,
+    looking: contextlib.AbstractContextManager[Any],
+) -> Downscaler:
+    """`fit`; the data are looked at, before training, within `looking`."""
     options = options_of(inputs, given, flat, start)
     if start is not None:
         inputs = dataclasses.replace(inputs, start=start.state)
-    with _joined():
+    with looking:
         prepared = prepare(inputs, *(options[role] for role in OPTION_CLASSES))
     check_output(options["network"], options["sampling"], prepared.state)
     check_loss(options["training"], options["network"], prepared.state)
@@ -95,15 +112,6 @@ def fit(
         ),
     )
     return checked(model, prepared)
-
-
-def _joined() -> contextlib.AbstractContextManager[Any]:
-    """One of several workers takes its devices first, and the data are looked at by one of them."""
-    if launcher() is None:
-        return contextlib.nullcontext()
-    from xr_dl4ds.training import Workers, computed_once
-
-    return computed_once(Workers.current())
 
 
 def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | None) -> Trained:

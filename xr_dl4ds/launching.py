@@ -30,6 +30,9 @@ from xr_dl4ds.sources import Inputs
 #: What worker 0 says is said here too; of the others these many lines, should one fail.
 LAST_LINES = 20
 
+#: Notes of TensorFlow, and of Horovod, which are not ours to show.
+_NOTES = re.compile(r"(\[\d{4}-|[IWEF]\d{4} |WARNING: All log messages before absl|User function)")
+
 #: How Horovod passes on what a worker says, and tells which one ended first.
 _SAID = re.compile(r"\[(\d+)\]<std(?:out|err)>:(.*)", re.DOTALL)
 _ENDED = re.compile(r"Process name: (\d+)\s+Exit code: (-?\d+)")
@@ -192,7 +195,7 @@ def _pass_on(process: subprocess.Popen[bytes], said: collections.deque[str]) -> 
         *lines, text = re.split(r"(?<=[\r\n])", text + chunk.decode(errors="replace"))
         for line in lines:
             found = _SAID.fullmatch(line)
-            if found is not None and found[1] == "0":
+            if found is not None and found[1] == "0" and not _NOTES.match(found[2]):
                 show.write(found[2])
                 show.flush()
             said.append(line.rstrip())

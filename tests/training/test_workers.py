@@ -318,7 +318,6 @@ def all_cases():
 @pytest.fixture(scope="module")
 def ranks():
     """The results of two workers."""
-    pytest.importorskip("horovod.tensorflow", reason="Horovod is not installed")
     import horovod
 
     with pytest.MonkeyPatch.context() as patch:
@@ -328,6 +327,7 @@ def ranks():
 
 
 @pytest.mark.slow
+@pytest.mark.horovod
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_have_one_network(ranks, name):
     one, other = (results[name] for results in ranks)
@@ -341,6 +341,7 @@ def test_two_processes_have_one_network(ranks, name):
 
 
 @pytest.mark.slow
+@pytest.mark.horovod
 @pytest.mark.parametrize("name", CASES)
 def test_two_processes_see_each_sample_once_an_epoch(ranks, name):
     options = CASES[name][1]
@@ -359,6 +360,7 @@ def test_two_processes_see_each_sample_once_an_epoch(ranks, name):
 
 
 @pytest.mark.slow
+@pytest.mark.horovod
 @pytest.mark.parametrize("name", SAME)
 def test_two_processes_train_as_one_with_their_batches(ranks, name):
     kind, options = SAME[name]
@@ -376,6 +378,7 @@ def test_two_processes_train_as_one_with_their_batches(ranks, name):
 
 
 @pytest.mark.slow
+@pytest.mark.horovod
 def test_two_processes_warm_up(ranks):
     # two steps an epoch, four of warm-up: 0.01 x (1, 1.25, 1.5, 1.75), told at the epoch's end
     history = ranks[1]["warming up"]["history"]

@@ -18,7 +18,7 @@ import dask.threaded
 import tensorflow as tf
 
 from xr_dl4ds.batches import Share
-from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.exceptions import LostWorkerError, TrainingError
 from xr_dl4ds.launched import launcher
 from xr_dl4ds.training.devices import pin
 
@@ -183,6 +183,33 @@ def start(work: Callable[[Any], None], argument: Any, size: int) -> None:
     import horovod
 
     horovod.run(work, (argument,), num_proc=size, use_gloo=True)
+
+
+@contextlib.contextmanager
+def told_when_lost(workers: Workers) -> Iterator[None]:
+    """Say what it means when Horovod ends while others are waited for.
+
+    Parameters
+    ----------
+    workers : Workers
+        Those that train.
+
+    Raises
+    ------
+    LostWorkerError
+        In place of Horovod's error.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, RuntimeError) as error:
+        if isinstance(error, TrainingError) or "Horovod" not in str(error):
+            raise
+        raise LostWorkerError(
+            f"Expected {workers.size} workers to train to the end, got none from another one: it"
+            f" was killed or failed, and worker {workers.rank} ends too. Look at the messages of"
+            " the others, and of the launcher, which names the first that ended. With `checkpoint`"
+            " the same call goes on from the last epoch."
+        ) from error
 
 
 @contextlib.contextmanager
