@@ -14,7 +14,6 @@ from xr_dl4ds import display, prediction, storage
 from xr_dl4ds.building import build, trains_on_circle
 from xr_dl4ds.config import as_plain, from_plain
 from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.launched import is_first
 from xr_dl4ds.provenance import digest_of
 from xr_dl4ds.request import Request
 from xr_dl4ds.sources import Data
@@ -201,21 +200,15 @@ class Downscaler:
         Parameters
         ----------
         path : path
-            The folder to make.
+            The folder to make; of processes that train together, the first one makes it.
         overwrite : bool
             Replace a model that is there already; other folders and files are never replaced.
-
-        Notes
-        -----
-        Of processes that train together, which have the same model, the first alone writes.
 
         Raises
         ------
         FileExistsError, PermissionError, NotADirectoryError
             When the folder cannot be made.
         """
-        if not is_first():
-            return
         options = as_plain(self.options)
         storage.write(
             path,

@@ -20,6 +20,7 @@ import xarray as xr
 from xr_dl4ds import serialization
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES
 from xr_dl4ds.exceptions import ModelFileError
+from xr_dl4ds.launched import is_first
 from xr_dl4ds.places import require_makeable, swap
 from xr_dl4ds.state import State
 
@@ -37,7 +38,7 @@ def write(
     *,
     overwrite: bool,
 ) -> pathlib.Path:
-    """Write a model folder.
+    """Write a model folder; of processes that train together, the first one does.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def write(
     pathlib.Path
         The folder, absolute.
     """
+    if not is_first():
+        return pathlib.Path(path).expanduser().resolve()
     folder = require_writable(path, overwrite=overwrite)
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     draft.mkdir(parents=True)

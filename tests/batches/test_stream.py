@@ -1,4 +1,3 @@
-import collections
 import threading
 
 import dask
@@ -38,6 +37,8 @@ def steps_of(batches):
     """The first step of every sample of this epoch, in order, from LR and target alike."""
     out = []
     for inputs, target, weight in (batches[i] for i in range(len(batches))):
+        if not weight.any():  # a worker without a sample left
+            continue
         assert (weight == 1).all()
         lr = inputs["lr"].reshape(len(target), -1, 3)[:, 0, 0]
         np.testing.assert_array_equal(lr, target.reshape(len(target), -1, 3)[:, 0, 0])
@@ -188,10 +189,8 @@ def test_workers_read_parts_of_their_own(n):
         samples = placed(n, 3, 3, 2, (4, 3, 3))
         batches = Batches(samples, batch_size=2, seed=5, share=Workers(size, rank).share)
         shares.append(steps_of(batches))
-    assert len({len(share) for share in shares}) == 1
-    counts = collections.Counter(step for share in shares for step in share)
-    assert set(counts) == set(range(n))
-    assert sum(counts.values()) - n == -n % size
+    assert sorted(step for share in shares for step in share) == list(range(n))
+    assert max(len(share) for share in shares) - min(len(share) for share in shares) <= 1
     # neighbours stay together: a worker reads about its share of the chunks, not all of them
     chunks = [len({step // 4 for step in share}) for share in shares]
     assert sum(chunks) <= -(-n // 4) + 2 * size

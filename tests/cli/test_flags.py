@@ -45,6 +45,9 @@ VALUES = {
     "loss_realizations": ("3", 3),
     "precision": ("float32", "float32"),
     "checkpoint": ("123", "123"),  # a path, whatever it looks like
+    "lr_scaling": ("none", None),
+    "lr_warmup": ("0", 0),
+    "gradient_compression": ("float16", "float16"),
     "loss": ("{mae: 0.8, mse: 2e-1}", {"mae": 0.8, "mse": 0.2}),
     "learning_rate": ("[1e-3, 1.0e-4]", [1e-3, 1e-4]),
     "pixel_loss": ("mae", "mae"),

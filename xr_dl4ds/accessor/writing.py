@@ -22,7 +22,8 @@ class Writing:
 
         A region is one chunk in time of all variables. While the network runs on one, another is
         read, finished and written; memory holds two. A process that is killed leaves whole regions,
-        and the same call, made again, goes on at the first that is missing.
+        and the same call, made again, goes on at the first that is missing. Of processes that train
+        together, the first alone writes.
 
         Parameters
         ----------

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import xarray as xr
 
 from xr_dl4ds.grid.finished import require_finished
+from xr_dl4ds.launched import is_first
 from xr_dl4ds.places import swap
 from xr_dl4ds.writing.plan import Plan, plan
 from xr_dl4ds.writing.store import (
@@ -68,6 +69,8 @@ def write(
     ImportError
         When zarr is not installed.
     """
+    if not is_first():  # of processes that train together
+        return pathlib.Path(path).expanduser().resolve()
     require_finished(data, "the data")
     planned = plan(data)
     place, _ = require_writable(path, planned, overwrite=overwrite)
