@@ -9,7 +9,7 @@ from tests.conftest import analytic
 from tests.untrained import untrained
 from xr_dl4ds import Adversarial
 from xr_dl4ds.cli import main
-from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.exceptions import LostWorkerError, TrainingError
 
 TINY = ["--n-filters", "4", "--n-blocks", "1", "--epochs", "1"]
 
@@ -234,3 +234,52 @@ def test_a_model_of_the_command_line_is_that_of_the_library(files, tmp_path):
     assert found.options["network"] == expected.options["network"]
     assert found.options["sampling"] == expected.options["sampling"]
     xr.testing.assert_allclose(found.state.scaler.statistics, expected.state.scaler.statistics)
+
+
+def test_workers_are_passed_on(files, tmp_path, monkeypatch, capsys):
+    given = {}
+
+    def fit(self, *args, **kwargs):
+        given.update(kwargs)
+        raise LostWorkerError("Expected 3 workers to train to the end.")
+
+    monkeypatch.setattr("xr_dl4ds.accessor.modelling.Modelling.fit", fit)
+    more = ["--scale", "2", "-o", tmp_path / "model", "--workers", "3"]
+    assert reason(capsys, 3, files / "hr.nc", *more) == "Expected 3 workers to train to the end."
+    assert given["workers"] == 3
+
+
+def test_no_workers_are_none(capsys):
+    with pytest.raises(SystemExit):
+        run("hr.nc", "--scale", "2", "-o", "model", "--workers", "0")
+    assert "--workers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_one_of_several_workers_speaks(files, tmp_path, monkeypatch, capsys, number):
+    monkeypatch.setattr("xr_dl4ds.accessor.modelling.Modelling.fit", lambda *a, **k: Silent())
+    monkeypatch.setenv("HOROVOD_SIZE", "2")
+    monkeypatch.setenv("HOROVOD_RANK", str(number))
+    assert run(files / "hr.nc", "--scale", "2", "-o", tmp_path / "model") == 0
+    assert ("a model" in capsys.readouterr().out) == (number == 0)
+
+
+class Silent:
+    """A model that is saved nowhere."""
+
+    def save(self, *args, **kwargs):
+        pass
+
+    def __repr__(self):
+        return "a model"
+
+
+def test_the_worker_that_fails_is_named(files, tmp_path, monkeypatch, capsys):
+    def fit(*args, **kwargs):
+        raise ValueError("Expected other data.")
+
+    monkeypatch.setattr("xr_dl4ds.accessor.modelling.Modelling.fit", fit)
+    monkeypatch.setenv("HOROVOD_SIZE", "2")
+    monkeypatch.setenv("HOROVOD_RANK", "1")
+    assert run(files / "hr.nc", "--scale", "2", "-o", tmp_path / "model") == 1
+    assert capsys.readouterr().err.endswith("xr-dl4ds, worker 1: Expected other data.\n")

@@ -77,6 +77,7 @@ def test_without_a_file_and_with_an_empty_one(tmp_path):
         ("a: [1", "Expected YAML, got"),
         ("scale: four", "Expected `scale` to be a whole number, got 'four'"),
         ("scale: true", "Expected `scale` to be a whole number, got True"),
+        ("workers: two", "Expected `workers` to be a whole number, got 'two'"),
         ("trim: 1", "Expected `trim` to be true or false, got 1"),
         ("validation: 1.5", "Expected `validation` to be a number >= 0 and < 1, got 1.5"),
         ("static: [1]", r"Expected `static` to be a path or a list of them, got \[1\]"),

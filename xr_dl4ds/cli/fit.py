@@ -20,6 +20,7 @@ from xr_dl4ds.cli.flags import SHOWN_BY_THE_PROGRAM, add_flags
 from xr_dl4ds.cli.outputs import require_apart
 from xr_dl4ds.cli.settings import Settings, settings
 from xr_dl4ds.downscaler import load
+from xr_dl4ds.launched import is_first
 
 
 def add(commands: Any) -> None:
@@ -44,6 +45,12 @@ def add(commands: Any) -> None:
         "--trim",
         action=argparse.BooleanOptionalAction,
         help="drop HR rows and columns that the scale leaves over (default: no)",
+    )
+    one.add_argument(
+        "--workers",
+        type=whole(1),
+        metavar="N",
+        help="processes on this machine that train together, by Horovod (default: this one)",
     )
     one.add_argument(
         "--overwrite", action="store_true", default=False, help="replace a model that is there"
@@ -107,7 +114,8 @@ def fit(options: argparse.Namespace) -> None:
     else:
         model = selected(opened(lr), names, "--lr-variable").downscale.fit(hr, **given)
     model.save(folder, overwrite=options.overwrite)
-    say(f"{model!r}\nmodel      {folder}")
+    if is_first():
+        say(f"{model!r}\nmodel      {folder}")
 
 
 def _beside(own: dict[str, Any], asked: Settings, *, show: bool) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
 from xr_dl4ds.cli import demo, evaluate, fit, predict
 from xr_dl4ds.cli.arguments import ArgumentError, Parser
 from xr_dl4ds.exceptions import TrainingError
+from xr_dl4ds.launched import is_first, rank
 from xr_dl4ds.provenance import version
 
 #: What an exit code says.
@@ -19,7 +20,7 @@ CODES = {
     0: "done",
     1: "data, paths or a model that do not do",
     2: "wrong arguments or options",
-    3: "training failed: its loss is not finite",
+    3: "training failed: its loss is not finite, or one of several workers was lost",
     130: "interrupted by Ctrl-C",
 }
 
@@ -64,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _end(code: int, reason: object) -> int:
     """Say the reason in one line."""
-    sys.stderr.write(f"xr-dl4ds: {' '.join(str(reason).split()) or type(reason).__name__}\n")
+    who = "xr-dl4ds" if is_first() else f"xr-dl4ds, worker {rank()}"
+    sys.stderr.write(f"{who}: {' '.join(str(reason).split()) or type(reason).__name__}\n")
     return code
 
 

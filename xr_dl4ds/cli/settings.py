@@ -23,6 +23,7 @@ _OWN: dict[str, tuple[tuple[type, ...], str]] = {
     "start": ((str,), "a path"),
     "validation": ((int, float), "a number >= 0 and < 1"),
     "trim": ((bool,), "true or false"),
+    "workers": ((int,), "a whole number"),
 }
 
 

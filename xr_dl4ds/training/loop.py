@@ -172,7 +172,11 @@ def _sizes(*parts: Samples | None) -> list[tuple[int, ...]]:
 def _run(
     step: Step, batches: Batches, held_out: Batches | None, callbacks: list[Any], epochs: range
 ) -> None:
-    anew = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: batches.on_epoch_end())
+    def next_epoch(epoch: int, logs: Any) -> None:
+        if epoch + 1 < epochs.stop:  # or a pool would be read for nothing
+            batches.on_epoch_end()
+
+    anew = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
     step.fit(
         batches.dataset(),
         validation_data=None if held_out is None else held_out.dataset(),
