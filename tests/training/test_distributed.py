@@ -234,3 +234,13 @@ def test_a_store_is_written_by_one(tmp_path, script):
     ran([str(script), json.dumps({**OPTIONS, "epochs": 1})], tmp_path)
     with xr.open_dataset(tmp_path / "sr.zarr", engine="zarr") as sr:
         assert sr.t2m.notnull().all()
+
+
+def test_the_example_script(tmp_path):
+    example = [str(ROOT / "examples" / "train.py"), "--output", "out", "--epochs"]
+    ran([*example, "1"], tmp_path)
+    said = ran([*example, "2"], tmp_path, workers=0)  # alone it goes on
+    assert "50%" in said.replace("\r", "\n")
+    model = xd.load(tmp_path / "out" / "model")
+    assert model.history.sizes["epoch"] == 2
+    np.testing.assert_allclose(model.history.learning_rate, [1e-3 * (1 + 6 / 14), 1e-3], rtol=0.1)

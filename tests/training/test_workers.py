@@ -2,6 +2,7 @@ import dataclasses
 import os
 import pathlib
 import sys
+import types
 
 import dask.array as da
 import numpy as np
@@ -12,10 +13,11 @@ from tests.training import compete, constant, fit, judge, line, tiny, toy
 from tests.training.test_adversarial import judge_of_value, weight_of
 from xr_dl4ds.batches import Share
 from xr_dl4ds.config import Supervised
+from xr_dl4ds.exceptions import LostWorkerError, TrainingError
 from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
-from xr_dl4ds.training.workers import ALONE, Workers
+from xr_dl4ds.training.workers import ALONE, Workers, computed_once, told_when_lost
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -71,6 +73,154 @@ def test_missing_horovod_is_told_with_its_cure(monkeypatch):
     )
     with pytest.raises(ImportError, match=message):
         fit(line(), constant(1, 3))
+
+
+class Fake:
+    """What Horovod answers one of two processes."""
+
+    def __init__(self, rank, with_mpi, told=None):
+        self.rank, self.with_mpi, self.told = lambda: rank, with_mpi, told
+        self.begun = 0
+
+    def init(self):
+        self.begun += 1
+
+    def size(self):
+        return 2
+
+    local_size = size
+
+    def local_rank(self):
+        return self.rank()
+
+    def mpi_built(self):
+        return self.with_mpi
+
+    def broadcast_object(self, value, root_rank, name):
+        assert root_rank == 0
+        if self.rank() == 0:
+            self.told = value
+        return self.told
+
+
+@pytest.fixture
+def horovod(monkeypatch):
+    """Makes `import horovod.tensorflow` give such a one."""
+    monkeypatch.setattr("xr_dl4ds.training.workers.pin", lambda rank, size: None)
+
+    def put(*args, **kwargs):
+        fake = Fake(*args, **kwargs)
+        package = types.ModuleType("horovod")
+        package.tensorflow = fake
+        monkeypatch.setitem(sys.modules, "horovod", package)
+        monkeypatch.setitem(sys.modules, "horovod.tensorflow", fake)
+        return fake
+
+    return put
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(
+    ("variable", "with_mpi"), [("HOROVOD_SIZE", False), ("OMPI_COMM_WORLD_SIZE", True)]
+)
+def test_one_of_two(monkeypatch, horovod, variable, with_mpi, rank):
+    monkeypatch.setenv(variable, "2")
+    fake = horovod(rank, with_mpi)
+    assert Workers.current() == Workers(2, rank)
+    assert fake.begun == 1
+    assert Workers(2, rank).share == Share(2, rank)
+
+
+def test_processes_of_mpi_do_not_train_each_for_itself(monkeypatch, horovod):
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    fake = horovod(0, False)
+    message = (
+        r"Expected Horovod with MPI in a process of OMPI_COMM_WORLD_SIZE=2, got one without: each"
+        r" process would train a model of its own\. Start them by horovodrun --gloo"
+    )
+    with pytest.raises(ImportError, match=message):
+        Workers.current()
+    assert fake.begun == 0
+    monkeypatch.setitem(sys.modules, "horovod", None)
+    with pytest.raises(ImportError, match=r"or start the program without mpirun\."):
+        Workers.current()
+
+
+def test_once_is_made_by_the_first(horovod):
+    fake, made = horovod(0, False), []
+    assert Workers(2, 0).once(lambda: made.append(1) or "made") == "made"
+    fake.rank = lambda: 1
+    assert Workers(2, 1).once(lambda: made.append(2)) == "made"
+    assert made == [1]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_fails_once_fails_on_all(horovod, rank):
+    def wrong():
+        raise ValueError("Expected another")
+
+    horovod(rank, False, told=(None, ValueError("Expected another")))
+    with pytest.raises(ValueError, match="Expected another"):
+        Workers(2, rank).once(wrong)
+
+
+def test_workers_that_would_train_something_else_are_told(horovod):
+    horovod(1, False, told=([3, 4], None))
+    Workers(2, 1).require_same("samples", [3, 4])
+    message = (
+        r"Expected the same samples on all 2 workers, got \[3, 5\] on worker 1 and \[3, 4\] on"
+        r" worker 0\. Give all the same data"
+    )
+    with pytest.raises(TrainingError, match=message):
+        Workers(2, 1).require_same("samples", [3, 5])
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_dask_computes_once(horovod, rank):
+    fake, computed = horovod(0, False), []
+
+    def noted(block):
+        computed.append(block.size)
+        return block + 1
+
+    lazy = da.zeros(6, chunks=3).map_blocks(noted, meta=np.empty(0))
+    with computed_once(Workers(2, 0)):
+        first = lazy.compute()
+    computed.clear()
+    fake.rank = lambda: 1
+    with computed_once(Workers(2, rank)):
+        np.testing.assert_array_equal(lazy.compute(), first)
+    assert computed == ([3, 3] if rank == 0 else [])
+    computed.clear()
+    assert lazy.compute().tolist() == [1] * 6  # as ever after it
+    assert computed == [3, 3]
+
+
+def test_alone_dask_computes_as_ever():
+    with computed_once(ALONE):
+        assert da.ones(3).sum().compute() == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.UnknownError(None, None, "Horovod has been shut down."),
+        RuntimeError("Horovod: connection closed by peer"),
+    ],
+)
+def test_a_lost_worker_is_told(error):
+    message = r"Expected 3 workers to train to the end, got none from another one: .* worker 2 ends"
+    with pytest.raises(LostWorkerError, match=message), told_when_lost(Workers(3, 2)):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [TrainingError("Horovod"), RuntimeError("other"), ValueError("a")]
+)
+def test_other_errors_stay(error):
+    with pytest.raises(type(error)) as raised, told_when_lost(Workers(3, 2)):
+        raise error
+    assert raised.value is error
 
 
 def test_alone_nothing_changes(monkeypatch):
