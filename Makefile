@@ -87,5 +87,6 @@ $(VENV)/.test $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: $(VENV)/.created $(PACKAGI
 $(HOROVOD_VENV)/.horovod: $(HOROVOD_VENV)/.created $(PACKAGING) .ci/build_horovod.py \
     $(if $(filter-out HOROVOD_VENV,$(filter HOROVOD_%,$(.VARIABLES))),FORCE)
 	@echo "installing xr_dl4ds[test] and Horovod in $(HOROVOD_VENV)"
+	@rm -f $@
 	@$(HOROVOD_VENV)/bin/python .ci/build_horovod.py install
 	@touch $@

@@ -181,7 +181,8 @@ def install():
     env = surroundings(os.environ, chosen)
     # pip keeps the wheel that it builds under the name of the source alone, whatever the options
     anew = ("--no-cache-dir", "--force-reinstall", "--no-deps")
-    say("building Horovod, up to ten minutes" if not has_horovod() else "looking at Horovod")
+    if chosen != kept or not has_horovod():
+        say("building Horovod, which takes some minutes")
     pip("--no-build-isolation", *(anew if chosen != kept else ()), *horovod, env=env)
     wrong = unusable(chosen)
     if wrong and chosen == kept:
@@ -210,8 +211,8 @@ def has_horovod():
 def unusable(chosen):
     """What is wrong with the library: another TensorFlow's, or without what was asked for."""
     files = importlib.metadata.files("horovod") or []
-    (told,) = [f for f in files if f.name == "metadata.json" and len(f.parts) == 2] or [None]
-    against = json.loads(told.read_text())["tensorflow"] if told else "none"
+    told = [f.read_text() for f in files if f.as_posix() == "horovod/metadata.json"]
+    against = json.loads(told[0]).get("tensorflow", "none") if told else "none"
     present = importlib.metadata.version("tensorflow")
     if against != present:
         return f"it was built against TensorFlow {against}, and {present} is installed"

@@ -244,6 +244,21 @@ def test_other_options_are_built_anew_and_kept(build, installing, monkeypatch, t
     assert json.loads((tmp_path / ".horovod.json").read_text()) == {"HOROVOD_WITH_MPI": "1"}
 
 
+@pytest.mark.parametrize(
+    ("told", "against"), [('{"tensorflow": "2.17.0"}', "2.17.0"), ("{}", "none"), (None, "none")]
+)
+def test_library_of_another_tensorflow_is_told(build, monkeypatch, tmp_path, told, against):
+    class File(pathlib.PurePosixPath):
+        def read_text(self):
+            return told
+
+    files = [File("horovod/metadata.json")] if told else [File("horovod/__init__.py")]
+    monkeypatch.setattr(build.importlib.metadata, "files", lambda name: files)
+    monkeypatch.setattr(build.importlib.metadata, "version", lambda name: "2.18.1")
+    expected = f"it was built against TensorFlow {against}, and 2.18.1 is installed"
+    assert build.unusable({}) == expected
+
+
 def test_failed_commands_are_told_by_their_last_words(build):
     command = [sys.executable, "-c", "import sys; print('a'); sys.exit('b')"]
     assert build._failure(command) == "a\nb"
