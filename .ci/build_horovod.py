@@ -212,10 +212,11 @@ def unusable(chosen):
     """What is wrong with the library: another TensorFlow's, or without what was asked for."""
     files = importlib.metadata.files("horovod") or []
     told = [f.read_text() for f in files if f.as_posix() == "horovod/metadata.json"]
-    against = json.loads(told[0]).get("tensorflow", "none") if told else "none"
+    against = json.loads(told[0]).get("tensorflow") if told else None
     present = importlib.metadata.version("tensorflow")
     if against != present:
-        return f"it was built against TensorFlow {against}, and {present} is installed"
+        against = f"TensorFlow {against}" if against else "no TensorFlow"
+        return f"it was built against {against}, and {present} is installed"
     asked = settings(chosen)
     wanted = {
         "gloo": asked.get("HOROVOD_WITHOUT_GLOO") != "1",
