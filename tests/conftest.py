@@ -2,8 +2,10 @@
 
 import pyproj  # noqa: F401, I001  must precede eccodes
 import contextlib
+import importlib.util
 import os
 import pathlib
+import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -15,8 +17,34 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 
+#: Set by `make test-horovod`: there a test that Horovod is missing for must fail.
+HOROVOD_EXPECTED = "XR_DL4DS_HOROVOD"
+#: How such a skip is worded, here and by `pytest.importorskip`.
+NO_HOROVOD = "Horovod is not installed|could not import 'horovod"
+
 #: Real data beside the project, see its README; tests that need a file skip without it.
 DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what is marked `horovod` where there is none."""
+    if os.environ.get(HOROVOD_EXPECTED) == "1" or importlib.util.find_spec("horovod"):
+        return
+    skip = pytest.mark.skip(reason="Horovod is not installed (make horovod)")
+    for item in items:
+        if item.get_closest_marker("horovod"):
+            item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where Horovod is expected, a test that skips for want of it fails."""
+    report = yield
+    if report.skipped and os.environ.get(HOROVOD_EXPECTED) == "1":
+        reason = str(call.excinfo.value) if call.excinfo else ""
+        if item.get_closest_marker("horovod") and re.search(NO_HOROVOD, reason):
+            report.outcome, report.longrepr = "failed", f"{HOROVOD_EXPECTED}=1, but {reason}"
+    return report
 
 
 def analytic(time=8, y=8, x=12, seed=0):
