@@ -5,7 +5,9 @@ import os
 import pathlib
 import pickle
 import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -254,6 +256,42 @@ def test_a_killed_worker_is_named(hr, monkeypatch):
     monkeypatch.setitem(launching.CUSTOM_BACKBONES, "suicide", suicide)
     with pytest.raises(LostWorkerError, match="got worker 1 ended by SIGKILL"):
         hr.downscale.fit(**{**OPTIONS, "backbone": "suicide", "n_blocks": None}, workers=2)
+
+
+CALLER = """
+import sys
+from tests.conftest import analytic
+from tests.test_launching import OPTIONS
+
+hr = analytic(time=12)[["t2m"]]
+hr.downscale.fit(**{**OPTIONS, "epochs": 100_000, "checkpoint": sys.argv[1]}, workers=2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.horovod
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_of_a_caller_that_ends(tmp_path, by):
+    import psutil
+
+    folder, kept = tmp_path / "tmp", tmp_path / "kept"
+    folder.mkdir()
+    environment = {**os.environ, "TMPDIR": str(folder), "CUDA_VISIBLE_DEVICES": ""}
+    caller = subprocess.Popen(
+        [sys.executable, "-c", CALLER, str(kept)], cwd=ROOT, env=environment, stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 120
+    while not (kept / "training.npz").exists() and caller.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    started = psutil.Process(caller.pid).children(recursive=True)
+    assert len(started) >= 3  # launcher and workers, and what is between them
+    caller.send_signal(by)
+    said = caller.communicate(timeout=60)[1].decode()
+    assert caller.returncode == -by, said  # Python ends itself by SIGINT after KeyboardInterrupt
+    _, alive = psutil.wait_procs(started, timeout=45)
+    assert alive == []
+    assert [path for path in folder.iterdir() if path.name.startswith("xr_dl4ds-")] == []
 
 
 def test_errors_can_travel():

@@ -13,10 +13,13 @@ import os
 import pathlib
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -29,6 +32,9 @@ from xr_dl4ds.sources import Inputs
 
 #: What worker 0 says is said here too; of the others these many lines, should one fail.
 LAST_LINES = 20
+
+#: Seconds that the launcher has to end its workers.
+GRACE = 30
 
 #: Notes of TensorFlow, and of Horovod, which are not ours to show.
 _NOTES = re.compile(r"(\[\d{4}-|[IWEF]\d{4} |WARNING: All log messages before absl|User function)")
@@ -170,6 +176,7 @@ def _launched(folder: pathlib.Path, workers: int) -> tuple[int, list[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "xr_dl4ds.launching", str(folder), str(workers)],
         env=environment,
+        stdin=subprocess.PIPE,  # ends with this process
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C comes here first, and not to all at once
@@ -182,9 +189,12 @@ def _launched(folder: pathlib.Path, workers: int) -> tuple[int, list[str]]:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(30)
+                process.wait(GRACE)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _pass_on(process: subprocess.Popen[bytes], said: collections.deque[str]) -> None:
@@ -238,7 +248,18 @@ def main(arguments: list[str]) -> None:
     from xr_dl4ds.launching import work as named  # one of __main__ would be pickled by value
     from xr_dl4ds.training.workers import start
 
-    start(named, pathlib.Path(arguments[0]), int(arguments[1]))
+    folder = pathlib.Path(arguments[0])
+    threading.Thread(target=_end_with_the_caller, args=(folder,), daemon=True).start()
+    start(named, folder, int(arguments[1]))
+
+
+def _end_with_the_caller(folder: pathlib.Path) -> None:
+    """When the process that trains is gone, killed even, end the workers, and clean up for it."""
+    sys.stdin.buffer.read()
+    shutil.rmtree(folder, ignore_errors=True)
+    os.kill(os.getpid(), signal.SIGTERM)  # Horovod ends its processes
+    time.sleep(GRACE)
+    os.killpg(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
