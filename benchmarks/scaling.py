@@ -9,7 +9,9 @@ the training step that `fit` compiles, always on the same batch in memory (synth
 two static fields, 64 x 96 cells, scale 4, batches of 32). Launches of one process and of two
 alternate. In the latter, rounds with the workers' averages and rounds where each keeps its own
 values (`apart`) alternate too, in the same processes, so that what the exchange costs is told from
-what the cores take from each other. Efficiency is samples per second over twice those of one.
+what the cores take from each other. Efficiency is samples per second over twice those of one. The
+table has medians, ranges, and how many rounds counted: those in which other programs computed are
+left out, told by the CPU time of the machine less that of the workers.
 
 The share of the exchange in a step is told twice: by the seconds of rounds apart and together; and
 by Horovod's timeline of further steps, the time in which it negotiated or carried out any exchange
@@ -37,6 +39,8 @@ import sys
 import tempfile
 import time
 
+import psutil
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHAPE, SCALE, BATCH = (64, 96), 4, 32
 #: Options of `fit` that differ from the usual ones.
@@ -49,6 +53,8 @@ CASES = {
 LINKS = {"1 GbE": (1e9, 50e-6), "10 GbE": (1e10, 25e-6), "100 Gb/s": (1e11, 10e-6)}
 #: Seconds of one turn of Horovod's loop, HOROVOD_CYCLE_TIME: half of it is waited for, on average.
 CYCLE = 1e-3
+#: A round counts while others have less than this of one core; and seconds to wait for that.
+OTHERS, PATIENCE = 0.1, 60
 HOSTS = (2, 4, 8, 16, 32, 64)
 
 
@@ -126,7 +132,7 @@ def work(given: argparse.Namespace) -> None:
     if workers.size == 1:
         (alone,), found = steps_of(options, [ALONE])
         n = max(2, round(given.seconds / alone(2)))
-        found["alone"] = [alone(n) for _ in range(given.rounds)]
+        found["alone"] = [watched(alone, n) for _ in range(given.rounds)]
     else:
         both = [workers, Apart(workers.size, workers.rank)]
         (together, apart), found = steps_of(options, both)
@@ -135,9 +141,22 @@ def work(given: argparse.Namespace) -> None:
         for _ in range(given.rounds):
             for name, go in (("together", together), ("apart", apart)):
                 workers.once(lambda: None)  # none begins before the other
-                found[name].append(go(n))
+                found[name].append(watched(go, n))
         found |= traced(together, n, given.job / "timeline.json")
     (given.job / f"found-{workers.rank}").write_text(json.dumps(found))
+
+
+def watched(go, n: int) -> tuple[float, float, float]:
+    """Seconds of a step; of all of them, those of this process's CPU time and of all processes'."""
+    before, own = busy(), time.process_time()
+    seconds = go(n)
+    return seconds, time.process_time() - own, busy() - before
+
+
+def busy() -> float:
+    """CPU seconds of the machine in anything but waiting."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
 
 
 def traced(go, n: int, path: pathlib.Path) -> dict:
@@ -191,6 +210,7 @@ def launched(size: int, launch: int, case: str, given: argparse.Namespace) -> li
         "HOROVOD_TIMELINE": "DYNAMIC",
     }
     start = [sys.executable, "-m", "horovod.runner.launch", "--gloo", "-np", str(size)]
+    wait_for_quiet()
     with tempfile.TemporaryDirectory(prefix="scaling-") as name:
         command = [sys.executable, str(pathlib.Path(__file__).resolve()), "--job", name]
         command += ["--only", case, "--launch", str(launch), "--rounds", str(given.rounds)]
@@ -206,33 +226,50 @@ def launched(size: int, launch: int, case: str, given: argparse.Namespace) -> li
         return [json.loads(p.read_text()) for p in sorted(pathlib.Path(name).glob("found-*"))]
 
 
-def slower(found: list[dict], name: str) -> list[float]:
-    """Seconds of a step, of the slower worker, round by round."""
-    return [max(of) for of in zip(*(one[name] for one in found), strict=True)]
+def wait_for_quiet() -> None:
+    """Until nothing else has computed for some seconds, or it has been long enough."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        begin, before = time.perf_counter(), busy()
+        time.sleep(3)
+        if busy() - before < OTHERS * (time.perf_counter() - begin):
+            return
+
+
+def rounds_of(found: list[dict], name: str, given: argparse.Namespace) -> list[float | None]:
+    """Seconds of a step, of the slower worker, round by round; None where others computed too."""
+    seconds = []
+    for round_ in zip(*(one[name] for one in found), strict=True):
+        slowest, _, of_all = (max(each) for each in zip(*round_, strict=True))
+        others = (of_all - sum(own for _, own, _ in round_)) / given.seconds
+        seconds.append(slowest if others < OTHERS else None)
+    return seconds
 
 
 def case_of(case: str, given: argparse.Namespace) -> tuple[list[str], tuple[float, int, float]]:
     """Lines of the table; seconds of a step alone, bytes of gradients and rings of a step."""
-    alone, apart, together, ratios, timelines = [], [], [], [], []
+    kinds: dict[str, list[float | None]] = {"alone": [], "apart": [], "together": []}
+    timelines = []
     for launch in range(given.launches):
         one, two = (launched(size, launch, case, given) for size in (1, 2))
-        alone += slower(one, "alone")
-        apart += slower(two, "apart")
-        together += slower(two, "together")
-        pairs = zip(slower(two, "apart"), slower(two, "together"), strict=True)
-        ratios += [1 - a / b for a, b in pairs]
+        for kind, seconds in kinds.items():
+            seconds += rounds_of(one if kind == "alone" else two, kind, given)
         timelines.append([two[0][name] for name in ("all_of_it", "carried_out")])
-        print(case, launch, os.getloadavg(), json.dumps([one, two]), file=sys.stderr, flush=True)
-    lines, first = [], statistics.median(alone)
-    rows = (("1", 1, alone), ("2, apart", 2, apart), ("2", 2, together))
-    for name, size, seconds in rows:
-        middle = statistics.median(seconds)
-        spread = f"{1 / max(seconds):.2f}-{1 / min(seconds):.2f}"
-        told = " | ".join(f"{statistics.median(of):.1%}" for of in zip(*timelines, strict=True))
-        share = f"{statistics.median(ratios):.1%} | {told}"
+        print(case, launch, os.getloadavg(), json.dumps(kinds), file=sys.stderr, flush=True)
+    pairs = zip(kinds["apart"], kinds["together"], strict=True)
+    shares = [statistics.median(1 - a / b for a, b in pairs if a and b)]
+    shares += [statistics.median(of) for of in zip(*timelines, strict=True)]
+    lines, first = [], 0.0
+    rows = {"alone": ("1", 1), "apart": ("2, apart", 2), "together": ("2", 2)}
+    for kind, seconds in kinds.items():
+        quiet = [one for one in seconds if one]
+        middle, (name, size) = statistics.median(quiet), rows[kind]
+        first = first or middle
+        spread = f"{1 / max(quiet):.2f}-{1 / min(quiet):.2f}, {len(quiet)} of {len(seconds)}"
+        told = " | ".join(f"{one:.1%}" if kind == "together" else "" for one in shares)
         lines.append(
             f"| {case} | {name} | {1 / middle:.2f} ({spread}) | {size * BATCH / middle:.0f} |"
-            f" {first / middle:.2f} | {share if name == '2' else ' |  | '} |"
+            f" {first / middle:.2f} | {told} |"
         )
     return lines, (first, one[0]["gradient_bytes"], two[0]["rings"])
 
