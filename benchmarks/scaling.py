@@ -27,6 +27,10 @@ that carry nothing else at full speed both ways, the latencies of `LINKS`, one r
 gradients together and `scalars` for losses and counts, one after the other, each of which takes a
 ring's latency and `CYCLE`; and no overlap, for gradients are exchanged all at once when the last
 one is there. Stragglers, a slower file system and the wait for the slowest are not in it.
+
+Measured on two cores (AMD EPYC), Horovod 0.28.1 with Gloo, 8 filters: 14.7 steps/s of one process,
+12.9 of two apart (0.88), 11.4 together (efficiency 0.78); exchange 11 %, timeline 31 %, of it
+carried out 3 %. A step has three exchanges: the valid cells, what is reported, and all gradients.
 """
 
 import argparse
@@ -257,7 +261,10 @@ def case_of(case: str, given: argparse.Namespace) -> tuple[list[str], tuple[floa
         timelines.append([two[0][name] for name in ("all_of_it", "carried_out")])
         print(case, launch, os.getloadavg(), json.dumps(kinds), file=sys.stderr, flush=True)
     pairs = zip(kinds["apart"], kinds["together"], strict=True)
-    shares = [statistics.median(1 - a / b for a, b in pairs if a and b)]
+    both = [1 - a / b for a, b in pairs if a and b]
+    if not both or not any(kinds["alone"]):
+        sys.exit(f"{case}: other programs computed in all rounds; repeat it on an idle machine")
+    shares = [statistics.median(both)]
     shares += [statistics.median(of) for of in zip(*timelines, strict=True)]
     lines, first = [], 0.0
     rows = {"alone": ("1", 1), "apart": ("2, apart", 2), "together": ("2", 2)}
