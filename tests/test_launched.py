@@ -1,11 +1,13 @@
 import pytest
 
-from xr_dl4ds.launched import LAUNCHERS, is_first, launcher, rank
+from xr_dl4ds import launched
+from xr_dl4ds.launched import LAUNCHERS, LOCAL, is_first, join, launcher, local, rank
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
-    for names in LAUNCHERS:
+    monkeypatch.setattr(launched, "_joined", [])
+    for names in (*LAUNCHERS, *LOCAL):
         for name in names:
             monkeypatch.delenv(name, raising=False)
 
@@ -14,6 +16,7 @@ def test_alone():
     assert launcher() is None
     assert rank() == 0
     assert is_first()
+    assert local() is None
 
 
 @pytest.mark.parametrize(("size", "number"), LAUNCHERS)
@@ -23,7 +26,18 @@ def test_one_of_several(monkeypatch, size, number, own):
     monkeypatch.setenv(number, str(own))
     assert launcher() == size
     assert rank() == own
+    assert is_first()  # each has its own work to do, until they train together
+    join()
     assert is_first() == (own == 0)
+
+
+@pytest.mark.parametrize(("number", "size"), LOCAL)
+def test_places_on_a_host(monkeypatch, number, size):
+    monkeypatch.setenv(number, "1")
+    monkeypatch.setenv(size, "2")
+    assert local() is None  # no launcher has set these
+    monkeypatch.setenv("PMI_SIZE", "4")
+    assert local() == (1, 2)
 
 
 @pytest.mark.parametrize("value", ["1", "", "many"])

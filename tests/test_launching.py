@@ -75,6 +75,16 @@ def test_wrong_options_start_nothing(hr, alone):
         hr.downscale.fit(**OPTIONS, epoch=3, workers=2)
 
 
+def test_data_of_a_cluster_are_told(hr, alone):
+    from distributed import Client
+
+    alone(lambda folder, workers: pytest.fail("a process was started"))
+    with Client(processes=False, n_workers=1, dashboard_address=None):
+        there = hr.chunk(time=4).persist()
+        with pytest.raises(ValueError, match=r"persisted in a dask.distributed Client\. Pass them"):
+            there.downscale.fit(**OPTIONS, workers=2)
+
+
 # --- what travels ---------------------------------------------------------------------------------
 
 
@@ -117,6 +127,7 @@ def test_the_error_of_a_worker_is_raised_here(hr, alone):
         def wrong(*args):
             raise GridError("Expected something else.")
 
+        patch.setattr("xr_dl4ds.training.workers.Workers.current", lambda: None)
         patch.setattr(launching.fitting, "fit", wrong)
         with pytest.raises(GridError, match="Expected something else") as raised:
             hr.downscale.fit(**OPTIONS, workers=2)

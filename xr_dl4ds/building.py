@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xr_dl4ds.config import Adversarial, Network, Sampling, Training
 from xr_dl4ds.features import Targets
+from xr_dl4ds.launched import local
 from xr_dl4ds.state import State
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ def build(
     """
     from xr_dl4ds.networks import generator, periodic
 
+    place = local()
+    if place is not None:  # one of several on its host takes its devices before it uses any
+        from xr_dl4ds.training.devices import pin
+
+        pin(*place)
     network, sampling = options["network"], options["sampling"]
     ports = _ports(state, options)
     built = generator(network, ports, seed=sampling.seed, precision=precision)

@@ -17,6 +17,16 @@ LAUNCHERS = (
 )
 
 
+#: The same of the processes of one host: the number of this one, and how many there are.
+LOCAL = (
+    ("HOROVOD_LOCAL_RANK", "HOROVOD_LOCAL_SIZE"),
+    ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
+    ("MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
+)
+
+_joined: list[bool] = []
+
+
 def launcher() -> str | None:
     """The variable by which the processes know how many they are; None for one alone."""
     return next((size for size, _ in LAUNCHERS if _number(size) > 1), None)
@@ -28,9 +38,26 @@ def rank() -> int:
     return 0 if size is None else _number(dict(LAUNCHERS)[size])
 
 
+def local() -> tuple[int, int] | None:
+    """Which of the processes of its host this one is, and how many these are, where it is known."""
+    for number, size in LOCAL:
+        if launcher() is not None and size in os.environ:
+            return _number(number), _number(size)
+    return None
+
+
+def join() -> None:
+    """Note that this process trains with the others."""
+    _joined.append(True)
+
+
 def is_first() -> bool:
-    """Whether this process is the one that writes and shows: the first, or alone."""
-    return rank() == 0
+    """Whether this process writes and shows: the first of those that train together, or any other.
+
+    Processes that one launcher has started, but that have not trained together, have each their
+    own work to do.
+    """
+    return not _joined or rank() == 0
 
 
 def _number(name: str) -> int:

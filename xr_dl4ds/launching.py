@@ -7,6 +7,7 @@ between this process and the workers runs Horovod, which takes signals and outpu
 
 from __future__ import annotations
 
+import codecs
 import collections
 import mmap
 import os
@@ -81,6 +82,7 @@ def fit(
     _require_alone(workers)
     _require_horovod(workers)
     fitting.options_of(inputs, given, flat, start)  # wrong ones are told at once
+    _require_own_data(inputs, workers)
     with tempfile.TemporaryDirectory(prefix="xr_dl4ds-workers-") as name:
         folder = pathlib.Path(name)
         _pack((inputs, dict(given), dict(flat), start, dict(CUSTOM_BACKBONES)), folder)
@@ -110,6 +112,21 @@ def _require_horovod(workers: int) -> None:
             f"Expected Horovod for workers={workers}, which is not installed. Build it into an"
             " environment of its own by `make horovod` (it needs TensorFlow 2.18), or leave"
             " `workers` out."
+        )
+
+
+def _require_own_data(inputs: Inputs, workers: int) -> None:
+    """Raise for data that live in the processes of a cluster, where workers do not reach."""
+    if "distributed" not in sys.modules:
+        return
+    from distributed.client import futures_of
+
+    given = (inputs.hr, inputs.lr, inputs.static, inputs.predictors, inputs.validation)
+    if futures_of(given):
+        raise ValueError(
+            f"Expected data that other processes can read for workers={workers}, got data that are"
+            " persisted in a dask.distributed Client. Pass them as they were before .persist(), or"
+            " write them into a store."
         )
 
 
@@ -149,9 +166,12 @@ def work(folder: pathlib.Path) -> None:
     folder : pathlib.Path
         With what `fit` packed.
     """
-    inputs, given, flat, start, backbones = _unpack(folder)
-    CUSTOM_BACKBONES.update(backbones)
+    from xr_dl4ds.training.workers import Workers, portable
+
     try:
+        Workers.current()  # has its devices before a model in the job uses TensorFlow
+        inputs, given, flat, start, backbones = _unpack(folder)
+        CUSTOM_BACKBONES.update(backbones)
         model = fitting.fit(inputs, given, flat, start)
         if rank() == 0:
             model.save(folder / "model")
@@ -161,7 +181,7 @@ def work(folder: pathlib.Path) -> None:
         import cloudpickle
 
         draft = folder / f"error-{rank()}.part"
-        draft.write_bytes(cloudpickle.dumps(error))
+        draft.write_bytes(cloudpickle.dumps(portable(error)))
         draft.rename(draft.with_suffix(""))
         raise SystemExit(1) from error
 
@@ -201,8 +221,9 @@ def _pass_on(process: subprocess.Popen[bytes], said: collections.deque[str]) -> 
     """Show what worker 0 says, bars too, and keep what all say."""
     assert process.stdout is not None
     text, show = "", sys.stderr
+    decoded = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
     while chunk := os.read(process.stdout.fileno(), 2**16):
-        *lines, text = re.split(r"(?<=[\r\n])", text + chunk.decode(errors="replace"))
+        *lines, text = re.split(r"(?<=[\r\n])", text + decoded(chunk))
         for line in lines:
             found = _SAID.fullmatch(line)
             if found is not None and found[1] == "0" and not _NOTES.match(found[2]):

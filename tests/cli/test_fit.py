@@ -258,6 +258,7 @@ def test_no_workers_are_none(capsys):
 @pytest.mark.parametrize("number", [0, 1])
 def test_one_of_several_workers_speaks(files, tmp_path, monkeypatch, capsys, number):
     monkeypatch.setattr("xr_dl4ds.accessor.modelling.Modelling.fit", lambda *a, **k: Silent())
+    monkeypatch.setattr("xr_dl4ds.launched._joined", [True])
     monkeypatch.setenv("HOROVOD_SIZE", "2")
     monkeypatch.setenv("HOROVOD_RANK", str(number))
     assert run(files / "hr.nc", "--scale", "2", "-o", tmp_path / "model") == 0
@@ -279,6 +280,7 @@ def test_the_worker_that_fails_is_named(files, tmp_path, monkeypatch, capsys):
         raise ValueError("Expected other data.")
 
     monkeypatch.setattr("xr_dl4ds.accessor.modelling.Modelling.fit", fit)
+    monkeypatch.setattr("xr_dl4ds.launched._joined", [True])
     monkeypatch.setenv("HOROVOD_SIZE", "2")
     monkeypatch.setenv("HOROVOD_RANK", "1")
     assert run(files / "hr.nc", "--scale", "2", "-o", tmp_path / "model") == 1

@@ -1,9 +1,12 @@
+import copyreg
 import dataclasses
 import os
 import pathlib
+import pickle
 import sys
 import types
 
+import cloudpickle
 import dask.array as da
 import numpy as np
 import pytest
@@ -14,10 +17,11 @@ from tests.training.test_adversarial import judge_of_value, weight_of
 from xr_dl4ds.batches import Share
 from xr_dl4ds.config import Supervised
 from xr_dl4ds.exceptions import LostWorkerError, TrainingError
+from xr_dl4ds.launched import LAUNCHERS, is_first
 from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
-from xr_dl4ds.training.workers import ALONE, Workers, computed_once, told_when_lost
+from xr_dl4ds.training.workers import ALONE, Workers, computed_once, portable, told_when_lost
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -107,6 +111,7 @@ class Fake:
 def horovod(monkeypatch):
     """Makes `import horovod.tensorflow` give such a one."""
     monkeypatch.setattr("xr_dl4ds.training.workers.pin", lambda rank, size: None)
+    monkeypatch.setattr("xr_dl4ds.launched._joined", [])
 
     def put(*args, **kwargs):
         fake = Fake(*args, **kwargs)
@@ -125,9 +130,11 @@ def horovod(monkeypatch):
 )
 def test_one_of_two(monkeypatch, horovod, variable, with_mpi, rank):
     monkeypatch.setenv(variable, "2")
+    monkeypatch.setenv(dict(LAUNCHERS)[variable], str(rank))
     fake = horovod(rank, with_mpi)
     assert Workers.current() == Workers(2, rank)
     assert fake.begun == 1
+    assert is_first() == (rank == 0)
     assert Workers(2, rank).share == Share(2, rank)
 
 
@@ -194,6 +201,48 @@ def test_dask_computes_once(horovod, rank):
     computed.clear()
     assert lazy.compute().tolist() == [1] * 6  # as ever after it
     assert computed == [3, 3]
+
+
+def test_a_task_may_compute_itself(horovod):
+    fake = horovod(0, False)
+    sent, tell = [], fake.broadcast_object
+    fake.broadcast_object = lambda value, **how: sent.append(value) or tell(value, **how)
+
+    def nested(block):
+        return block + int(da.ones(3, chunks=1).sum().compute())
+
+    lazy = da.zeros(4, chunks=2).map_blocks(nested, meta=np.empty(0))
+    with computed_once(Workers(2, 0)):
+        np.testing.assert_array_equal(lazy.compute(), [3] * 4)
+        lazy.compute()
+    assert len(sent) == 2  # and not once for each task
+
+
+class UnreadableError(Exception):
+    """Made with two arguments, of which it keeps one."""
+
+    def __init__(self, what, code):
+        super().__init__(what)
+
+
+class UnpicklableError(Exception):
+    """Holds what cannot be pickled."""
+
+    def __init__(self, what):
+        super().__init__(what)
+        self.held = (i for i in range(3))
+
+
+@pytest.mark.parametrize("error", [UnreadableError("a", 3), UnpicklableError("b")])
+def test_errors_that_do_not_travel_say_what_they_said(monkeypatch, error):
+    monkeypatch.delitem(copyreg.dispatch_table, type(error), raising=False)
+    found = portable(error)
+    if found is not error:  # tblib teaches some to travel
+        assert type(found) is TrainingError
+        assert str(found) == f"{type(error).__name__}: {error}"
+    assert pickle.loads(cloudpickle.dumps(found)).args
+    kept = ValueError("c")
+    assert portable(kept) is kept
 
 
 def test_alone_dask_computes_as_ever():

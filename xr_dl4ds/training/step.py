@@ -151,7 +151,8 @@ class Step(keras.Model):
         cells = tf.reduce_sum(weight)
         usual = self.over_workers(cells)
         share = tf.where(usual > 0, cells / tf.maximum(usual, 1e-9), 1.0)
-        moving = [v for network in self.trained for v in network.non_trainable_weights]
+        weights = [v for network in self.trained for v in network.non_trainable_weights]
+        moving = [v for v in weights if "float" in v.dtype]  # counts are the same on all
         means = self.workers.average([v.value * share for v in moving])
         for variable, mean in zip(moving, means, strict=True):
             variable.assign(mean)

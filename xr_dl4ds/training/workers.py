@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import cloudpickle
 import dask
 import dask.base
 import dask.threaded
@@ -19,7 +21,7 @@ import tensorflow as tf
 
 from xr_dl4ds.batches import Share
 from xr_dl4ds.exceptions import LostWorkerError, TrainingError
-from xr_dl4ds.launched import launcher
+from xr_dl4ds.launched import join, launcher
 from xr_dl4ds.training.devices import pin
 
 Result = TypeVar("Result")
@@ -75,6 +77,7 @@ class Workers:
                 " HOROVOD_WITH_MPI=1."
             )
         hvd.init()
+        join()
         pin(hvd.local_rank(), hvd.local_size())
         return cls(hvd.size(), hvd.rank())
 
@@ -122,7 +125,7 @@ class Workers:
             try:
                 told = make(), None
             except Exception as wrong:
-                told = None, wrong
+                told = None, portable(wrong)
         result, error = _horovod().broadcast_object(told, root_rank=0, name="once")
         if error is not None:
             raise error
@@ -158,6 +161,21 @@ _PROGRAM = {"HOROVOD_SIZE": "horovodrun"}
 
 #: Trains without Horovod.
 ALONE = Workers()
+
+
+def portable(error: Exception) -> Exception:
+    """An error that arrives in another process as it is, or else what it says.
+
+    Parameters
+    ----------
+    error : Exception
+        Of any class; some cannot be pickled, or not be read again.
+    """
+    try:
+        pickle.loads(cloudpickle.dumps(error))
+    except Exception:
+        return TrainingError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def start(work: Callable[[Any], None], argument: Any, size: int) -> None:
@@ -228,8 +246,19 @@ def computed_once(workers: Workers) -> Iterator[None]:
         return
     compute = dask.base.get_scheduler() or dask.threaded.get
 
+    making: list[bool] = []  # seen by the threads of tasks, which may compute themselves
+
+    def make(graph: Any, keys: Any, options: dict[str, Any]) -> Any:
+        making.append(True)
+        try:
+            return compute(graph, keys, **options)
+        finally:
+            making.pop()
+
     def get(graph: Any, keys: Any, **options: Any) -> Any:
-        return workers.once(lambda: compute(graph, keys, **options))
+        if making:
+            return compute(graph, keys, **options)
+        return workers.once(lambda: make(graph, keys, options))
 
     with dask.config.set(scheduler=get):
         yield
