@@ -276,7 +276,9 @@ def main(arguments: list[str]) -> None:
 
 def _end_with_the_caller(folder: pathlib.Path) -> None:
     """When the process that trains is gone, killed even, end the workers, and clean up for it."""
-    sys.stdin.buffer.read()
+    # not by sys.stdin: its lock would be held in the processes that Horovod forks
+    while os.read(0, 2**10):
+        pass
     shutil.rmtree(folder, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)  # Horovod ends its processes
     time.sleep(GRACE)
