@@ -6,6 +6,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -144,6 +145,11 @@ def runs(monkeypatch):
         return shapes
 
     return of
+
+
+def hears_ctrl_c():
+    """For `preexec_fn`: what a shell starts in the background does not, nor what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def steps(shapes):

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from tests.conftest import hears_ctrl_c
+
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "two_hosts.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.horovod]
@@ -24,6 +26,7 @@ def started(*arguments):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hears_ctrl_c,
     )
 
 
