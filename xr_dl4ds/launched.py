@@ -16,12 +16,16 @@ LAUNCHERS = (
     ("PMI_SIZE", "PMI_RANK"),
 )
 
-
 #: The same of the processes of one host: the number of this one, and how many there are.
 LOCAL = (
     ("HOROVOD_LOCAL_RANK", "HOROVOD_LOCAL_SIZE"),
     ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
     ("MPI_LOCALRANKID", "MPI_LOCALNRANKS"),
+)
+
+#: How Horovod is got, for the errors that miss it; see docs/distributed.md.
+BUILD_HOROVOD = (
+    "Build it into an environment of its own by `make horovod` (it needs TensorFlow 2.18)"
 )
 
 _joined: list[bool] = []

@@ -28,7 +28,7 @@ from xr_dl4ds import fitting
 from xr_dl4ds.config import CUSTOM_BACKBONES
 from xr_dl4ds.downscaler import Downscaler, load
 from xr_dl4ds.exceptions import LostWorkerError
-from xr_dl4ds.launched import launcher, rank
+from xr_dl4ds.launched import BUILD_HOROVOD, launcher, rank
 from xr_dl4ds.sources import Inputs
 
 #: What worker 0 says is said here too; of the others these many lines, should one fail.
@@ -109,9 +109,8 @@ def _require_horovod(workers: int) -> None:
 
     if importlib.util.find_spec("horovod") is None:
         raise ImportError(
-            f"Expected Horovod for workers={workers}, which is not installed. Build it into an"
-            " environment of its own by `make horovod` (it needs TensorFlow 2.18), or leave"
-            " `workers` out."
+            f"Expected Horovod for workers={workers}, which is not installed. {BUILD_HOROVOD}, or"
+            " leave `workers` out."
         )
 
 
@@ -173,8 +172,7 @@ def work(folder: pathlib.Path) -> None:
         inputs, given, flat, start, backbones = _unpack(folder)
         CUSTOM_BACKBONES.update(backbones)
         model = fitting.fit(inputs, given, flat, start)
-        if rank() == 0:
-            model.save(folder / "model")
+        model.save(folder / "model")
     except LostWorkerError as error:  # that one has the reason, or none at all
         raise SystemExit(1) from error
     except Exception as error:

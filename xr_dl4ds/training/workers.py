@@ -21,16 +21,10 @@ import tensorflow as tf
 
 from xr_dl4ds.batches import Share
 from xr_dl4ds.exceptions import LostWorkerError, TrainingError
-from xr_dl4ds.launched import join, launcher
+from xr_dl4ds.launched import BUILD_HOROVOD, join, launcher
 from xr_dl4ds.training.devices import pin
 
 Result = TypeVar("Result")
-
-#: How Horovod is got, see docs/distributed.md.
-CURE = (
-    "Build it into an environment of its own by `make horovod` (it needs TensorFlow 2.18), or start"
-    " the program without {0}."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +62,8 @@ class Workers:
         except ImportError as error:
             raise ImportError(
                 f"Expected Horovod with TensorFlow in {started}, got: {error}."
-                f" {CURE.format(_PROGRAM.get(variable, 'mpirun'))}"
+                f" {BUILD_HOROVOD}, or start the program without"
+                f" {_PROGRAM.get(variable, 'mpirun')}."
             ) from error
         if variable not in _PROGRAM and not hvd.mpi_built():
             raise ImportError(
