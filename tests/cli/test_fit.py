@@ -280,7 +280,6 @@ def test_the_worker_that_fails_is_named(files, tmp_path, monkeypatch, capsys):
         raise ValueError("Expected other data.")
 
     monkeypatch.setattr("xr_dl4ds.accessor.modelling.Modelling.fit", fit)
-    monkeypatch.setattr("xr_dl4ds.launched._joined", [True])
     monkeypatch.setenv("HOROVOD_SIZE", "2")
     monkeypatch.setenv("HOROVOD_RANK", "1")
     assert run(files / "hr.nc", "--scale", "2", "-o", tmp_path / "model") == 1

@@ -12,7 +12,7 @@ from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
 from xr_dl4ds.cli import demo, evaluate, fit, predict
 from xr_dl4ds.cli.arguments import ArgumentError, Parser
 from xr_dl4ds.exceptions import TrainingError
-from xr_dl4ds.launched import is_first, rank
+from xr_dl4ds.launched import rank
 from xr_dl4ds.provenance import version
 
 #: What an exit code says.
@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _end(code: int, reason: object) -> int:
     """Say the reason in one line."""
-    who = "xr-dl4ds" if is_first() else f"xr-dl4ds, worker {rank()}"
+    # by its rank: one that fails before it has joined the others is no less one of them
+    who = f"xr-dl4ds, worker {rank()}" if rank() else "xr-dl4ds"
     sys.stderr.write(f"{who}: {' '.join(str(reason).split()) or type(reason).__name__}\n")
     return code
 
