@@ -28,7 +28,7 @@ demo: $(VENV)/.base  ## downscale the sample data; OUTPUT=folder keeps what it w
 	$(BIN)/xr-dl4ds demo $(if $(OUTPUT),--output "$(OUTPUT)")
 
 test: $(VENV)/.test  ## run the tests in WORKERS processes; PYTEST_ARGS are passed on
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 horovod: $(HOROVOD_VENV)/.horovod  ## build Horovod in HOROVOD_VENV, its own environment; its HOROVOD_* variables win
 

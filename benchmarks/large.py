@@ -108,6 +108,7 @@ def train(path: pathlib.Path, options: dict, rounds: int) -> dict:
         """Some batches of the stream, or always the one that is held."""
 
         def __init__(self, first: int | None):
+            vars(self).update(vars(batches))
             self.first = first
 
         def __len__(self):

@@ -11,7 +11,7 @@ from tests.cf import cf_problems
 from tests.real_files import FILES, hr_values, run, table
 
 # two epochs on each, once in one process
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("files")]
+pytestmark = pytest.mark.slow
 
 NAMES = [f.name for f in FILES]
 FILE = {f.name: f for f in FILES}

@@ -19,8 +19,8 @@ from tests.cf import cf_problems
 from tests.conftest import no_compute
 from tests.grids.zoo import KINDS, STEPS, WGS84, Kind
 
-# a model for each kind, once in one process
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("zoo")]
+# a model for each kind, once: a file of tests stays in one process (--dist loadfile)
+pytestmark = pytest.mark.slow
 
 BACKINGS = ("numpy", "dask")
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "seed": 0, "verbose": False}

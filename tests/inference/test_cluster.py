@@ -12,8 +12,7 @@ from tests.untrained import untrained
 
 distributed = pytest.importorskip("distributed")
 
-#: Clusters take processes and memory: not two at once.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cluster")]
+pytestmark = pytest.mark.slow
 
 SCALE = 2
 KINDS = {
