@@ -25,7 +25,7 @@ Each round starts one new process of each side and gives them the cases in turns
 time; cases with the same samples share their set-up, and the first epoch "and interpolated" traces.
 The tables have the medians of the rounds; "times" is the later rate over that of DL4DS in the same
 round, and the one number that does not depend on the machine. Seen on two cores that others used
-too, from memory: patches of 64 of 1024 x 1024, pre-upsampling, 194 times (with a static field 84),
+too, from memory: patches of 64 of 1024 x 1024, pre-upsampling, 238 times (with a static field 73),
 all other pre-upsampling 1.5 to 17 times; post-upsampling 2 to 9 times, but 1.0 for whole fields of
 1024 x 1024 without a static field, where both copy 128 MiB a batch.
 
