@@ -28,7 +28,7 @@ gradients together and `scalars` for losses and counts, one after the other, eac
 ring's latency and `CYCLE`; and no overlap, for gradients are exchanged all at once when the last
 one is there. Stragglers, a slower file system and the wait for the slowest are not in it.
 
-Measured on two cores, all 27 rounds of three launches quiet, Horovod 0.28.1 with Gloo, steps/s of one
+Measured on two cores, three launches of three rounds, Horovod 0.28.1 with Gloo: steps/s of one
 process, of two apart, of two together (efficiency); exchange, timeline, of it carried out:
 
     8 filters    17.2   15.7   15.0 (0.88)   5 %   13 %   2 %
