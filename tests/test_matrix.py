@@ -95,8 +95,8 @@ for i, kind in enumerate(BETWEEN):
         window = 3 if backbone not in SPATIAL_ONLY and (i + k) % 2 else None
         CELLS.append((backbone, UPSAMPLINGS[(i + k) % len(UPSAMPLINGS)], window, kind))
     CELLS.append(("unet", "interpolation", None, kind))
-#: Against a discriminator every network trains alone; with everything so many that each backbone
-#: meets both kinds of samples and each upsampling.
+#: Against a discriminator every network trains alone; with everything every third, so that each
+#: backbone, each upsampling and both kinds of samples are met.
 JUDGED = [(*network, "alone") for network in NETWORKS]
 JUDGED += [(*network, "everything") for i, network in enumerate(NETWORKS) if i % 3 == 0]
 

@@ -10,7 +10,6 @@ import shutil
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import dask
 import xarray as xr
 
 from xr_dl4ds.grid.finished import require_finished
@@ -130,17 +129,7 @@ def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None
 
 def _one(store: Store, planned: Plan, index: int, before: Future[None] | None) -> None:
     """Compute a region, and write it after the one before."""
-    part = _computed(planned.part(planned.regions[index]))
+    part = planned.part(planned.regions[index]).compute()
     if before is not None:
         before.result()
     store.put(index, part)
-
-
-def _computed(part: xr.Dataset) -> xr.Dataset:
-    """A region in memory: of one chunk that chunk itself, which `compute` of dask would copy."""
-    whole = {
-        n: v.data.to_delayed().item() for n, v in part.variables.items() if v.data.npartitions == 1
-    }
-    arrays = dask.compute(whole)[0]
-    found = {n: (part.variables[n].dims, array) for n, array in arrays.items()}
-    return part.drop_vars(list(found)).compute().assign(found)
