@@ -24,10 +24,13 @@ epoch after which this package has taken less time than DL4DS, set-up included.
 Each round starts one new process of each side and gives them the cases in turns, one at work at a
 time; cases with the same samples share their set-up, and the first epoch "and interpolated" traces.
 The tables have the medians of the rounds; "times" is the later rate over that of DL4DS in the same
-round, and the one number that does not depend on the machine. Seen on two cores that others used
-too, from memory: patches of 64 of 1024 x 1024, pre-upsampling, 238 times (with a static field 73),
-all other pre-upsampling 1.5 to 17 times; post-upsampling 2 to 9 times, but 1.0 for whole fields of
-1024 x 1024 without a static field, where both copy 128 MiB a batch.
+round, and the one number that does not depend on the machine.
+
+Seen on two cores, in three rounds, from memory: patches of 64 of 1024 x 1024, pre-upsampling, 238
+times (with a static field 73), all other pre-upsampling 3.7 to 27 times; post-upsampling 3.6 to 16
+times, but 1.6 for whole fields of 1024 x 1024 without a static field, where both copy 128 MiB a
+batch. Interpolated, the first two are 29 and 10 times, other patches 1.1 to 2.5, whole fields 0.4
+to 1.5.
 
 Without `--dl4ds` it measures this package alone and says how to make DL4DS's environment.
 """

@@ -68,6 +68,14 @@ def test_a_store_holds_the_data(tmp_path, chunks):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.zarr"]  # no folder beside it
 
 
+def test_what_variables_share_is_computed_once_for_each_region(tmp_path):
+    ds, seen = counted(analytic()[["t2m"]].chunk(time=4))  # as the network of several targets is
+    ds["d2m"] = ds.t2m - 3
+    seen.clear()
+    ds.downscale.to_zarr(tmp_path / "out.zarr", verbose=False)
+    assert len(seen) == 2
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_finished_store_says_nothing_of_regions_and_opens_without_a_warning(tmp_path):
     path = write(fields(), tmp_path / "out.zarr", progress=False)
