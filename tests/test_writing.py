@@ -107,6 +107,36 @@ def test_encodings_are_kept_but_for_those_of_the_source(tmp_path):
         np.testing.assert_allclose(found.t2m, ds.t2m, atol=0.006)
 
 
+def test_numbers_are_smaller_than_by_zarr_itself(tmp_path):
+    steps = np.random.default_rng(0).standard_normal((8, 64, 64))
+    fine = (280 + steps.cumsum(1) / 4).astype("f4")
+    names = np.array(["sunny", "rain"] * 4, dtype=object)
+    ds = xr.Dataset({"t2m": (("time", "y", "x"), fine), "sky": ("time", names)}).chunk(time=4)
+    ours = write(ds, tmp_path / "a.zarr", progress=False)
+    ds[["t2m"]].to_zarr(tmp_path / "b.zarr", zarr_format=3, consolidated=False)
+    with read(ours) as found:
+        xr.testing.assert_equal(found.load(), ds.compute())
+        (codec,) = found.t2m.encoding["compressors"]
+    assert codec.to_dict()["configuration"]["shuffle"] == "shuffle"
+    sizes = [
+        sum(p.stat().st_size for p in (tmp_path / name / "t2m" / "c").rglob("*") if p.is_file())
+        for name in ("a.zarr", "b.zarr")
+    ]
+    assert sizes[0] < 0.95 * sizes[1]
+
+
+def test_a_store_begun_with_other_codecs_goes_on_with_them(tmp_path, monkeypatch):
+    from zarr.codecs import GzipCodec
+
+    ds, path = fields(time=3), tmp_path / "a.zarr"
+    with monkeypatch.context() as before:
+        before.setattr("xr_dl4ds.writing.plan._codec", GzipCodec)
+        unfinished(path, ds, 1)
+    with read(write(ds, path, progress=False)) as found:
+        assert [type(c).__name__ for c in found.t2m.encoding["compressors"]] == ["GzipCodec"]
+        xr.testing.assert_equal(found.load(), ds.compute())
+
+
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [((3, 3, 2), 3), ((4, 2, 2), 2), ((2, 6), 2), ((3, 5), 3), ((8,), 8), ((4, 3, 1), 1)],

@@ -106,6 +106,7 @@ class Application:
         return out.reshape(*lead, *shape)
 
     def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
+        """One batch; the array is a view of TensorFlow's memory where that is the CPU's."""
         inputs: dict[str, Any] = {"lr": tf.constant(part)}
         if self.n_noise:
             inputs[NOISE] = tf.constant(self._noise(part, keys))
@@ -114,10 +115,10 @@ class Application:
                 field = self.fixed[tensor.name]
                 inputs[tensor.name] = tf.constant(np.broadcast_to(field, (len(part), *field.shape)))
         if self.realization is None or not has_monte_carlo(self.network):
-            return keras.ops.convert_to_numpy(_graph(self.network, realization=False)(inputs))
+            return np.asarray(_graph(self.network, realization=False)(inputs))
         graph = _graph(self.network, realization=True)
         set_realization(self.network, self._thinning)  # before every run: each moves the states
-        return keras.ops.convert_to_numpy(graph(inputs))
+        return np.asarray(graph(inputs))
 
     @property
     def _thinning(self) -> int:
