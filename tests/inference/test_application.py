@@ -56,6 +56,33 @@ def expected_of(app, lr):
 # --- values ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_products_have_all_bits_of_float32_on_any_device(network, monkeypatch, before):
+    config, seen = tf.config.experimental, []
+
+    def graph(network, *, realization):
+        def run(inputs):
+            seen.append(config.tensor_float_32_execution_enabled())
+            if len(seen) > 1:
+                raise RuntimeError("out of memory")
+            return network(inputs)
+
+        return run
+
+    monkeypatch.setattr("xr_dl4ds.inference.application._graph", graph)
+    default = config.tensor_float_32_execution_enabled()
+    config.enable_tensor_float_32_execution(before)
+    try:
+        application(network)(stacked().to_numpy())
+        assert config.tensor_float_32_execution_enabled() is before
+        with pytest.raises(RuntimeError, match="out of memory"):
+            application(network)(stacked().to_numpy())
+        assert config.tensor_float_32_execution_enabled() is before
+    finally:
+        config.enable_tensor_float_32_execution(default)
+    assert seen == [False, False]
+
+
 def test_values_are_those_of_the_network(network):
     app, lr = application(network), stacked()
     before = lr.copy(deep=True)
