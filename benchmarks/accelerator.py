@@ -31,6 +31,8 @@ import tempfile
 import time
 
 SCALE = 4
+#: LR cells along an edge: of a field that is predicted, of samples of training.
+FIELD, PATCH = 128, 32
 #: Passed over before times count: tracing, choice of algorithms, clocks.
 WARM = 5
 CASES = {
@@ -88,7 +90,7 @@ def predicting(case: dict, rounds: int) -> tuple[float, dict]:
     import numpy as np
 
     # a sequence has several steps: a smaller field, so that the cells are as many
-    model, sample = built(case, 64 if "time_window" in case else 128, "float32")
+    model, sample = built(case, FIELD // 2 if "time_window" in case else FIELD, "float32")
     batch = {name: x[None] for name, x in sample.items()}
     taken = milliseconds(lambda: model.predict_on_batch(batch), rounds)
     found = np.asarray(model.predict_on_batch(batch), "f8")[..., 0]
@@ -102,10 +104,10 @@ def training(case: dict, precision: str, rounds: int) -> float:
     import keras
     import numpy as np
 
-    model, sample = built(case, 32, precision)
+    model, sample = built(case, PATCH, precision)
     batch = {name: np.repeat(x[None], 16, 0) for name, x in sample.items()}
     time = sample["lr"].shape[:-3]
-    target = np.zeros((16, *time, 32 * SCALE, 32 * SCALE, 1), "f4")
+    target = np.zeros((16, *time, PATCH * SCALE, PATCH * SCALE, 1), "f4")
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mae")
 
     def step() -> float:

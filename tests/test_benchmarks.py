@@ -1,0 +1,112 @@
+"""The benchmarks run, at sizes that measure nothing: what they call of the package is there."""
+
+import importlib
+import math
+import pathlib
+
+import pytest
+
+import xr_dl4ds as xd
+
+FOLDER = pathlib.Path(__file__).parents[1] / "benchmarks"
+#: Options of networks as small as can be.
+SMALL = {"n_filters": 2, "n_blocks": 1}
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """A function that imports a benchmark by name."""
+    monkeypatch.syspath_prepend(FOLDER)
+    return importlib.import_module
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
+def test_a_benchmark_imports_and_says_how_it_is_called(benchmark, name):
+    assert f"python benchmarks/{name}.py" in benchmark(name).__doc__
+
+
+@pytest.fixture
+def large(benchmark, monkeypatch, tmp_path):
+    """The module at tiny sizes, and a store of it."""
+    module = benchmark("large")
+    for name, value in {"EDGE": 32, "STEPS": 2, "PART": 1}.items():
+        monkeypatch.setattr(module, name, value)
+    path = tmp_path / "hr.zarr"
+    module.make(path, 4 * 32**2 * 16 / 1e9, (4, 32))
+    return module, path
+
+
+def test_large_trains_on_what_it_streams(large):
+    module, path = large
+    assert module.opened(path).sizes["time"] == 16
+    found = module.train(path, {**SMALL, "batch_size": 2}, 2)
+    assert len(found["rounds"]["streamed"]) == len(found["rounds"]["held"]) == 2
+    assert found["ratio"] > 0
+
+
+def test_large_predicts_a_part_and_four_times_as_much(large):
+    module, path = large
+    found = module.predict(path, SMALL, 1)
+    assert found["steps"] == [4, 16]
+    assert found["ratio"] > 0
+    assert [p.name for p in path.parent.glob("sr_*")] == []
+
+
+def test_tiling_tells_tiles_from_the_whole(benchmark, monkeypatch, capsys):
+    module = benchmark("tiling")
+    small = {"LR": (32, 32), "TILE": 64, "BORDER": 4, "CASES": {"resnet": {"n_blocks": 1}}}
+    for name, value in small.items():
+        monkeypatch.setattr(module, name, value)
+    module.main()
+    name, inside, everywhere, *_ = capsys.readouterr().out.splitlines()[-1].strip("| ").split("|")
+    assert name.strip() == "resnet"
+    assert float(inside) <= float(everywhere) < 1e-4
+
+
+@pytest.mark.parametrize("source", ["memory", "interpolated", "disk", "time", "space"])
+def test_sampling_has_rates_of_every_source(benchmark, tmp_path, source):
+    case = {"fields": (32, 32, 16), "upsampling": "pre-upsampling", "static": True}
+    found = benchmark("sampling").ours({**case, "source": source, "folder": str(tmp_path)}, 0.0)
+    assert found["count"] == 32
+    assert found["later"] > 0
+
+
+def test_overhead_steps_and_predicts(benchmark):
+    module = benchmark("overhead")
+    hr = xd.tutorial.synthetic(shape=(16, 16), days=4)
+    options = {"epochs": 1, "validation": None, "verbose": False, **SMALL}
+    model = hr.downscale.fit(scale=module.SCALE, **options)
+    module.bare_steps(hr, model)()
+    found = module.rounds_of(module.prediction(hr, hr.chunk(time=8), model), 1)
+    assert all(seconds[0] > 0 for seconds in found.values())
+    assert len(module.rows("prediction", found)) == len(found)
+
+
+@pytest.mark.parametrize("case", [{}, {"adversarial": True}])
+def test_scaling_has_a_step_of_each_kind(benchmark, case):
+    from xr_dl4ds.training.workers import ALONE
+
+    (go,), _ = benchmark("scaling").steps_of({**SMALL, **case}, [ALONE])
+    assert go(1) > 0
+
+
+def test_scaling_on_paper_loses_nothing_alone_and_more_with_more_hosts(benchmark):
+    module = benchmark("scaling")
+    link = module.LINKS["1 GbE"]
+    times = [module.ring(n, 1e6, link) for n in (1, 2, 64)]
+    assert times[0] == 0
+    assert times[1] < times[2]
+    # both halves of a ring of two: 1 MB at 125 MB/s, and twice the latency
+    assert math.isclose(times[1], 1e6 / 125e6 + 2 * 50e-6)
+
+
+@pytest.mark.parametrize("window", [None, 2])
+def test_accelerator_predicts_and_trains(benchmark, monkeypatch, window):
+    module = benchmark("accelerator")
+    for name, value in {"WARM": 0, "FIELD": 16, "PATCH": 8}.items():
+        monkeypatch.setattr(module, name, value)
+    case = SMALL if window is None else {**SMALL, "time_window": window}
+    taken, found = module.predicting(case, 1)
+    assert taken > 0
+    assert found["departure"] < 1e-3
+    assert module.training(case, "float32", 1) > 0
