@@ -93,7 +93,12 @@ def test_the_field_goes_around(case):
     name, options = SAME[case]
     plain, form = pair(name, **options)
     x = field()
-    expected = on_a_cylinder(plain, x)
+    try:
+        expected = on_a_cylinder(plain, x)
+    except tf.errors.InvalidArgumentError as error:
+        if "do not yet support dilation" not in str(error):
+            raise
+        pytest.skip("TensorFlow has none on this processor, which it uses without oneDNN")
     actual = np.asarray(form(x))
     assert form.fits
     assert actual.shape == plain(x).shape == form.compute_output_shape(x.shape)

@@ -179,10 +179,12 @@ def test_far_from_the_break_nothing_changes(sequence):
     lr = 3 + (1 + 1 if not sequence else 3 * 2 + 3 * 1)
     # HR: two of the output block, and the output
     reach = lr * p.scale + 3
-    assert (actual[..., :reach, :] != expected[..., :reach, :]).any()
-    np.testing.assert_array_equal(actual[..., reach:-reach, :], expected[..., reach:-reach, :])
-    differs = (actual != expected).any(axis=(*range(actual.ndim - 2), -1))
-    assert differs[: reach - 2 * p.scale].all()
+    apart = np.abs(actual - expected).max(axis=(*range(actual.ndim - 2), -1))
+    # wider fields may be added up in another order, by the processor
+    rounding = 1e-5 * np.abs(expected).max()
+    assert apart[reach:-reach].max() < rounding
+    assert apart[:reach].max() > rounding
+    assert (apart[: reach - 2 * p.scale] > 0).all()
 
 
 # --- the same network -----------------------------------------------------------------------

@@ -24,7 +24,9 @@ def seen(network, p, size, align, y=False, trials=8):
         disturbed[tuple(at)] += 5 * rng.normal(size=disturbed[tuple(at)].shape)
         given = {n: np.repeat(v, trials + 1, 0) for n, v in inputs_of(network, p, lr).items()}
         out = np.asarray(network({**given, "lr": disturbed}))
-        changed = np.abs(out[1:] - out[:1]) > ROUNDING * np.abs(out).max()
+        # in the same place of a batch: elsewhere in it TensorFlow may add in another order
+        still = np.asarray(network({**given, "lr": np.repeat(lr, trials + 1, axis=0)}))
+        changed = np.abs(out - still)[1:] > ROUNDING * np.abs(out).max()
         changed = np.moveaxis(changed, axis, 0).reshape(out.shape[axis], -1).any(1)
         places = np.flatnonzero(changed) // p.scale
         farthest = max(farthest, cell - places.min(), places.max() - cell)
