@@ -106,8 +106,8 @@ def training(case: dict, precision: str, rounds: int) -> float:
 
     model, sample = built(case, PATCH, precision)
     batch = {name: np.repeat(x[None], 16, 0) for name, x in sample.items()}
-    time = sample["lr"].shape[:-3]
-    target = np.zeros((16, *time, PATCH * SCALE, PATCH * SCALE, 1), "f4")
+    steps = sample["lr"].shape[:-3]
+    target = np.zeros((16, *steps, PATCH * SCALE, PATCH * SCALE, 1), "f4")
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mae")
 
     def step() -> float:
