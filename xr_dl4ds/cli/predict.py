@@ -79,7 +79,7 @@ def predict(options: argparse.Namespace) -> None:
     inputs = [path for paths in beside.values() for path in paths or ()]
     require_apart(options.output, [options.model, *options.lr, *inputs])
     if suffix == ".zarr":
-        place, _ = require_writable(options.output, overwrite=options.overwrite)
+        place = require_writable(options.output, overwrite=options.overwrite)
     else:
         place = place_for(options.output, overwrite=options.overwrite)
     model = load(options.model)

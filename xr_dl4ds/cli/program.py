@@ -67,7 +67,8 @@ def _end(code: int, reason: object) -> int:
     """Say the reason in one line."""
     # by its rank: one that fails before it has joined the others is no less one of them
     who = f"xr-dl4ds, worker {rank()}" if rank() else "xr-dl4ds"
-    sys.stderr.write(f"{who}: {' '.join(str(reason).split()) or type(reason).__name__}\n")
+    text = " ".join(str(reason).split()).replace("overwrite=True", "--overwrite")  # its name here
+    sys.stderr.write(f"{who}: {text or type(reason).__name__}\n")
     return code
 
 

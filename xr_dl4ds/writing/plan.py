@@ -9,7 +9,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import dask
@@ -25,6 +25,10 @@ logger = logging.getLogger(__name__)
 _OF_THE_SOURCE = {"chunks", "preferred_chunks", "shards", "compressor", "compressors", "filters"}
 _OF_THE_SOURCE |= {"serializer", "codecs", "chunk_key_encoding", "object_codec", "source"}
 
+#: What an encoding says of the values: it is applied before regions are computed.
+_OF_VALUES = {"dtype", "units", "calendar", "scale_factor", "add_offset", "_Unsigned"}
+_OF_VALUES |= {"_FillValue", "missing_value"}
+
 #: Time stamps of CF's `history`, which differ between two runs of the same prediction.
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -36,7 +40,8 @@ class Plan:
     Parameters
     ----------
     data : xarray.Dataset
-        Variables that are not written by regions are in memory.
+        Lazy variables are as they will be on disk, with the attributes that say so; the others are
+        in memory.
     dim : str, optional
         Dimension that regions part; None where nothing is lazy along any.
     names : tuple
@@ -45,6 +50,8 @@ class Plan:
         In order; none is empty.
     chunks : dict
         For each of `names`, cells of a chunk on disk along each of its dimensions.
+    rounded : frozenset
+        Those of `names` that are floating-point numbers, whatever they are on disk.
     """
 
     data: xr.Dataset
@@ -52,6 +59,7 @@ class Plan:
     names: tuple[Hashable, ...]
     regions: tuple[slice, ...]
     chunks: dict[Hashable, tuple[int, ...]]
+    rounded: frozenset[Hashable]
 
     def part(self, region: slice) -> xr.Dataset:
         """The lazy variables of a region, without coordinates."""
@@ -93,7 +101,8 @@ def plan(data: xr.Dataset) -> Plan:
     """Part a dataset into regions: one chunk in time of all variables.
 
     Where there is no time, regions are the chunks of the first dimension that has several. Nothing
-    is computed but lazy variables that do not have this dimension, and those of objects.
+    is computed but lazy variables that do not have this dimension, those of objects, and the
+    coordinates of dimensions.
 
     Parameters
     ----------
@@ -104,22 +113,22 @@ def plan(data: xr.Dataset) -> Plan:
     -------
     Plan
         Regions are whole chunks on disk, and dask chunks stay whole.
+
+    Raises
+    ------
+    TypeError
+        For an attribute that a store cannot hold.
     """
+    _require_storable(data)
     if not any(v.chunks is not None for v in data.variables.values()):
         data = data.chunk()
     data = data.unify_chunks()
-    lazy = {n: v for n, v in data.variables.items() if v.chunks is not None}
+    lazy = {n: v for n, v in data.variables.items() if v.chunks is not None and _parts(n, v)}
     dim = _dimension(data, lazy)
-    # objects, texts or dates of another calendar, are small, and get a type on disk by their values
-    names = tuple(n for n, v in lazy.items() if dim in v.dims and v.dtype.kind != "O")
-    others = {n: data[n] for n in lazy if n not in names}
-    if others:
-        loaded = dask.compute(others)[0]
-        data = data.assign({n: v for n, v in loaded.items() if n in data.data_vars})
-        data = data.assign_coords({n: v for n, v in loaded.items() if n not in data.data_vars})
+    lazy = {n: v for n, v in lazy.items() if dim in v.dims}
+    data = _loaded(data, but=lazy)
     sizes = [size for size in data.chunksizes[dim] if size] if dim is not None else []
     ends = list(itertools.accumulate(sizes))
-    regions = tuple(slice(end - size, end) for size, end in zip(sizes, ends, strict=True))
     edges = {d: _on_disk(s) if d == dim else max(1, *s) for d, s in data.chunksizes.items()}
     if dim is not None and edges[dim] < max(sizes, default=1):
         logger.info(
@@ -127,8 +136,57 @@ def plan(data: xr.Dataset) -> Plan:
             " LR data before predicting makes them larger",
             *(dim, sorted(set(sizes)), edges[dim], dim),
         )
-    chunks = {n: tuple(edges[d] for d in lazy[n].dims) for n in names}
-    return Plan(data=data, dim=dim, names=names, regions=regions, chunks=chunks)
+    return Plan(
+        data=_assigned(data, {n: _encoded(n, v) for n, v in lazy.items()}),
+        dim=dim,
+        names=tuple(lazy),
+        regions=tuple(slice(end - size, end) for size, end in zip(sizes, ends, strict=True)),
+        chunks={n: tuple(edges[d] for d in v.dims) for n, v in lazy.items()},
+        rounded=frozenset(n for n, v in lazy.items() if v.dtype.kind in "fc"),
+    )
+
+
+def _parts(name: Hashable, variable: xr.Variable) -> bool:
+    """Whether regions part it; not what is small, and needed whole.
+
+    That are texts and dates of another calendar, which get a type on disk by their values, the
+    coordinates of dimensions, and what has a dimension twice.
+    """
+    if variable.dtype.kind == "O" or name in variable.dims:
+        return False
+    return len(set(variable.dims)) == variable.ndim
+
+
+def _loaded(data: xr.Dataset, *, but: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
+    """In memory, all but these."""
+    others = {n: v for n, v in data.variables.items() if v.chunks is not None and n not in but}
+    return _assigned(data, dask.compute(others)[0]) if others else data
+
+
+def _assigned(data: xr.Dataset, variables: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
+    """The same coordinates and data variables, with other values."""
+    data = data.assign({n: v for n, v in variables.items() if n in data.data_vars})
+    return data.assign_coords({n: v for n, v in variables.items() if n not in data.data_vars})
+
+
+def _encoded(name: Hashable, variable: xr.Variable) -> xr.Variable:
+    """As it will be on disk, lazily: all regions in the same units, packed the same way."""
+    if variable.dtype.kind == "b":  # Zarr has them, CF has not
+        return variable
+    values = variable.copy(deep=False)
+    values.encoding = {k: v for k, v in variable.encoding.items() if k in _OF_VALUES}
+    out = xr.conventions.encode_cf_variable(values, name=name)
+    out.encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_VALUES}
+    if "_FillValue" not in out.attrs:
+        out.encoding["_FillValue"] = None  # or xarray, when it writes, would add one
+    return out
+
+
+def _by_regions(name: Hashable, variable: xr.Variable) -> bool:
+    """Not what is small and known as a whole alone: a type by its values, an index, a diagonal."""
+    if variable.dtype.kind == "O":  # texts, dates of another calendar
+        return False
+    return name not in variable.dims and len(set(variable.dims)) == variable.ndim
 
 
 def _codec() -> Any:
@@ -160,10 +218,43 @@ def _on_disk(sizes: Sequence[int]) -> int:
     return math.gcd(*sizes[:-1])
 
 
-def _plain(attrs: Any) -> Any:
-    """Attributes as JSON values, without time stamps."""
+def _plain(attrs: Mapping[Any, Any]) -> str:
+    """Attributes as JSON, without time stamps."""
+    named = {str(name): value for name, value in attrs.items()}
+    return _STAMP.sub("", json.dumps(named, default=_number, sort_keys=True))
 
-    def plain(value: Any) -> Any:
-        return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else str(value)
 
-    return _STAMP.sub("", json.dumps(dict(attrs), default=plain, sort_keys=True))
+def _number(value: Any) -> Any:
+    """NumPy's numbers and arrays of them as Python's, for JSON."""
+    out = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    if out is value or isinstance(out, np.generic):
+        raise TypeError(f"no JSON for {type(value).__name__}")
+    return out
+
+
+def _require_storable(data: xr.Dataset) -> None:
+    """Raise where an attribute has no place in Zarr's metadata, which are JSON.
+
+    Raises
+    ------
+    TypeError
+        Names the attribute, and the variable.
+    """
+    for name in data.attrs:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"Expected names of attributes that are texts, got {name!r} in the dataset. Rename"
+                " it."
+            )
+    owners = {"the dataset": data.attrs}
+    owners |= {repr(name): variable.attrs for name, variable in data.variables.items()}
+    for owner, attrs in owners.items():
+        for name, value in attrs.items():
+            try:
+                json.dumps(value, default=_number)
+            except (TypeError, ValueError) as error:
+                raise TypeError(
+                    f"Expected attributes that a Zarr store can hold, texts, numbers and lists of"
+                    f" them, got {name!r} of {owner}: {type(value).__name__} {value!r:.60}. Make it"
+                    " a text with str(...), or remove it."
+                ) from error

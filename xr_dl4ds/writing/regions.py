@@ -6,7 +6,6 @@ import collections
 import contextvars
 import os
 import pathlib
-import shutil
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -14,15 +13,10 @@ import xarray as xr
 
 from xr_dl4ds.grid.finished import require_finished
 from xr_dl4ds.launched import is_first
-from xr_dl4ds.places import swap
+from xr_dl4ds.writing.claim import NEW, NEW_REGIONS, OLD, claimed, exchange, release
+from xr_dl4ds.writing.comparison import require_equal
 from xr_dl4ds.writing.plan import Plan, plan
-from xr_dl4ds.writing.store import (
-    Store,
-    is_another,
-    require_equal,
-    require_writable,
-    waiting_beside,
-)
+from xr_dl4ds.writing.store import Store, is_whole, journal_of, require_writable
 
 #: Regions in memory: while the network runs on one, the other is read, finished or written. On two
 #: cores (20 regions of 2**20 cells) it runs for 91 % of the time; with one computed at a time 76 %.
@@ -73,37 +67,38 @@ def write(
         return pathlib.Path(path).expanduser().resolve()
     require_finished(data, "the data")
     planned = plan(data)
-    place, _ = require_writable(path, planned, overwrite=overwrite)
-    if not overwrite or not place.exists():
-        return _written(place, planned, progress)
-    # the old store stays until the new one is whole: it may be what is read
-    fresh = place.with_name(f".{place.name}.new")
-    if is_another(fresh, planned):
-        for folder in (fresh, waiting_beside(fresh)):
-            shutil.rmtree(folder, ignore_errors=True)
-    _written(fresh, planned, progress)
-    swap(fresh, place)
-    shutil.rmtree(waiting_beside(place), ignore_errors=True)
+    place = require_writable(path, planned, overwrite=overwrite)
+    with claimed(place) as folder:
+        try:
+            # once more: another process may have written it since
+            require_writable(place, planned, overwrite=overwrite)
+            direct = Store(path=place, folder=folder, plan=planned)
+            if overwrite and place.exists() and not is_whole(place, planned):
+                # the old store stays until the new one is whole: it may be what is read
+                beside = Store(path=folder / NEW, folder=folder / NEW_REGIONS, plan=planned)
+                _fill(beside, place, progress)
+                exchange(place, folder)
+            else:
+                _fill(direct, place, progress)
+            direct.finish()
+        finally:
+            halved = (folder / OLD).exists() and not place.exists()
+            if not (halved or journal_of(place) or journal_of(folder / NEW)):
+                release(folder)
     return place
 
 
-def _written(place: pathlib.Path, planned: Plan, progress: bool) -> pathlib.Path:
+def _fill(store: Store, place: pathlib.Path, progress: bool) -> None:
     """Write all regions, or those that are missing."""
-    store = Store(path=place, plan=planned)
-    with store.locked():
-        # once more: another process may have written it since
-        _, goes_on = require_writable(place, planned)
-        first = 0
-        if goes_on:
-            first = store.resume()
-        else:
-            store.create()
-        if first:
-            again = planned.part(planned.regions[first - 1]).compute()
-            require_equal(store.stored(first - 1), again, place)
-        _write_from(store, planned, first, progress)
-        store.finish()
-    return place
+    planned, first = store.plan, 0
+    if store.goes_on():
+        first = store.resume()
+    else:
+        store.create()
+    if first:
+        again = planned.part(planned.regions[first - 1]).compute()
+        require_equal(store.stored(first - 1), again, place, planned.rounded)
+    _write_from(store, planned, first, progress)
 
 
 def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None:
@@ -129,7 +124,15 @@ def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None
 
 def _one(store: Store, planned: Plan, index: int, before: Future[None] | None) -> None:
     """Compute a region, and write it after the one before."""
-    part = planned.part(planned.regions[index]).compute()
+    try:
+        part = planned.part(planned.regions[index]).compute()
+    except Exception as error:
+        error.add_note(
+            f"This was region {index + 1} of {len(planned.regions)}, of the variables"
+            f" {', '.join(map(str, planned.names))}; the same call goes on after the regions before"
+            " it."
+        )
+        raise
     if before is not None:
         before.result()
     store.put(index, part)

@@ -16,6 +16,7 @@ from tests.conftest import analytic, no_compute
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.finished import UNFINISHED
 from xr_dl4ds.writing import require_writable, write
+from xr_dl4ds.writing.claim import claimed
 from xr_dl4ds.writing.plan import plan
 from xr_dl4ds.writing.store import Store, journal_of
 
@@ -238,11 +239,9 @@ def test_killed_at_any_rename_then_completed(tmp_path, monkeypatch, layout):
 
 def unfinished(path, ds, regions):
     """A store of that many regions."""
-    from xr_dl4ds.writing.store import Store
-
     planned = plan(ds)
-    store = Store(path=path, plan=planned)
-    with store.locked():
+    with claimed(path) as folder:
+        store = Store(path=path, folder=folder, plan=planned)
         store.create()
         for index in range(regions):
             store.put(index, planned.part(planned.regions[index]).compute())
@@ -402,11 +401,10 @@ def test_other_folders_and_files_are_never_replaced(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
 def test_two_processes_do_not_write_one_store(tmp_path):
-    from xr_dl4ds.writing.store import Store
-
-    store = Store(path=tmp_path / "a.zarr", plan=plan(fields()))
-    with store.locked(), pytest.raises(FileExistsError, match="no other process to write"):
-        write(fields(), tmp_path / "a.zarr", progress=False)
+    path = tmp_path / "a.zarr"
+    for overwrite in (False, True):
+        with claimed(path), pytest.raises(FileExistsError, match="no other process to write"):
+            write(fields(), path, overwrite=overwrite, progress=False)
 
 
 def test_an_error_in_a_region_leaves_the_ones_before(tmp_path):

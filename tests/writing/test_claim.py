@@ -1,0 +1,133 @@
+"""One process at a time, and what a killed one leaves while one store replaces another."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xr_dl4ds  # noqa: F401  registers .downscale
+from tests.conftest import analytic
+from xr_dl4ds.writing import write
+from xr_dl4ds.writing.claim import LOCK, NEW, OLD, claimed, waiting_beside
+from xr_dl4ds.writing.store import journal_of
+
+
+class KilledError(BaseException):
+    """In place of a SIGKILL."""
+
+
+def fields(change=0.0):
+    ds = analytic(time=4)[["t2m"]].chunk(time=2)
+    return ds.assign(t2m=ds.t2m + np.float32(change)).assign_attrs(change=change)
+
+
+def read(path):
+    with xr.open_dataset(path, engine="zarr", chunks=None, consolidated=False) as found:
+        return found.load()
+
+
+def killed_at(moment, ds, path, monkeypatch):
+    """Replace a store until the `moment`-th rename, which happens; whether there were so many."""
+    calls, rename = [0], os.replace
+
+    def replace(*args):
+        rename(*args)
+        calls[0] += 1
+        if calls[0] == moment:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        try:
+            write(ds, path, overwrite=True, progress=False)
+        except KilledError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_killed_at_any_rename_while_it_replaces(tmp_path, monkeypatch, overwrite):
+    """The old store or the new one is there after the next call, and nothing else."""
+    old, new, moment, halved = fields(), fields(1.0), 0, 0
+    while True:
+        moment += 1
+        path = tmp_path / str(moment) / "a.zarr"
+        write(old, path, progress=False)
+        if not killed_at(moment, new, path, monkeypatch):
+            break
+        halved += not path.exists()
+        with contextlib.nullcontext() if overwrite else contextlib.suppress(FileExistsError):
+            write(new, path, overwrite=overwrite, progress=False)
+        assert not journal_of(path)
+        found = read(path)
+        assert found.attrs["change"] in ((1.0,) if overwrite else (0.0, 1.0))
+        xr.testing.assert_equal(found, (new if found.attrs["change"] else old).compute())
+        if overwrite:
+            assert [p.name for p in path.parent.iterdir()] == ["a.zarr"]
+    assert halved == 1
+    assert moment > 8
+
+
+def test_a_whole_store_that_waited_to_take_its_place_is_not_computed_again(tmp_path, monkeypatch):
+    for moment in range(1, 30):  # killed when all regions are there, and the old store is not
+        path = write(fields(), tmp_path / str(moment) / "a.zarr", progress=False)
+        killed_at(moment, fields(1.0), path, monkeypatch)
+        if not path.exists():
+            break
+    assert journal_of(waiting_beside(path) / NEW)["written"] == 2
+    assert (waiting_beside(path) / OLD).exists()
+    seen = []
+    ds = fields(1.0)
+    counted = ds.t2m.data.map_blocks(lambda b: (seen.append(1), b)[1], dtype="f4", meta=ds.t2m.data)
+    seen.clear()
+    write(ds.assign(t2m=ds.t2m.copy(data=counted)), path, overwrite=True, progress=False)
+    assert len(seen) == 1  # the last one, to see that it is of the same data
+    xr.testing.assert_equal(read(path), fields(1.0).compute())
+
+
+def test_the_lock_goes_with_the_folder_and_an_error_leaves_what_waits(tmp_path):
+    path = tmp_path / "a.zarr"
+    with claimed(path) as folder:
+        assert (folder / LOCK).exists()
+        with pytest.raises(FileExistsError, match="no other process to write"), claimed(path):
+            pass
+    with claimed(path):  # free again
+        pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
+def test_another_process_is_told_whether_it_replaces_or_not(tmp_path):
+    path = tmp_path / "a.zarr"
+    program = (
+        "import sys, numpy as np, xarray as xr, xr_dl4ds\n"
+        "ds = xr.Dataset({'a': ('x', np.arange(3.0))})\n"
+        "try: ds.downscale.to_zarr(sys.argv[1], overwrite=sys.argv[2] == '1', verbose=False)\n"
+        "except FileExistsError as error: print(error)\n"
+    )
+    with claimed(path):
+        for overwrite in "01":
+            said = subprocess.run(
+                [sys.executable, "-c", program, str(path), overwrite],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            assert "no other process to write" in said
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_somebody_else_has_there_is_left_alone(tmp_path, kind):
+    path = tmp_path / "a.zarr"
+    there = waiting_beside(path)
+    mine = there / "thesis.tex" if kind == "folder" else there
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"a\.zarr\.part' to be free for what waits"):
+        write(fields(), path, progress=False)
+    assert mine.read_text() == "mine"
+    assert not path.exists()

@@ -1,0 +1,115 @@
+"""The hidden folder beside a store that is written: a lock, what waits, and what is replaced.
+
+One process at a time has it. A store that replaces another is made in it, and the two change places
+by renames; what a process that is killed between them leaves is put right by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None  # type: ignore[assignment]
+
+#: In the folder: the lock; the store that replaces another, where its regions wait, and the other.
+LOCK, NEW, NEW_REGIONS, OLD = "lock", "new.zarr", "new", "old.zarr"
+
+
+def waiting_beside(path: pathlib.Path) -> pathlib.Path:
+    """The folder of a store."""
+    return path.with_name(f".{path.name}.part")
+
+
+@contextlib.contextmanager
+def claimed(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Keep other processes from a store, and put right what a killed one left.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the store, absolute.
+
+    Yields
+    ------
+    pathlib.Path
+        The folder. It stays after an error, for what waits in it; `release` removes it.
+
+    Raises
+    ------
+    FileExistsError
+        When another process writes the store, or when there is such a folder of somebody else.
+    """
+    folder = waiting_beside(path)
+    _require_ours(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                gone = not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat())
+            except OSError as error:
+                raise _busy(path) from error
+            if gone:  # the other one has just ended, and removed its folder
+                raise _busy(path)
+        _put_right(path, folder)
+        yield folder
+
+
+def exchange(path: pathlib.Path, folder: pathlib.Path) -> None:
+    """Put the new store in the place of the other, which goes into the folder."""
+    os.replace(path, folder / OLD)
+    try:
+        os.replace(folder / NEW, path)
+    except OSError:
+        os.replace(folder / OLD, path)
+        raise
+
+
+def release(folder: pathlib.Path) -> None:
+    """Remove the folder, the lock at last: with it, it is known as ours."""
+    with contextlib.suppress(OSError):
+        clear(folder)
+        (folder / LOCK).unlink()
+        folder.rmdir()
+
+
+def clear(folder: pathlib.Path) -> None:
+    """Remove all in the folder but the lock."""
+    for inside in folder.iterdir():
+        if inside.is_dir():
+            shutil.rmtree(inside)
+        elif inside.name != LOCK:
+            inside.unlink()
+
+
+def _put_right(path: pathlib.Path, folder: pathlib.Path) -> None:
+    """Undo half an exchange, or remove what a whole one left."""
+    if not (folder / OLD).exists():
+        return
+    if path.exists():
+        shutil.rmtree(folder / OLD)
+    else:
+        os.replace(folder / OLD, path)
+
+
+def _require_ours(folder: pathlib.Path) -> None:
+    if not folder.exists() or (folder / LOCK).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise FileExistsError(
+            f"Expected {str(folder)!r} to be free for what waits to be written, got something else."
+            " Move it away, or choose another path."
+        )
+
+
+def _busy(path: pathlib.Path) -> FileExistsError:
+    return FileExistsError(
+        f"Expected no other process to write {str(path)!r}, got one. Wait for it, or choose another"
+        " path."
+    )
