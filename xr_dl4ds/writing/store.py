@@ -50,7 +50,7 @@ class Store:
     def create(self) -> None:
         """Make the store without any region."""
         self.folder.mkdir(exist_ok=True)
-        self._clear()
+        clear(self.folder)
         draft = self.folder / "store"
         state = {"prediction": self.plan.fingerprint(), "regions": len(self.plan.regions)}
         data = self.plan.template().assign_attrs(
@@ -79,7 +79,7 @@ class Store:
         if waiting.exists():
             self._move_in(written)
             written += 1
-        self._clear()
+        clear(self.folder)
         return written
 
     def stored(self, index: int) -> dict[Hashable, np.ndarray]:
@@ -132,9 +132,6 @@ class Store:
         draft.write_text(json.dumps(metadata, indent=2), "utf-8")
         os.replace(draft, self.path / METADATA)
 
-    def _clear(self) -> None:
-        clear(self.folder)
-
 
 def journal_of(path: pathlib.Path) -> dict[str, Any]:
     """The journal of an unfinished store; empty for any other."""
@@ -146,7 +143,7 @@ def journal_of(path: pathlib.Path) -> dict[str, Any]:
 
 
 def is_whole(path: pathlib.Path, plan: Plan) -> bool:
-    """Whether there is a store of this plan that has all regions, and says so no more."""
+    """Whether an unfinished store of this plan has all its regions: only its journal is to go."""
     journal = journal_of(path)
     return journal.get("prediction") == plan.fingerprint() and journal["written"] == len(
         plan.regions
