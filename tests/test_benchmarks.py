@@ -58,8 +58,11 @@ def test_tiling_tells_tiles_from_the_whole(benchmark, monkeypatch, capsys):
     for name, value in small.items():
         monkeypatch.setattr(module, name, value)
     module.main()
-    name, inside, everywhere, *_ = capsys.readouterr().out.splitlines()[-1].strip("| ").split("|")
+    name, share, inside, everywhere, *_ = (
+        capsys.readouterr().out.splitlines()[-1].strip("| ").split("|")
+    )
     assert name.strip() == "resnet"
+    assert float(share) > 0.1
     assert float(inside) <= float(everywhere) < 1e-4
 
 

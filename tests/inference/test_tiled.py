@@ -117,6 +117,17 @@ def test_no_seam_where_tiles_are_blended(parts):
         assert 0 < float(abs(out - whole).max()) < 0.2 * float(whole.std())
 
 
+def test_means_over_tiles_are_told_once(lr, caplog):
+    model, plain = model_of({"attention": True}), model_of({})
+    model.predict(lr)
+    plain.predict(lr, tile_size=TILE)
+    assert not caplog.records
+    for _ in range(2):
+        model.predict(lr, tile_size=TILE)
+    (record,) = caplog.records
+    assert "in tiles of 16 x 16 HR cells it weighs channels by their means" in record.message
+
+
 def test_each_tile_has_dropout_of_its_own():
     """A field that is the same everywhere is not thinned in the same way in each tile."""
     hr = fields(32, 96, time=2)[["t2m"]]
