@@ -98,8 +98,8 @@ class Downscaler:
             scale. Each is read with all that the network looks at around it, so that the result is
             that of the whole domain. Channel attention sees the tile instead, which makes a
             difference, and is said; members of Monte-Carlo dropout of single values are other ones
-            in other tiles; both are blended. By default the whole domain, or tiles of about 1024 where it
-            has more than 2**20 HR cells.
+            in other tiles; both are blended. By default the whole domain, or tiles of about 1024
+            where it has more than 2**20 HR cells.
         x_dim, y_dim, time_dim : str, optional
             Dimensions of `lr`, where they cannot be found by CF attributes or name.
         extra_dims : mapping, optional
