@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,9 +12,9 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic
-from xr_dl4ds.writing import write
+from xr_dl4ds.writing import regions, write
 from xr_dl4ds.writing.claim import LOCK, NEW, OLD, claimed, waiting_beside
-from xr_dl4ds.writing.store import journal_of
+from xr_dl4ds.writing.store import Store, journal_of
 
 
 class KilledError(BaseException):
@@ -70,6 +71,120 @@ def test_killed_at_any_rename_while_it_replaces(tmp_path, monkeypatch, overwrite
             assert [p.name for p in path.parent.iterdir()] == ["a.zarr"]
     assert halved == 1
     assert moment > 8
+
+
+@pytest.mark.parametrize("done", [1, 2])
+def test_other_values_replace_what_a_killed_call_left(tmp_path, monkeypatch, done):
+    """They have the coordinates and attributes of those before: once refused for ever."""
+    path, put = write(fields(), tmp_path / "a.zarr", progress=False), Store.put
+
+    def dies(self, index, part):
+        put(self, index, part)
+        if index + 1 == done:
+            raise KilledError
+
+    other = fields(2.0).assign_attrs(change=1.0)
+    for begun in (path, tmp_path / "none.zarr"):  # over a whole store, and over an unfinished one
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "put", dies)
+            with pytest.raises(KilledError):
+                write(fields(1.0), begun, overwrite=True, progress=False)
+        write(other, begun, overwrite=True, progress=False)
+        xr.testing.assert_equal(read(begun), other.compute())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "none.zarr"]
+
+
+def test_overwrite_goes_on_where_nothing_was_before(tmp_path, monkeypatch):
+    put, written = Store.put, []
+
+    def counts(self, index, part):
+        put(self, index, part)
+        written.append(index)
+        if written == [0]:
+            raise KilledError
+
+    monkeypatch.setattr(Store, "put", counts)
+    path = tmp_path / "a.zarr"
+    with pytest.raises(KilledError):
+        write(fields(), path, overwrite=True, progress=False)
+    write(fields(), path, overwrite=True, progress=False)
+    assert written == [0, 1]
+    xr.testing.assert_equal(read(path), fields().compute())
+
+
+def test_what_is_left_beside_a_whole_store_goes_with_the_next_call(tmp_path, monkeypatch):
+    path = tmp_path / "a.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr(regions, "release", lambda folder: None)
+        write(fields(), path, progress=False)
+    assert waiting_beside(path).exists()
+    with pytest.raises(FileExistsError, match="got a finished one"):
+        write(fields(), path, progress=False)
+    assert not waiting_beside(path).exists()
+
+
+def test_a_store_that_replaces_itself_and_lacks_its_last_rename_alone(tmp_path, monkeypatch):
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "finish", dying)
+        with pytest.raises(KilledError):
+            write(fields(1.0), path, overwrite=True, progress=False)
+    assert journal_of(path)["written"] == 2
+    with xr.open_zarr(path) as ds:  # all of it is there: it may be read
+        ds.downscale.to_zarr(tmp_path / "b.zarr", verbose=False)
+    assert "xr_dl4ds_unfinished" not in read(tmp_path / "b.zarr").attrs
+    xr.testing.assert_equal(read(tmp_path / "b.zarr"), fields(1.0).compute())
+
+
+def dying(self):
+    raise KilledError
+
+
+@pytest.mark.parametrize("moment", range(1, 6))
+def test_killed_while_a_store_without_a_region_is_dropped(tmp_path, monkeypatch, moment):
+    path, other = tmp_path / "a.zarr", fields().rename(t2m="d2m")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "put", lambda *_: dying(None))
+        with pytest.raises(KilledError):
+            write(other, path, progress=False)
+    calls, remove = [0], shutil.rmtree
+
+    def dies(*args, **options):
+        calls[0] += 1
+        if calls[0] == moment:
+            raise KilledError
+        remove(*args, **options)
+
+    with monkeypatch.context() as patch, contextlib.suppress(KilledError, FileExistsError):
+        patch.setattr(shutil, "rmtree", dies)
+        write(fields(), path, progress=False)
+    with contextlib.suppress(FileExistsError):  # it may have been whole
+        write(fields(), path, progress=False)
+    xr.testing.assert_equal(read(path), fields().compute())
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
+def test_processes_that_end_and_begin_at_once(tmp_path):
+    """The one has the folder, or is told that the other has; nothing else happens."""
+    program = (
+        "import pathlib, sys, time\n"
+        "from xr_dl4ds.writing.claim import claimed, release\n"
+        "path, end, taken = pathlib.Path(sys.argv[1]), time.monotonic() + 3, 0\n"
+        "while time.monotonic() < end:\n"
+        "    try:\n"
+        "        with claimed(path) as folder:\n"
+        "            (folder / 'mine').touch(exist_ok=False)\n"
+        "            taken += 1\n"
+        "            release(folder)\n"
+        "    except FileExistsError as error:\n"
+        "        assert 'no other process to write' in str(error), error\n"
+        "print(taken)\n"
+    )
+    given = [sys.executable, "-c", program, str(tmp_path / "a.zarr")]
+    both = [subprocess.Popen(given, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    assert sum(int(one.communicate()[0]) for one in both) > 10
+    assert [one.returncode for one in both] == [0, 0, 0]
 
 
 def test_a_whole_store_that_waited_to_take_its_place_is_not_computed_again(tmp_path, monkeypatch):

@@ -80,6 +80,11 @@ CASES = {
         TIME.values, encoding={"units": "hours since 2000-01-01", "dtype": "int32"}
     ),
     "times with gaps": series(np.where(np.arange(STEPS) == 5, np.datetime64("NaT"), TIME.values)),
+    "times in floating-point days, with gaps": series(
+        np.where(np.arange(STEPS) == 5, np.datetime64("NaT"), TIME.values),
+        encoding={"units": "days since 2000-01-01", "dtype": "float64"},
+    ),
+    "complex, with a fill value": series(normal("c8"), encoding={"_FillValue": np.complex64(1j)}),
     "durations": series((TIME - TIME[0]).to_numpy()),
     "durations in hours": series(
         (TIME - TIME[0]).to_numpy(), encoding={"units": "hours", "dtype": "int64"}
@@ -189,6 +194,18 @@ def test_lazy_coordinates_of_dimensions(tmp_path, monkeypatch):
         stopped(ds, tmp_path / "a.zarr", monkeypatch)
         write(ds, tmp_path / "a.zarr", progress=False)
     xr.testing.assert_equal(read(tmp_path / "a.zarr"), whole)
+
+
+def test_chunks_of_unknown_sizes(tmp_path):
+    ds = series(np.arange(12.0)).drop_vars("time")
+    unknown = ds.a.data[ds.a.data > 3]
+    with pytest.raises(ValueError, match=r"known sizes, got unknown ones of 'a'.*chunk_sizes\(\)"):
+        write(xr.Dataset({"a": ("time", unknown)}), tmp_path / "a.zarr", progress=False)
+
+
+def test_a_slash_before_a_name_stays_in_the_store(tmp_path):
+    path = write(series(np.arange(12.0)).rename(a="/q"), tmp_path / "a.zarr", progress=False)
+    np.testing.assert_array_equal(read(path).q, np.arange(12.0))
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate dimension names")

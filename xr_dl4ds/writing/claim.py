@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Iterator
+from typing import IO
 
 try:
     import fcntl
@@ -19,6 +20,9 @@ except ImportError:  # Windows has no such lock
 
 #: In the folder: the lock; the store that replaces another, where its regions wait, and the other.
 LOCK, NEW, NEW_REGIONS, OLD = "lock", "new.zarr", "new", "old.zarr"
+
+#: To take the lock, when other processes end, and remove the folder, at the same moments.
+ATTEMPTS = 20
 
 
 def waiting_beside(path: pathlib.Path) -> pathlib.Path:
@@ -46,17 +50,7 @@ def claimed(path: pathlib.Path) -> Iterator[pathlib.Path]:
         When another process writes the store, or when there is such a folder of somebody else.
     """
     folder = waiting_beside(path)
-    _require_ours(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                gone = not os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat())
-            except OSError as error:
-                raise _busy(path) from error
-            if gone:  # the other one has just ended, and removed its folder
-                raise _busy(path)
+    with _locked(path, folder):
         _put_right(path, folder)
         yield folder
 
@@ -98,10 +92,43 @@ def _put_right(path: pathlib.Path, folder: pathlib.Path) -> None:
         os.replace(folder / OLD, path)
 
 
+def _locked(path: pathlib.Path, folder: pathlib.Path) -> IO[str]:
+    """The lock, open; a folder that the one before has just removed is made again."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for _ in range(ATTEMPTS):
+        _require_ours(folder)
+        try:
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+            file = (folder / LOCK).open("a")
+        except FileNotFoundError:
+            continue
+        try:
+            _take(file)
+            if os.path.samestat(os.fstat(file.fileno()), (folder / LOCK).stat()):
+                return file
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            file.close()
+            raise _busy(path) from error
+        file.close()
+    raise _busy(path)
+
+
+def _take(file: IO[str]) -> None:
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _require_ours(folder: pathlib.Path) -> None:
-    if not folder.exists() or (folder / LOCK).is_file():
+    try:
+        inside = os.listdir(folder)
+    except FileNotFoundError:
         return
-    if not folder.is_dir() or any(folder.iterdir()):
+    except NotADirectoryError:
+        inside = [folder.name]
+    if inside and LOCK not in inside:
         raise FileExistsError(
             f"Expected {str(folder)!r} to be free for what waits to be written, got something else."
             " Move it away, or choose another path."

@@ -118,8 +118,11 @@ def plan(data: xr.Dataset) -> Plan:
     ------
     TypeError
         For an attribute that a store cannot hold.
+    ValueError
+        For chunks of unknown sizes.
     """
     _require_storable(data)
+    _require_known_chunks(data)
     if not any(v.chunks is not None for v in data.variables.values()):
         data = data.chunk()
     data = data.unify_chunks()
@@ -182,13 +185,6 @@ def _encoded(name: Hashable, variable: xr.Variable) -> xr.Variable:
     return out
 
 
-def _by_regions(name: Hashable, variable: xr.Variable) -> bool:
-    """Not what is small and known as a whole alone: a type by its values, an index, a diagonal."""
-    if variable.dtype.kind == "O":  # texts, dates of another calendar
-        return False
-    return name not in variable.dims and len(set(variable.dims)) == variable.ndim
-
-
 def _codec() -> Any:
     """Bytes of equal weight side by side, then a quick Zstandard.
 
@@ -221,7 +217,15 @@ def _on_disk(sizes: Sequence[int]) -> int:
 def _plain(attrs: Mapping[Any, Any]) -> str:
     """Attributes as JSON, without time stamps."""
     named = {str(name): value for name, value in attrs.items()}
-    return _STAMP.sub("", json.dumps(named, default=_number, sort_keys=True))
+    return _STAMP.sub("", json.dumps(named, default=_text, sort_keys=True))
+
+
+def _text(value: Any) -> Any:
+    """Also of fill values that JSON has not: of complex numbers, of bytes."""
+    try:
+        return _number(value)
+    except TypeError:
+        return str(value)
 
 
 def _number(value: Any) -> Any:
@@ -230,6 +234,15 @@ def _number(value: Any) -> Any:
     if out is value or isinstance(out, np.generic):
         raise TypeError(f"no JSON for {type(value).__name__}")
     return out
+
+
+def _require_known_chunks(data: xr.Dataset) -> None:
+    for name, variable in data.variables.items():
+        if any(size != size for sizes in variable.chunks or () for size in sizes):
+            raise ValueError(
+                f"Expected dask chunks of known sizes, got unknown ones of {name!r}. Make them"
+                f" known with data[{name!r}].data.compute_chunk_sizes()."
+            )
 
 
 def _require_storable(data: xr.Dataset) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import contextvars
 import os
 import pathlib
@@ -13,10 +14,19 @@ import xarray as xr
 
 from xr_dl4ds.grid.finished import require_finished
 from xr_dl4ds.launched import is_first
-from xr_dl4ds.writing.claim import NEW, NEW_REGIONS, OLD, claimed, exchange, release
+from xr_dl4ds.writing.claim import (
+    LOCK,
+    NEW,
+    NEW_REGIONS,
+    OLD,
+    claimed,
+    exchange,
+    release,
+    waiting_beside,
+)
 from xr_dl4ds.writing.comparison import require_equal
 from xr_dl4ds.writing.plan import Plan, plan
-from xr_dl4ds.writing.store import Store, is_whole, journal_of, require_writable
+from xr_dl4ds.writing.store import Store, journal_of, require_writable
 
 #: Regions in memory: while the network runs on one, the other is read, finished or written. On two
 #: cores (20 regions of 2**20 cells) it runs for 91 % of the time; with one computed at a time 76 %.
@@ -67,38 +77,65 @@ def write(
         return pathlib.Path(path).expanduser().resolve()
     require_finished(data, "the data")
     planned = plan(data)
-    place = require_writable(path, planned, overwrite=overwrite)
+    try:
+        place = require_writable(path, planned, overwrite=overwrite)
+    except FileExistsError:
+        _tidy(pathlib.Path(path).expanduser().resolve())
+        raise
     with claimed(place) as folder:
         try:
             # once more: another process may have written it since
             require_writable(place, planned, overwrite=overwrite)
             direct = Store(path=place, folder=folder, plan=planned)
-            if overwrite and place.exists() and not is_whole(place, planned):
+            if overwrite and place.exists():
                 # the old store stays until the new one is whole: it may be what is read
                 beside = Store(path=folder / NEW, folder=folder / NEW_REGIONS, plan=planned)
-                _fill(beside, place, progress)
-                exchange(place, folder)
+                store, first = _begun(beside, direct)
             else:
-                _fill(direct, place, progress)
+                store, first = direct, _kept(direct)
+            _write_from(store, planned, first, progress)
+            if store is not direct:
+                exchange(place, folder)
             direct.finish()
         finally:
-            halved = (folder / OLD).exists() and not place.exists()
-            if not (halved or journal_of(place) or journal_of(folder / NEW)):
-                release(folder)
+            _leave(place, folder)
     return place
 
 
-def _fill(store: Store, place: pathlib.Path, progress: bool) -> None:
-    """Write all regions, or those that are missing."""
-    planned, first = store.plan, 0
-    if store.goes_on():
-        first = store.resume()
-    else:
+def _leave(place: pathlib.Path, folder: pathlib.Path) -> None:
+    """Remove the folder, unless the next call goes on with what is in it."""
+    halved = (folder / OLD).exists() and not place.exists()
+    if not (halved or journal_of(place) or journal_of(folder / NEW)):
+        release(folder)
+
+
+def _tidy(place: pathlib.Path) -> None:
+    """Remove what a process left that was killed when its store was whole."""
+    if (waiting_beside(place) / LOCK).is_file():
+        with contextlib.suppress(FileExistsError), claimed(place) as folder:
+            _leave(place, folder)
+
+
+def _begun(beside: Store, direct: Store) -> tuple[Store, int]:
+    """The store that is of these data already, or one without a region, to replace the other."""
+    for store in (beside, direct):
+        with contextlib.suppress(FileExistsError):  # other data: they are to be replaced
+            if store.goes_on():
+                return store, _kept(store)
+    beside.create()
+    return beside, 0
+
+
+def _kept(store: Store) -> int:
+    """How many regions are there, when the last of them is that of these data."""
+    if not store.goes_on():
         store.create()
-    if first:
-        again = planned.part(planned.regions[first - 1]).compute()
-        require_equal(store.stored(first - 1), again, place, planned.rounded)
-    _write_from(store, planned, first, progress)
+        return 0
+    written = store.resume()
+    if written:
+        again = store.plan.part(store.plan.regions[written - 1]).compute()
+        require_equal(store.stored(written - 1), again, store.path, store.plan.rounded)
+    return written
 
 
 def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None:

@@ -61,11 +61,12 @@ class Store:
             data.to_zarr(
                 draft, mode="w-", compute=False, safe_chunks=False, zarr_format=3, consolidated=True
             )
-        if journal_of(self.path):  # of another prediction, of which nothing is to be kept
-            shutil.rmtree(self.path)
+        if journal_of(self.path):  # of other data, of which nothing is to be kept
+            os.replace(self.path, self.folder / "dropped")  # known as ours as long as it is there
         elif self.path.exists():  # a folder with nothing in it
             self.path.rmdir()
         os.replace(draft, self.path)
+        shutil.rmtree(self.folder / "dropped", ignore_errors=True)
 
     def goes_on(self) -> bool:
         """Whether there is an unfinished store of this plan."""
@@ -90,9 +91,9 @@ class Store:
         """Write a region that is in memory: wholly, or not at all."""
         draft = self.folder / f"region-{index}.draft"
         for name in self.plan.names:
-            metadata = draft / str(name) / METADATA
+            metadata = _place(draft, name) / METADATA
             metadata.parent.mkdir(parents=True)
-            shutil.copyfile(self.path / str(name) / METADATA, metadata)
+            shutil.copyfile(_place(self.path, name) / METADATA, metadata)
             # not by xarray, which would take what is on disk for what is meant, and encode again
             self._array(draft, name)[self._cells(name, index)] = part.variables[name].to_numpy()
             metadata.unlink()
@@ -104,7 +105,7 @@ class Store:
 
         with warnings.catch_warnings():  # types that Zarr's specification does not have yet
             warnings.filterwarnings("ignore", "The data type")
-            return zarr.open_array(folder / str(name), mode="r+", zarr_format=3)
+            return zarr.open_array(_place(folder, name), mode="r+", zarr_format=3)
 
     def _cells(self, name: Hashable, index: int) -> tuple[slice, ...]:
         dims = self.plan.data.variables[name].dims
@@ -133,6 +134,11 @@ class Store:
         os.replace(draft, self.path / METADATA)
 
 
+def _place(folder: pathlib.Path, name: Hashable) -> pathlib.Path:
+    """Of an array; Zarr takes slashes before and after a name away."""
+    return folder / str(name).strip("/")
+
+
 def journal_of(path: pathlib.Path) -> dict[str, Any]:
     """The journal of an unfinished store; empty for any other."""
     try:
@@ -140,14 +146,6 @@ def journal_of(path: pathlib.Path) -> dict[str, Any]:
         return dict(json.loads(metadata["attributes"][UNFINISHED]))
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def is_whole(path: pathlib.Path, plan: Plan) -> bool:
-    """Whether an unfinished store of this plan has all its regions: only its journal is to go."""
-    journal = journal_of(path)
-    return journal.get("prediction") == plan.fingerprint() and journal["written"] == len(
-        plan.regions
-    )
 
 
 def require_writable(
