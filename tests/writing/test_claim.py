@@ -1,6 +1,7 @@
 """One process at a time, and what a killed one leaves while one store replaces another."""
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -162,6 +163,17 @@ def test_killed_while_a_store_without_a_region_is_dropped(tmp_path, monkeypatch,
         write(fields(), path, progress=False)
     xr.testing.assert_equal(read(path), fields().compute())
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
+def test_a_file_system_without_locks_is_told_and_written(tmp_path, monkeypatch, caplog):
+    def flock(file, how):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    xr.testing.assert_equal(read(path), fields().compute())
+    assert "no locks where" in caplog.text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock")

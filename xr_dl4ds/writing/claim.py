@@ -7,6 +7,7 @@ by renames; what a process that is killed between them leaves is put right by th
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pathlib
 import shutil
@@ -17,6 +18,8 @@ try:
     import fcntl
 except ImportError:  # Windows has no such lock
     fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
 
 #: In the folder: the lock; the store that replaces another, where its regions wait, and the other.
 LOCK, NEW, NEW_REGIONS, OLD = "lock", "new.zarr", "new", "old.zarr"
@@ -109,7 +112,7 @@ def _locked(path: pathlib.Path, folder: pathlib.Path) -> IO[str]:
                 return file
         except FileNotFoundError:
             pass
-        except OSError as error:
+        except BlockingIOError as error:
             file.close()
             raise _busy(path) from error
         file.close()
@@ -117,8 +120,17 @@ def _locked(path: pathlib.Path, folder: pathlib.Path) -> IO[str]:
 
 
 def _take(file: IO[str]) -> None:
-    if fcntl is not None:
+    if fcntl is None:
+        return
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:  # some mounts of Lustre and NFS
+        logger.warning(
+            "no locks where %s is (%s): see to it that one process writes at a time",
+            *(file.name, error),
+        )
 
 
 def _require_ours(folder: pathlib.Path) -> None:
