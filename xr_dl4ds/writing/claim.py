@@ -120,10 +120,9 @@ def _locked(path: pathlib.Path, folder: pathlib.Path) -> IO[str]:
 
 
 def _take(file: IO[str]) -> None:
-    if fcntl is None:
-        return
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise
     except OSError as error:  # some mounts of Lustre and NFS
