@@ -30,18 +30,20 @@ def require_makeable(place: pathlib.Path) -> None:
         )
 
 
-def swap(draft: pathlib.Path, place: pathlib.Path) -> None:
+def swap(draft: pathlib.Path, place: pathlib.Path, *, aside: pathlib.Path | None = None) -> None:
     """Put a folder in the place of another, or where there is none; what was there goes only after.
 
     Parameters
     ----------
     draft, place : pathlib.Path
         On one file system.
+    aside : pathlib.Path, optional
+        Where what was there is meanwhile; by default a hidden name beside it.
     """
     if not place.exists():
         os.replace(draft, place)
         return
-    old = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.old")
+    old = aside or place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}.old")
     os.replace(place, old)
     try:
         os.replace(draft, place)

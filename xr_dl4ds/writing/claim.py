@@ -58,16 +58,6 @@ def claimed(path: pathlib.Path) -> Iterator[pathlib.Path]:
         yield folder
 
 
-def exchange(path: pathlib.Path, folder: pathlib.Path) -> None:
-    """Put the new store in the place of the other, which goes into the folder."""
-    os.replace(path, folder / OLD)
-    try:
-        os.replace(folder / NEW, path)
-    except OSError:
-        os.replace(folder / OLD, path)
-        raise
-
-
 def release(folder: pathlib.Path) -> None:
     """Remove the folder, the lock at last: with it, it is known as ours."""
     with contextlib.suppress(OSError):

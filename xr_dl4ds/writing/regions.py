@@ -14,13 +14,13 @@ import xarray as xr
 
 from xr_dl4ds.grid.finished import require_finished
 from xr_dl4ds.launched import is_first
+from xr_dl4ds.places import swap
 from xr_dl4ds.writing.claim import (
     LOCK,
     NEW,
     NEW_REGIONS,
     OLD,
     claimed,
-    exchange,
     release,
     waiting_beside,
 )
@@ -95,7 +95,7 @@ def write(
                 store, first = direct, _kept(direct)
             _write_from(store, planned, first, progress)
             if store is not direct:
-                exchange(place, folder)
+                swap(store.path, place, aside=folder / OLD)
             direct.finish()
         finally:
             _leave(place, folder)

@@ -26,7 +26,7 @@ from xr_dl4ds.writing.claim import clear
 from xr_dl4ds.writing.plan import Plan
 
 #: Metadata of a group or array in Zarr's third format.
-METADATA = "zarr.json"
+_METADATA = "zarr.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,9 +91,9 @@ class Store:
         """Write a region that is in memory: wholly, or not at all."""
         draft = self.folder / f"region-{index}.draft"
         for name in self.plan.names:
-            metadata = _place(draft, name) / METADATA
+            metadata = _place(draft, name) / _METADATA
             metadata.parent.mkdir(parents=True)
-            shutil.copyfile(_place(self.path, name) / METADATA, metadata)
+            shutil.copyfile(_place(self.path, name) / _METADATA, metadata)
             # not by xarray, which would take what is on disk for what is meant, and encode again
             self._array(draft, name)[self._cells(name, index)] = part.variables[name].to_numpy()
             metadata.unlink()
@@ -125,13 +125,13 @@ class Store:
 
     def _note(self, journal: Mapping[str, Any] | None) -> None:
         """Change the journal in the store's attributes, by one rename."""
-        metadata = json.loads((self.path / METADATA).read_text("utf-8"))
+        metadata = json.loads((self.path / _METADATA).read_text("utf-8"))
         metadata["attributes"].pop(UNFINISHED, None)
         if journal is not None:
             metadata["attributes"][UNFINISHED] = json.dumps(journal)
-        draft = self.folder / METADATA
+        draft = self.folder / _METADATA
         draft.write_text(json.dumps(metadata, indent=2), "utf-8")
-        os.replace(draft, self.path / METADATA)
+        os.replace(draft, self.path / _METADATA)
 
 
 def _place(folder: pathlib.Path, name: Hashable) -> pathlib.Path:
@@ -142,7 +142,7 @@ def _place(folder: pathlib.Path, name: Hashable) -> pathlib.Path:
 def journal_of(path: pathlib.Path) -> dict[str, Any]:
     """The journal of an unfinished store; empty for any other."""
     try:
-        metadata = json.loads((path / METADATA).read_text("utf-8"))
+        metadata = json.loads((path / _METADATA).read_text("utf-8"))
         return dict(json.loads(metadata["attributes"][UNFINISHED]))
     except (OSError, ValueError, KeyError, TypeError):
         return {}
@@ -183,7 +183,7 @@ def require_writable(
     place = pathlib.Path(path).expanduser().resolve()
     if place.exists():
         empty = place.is_dir() and not any(place.iterdir())
-        if not empty and not any((place / n).is_file() for n in (METADATA, ".zgroup")):
+        if not empty and not any((place / n).is_file() for n in (_METADATA, ".zgroup")):
             raise FileExistsError(
                 f"Expected {str(place)!r} to be free for a Zarr store, got"
                 f" {'a folder with other files' if place.is_dir() else 'a file'}. Choose another"
