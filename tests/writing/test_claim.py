@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import os
 import shutil
 import subprocess
 import sys
@@ -13,42 +12,15 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic
+from tests.writing import KilledError, killed_after, killed_at, read
 from xr_dl4ds.writing import regions, write
 from xr_dl4ds.writing.claim import LOCK, NEW, OLD, claimed, waiting_beside
 from xr_dl4ds.writing.store import Store, journal_of
 
 
-class KilledError(BaseException):
-    """In place of a SIGKILL."""
-
-
 def fields(change=0.0):
     ds = analytic(time=4)[["t2m"]].chunk(time=2)
     return ds.assign(t2m=ds.t2m + np.float32(change)).assign_attrs(change=change)
-
-
-def read(path):
-    with xr.open_dataset(path, engine="zarr", chunks=None, consolidated=False) as found:
-        return found.load()
-
-
-def killed_at(moment, ds, path, monkeypatch):
-    """Replace a store until the `moment`-th rename, which happens; whether there were so many."""
-    calls, rename = [0], os.replace
-
-    def replace(*args):
-        rename(*args)
-        calls[0] += 1
-        if calls[0] == moment:
-            raise KilledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", replace)
-        try:
-            write(ds, path, overwrite=True, progress=False)
-        except KilledError:
-            return True
-    return False
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
@@ -59,7 +31,7 @@ def test_killed_at_any_rename_while_it_replaces(tmp_path, monkeypatch, overwrite
         moment += 1
         path = tmp_path / str(moment) / "a.zarr"
         write(old, path, progress=False)
-        if not killed_at(moment, new, path, monkeypatch):
+        if not killed_at(moment, new, path, monkeypatch, overwrite=True):
             break
         halved += not path.exists()
         with contextlib.nullcontext() if overwrite else contextlib.suppress(FileExistsError):
@@ -77,39 +49,21 @@ def test_killed_at_any_rename_while_it_replaces(tmp_path, monkeypatch, overwrite
 @pytest.mark.parametrize("done", [1, 2])
 def test_other_values_replace_what_a_killed_call_left(tmp_path, monkeypatch, done):
     """They have the coordinates and attributes of those before: once refused for ever."""
-    path, put = write(fields(), tmp_path / "a.zarr", progress=False), Store.put
-
-    def dies(self, index, part):
-        put(self, index, part)
-        if index + 1 == done:
-            raise KilledError
-
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
     other = fields(2.0).assign_attrs(change=1.0)
     for begun in (path, tmp_path / "none.zarr"):  # over a whole store, and over an unfinished one
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "put", dies)
-            with pytest.raises(KilledError):
-                write(fields(1.0), begun, overwrite=True, progress=False)
+        killed_after(done, fields(1.0), begun, monkeypatch, overwrite=True)
         write(other, begun, overwrite=True, progress=False)
         xr.testing.assert_equal(read(begun), other.compute())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "none.zarr"]
 
 
 def test_overwrite_goes_on_where_nothing_was_before(tmp_path, monkeypatch):
-    put, written = Store.put, []
-
-    def counts(self, index, part):
-        put(self, index, part)
-        written.append(index)
-        if written == [0]:
-            raise KilledError
-
-    monkeypatch.setattr(Store, "put", counts)
-    path = tmp_path / "a.zarr"
-    with pytest.raises(KilledError):
-        write(fields(), path, overwrite=True, progress=False)
+    path, put, written = tmp_path / "a.zarr", Store.put, []
+    killed_after(1, fields(), path, monkeypatch, overwrite=True)
+    monkeypatch.setattr(Store, "put", lambda *given: (put(*given), written.append(given[1])))
     write(fields(), path, overwrite=True, progress=False)
-    assert written == [0, 1]
+    assert written == [1]
     xr.testing.assert_equal(read(path), fields().compute())
 
 
@@ -126,8 +80,12 @@ def test_what_is_left_beside_a_whole_store_goes_with_the_next_call(tmp_path, mon
 
 def test_a_store_that_replaces_itself_and_lacks_its_last_rename_alone(tmp_path, monkeypatch):
     path = write(fields(), tmp_path / "a.zarr", progress=False)
+
+    def dies(self):
+        raise KilledError
+
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "finish", dying)
+        patch.setattr(Store, "finish", dies)
         with pytest.raises(KilledError):
             write(fields(1.0), path, overwrite=True, progress=False)
     assert journal_of(path)["written"] == 2
@@ -137,17 +95,10 @@ def test_a_store_that_replaces_itself_and_lacks_its_last_rename_alone(tmp_path, 
     xr.testing.assert_equal(read(tmp_path / "b.zarr"), fields(1.0).compute())
 
 
-def dying(self):
-    raise KilledError
-
-
 @pytest.mark.parametrize("moment", range(1, 6))
 def test_killed_while_a_store_without_a_region_is_dropped(tmp_path, monkeypatch, moment):
     path, other = tmp_path / "a.zarr", fields().rename(t2m="d2m")
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "put", lambda *_: dying(None))
-        with pytest.raises(KilledError):
-            write(other, path, progress=False)
+    killed_after(0, other, path, monkeypatch)
     calls, remove = [0], shutil.rmtree
 
     def dies(*args, **options):
@@ -202,7 +153,7 @@ def test_processes_that_end_and_begin_at_once(tmp_path):
 def test_a_whole_store_that_waited_to_take_its_place_is_not_computed_again(tmp_path, monkeypatch):
     for moment in range(1, 30):  # killed when all regions are there, and the old store is not
         path = write(fields(), tmp_path / str(moment) / "a.zarr", progress=False)
-        killed_at(moment, fields(1.0), path, monkeypatch)
+        killed_at(moment, fields(1.0), path, monkeypatch, overwrite=True)
         if not path.exists():
             break
     assert journal_of(waiting_beside(path) / NEW)["written"] == 2

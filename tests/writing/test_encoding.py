@@ -8,15 +8,12 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
+from tests.writing import killed_after, read
 from xr_dl4ds.writing import write
-from xr_dl4ds.writing.store import Store, journal_of
+from xr_dl4ds.writing.store import journal_of
 
 STEPS = 12
 TIME = pd.date_range("2001-01-01", periods=STEPS, freq="6h")
-
-
-class StoppedError(BaseException):
-    """Nothing may catch it."""
 
 
 def series(values, attrs=None, encoding=None):
@@ -104,27 +101,10 @@ CASES = {
 }
 
 
-def stopped(ds, path, monkeypatch, regions=2):
-    """Write so many regions."""
-    put = Store.put
-
-    def stops(self, index, part):
-        if index == regions:
-            raise StoppedError
-        put(self, index, part)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "put", stops)
-        with pytest.raises(StoppedError):
-            write(ds, path, progress=False)
-    assert journal_of(path)["written"] == regions
-
-
-def read(path, *, decode_cf=True, group=None):
-    with xr.open_dataset(
-        path, engine="zarr", chunks=None, consolidated=False, decode_cf=decode_cf, group=group
-    ) as found:
-        return found.load()
+def stopped(ds, path, monkeypatch):
+    """A store of two regions of three."""
+    killed_after(2, ds, path, monkeypatch)
+    assert journal_of(path)["written"] == 2
 
 
 @pytest.mark.filterwarnings("ignore")  # xarray's, of what is packed, and Zarr's, of types

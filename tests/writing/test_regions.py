@@ -13,6 +13,7 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic, no_compute
+from tests.writing import killed_after, killed_at
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.finished import UNFINISHED
 from xr_dl4ds.writing import require_writable, write
@@ -21,10 +22,6 @@ from xr_dl4ds.writing.plan import plan
 from xr_dl4ds.writing.store import Store, journal_of
 
 HISTORY = "2026-01-02T03:04:05Z: downscaled"
-
-
-class KilledError(BaseException):
-    """In place of a SIGKILL: nothing may catch it."""
 
 
 def fields(**chunks):
@@ -192,35 +189,16 @@ def test_the_bar(tmp_path, capsys):
 # --- killed, and gone on --------------------------------------------------------------------------
 
 
-def killed_at(ds, path, monkeypatch, moment):
-    """Write until the `moment`-th rename, which does not happen; whether there were so many."""
-    calls, rename = [0], os.replace
-
-    def replace(*args):
-        calls[0] += 1
-        if calls[0] > moment:
-            raise KilledError
-        rename(*args)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", replace)
-        try:
-            write(ds, path, progress=False)
-        except KilledError:
-            return True
-    return False
-
-
 @pytest.mark.parametrize("layout", ["time first", "time last"])
 def test_killed_at_any_rename_then_completed(tmp_path, monkeypatch, layout):
     ds = fields(time=5, latitude=4)[["t2m", "wind"]]
     if layout == "time last":
         ds = ds.transpose("latitude", "longitude", "time")
     expected = files(write(ds, tmp_path / "whole.zarr", progress=False))
-    moment = 0
+    moment = 1
     while True:
         path = tmp_path / f"{moment}.zarr"
-        if not killed_at(ds, path, monkeypatch, moment):
+        if not killed_at(moment, ds, path, monkeypatch, happens=False):
             break
         if path.exists():
             with read(path) as found:  # as it stands: what is counted is there
@@ -233,7 +211,7 @@ def test_killed_at_any_rename_then_completed(tmp_path, monkeypatch, layout):
         assert files(path) == expected
         moment += 1
     # the store, for each region waiting + pieces + journal, and the end
-    assert moment >= 1 + 2 * (1 + 2 + 1) + 1
+    assert moment > 1 + 2 * (1 + 2 + 1) + 1
     assert not list(tmp_path.glob(".*"))
 
 
@@ -313,18 +291,8 @@ def test_what_is_read_may_be_replaced(tmp_path):
 def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
     path = write(fields(), tmp_path / "a.zarr", progress=False)
     before = files(path)
-    put = Store.put
-
-    def dies(self, index, part):
-        if index == 1:
-            raise KilledError
-        put(self, index, part)
-
     new, seen = counted(other_times(fields()))
-    monkeypatch.setattr(Store, "put", dies)
-    with pytest.raises(KilledError):
-        write(new, path, overwrite=True, progress=False)
-    monkeypatch.setattr(Store, "put", put)
+    killed_after(1, new, path, monkeypatch, overwrite=True)
     assert files(path) == before
     seen.clear()
     write(new, path, overwrite=True, progress=False)  # goes on: the first region once, as a check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import json
@@ -80,6 +81,7 @@ class Plan:
             out[name].encoding = encoding
         return out
 
+    @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of names, coordinates, types, chunks and attributes but for time stamps."""
         digest = hashlib.sha256()

@@ -52,7 +52,7 @@ class Store:
         self.folder.mkdir(exist_ok=True)
         clear(self.folder)
         draft = self.folder / "store"
-        state = {"prediction": self.plan.fingerprint(), "regions": len(self.plan.regions)}
+        state = {"prediction": self.plan.fingerprint, "regions": len(self.plan.regions)}
         data = self.plan.template().assign_attrs(
             {**self.plan.data.attrs, UNFINISHED: json.dumps({**state, "written": 0})}
         )
@@ -70,7 +70,7 @@ class Store:
 
     def goes_on(self) -> bool:
         """Whether there is an unfinished store of this plan."""
-        return journal_of(self.path).get("prediction") == self.plan.fingerprint()
+        return journal_of(self.path).get("prediction") == self.plan.fingerprint
 
     def resume(self) -> int:
         """Move in what waits as a whole, drop the rest, and count the regions of the store."""
@@ -204,7 +204,7 @@ def require_writable(
 def _require_same(place: pathlib.Path, journal: Mapping[str, Any], plan: Plan | None) -> None:
     if plan is None or not journal["written"]:
         return
-    if journal["prediction"] != plan.fingerprint():
+    if journal["prediction"] != plan.fingerprint:
         raise FileExistsError(
             f"Expected the unfinished store at {str(place)!r} to be of this prediction, got one of"
             f" another model, LR data, options or chunks ({journal['written']} of"
