@@ -110,6 +110,25 @@ def no_compute():
         yield
 
 
+@contextlib.contextmanager
+def untraced():
+    """Let networks train without graphs, which take most of the time of a few small steps."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def untraced_fits():
+    """For tests, and files of them, whose subject is not the training."""
+    with untraced():
+        yield
+
+
 def real(name):
     """A file of the real data, opened with an engine named; skips where it is absent."""
     path = DATA / name

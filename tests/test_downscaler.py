@@ -1,10 +1,13 @@
 """`fit` and `predict` as a user calls them: what comes out, where, and in which layout."""
 
+import gc
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
+from xr_dl4ds.batches import Samples
 
 from .conftest import analytic, era5_uk, no_compute, real
 
@@ -310,6 +313,18 @@ def test_without_validation_there_is_no_val_loss(hr):
 def test_fewer_samples_than_one_batch_work(hr):
     model = hr.isel(time=slice(0, 3)).downscale.fit(scale=2, batch_size=64, **TINY)
     assert np.isfinite(model.history.loss).all()
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk", "none"])
+def test_nothing_of_the_samples_is_left_after_training(hr, cache):
+    def alive():
+        gc.collect()
+        return sum(type(thing) is Samples for thing in gc.get_objects())
+
+    before = alive()
+    model = hr.downscale.fit(scale=2, validation=0.25, cache=cache, **TINY)
+    assert alive() == before
+    assert model.history.sizes["epoch"] == 2
 
 
 def test_a_model_shows_what_it_is(model, capsys):

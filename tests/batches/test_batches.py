@@ -1,5 +1,7 @@
 import dataclasses
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -238,3 +240,19 @@ def test_a_dataset_has_the_batches_of_the_present_epoch():
 def test_an_epoch_ends_with_its_last_batch():
     """tf.data's self-tuning would let it wait for the thread that does so."""
     assert Batches(numbered(4), batch_size=2).dataset().options().autotune.enabled is False
+
+
+def test_samples_last_as_long_as_what_reads_them():
+    """TensorFlow keeps generators, and what they hold, as long as the process."""
+    batches = Batches(numbered(4), batch_size=2)
+    alive = weakref.ref(batches)
+    data = batches.dataset()
+    del batches
+    assert len(list(data)) == 2
+    reading = iter(data.map(lambda *batch: batch[1]))
+    del data
+    gc.collect()
+    assert next(reading).shape == (2, 6, 8, 1)
+    del reading
+    gc.collect()
+    assert alive() is None

@@ -20,7 +20,7 @@ from tests.conftest import no_compute
 from tests.grids.zoo import KINDS, STEPS, WGS84, Kind
 
 # a model for each kind, once: a file of tests stays in one process (--dist loadfile)
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untraced_fits")]
 
 BACKINGS = ("numpy", "dask")
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "seed": 0, "verbose": False}

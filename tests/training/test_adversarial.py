@@ -193,7 +193,7 @@ def test_the_criterion_is_pixel_loss_and_spectrum():
     found = history.history
     expected = found.val_pixel_loss * (1 + found.val_ralsd)
     np.testing.assert_allclose(found.val_loss, expected, rtol=1e-5)
-    assert history.best_epoch == int(found.val_loss.argmin()) + 1
+    assert history.best_epoch == int(found.val_loss.values.argmin()) + 1
     assert found.val_ralsd.attrs == {
         "long_name": "distance of power spectra (RALSD) of the validation data",
         "units": "dB",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,10 +90,20 @@ class Batches:
         Not by `keras.utils.PyDataset`, whose pipelines tune themselves: the thread that does so
         wakes up after 10 ms, 20 ms, 40 ms and so on, and an epoch does not end before it does
         (TensorFlow 2.21: one of 6.2 s takes 10.2 s).
+        TensorFlow keeps generators as long as the process (its issue 57690): this one has no hold
+        on the samples, which go with what is returned.
         """
+        weak = weakref.ref(self)
+
+        def epoch() -> Iterator[Any]:
+            batches = weak()
+            assert batches is not None
+            return batches._epoch()
+
         fixed = tf.data.Options()
         fixed.autotune.enabled = False
-        batches = tf.data.Dataset.from_generator(self._epoch, output_signature=self._form())
+        batches = tf.data.Dataset.from_generator(epoch, output_signature=self._form())
+        batches.samples_of = self
         counted = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
         return counted.prefetch(AHEAD).with_options(fixed)
 
