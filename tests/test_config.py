@@ -15,7 +15,7 @@ def network_side():
     from xr_dl4ds.networks.backbones import BACKBONES
     from xr_dl4ds.networks.blocks import DROPOUTS, NORMALIZATIONS
     from xr_dl4ds.networks.upsampling import UPSAMPLINGS
-    from xr_dl4ds.training.loop import OPTIMIZERS
+    from xr_dl4ds.training.optimizers import OPTIMIZERS
 
     return {
         "BACKBONES": set(BACKBONES),

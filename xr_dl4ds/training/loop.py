@@ -18,7 +18,7 @@ from xr_dl4ds.config import Adversarial, Sampling, Training
 from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.features import Targets
 from xr_dl4ds.networks import own_keras
-from xr_dl4ds.training.adversarial import FIRST_MOMENT, AdversarialStep
+from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.callbacks import (
     KeepBest,
     LearningRates,
@@ -27,25 +27,13 @@ from xr_dl4ds.training.callbacks import (
     StopIfNotFinite,
 )
 from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, resume
+from xr_dl4ds.training.optimizers import optimizer_for
 from xr_dl4ds.training.rates import Rates
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
 from xr_dl4ds.training.workers import Workers
 
 logger = logging.getLogger(__name__)
-
-OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
-    "adam": keras.optimizers.Adam,
-    "adamw": keras.optimizers.AdamW,
-    "sgd": keras.optimizers.SGD,
-}
-
-#: Norm of all gradients together to which a likelihood's are cut (Pascanu et al. 2013,
-#: arXiv:1211.5063). A cell where rain fell and next to none was expected has a slope of thousands,
-#: and Adam, which remembers its square, makes the steps after it small: of daily precipitation
-#: (CORDEX Iberia) 0.1 % of the cells had 74 % of the squared slopes by the mean. Norms are 4 there,
-#: a tenth of them above 17, so that nearly all are cut; for Adam only their ratios matter.
-LIKELIHOOD_CLIPNORM = 1.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -203,11 +191,11 @@ def _step(task: Task, samples: Samples, training: Training, seed: int, workers: 
             shape=samples.target.shape[-3:],
             workers=workers,
         )
-        step.add_optimizer(_optimizer(training, task.discriminator, 1))
+        step.add_optimizer(optimizer_for(task.discriminator, training, 1))
     else:
         step = SupervisedStep(task.network, loss, training, seed, workers)
     # XLA on a CPU made these steps twice slower
-    step.compile(optimizer=_optimizer(training, task.network, 0), jit_compile=False)
+    step.compile(optimizer=optimizer_for(task.network, training), jit_compile=False)
     return step
 
 
@@ -219,20 +207,6 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
         zeros=targets.zeros,
         members=training.draws_members,
     )
-
-
-def _optimizer(training: Training, network: keras.Model, which: int) -> keras.optimizers.Optimizer:
-    kind = OPTIMIZERS[training.optimizer]
-    given: dict[str, float] = {}
-    if isinstance(training, Adversarial) and kind is not keras.optimizers.SGD:
-        given["beta_1"] = FIRST_MOMENT
-    if training.fits_distributions:
-        given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
-    optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
-    if network.compute_dtype == "float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(network.trainable_variables)
-    return optimizer
 
 
 @contextlib.contextmanager
