@@ -9,7 +9,7 @@ import xr_dl4ds.training
 from tests.conftest import analytic
 from xr_dl4ds.config import settled
 from xr_dl4ds.config.choices import LOSSES
-from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.fields import Grid
 from xr_dl4ds.preparation import prepare
@@ -48,6 +48,41 @@ def beside(lr, dim, cells):
     """Moved by a share of an HR cell (0.25 degrees), without bounds."""
     lr = lr.drop_vars(["latitude_bnds", "longitude_bnds"])
     return lr.assign_coords({dim: (dim, lr[dim].values + 0.25 * cells, lr[dim].attrs)})
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+def nan_last(ds, steps=2):
+    return ds.assign(t2m=ds.t2m.where(ds.time < ds.time[-steps]))
+
+
+@pytest.mark.parametrize("window", [None, 2])
+@pytest.mark.parametrize("where", ["held out", "pair"])
+@pytest.mark.usefixtures("untrained")
+def test_validation_without_values_is_told(hr_any, window, where):
+    hr = nan_last(hr_any)
+    validation = 0.25
+    if where == "pair":
+        late = hr.isel(time=slice(-2, None))
+        validation = (late[["t2m"]].downscale.coarsen(2), late)
+    message = (
+        r"Expected \['t2m'\] of the validation data, 2001-01-02 12:00:00 to 2001-01-02 18:00:00, to"
+        r" have values in HR .* got none\. Leave out steps .*, or pass validation=None\."
+    )
+    with pytest.raises(VariableError, match=message):
+        hr.downscale.fit(scale=2, validation=validation, time_window=window, **TINY)
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.95, 8), (0.999, 8)])
+@pytest.mark.usefixtures("untrained")
+def test_a_share_that_leaves_nothing_to_train_is_told(hr, share, held):
+    message = (
+        rf"Expected more time steps than validation={share} holds out, {held}, got 8\. Use more of"
+        r" them, a smaller share, or validation=None\."
+    )
+    with pytest.raises(TimeError, match=message):
+        hr.downscale.fit(scale=2, validation=share, **TINY)
 
 
 # --- the constraint that "auto" stands for -----------------------------------------------------

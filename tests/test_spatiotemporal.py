@@ -451,7 +451,11 @@ def test_what_prediction_asks_of_times(plain, lr, change, message):
             {"validation": 0.3},
             "at least 3 .* in the validation data .*got 2 at most.*or more validation data",
         ),
-        (lambda ds: ds, {"time_window": 14}, "at least 15 time steps to hold 10% out"),
+        (
+            lambda ds: ds,
+            {"time_window": 14},
+            "more time steps than validation=0.1 holds out, 14 .at least a window., got 14",
+        ),
     ],
 )
 def test_what_training_asks_of_times(change, options, message):

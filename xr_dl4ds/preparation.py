@@ -21,7 +21,7 @@ from xr_dl4ds.grid.pairing import Pairing
 from xr_dl4ds.grid.regrid import positions
 from xr_dl4ds.grid.timeline import index_of, runs, usual_step
 from xr_dl4ds.moments import Moments
-from xr_dl4ds.requirements import check_circle, check_patches, check_windows
+from xr_dl4ds.requirements import check_circle, check_patches, check_values, check_windows
 from xr_dl4ds.scaling import Scaler, require_finite
 from xr_dl4ds.sources import (
     Inputs,
@@ -226,6 +226,8 @@ def _stacked(
             found += [slice(begin + run.start, begin + run.stop) for run in whole]
             begin += pair.hr.sizes[TIME]
         check_windows(found, window, part)
+    samples = steps.starts(window, found or None).size
+    check_values(samples, list(state.features.targets), _period(pairs[0].hr), part)
     stacked = [_channels(state, pair) for pair in pairs]
     lr, target = (_together([one[i] for one in stacked]) for i in (0, 1))
     return Stacked(lr=lr, target=target, steps=steps, runs=found or None)

@@ -71,6 +71,20 @@ def check_windows(runs: list[slice], window: int, part: str) -> None:
         )
 
 
+def check_values(samples: int, names: list[str], period: tuple[str, str], part: str) -> None:
+    """Raise a `VariableError` where no sample has a valid cell."""
+    if not samples:
+        cure = (
+            "Leave out steps without values by .dropna('time', how='all'), or pass validation=None."
+            if part == "validation"
+            else "Check which steps of each have values."
+        )
+        raise VariableError(
+            f"Expected {names} of the {part} data, {period[0]} to {period[1]}, to have values in HR"
+            f" and LR (if it is there) at the same place and time, got none. {cure}"
+        )
+
+
 def check_output(network: Network, sampling: Sampling, state: State) -> None:
     """Raise a `VariableError` where the output activation would cut values off."""
     option = f"output_activation={network.output_activation!r}"

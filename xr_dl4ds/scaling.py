@@ -148,11 +148,18 @@ def _check(name: str, found: Moments, role: str, *, constant: bool) -> None:
         )
     require_finite(name, found, role)
     largest = max(abs(found.low), abs(found.high))
-    if found.std <= CONSTANT * largest and not constant:
+    if found.std > CONSTANT * largest or constant:
+        return
+    if found.low == found.high:
         raise VariableError(
-            f"Expected {name!r} of {role} to vary, got the constant {found.mean:g}. Leave it out:"
+            f"Expected {name!r} of {role} to vary, got the constant {found.low:g}. Leave it out:"
             " there is nothing to learn from it."
         )
+    raise VariableError(
+        f"Expected {name!r} of {role} to vary by more than rounding in float32, got a standard"
+        f" deviation of {found.std:.3g} beside values of {largest:.9g}. Leave it out if it is"
+        f" constant, or subtract an offset, such as {found.mean:.9g}, first."
+    )
 
 
 def require_finite(name: str, found: Moments, role: str) -> None:

@@ -26,9 +26,9 @@ def hold_out(
     held = max(least, round(share * steps)) if share else 0
     if held >= steps:
         raise TimeError(
-            f"Expected at least {least + 1} time steps to hold {share:.0%} out for validation,"
-            f"{f' a window of {least} at least,' if least > 1 else ''} got {steps}."
-            " Use more, or validation=None."
+            f"Expected more time steps than validation={share:g} holds out, {held}"
+            f"{' (at least a window)' if held == least > 1 else ''}, got {steps}."
+            " Use more of them, a smaller share, or validation=None."
         )
     if not held:
         return pairs, None

@@ -225,7 +225,7 @@ TIME = {
     "one step": case(
         "There are too few time steps to hold some out.",
         TimeError,
-        "at least 2 time steps to hold 10% out for validation, got 1. Use more",
+        r"more time steps than validation=0\.1 holds out, 1, got 1\. Use more of them, a smaller",
         d.alone(lambda ds: ds.isel(time=[0])),
         d.perfect,
         lambda hr: [d.perfect(d.hr()), d.perfect(hr, validation=None)],
@@ -287,8 +287,20 @@ def filled(ds):
 
 
 def filled_at_the_end(ds):
-    last = ds.time == ds.time[-1]
+    last = (ds.time == ds.time[-1]) & (ds.latitude == ds.latitude[0])
     return ds.assign(t2m=ds.t2m.where(~last, np.float32(np.inf)).assign_attrs(ds.t2m.attrs))
+
+
+def nan_at_the_end(ds):
+    return ds.assign(t2m=ds.t2m.where(ds.time < ds.time[-1]))
+
+
+def nan_early(ds):
+    return ds.assign(t2m=ds.t2m.where(ds.time >= ds.time[4]))
+
+
+def nan_late(ds):
+    return ds.assign(t2m=ds.t2m.where(ds.time < ds.time[4]))
 
 
 def celsius(ds):
@@ -328,6 +340,23 @@ VARIABLES = {
         d.mos,
         lambda lr, hr: d.mos(d.lr(), hr),
     ),
+    "NaN in validation": case(
+        "The part that is held out for validation is NaN everywhere.",
+        VariableError,
+        r"\['t2m'\] of the validation data, 2001-01-02 18:00:00 to 2001-01-02 18:00:00, to have"
+        r" values in HR and LR \(if it is there\) at the same place and time, got none\. Leave out",
+        d.alone(nan_at_the_end),
+        d.perfect,
+        lambda hr: [d.perfect(hr.dropna("time", how="all")), d.perfect(hr, validation=None)],
+    ),
+    "no common values": case(
+        "HR has values at other times than LR.",
+        VariableError,
+        r"\['t2m'\] of the training data, .* at the same place and time, got none\. Check which",
+        d.pair(nan_early),
+        lambda lr, hr: d.mos(lr, nan_late(hr)),
+        lambda lr, hr: d.mos(d.lr(), hr),
+    ),
     "infinite in validation": case(
         "The part that is held out for validation has infinite values.",
         VariableError,
@@ -351,6 +380,15 @@ VARIABLES = {
         d.alone(lambda ds: ds.assign(t2m=ds.t2m * 0 + 280)),
         d.perfect,
         lambda hr: d.perfect(d.hr()),
+    ),
+    "next to constant": case(
+        "A variable varies less than float32 can tell.",
+        VariableError,
+        r"'t2m' of the HR data to vary by more than rounding in float32, got a standard deviation"
+        r" of .* beside values of 100000\d+\. Leave it out if it is constant, or subtract",
+        d.alone(lambda ds: ds.assign(t2m=ds.t2m.astype("f8") + 1e8)),
+        d.perfect,
+        lambda hr: d.perfect(hr.assign(t2m=hr.t2m - 1e8)),
     ),
     "constant static field": case(
         "A static field has the same value everywhere.",

@@ -4,7 +4,6 @@ import pytest
 
 from tests.conftest import analytic
 from tests.training import constant, fit, line, tiny, toy
-from xr_dl4ds.batches import Samples
 from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.training import callbacks
 
@@ -269,14 +268,6 @@ def test_the_bar_is_closed_when_training_ends_with_an_error(monkeypatch):
     with pytest.raises(TrainingError):
         fit(tiny(), toy(), loss="mse", optimizer="sgd", learning_rate=1e30, verbose=True)
     assert [bar.disable for bar in bars] == [True]  # what tqdm sets when it closes
-
-
-@pytest.mark.parametrize("role", ["training", "validation"])
-def test_no_valid_samples_are_told(role):
-    empty = Samples(lr=toy(2).lr[:0], target=toy(2).target[:0], scale=2)
-    pair = (empty, None) if role == "training" else (toy(2), empty)
-    with pytest.raises(TrainingError, match=f"Expected {role} samples with valid cells, got none"):
-        fit(tiny(), *pair)
 
 
 def test_quiet(capfd):

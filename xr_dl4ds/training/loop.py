@@ -114,9 +114,6 @@ def train(
     CheckpointError
         For a checkpoint that is damaged, or of another training.
     """
-    for name, value in (("training", samples), ("validation", validation)):
-        if value is not None and len(value) == 0:
-            raise TrainingError(f"Expected {name} samples with valid cells, got none.")
     workers = Workers.current()
     workers.require_same("samples", _sizes(samples, validation))
     plain = dataclasses.replace(training, checkpoint=None, verbose=True)
