@@ -7,16 +7,27 @@ import os
 import pathlib
 import re
 import signal
+import zlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import dask
+import hypothesis
 import numpy as np
 import pytest
+import wrapt
 import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
+
+#: How many examples a test of properties tries; `--hypothesis-profile=full` in the full tier. Both
+#: are the same in each run, and know no deadline: the first example may build a network.
+for _profile, _examples in {"default": 15, "full": 200}.items():
+    hypothesis.settings.register_profile(
+        _profile, max_examples=_examples, deadline=None, derandomize=True, database=None
+    )
+hypothesis.settings.load_profile("default")
 
 #: Set by `make test-horovod`: there a test that Horovod is missing for must fail.
 HOROVOD_EXPECTED = "XR_DL4DS_HOROVOD"
@@ -27,8 +38,25 @@ NO_HOROVOD = "Horovod is not installed|could not import 'horovod"
 DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 
 
-def pytest_collection_modifyitems(items):
-    """Skip what is marked `horovod` where there is none."""
+def pytest_addoption(parser):
+    """Add `--part`, by which several runs share a tier."""
+    parser.addoption("--part", metavar="K/N", help="run the K-th of N parts of the tests alone")
+
+
+def part_of(nodeid, n):
+    """Return the part, 1 to `n`, to which a test belongs: the same in every process and run."""
+    return zlib.crc32(nodeid.encode()) % n + 1
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep the tests of one part; skip those marked `horovod` where Horovod is missing."""
+    if config.getoption("--part"):
+        part, n = map(int, config.getoption("--part").split("/"))
+        if not 1 <= part <= n:
+            raise pytest.UsageError(f"--part must be 1/{n} to {n}/{n}, not {part}/{n}")
+        left = [item for item in items if part_of(item.nodeid, n) != part]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if part_of(item.nodeid, n) == part]
     if os.environ.get(HOROVOD_EXPECTED) == "1" or importlib.util.find_spec("horovod"):
         return
     skip = pytest.mark.skip(reason="Horovod is not installed (make horovod)")
@@ -110,22 +138,31 @@ def no_compute():
         yield
 
 
+@wrapt.when_imported("tensorflow")
+def run_eagerly(tf, eagerly=True):
+    """Let networks train and predict without graphs: tracing takes most of the time of a few steps.
+
+    Tests with many steps, or about tracing, are marked `traced`.
+    """
+    tf.config.run_functions_eagerly(eagerly)
+
+
 @contextlib.contextmanager
-def untraced():
-    """Let networks train without graphs, which take most of the time of a few small steps."""
+def traced():
+    """Run TensorFlow functions as graphs inside, for fixtures that outlive a test."""
     import tensorflow as tf
 
-    tf.config.run_functions_eagerly(True)
+    before = tf.config.functions_run_eagerly()
+    run_eagerly(tf, False)
     try:
         yield
     finally:
-        tf.config.run_functions_eagerly(False)
+        run_eagerly(tf, before)
 
 
-@pytest.fixture
-def untraced_fits():
-    """For tests, and files of them, whose subject is not the training."""
-    with untraced():
+@pytest.fixture(autouse=True)
+def _traced_where_marked(request):
+    with traced() if request.node.get_closest_marker("traced") else contextlib.nullcontext():
         yield
 
 

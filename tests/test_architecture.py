@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import importlib
 import io
 import pathlib
@@ -45,9 +46,17 @@ def fresh(code):
     return done.stdout
 
 
-@pytest.fixture(params=MODULES, ids=name_of)
-def module(request):
-    return request.param
+@functools.cache
+def parsed():
+    """Return each module's name with its source and its syntax tree."""
+    sources = {name_of(path): path.read_text("utf-8") for path in MODULES}
+    return {name: (source, ast.parse(source)) for name, source in sources.items()}
+
+
+def offenders(check, names=None):
+    """Return what `check(source, tree)` objects to, for each module in which it finds something."""
+    found = {n: check(*both) for n, both in parsed().items() if names is None or n in names}
+    return {name: objections for name, objections in found.items() if objections}
 
 
 def functions(tree):
@@ -74,21 +83,25 @@ def docstring_lines(node):
 # --- sizes ----------------------------------------------------------------------------------------
 
 
-def test_modules_are_short(module):
-    lines = len(module.read_text("utf-8").splitlines())
-    assert lines <= MODULE_LINES, f"{name_of(module)} has {lines} lines; split it by nouns"
+def test_modules_are_short():
+    def check(source, tree):
+        lines = len(source.splitlines())
+        return lines if lines > MODULE_LINES else None
+
+    assert offenders(check) == {}, "split these by nouns"
 
 
-def test_functions_are_short(module):
-    source = module.read_text("utf-8")
-    code = code_lines(source)
-    long = {}
-    for function in functions(ast.parse(source)):
-        body = range(function.body[0].lineno, function.end_lineno + 1)
-        size = len((code & set(body)) - docstring_lines(function))
-        if size > FUNCTION_LINES:
-            long[function.name] = size
-    assert long == {}
+def test_functions_are_short():
+    def check(source, tree):
+        code, long = code_lines(source), {}
+        for function in functions(tree):
+            body = range(function.body[0].lineno, function.end_lineno + 1)
+            size = len((code & set(body)) - docstring_lines(function))
+            if size > FUNCTION_LINES:
+                long[function.name] = size
+        return long
+
+    assert offenders(check) == {}
 
 
 def test_the_measure_of_functions_counts_code_alone():
@@ -105,28 +118,44 @@ def test_the_measure_of_functions_counts_code_alone():
 # --- habits ---------------------------------------------------------------------------------------
 
 
-def test_nothing_is_printed(module):
-    calls = [n for n in ast.walk(ast.parse(module.read_text("utf-8"))) if isinstance(n, ast.Call)]
-    assert [c.lineno for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"] == []
+def test_nothing_is_printed():
+    def check(source, tree):
+        calls = [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        return [f.lineno for f in calls if isinstance(f, ast.Name) and f.id == "print"]
+
+    assert offenders(check) == {}
 
 
-def test_imports_are_named(module):
-    tree = ast.parse(module.read_text("utf-8"))
-    froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
-    assert [f.lineno for f in froms if f.names[0].name == "*"] == []
-    assert [f.lineno for f in froms if f.level] == []  # absolute, so that a line says it all
+def test_imports_are_named_and_absolute():
+    def check(source, tree):
+        froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)]
+        return [f.lineno for f in froms if f.names[0].name == "*" or f.level]
+
+    assert offenders(check) == {}
 
 
-def test_public_names_are_documented(module):
-    tree = ast.parse(module.read_text("utf-8"))
-    assert ast.get_docstring(tree), "a module says what it is for"
-    nodes = [*tree.body]
-    nodes += [m for n in tree.body if isinstance(n, ast.ClassDef) for m in n.body]
+def test_public_names_are_documented():
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    public = [n for n in nodes if isinstance(n, kinds) and not n.name.startswith("_")]
-    hidden = {m for n in tree.body if isinstance(n, ast.ClassDef) and n.name.startswith("_")
-              for m in n.body}  # fmt: skip
-    assert [n.name for n in public if n not in hidden and not ast.get_docstring(n)] == []
+
+    def check(source, tree):
+        classes = [n for n in tree.body if isinstance(n, ast.ClassDef)]
+        shown = [m for c in classes if not c.name.startswith("_") for m in c.body]
+        public = [
+            n for n in (*tree.body, *shown) if isinstance(n, kinds) and not n.name.startswith("_")
+        ]
+        missing = [n.name for n in public if not ast.get_docstring(n)]
+        return missing if ast.get_docstring(tree) else ["the module itself", *missing]
+
+    assert offenders(check) == {}
+
+
+def test_offenders_are_all_named(monkeypatch):
+    two = {
+        n: (s, ast.parse(s)) for n, s in {"a": "print(1)", "b": "x = 1", "c": "print(2)"}.items()
+    }
+    monkeypatch.setitem(globals(), "parsed", lambda: two)
+    assert offenders(lambda source, tree: "print" in source) == {"a": True, "c": True}
+    assert offenders(lambda source, tree: "print" in source, {"b", "c"}) == {"c": True}
 
 
 #: What `Axis` calls its centres, an array already; everywhere else `.values` would load data.
@@ -139,9 +168,8 @@ def is_axis(node):
     return name in AXES
 
 
-@pytest.mark.parametrize("path", array_side(), ids=name_of)
-def test_array_side_does_not_load_data_by_values(path):
-    tree = ast.parse(path.read_text("utf-8"))
+def loads_by_values(source, tree):
+    """Return the lines that take `.values` of something else than an axis."""
     called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}  # dict.values()
     inside_axis = {
         id(n)
@@ -149,7 +177,7 @@ def test_array_side_does_not_load_data_by_values(path):
         if isinstance(c, ast.ClassDef) and c.name == "Axis"
         for n in ast.walk(c)
     }
-    found = [
+    return [
         n.lineno
         for n in ast.walk(tree)
         if isinstance(n, ast.Attribute)
@@ -157,7 +185,12 @@ def test_array_side_does_not_load_data_by_values(path):
         and id(n) not in called | inside_axis
         and not is_axis(n.value)
     ]
-    assert found == [], "use .data, or .to_numpy() where it is meant"
+
+
+def test_array_side_does_not_load_data_by_values():
+    names = {name_of(path) for path in array_side()}
+    assert offenders(loads_by_values, names) == {}, "use .data, or .to_numpy() where it is meant"
+    assert loads_by_values("", ast.parse("a = ds.values\nb = ds.x.values.values()")) == [1]
 
 
 # --- layers ---------------------------------------------------------------------------------------

@@ -14,8 +14,6 @@ from xr_dl4ds.features import CHANNEL
 from xr_dl4ds.firstpass import Steps
 from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
 
 

@@ -12,8 +12,6 @@ import tests.errors.case as run
 from tests.errors import CASES
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 #: Rooms whose errors are those of options, files and networks, with tests of their own.
 ELSEWHERE = ("cli", "config/", "layers/", "losses/", "networks/", "storage", "training/")
 ELSEWHERE += ("batches", "building", "downscaler", "inference", "serialization", "tutorial")

@@ -11,8 +11,6 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from .cf import cf_problems, like_a_file
 from .conftest import analytic, no_compute
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 TINY = {"scale": 2, "n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
 PAIR = {k: v for k, v in TINY.items() if k != "scale"}
 

@@ -12,8 +12,6 @@ from xr_dl4ds.features import Features
 from xr_dl4ds.preparation import prepare
 from xr_dl4ds.sources import Inputs
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 NAMES = ["t2m", "tp", "q", "u10", "orog", "lsm"]
 FULL = Features(
     targets=("tp", "t2m"), counterparts=("t2m",), predictors=("q", "u10"), static=("orog", "lsm")

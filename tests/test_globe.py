@@ -9,8 +9,6 @@ from xr_dl4ds.exceptions import GridError
 
 from .grid import LAYOUTS
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
 #: 1e-5 of a standard deviation, which is about 10 K.
 ATOL = 1e-4

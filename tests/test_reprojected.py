@@ -16,8 +16,6 @@ from xr_dl4ds.grid import Dims, standardize
 from xr_dl4ds.grid.pairing import pair
 from xr_dl4ds.grid.reprojection import reproject
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False, "trim": True}
 STEPS = 8
 LAMBERT = pyproj.CRS.from_epsg(3034)

@@ -16,8 +16,6 @@ from xr_dl4ds.preparation import prepare
 from xr_dl4ds.requirements import check_circle, constraint_for
 from xr_dl4ds.sources import Inputs
 
-pytestmark = pytest.mark.usefixtures("untraced_fits")
-
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
 
 

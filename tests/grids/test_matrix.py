@@ -5,6 +5,7 @@
 
 import pyproj  # noqa: I001  must precede eccodes
 import functools
+import itertools
 import logging
 import re
 import warnings
@@ -18,9 +19,7 @@ import xr_dl4ds as xd
 from tests.cf import cf_problems
 from tests.conftest import no_compute
 from tests.grids.zoo import KINDS, STEPS, WGS84, Kind
-
-# a model for each kind, once: a file of tests stays in one process (--dist loadfile)
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untraced_fits")]
+from tests.tiers import every, thinned
 
 BACKINGS = ("numpy", "dask")
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "seed": 0, "verbose": False}
@@ -456,8 +455,12 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("name", FITTED)
+#: Each kind of grid meets two variants in the first tier, and each variant every third kind.
+LAYOUTS = list(itertools.product(FITTED, VARIANTS))
+ROTATED = [(n, v) for i, n in enumerate(FITTED) for k, v in enumerate(VARIANTS) if (i + k) % 3 == 0]
+
+
+@pytest.mark.parametrize(("name", "variant"), thinned(LAYOUTS, ROTATED))
 def test_prediction_follows_the_layout_of_its_input(name, variant):
     kind, lr = KINDS[name], lr_of(name)
     if variant == "turned" and kind.planar:
@@ -483,7 +486,7 @@ def test_prediction_follows_the_layout_of_its_input(name, variant):
 SAME_WEIGHTS = ("east to west", "seam inside, 0 to 360", "transposed", "pole inside", "samples")
 
 
-@pytest.mark.parametrize("name", SAME_WEIGHTS)
+@pytest.mark.parametrize("name", every(3, SAME_WEIGHTS))
 def test_training_sees_the_textbook_twin(name):
     kind, hr = KINDS[name], hr_of(name)
     y, x = kind.textbook()
@@ -499,7 +502,7 @@ def test_training_sees_the_textbook_twin(name):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", every(4, FITTED, also=FEW))
 def test_saved_models_predict_the_same_bits(name, tmp_path):
     model_of(name).save(tmp_path / "model")
     again = lr_of(name).downscale.predict(xd.load(tmp_path / "model"), **KINDS[name].dims)
@@ -545,7 +548,7 @@ INHERITED = {
 }
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", every(4, FITTED, also=FEW))
 def test_the_checker_has_nothing_to_say(name, written):
     problems = cf_problems(written(name))
     if name == "bare x and y":  # an X axis that no projection names is longitude to the checker
@@ -557,7 +560,7 @@ def test_the_checker_has_nothing_to_say(name, written):
         assert problems == []
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", every(4, FITTED, also=FEW))
 def test_files_hold_what_was_predicted(name, written):
     with xr.open_dataset(written(name), engine="netcdf4", decode_timedelta=True) as opened:
         for variable in KINDS[name].targets:
@@ -613,7 +616,7 @@ def seen_by_gdal(kind: Kind, raster, expected: np.ndarray):
 REGULAR = [n for n in FITTED if KINDS[n].regular]
 
 
-@pytest.mark.parametrize("name", REGULAR)
+@pytest.mark.parametrize("name", every(3, REGULAR, also=FEW))
 def test_gdal_reads_the_file(name, folder):
     rasterio = pytest.importorskip("rasterio")
     kind, path = KINDS[name], folder / f"gis{list(KINDS).index(name)}.nc"
@@ -629,7 +632,7 @@ def test_gdal_reads_the_file(name, folder):
             )
 
 
-@pytest.mark.parametrize("name", [n for n in REGULAR if n not in SEAMS])
+@pytest.mark.parametrize("name", every(4, [n for n in REGULAR if n not in SEAMS]))
 def test_rasters_are_written_as_they_are(name, tmp_path):
     require_rasters(KINDS[name], for_gis(name), tmp_path)
 
@@ -659,7 +662,7 @@ def require_rasters(kind, prediction, tmp_path):
             seen_by_gdal(kind, raster, textbook(kind, prediction[variable]))
 
 
-@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("name", every(4, FITTED, also=FEW))
 def test_zarr_brings_all_of_it_back(name, tmp_path):
     pytest.importorskip("zarr")
     import rioxarray  # noqa: F401

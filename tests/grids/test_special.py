@@ -11,7 +11,6 @@ from tests.grids.test_matrix import TINY, around, fields, hr_of, lr_of, model_of
 from xr_dl4ds.exceptions import GridError
 from tests.grids.zoo import KINDS, LAMBERT, to_180
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("untraced_fits")]
 
 
 # --- globes ---------------------------------------------------------------------------------------

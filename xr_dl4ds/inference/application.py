@@ -175,7 +175,10 @@ def _received(carried: Carried, parts: Mapping[str, Any]) -> Application:
 
 
 def _graph(network: keras.Model, *, realization: bool) -> Any:
-    """The network as one traced function for inputs of any size, kept on the network itself."""
+    """Return the network as one function for inputs of any size, stored on the network itself.
+
+    TensorFlow traces it at the first call.
+    """
     name = "_xr_dl4ds_realization" if realization else "_xr_dl4ds_graph"
     traced = getattr(network, name, None)
     if traced is None:
@@ -183,9 +186,11 @@ def _graph(network: keras.Model, *, realization: bool) -> Any:
             tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
             for tensor in network.inputs
         }
-        with sampling(network) if realization else contextlib.nullcontext():
-            traced = tf.function(
-                lambda inputs: network(inputs, training=False), input_signature=[signature]
-            ).get_concrete_function()
+
+        def run(inputs: Mapping[str, Any]) -> Any:
+            with sampling(network) if realization else contextlib.nullcontext():
+                return network(inputs, training=False)
+
+        traced = tf.function(run, input_signature=[signature])
         object.__setattr__(network, name, traced)
     return traced

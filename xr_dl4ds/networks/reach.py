@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import weakref
 from fractions import Fraction
 from typing import Any
 
@@ -95,6 +96,17 @@ def reach_of(network: keras.Model, steps: int = 1) -> Reach:
     Reach
         Never less than the truth. HR inputs count by the LR cells in which they lie.
     """
+    known = _KNOWN.setdefault(network, {})
+    if steps not in known:  # each member of each block asks again
+        known[steps] = _followed(network, steps)
+    return known[steps]
+
+
+#: The reach of each network that still exists, by the number of steps.
+_KNOWN: weakref.WeakKeyDictionary[keras.Model, dict[int, Reach]] = weakref.WeakKeyDictionary()
+
+
+def _followed(network: keras.Model, steps: int) -> Reach:
     align, reaches = 1, []
     for axis in (0, 1):
         # shares first: of the output, of what comes from HR inputs, and with them the period
