@@ -292,7 +292,7 @@ class Copy:
         return {**result, "tests": len(wanted), "seconds": round(time.perf_counter() - begin, 1)}
 
     def passes(self, test: str, limit: float) -> bool:
-        """Tell whether a test passes without a mutant; the package could be imported without."""
+        """Return True for tests that pass without a mutant; collection did."""
         known = test == "collection" or test in self.suite.sound
         if not known and self.pytest([test], limit)[0] == 0:
             self.suite.sound.add(test)

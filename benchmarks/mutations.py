@@ -105,13 +105,15 @@ def defaults(tree: ast.AST):
 
 
 def unordered(tree: ast.AST):
-    """Yield pairs whose order makes no difference: after `in`, and in `x.startswith((a, b))`."""
+    """Yield pairs in any order: after `in`, in `x.startswith((a, b))`, in `axis=(1, 2)`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             ops = zip(node.ops, node.comparators, strict=True)
             yield from (side for op, side in ops if isinstance(op, (ast.In, ast.NotIn)))
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("swith"):
             yield from node.args
+        elif isinstance(node, ast.keyword) and node.arg in ("axis", "dim"):
+            yield node.value
 
 
 def decorated(node: ast.AST, name: str) -> bool:
@@ -199,7 +201,7 @@ def branches(node, source):
 
 
 def skipped(node: ast.AST) -> bool:
-    """Tell nodes that are not mutated: f-strings, log messages, types, what no test can run."""
+    """Return True for nodes that are not mutated: f-strings, log messages, types."""
     if isinstance(node, ast.If):
         return ast.unparse(node.test).split(".")[-1] in ("TYPE_CHECKING", "__name__ == '__main__'")
     if isinstance(node, ast.Call):
@@ -263,7 +265,7 @@ def mutants_of(file: str, text: str) -> list[Mutant]:
 
 
 def changes(mutant: Mutant, text: str) -> bool:
-    """Tell mutants that compile and mean something else."""
+    """Return True for mutants that compile and differ in their syntax tree."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
