@@ -21,13 +21,21 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 
-#: How many examples a test of properties tries; `--hypothesis-profile=full` in the full tier. Both
-#: are the same in each run, and know no deadline: the first example may build a network.
-for _profile, _examples in {"default": 15, "full": 200}.items():
+#: How many examples a property test tries; `make test-full` chooses the profile "full". Examples
+#: are the same in each run. There is no deadline, because the first example may build a network.
+for _profile, _examples in {"first": 25, "full": 200}.items():
     hypothesis.settings.register_profile(
-        _profile, max_examples=_examples, deadline=None, derandomize=True, database=None
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[
+            hypothesis.HealthCheck.too_slow,
+            hypothesis.HealthCheck.data_too_large,
+        ],
     )
-hypothesis.settings.load_profile("default")
+hypothesis.settings.load_profile("first")
 
 #: Set by `make test-horovod`: there a test that Horovod is missing for must fail.
 HOROVOD_EXPECTED = "XR_DL4DS_HOROVOD"
@@ -38,25 +46,43 @@ NO_HOROVOD = "Horovod is not installed|could not import 'horovod"
 DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 
 
+#: Marks of the tiers beside the first one, which has none.
+TIERS = ("slow", "full", "horovod")
+#: For `tests.test_tiers`: file, name and tiers of each test that was collected.
+COLLECTED = pytest.StashKey()
+
+
 def pytest_addoption(parser):
     """Add `--part`, by which several runs share a tier."""
     parser.addoption("--part", metavar="K/N", help="run the K-th of N parts of the tests alone")
 
 
-def part_of(nodeid, n):
-    """Return the part, 1 to `n`, to which a test belongs: the same in every process and run."""
-    return zlib.crc32(nodeid.encode()) % n + 1
+def part_of(file, n):
+    """Return the part, 1 to `n`, to which the tests of a file belong, the same in every run.
+
+    Files are not divided: their tests share models.
+    """
+    return zlib.crc32(file.encode()) % n + 1
+
+
+def file_of(item):
+    """Return the path of a test's file as it stands in its node id."""
+    return item.nodeid.split("::")[0]
 
 
 def pytest_collection_modifyitems(config, items):
     """Keep the tests of one part; skip those marked `horovod` where Horovod is missing."""
+    config.stash[COLLECTED] = {
+        (item.path, item.name.split("[")[0], tuple(t for t in TIERS if item.get_closest_marker(t)))
+        for item in items
+    }
     if config.getoption("--part"):
         part, n = map(int, config.getoption("--part").split("/"))
         if not 1 <= part <= n:
             raise pytest.UsageError(f"--part must be 1/{n} to {n}/{n}, not {part}/{n}")
-        left = [item for item in items if part_of(item.nodeid, n) != part]
+        left = [item for item in items if part_of(file_of(item), n) != part]
         config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if part_of(item.nodeid, n) == part]
+        items[:] = [item for item in items if part_of(file_of(item), n) == part]
     if os.environ.get(HOROVOD_EXPECTED) == "1" or importlib.util.find_spec("horovod"):
         return
     skip = pytest.mark.skip(reason="Horovod is not installed (make horovod)")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import rioxarray  # noqa: F401  registers .rio
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import xr_dl4ds as xd
@@ -167,7 +167,6 @@ def test_target_channels_keep_their_masks():
     np.testing.assert_array_equal(actual[2, 1, 3], [1213, 213])
 
 
-@settings(deadline=None, max_examples=20)
 @given(
     targets=st.permutations(NAMES[:4]),
     count=st.integers(1, 4),

@@ -9,7 +9,7 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.cf import NOTE, TINY, cf_problems, like_a_file, written_problems
 from tests.conftest import no_compute
@@ -126,7 +126,6 @@ def test_axes_have_what_cf_and_gdal_ask_for(model, lr, tmp_path):
         np.testing.assert_array_equal(raw["longitude_bnds"][0], [4.875, 5.125])
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     south=st.floats(-89, 60),
     west=st.floats(-180, 360),

@@ -4,7 +4,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -42,7 +42,6 @@ def test_infinite_values_show():
     assert not math.isfinite(found.std)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     values=hnp.arrays(
         "f4",

@@ -5,7 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xr_dl4ds.batches import Batches, Samples
@@ -51,7 +51,6 @@ def numbers(batches):
 # --- order ----------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     n=st.integers(1, 40),
     batch_size=st.integers(1, 50),
@@ -159,7 +158,6 @@ def test_a_patch_may_be_the_field():
     np.testing.assert_array_equal(inputs["static"], np.stack([samples.fixed["static"]] * 3))
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     y=st.integers(2, 6),
     x=st.integers(2, 6),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training import toy
@@ -13,7 +13,6 @@ def shares(size):
     return [Share(size, rank) for rank in range(size)]
 
 
-@settings(deadline=None)
 @given(**SIZES)
 def test_shares_are_disjoint_and_complete_and_have_room_in_their_batches(n, size, batch):
     for parts in (
@@ -34,7 +33,6 @@ def test_by_hand():
     assert [one.in_batches(5, 3).tolist() for one in shares(3)] == [[0, 1, 2], [3, 4], []]
 
 
-@settings(deadline=None)
 @given(**SIZES)
 def test_dealt_batches_of_a_step_are_one_batch_of_one_worker(n, size, batch):
     order = np.random.default_rng(n).permutation(n)

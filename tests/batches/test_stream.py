@@ -4,7 +4,7 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xr_dl4ds.batches import Batches, Samples, hints, stream
@@ -60,7 +60,6 @@ def small_pools(monkeypatch):
 # --- what comes -----------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     n=st.integers(1, 30),
     time_chunk=st.integers(1, 12),

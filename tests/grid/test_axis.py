@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import era5_uk
@@ -105,7 +105,6 @@ def test_longitudes_become_one_increasing_run(values, canonical, order, dtype):
     np.testing.assert_array_equal(actual.order, order)
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     first=st.integers(-180, 179),
     size=st.integers(2, 40),
@@ -232,7 +231,6 @@ def test_block_means(axis, scale, expected):
     np.testing.assert_allclose(block_means(axis, scale), expected, rtol=0, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     size=st.integers(2, 12),
     scale=st.integers(2, 6),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import no_compute
@@ -39,7 +39,6 @@ def test_equals_xarray(dtype, gaps, dims):
     np.testing.assert_allclose(found, expected, rtol=5e-7 if dtype == "f4" else 1e-15)
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     scale=st.integers(1, 4),
     y=st.integers(1, 4),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import roots_legendre
 
@@ -102,7 +102,6 @@ def test_the_same_spacing_is_scale_one():
     assert nest(plane(3, 3), plane(3, 3)).scale == 1
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     scale=st.integers(2, 5),
     lr_size=st.integers(2, 9),

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import era5_uk, no_compute, real
@@ -272,7 +272,6 @@ def test_elsewhere_lr_cells_are_split_evenly():
     xr.testing.assert_identical(pairing.bring(moved, placement.lr), moved.data)
 
 
-@settings(deadline=None, max_examples=120)
 @given(
     layouts=st.tuples(*[st.sampled_from(sorted(LAYOUTS))] * 3),
     first=st.sampled_from([-12.0, -8.0, 40.0, 168.0, 179.0]),

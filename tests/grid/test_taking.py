@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xr_dl4ds.grid.taking import _as_slice, take
@@ -26,7 +26,6 @@ def test_the_same_as_isel(positions, chunks):
     xr.testing.assert_identical(take(data(chunks), at).compute(), data().isel(at))
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=6))
 def test_slices_hold_these_positions(positions):
     found = _as_slice(np.array(positions), 10)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import analytic, no_compute
@@ -321,7 +321,6 @@ def test_runs_end_at_gaps_however_many_there_are(times, expected):
     assert edges(times) == expected
 
 
-@settings(deadline=None, max_examples=100)
 @given(
     lengths=st.lists(st.integers(3, 8), min_size=1, max_size=6),
     gaps=st.lists(st.integers(1, 30), min_size=6, max_size=6),
@@ -370,7 +369,6 @@ def test_runs_compute_nothing():
 # --- windows --------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=200)
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), window=st.integers(2, 10))
 def test_each_step_has_the_window_that_ends_there_or_the_first_of_its_run(lengths, window):
     stops = np.cumsum(lengths)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.grid import LAYOUTS, lat, lon, planar
@@ -68,7 +68,6 @@ def test_cubic_kernel_by_hand():
     np.testing.assert_allclose(actual, [0.5625, -0.0625], atol=1e-15)
 
 
-@settings(deadline=None, max_examples=30)
 @given(st.floats(0, 1), st.floats(-1, 0))
 def test_cubic_weights_at_unit_steps_sum_to_one(at, a):
     distances = np.abs(at - np.arange(-1, 3))
@@ -117,7 +116,6 @@ def test_conservative_latitudes_weigh_by_area():
 # --- methods against references -------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=60)
 @given(axes())
 def test_bilinear_equals_numpy_interp(pair):
     source, target = pair
@@ -137,7 +135,6 @@ def test_bicubic_equals_opencv_with_replicated_borders(scale, size):
     np.testing.assert_allclose(bicubic(source, target), expected, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
 @given(axes())
 def test_conservative_equals_a_loop_over_cells(pair):
     source, target = pair
@@ -158,7 +155,6 @@ def test_conservative_latitudes_equal_a_loop_over_areas(target):
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=40)
 @given(axes(), st.sampled_from(ALL))
 def test_rows_sum_to_one(pair, method):
     rows = METHODS[method](*pair).sum(axis=1)

@@ -6,20 +6,12 @@ import functools
 
 import numpy as np
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import no_compute
 from tests.grid import fields
 from xr_dl4ds.grid.pairing import pair
-
-#: Grids are drawn alike in each run.
-REPEATABLE = settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
 
 CONVENTIONS = {
     "as it is": lambda lon: lon,
@@ -143,7 +135,6 @@ def around(values, *, longitude):
 
 
 @given(grids(), layouts)
-@REPEATABLE
 def test_coarsening_commutes_with_any_layout(grid, layout):
     scale, y, x, planar = grid
     values = noise(y, x)
@@ -157,7 +148,6 @@ def test_coarsening_commutes_with_any_layout(grid, layout):
 
 
 @given(grids(), layouts)
-@REPEATABLE
 def test_coarse_centres_are_the_means_of_their_cells(grid, layout):
     scale, y, x, planar = grid
     hr = layout.apply(noise(y, x), y, x, planar=planar)
@@ -175,7 +165,6 @@ def test_coarse_centres_are_the_means_of_their_cells(grid, layout):
 
 
 @given(grids(), layouts, layouts, st.sampled_from(["bilinear", "bicubic"]))
-@REPEATABLE
 def test_linear_fields_are_interpolated_exactly_inside(grid, layout, other, method):
     scale, y, x, planar = grid
     # bicubic takes two cells on either side of a point, and -0.75 does not keep slopes
@@ -204,7 +193,6 @@ def nested(lr, hr):
 
 
 @given(grids(least=4, scales=(2, 4)), layouts, layouts)
-@REPEATABLE
 def test_points_taken_from_hr_never_pass_for_cells(grid, layout, other):
     # every second or fourth one; every third one does lie in the middle of three cells
     scale, y, x, planar = grid
@@ -215,7 +203,6 @@ def test_points_taken_from_hr_never_pass_for_cells(grid, layout, other):
 
 
 @given(grids(), layouts, layouts)
-@REPEATABLE
 def test_jitter_and_layouts_change_no_nesting(grid, layout, other):
     scale, y, x, planar = grid
     values = noise(y, x)
@@ -248,7 +235,6 @@ def model_of(planar):
 
 
 @given(st.booleans(), layouts)
-@settings(REPEATABLE, max_examples=40)
 def test_prediction_follows_any_layout_of_its_input(planar, layout):
     model, lr, expected, low = model_of(planar)
     given_lr = layout.apply(lr.t2m.to_numpy(), *low, planar=planar)
@@ -269,7 +255,6 @@ def test_prediction_follows_any_layout_of_its_input(planar, layout):
 
 
 @given(st.booleans(), exact, st.integers(0, 2), st.integers(0, 3))
-@settings(REPEATABLE, max_examples=15)
 def test_a_part_of_the_domain_has_the_stored_coordinates(planar, layout, south, west):
     model, lr, expected, low = model_of(planar)
     rows, columns = slice(south, south + 2), slice(west, west + 3)

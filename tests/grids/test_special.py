@@ -12,7 +12,6 @@ from xr_dl4ds.exceptions import GridError
 from tests.grids.zoo import KINDS, LAMBERT, to_180
 
 
-
 # --- globes ---------------------------------------------------------------------------------------
 
 

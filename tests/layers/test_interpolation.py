@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xr_dl4ds.grid import regrid
@@ -82,7 +82,6 @@ def test_equals_tensorflow_where_it_has_the_same_kernel(method, scale):
     np.testing.assert_allclose(Interpolation(scale, method)(x), expected, atol=5e-6)
 
 
-@settings(deadline=None, max_examples=25)
 @given(
     method=st.sampled_from(METHODS),
     scale=st.integers(1, 6),

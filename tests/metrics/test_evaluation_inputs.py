@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.conftest import analytic, no_compute
 from tests.metrics.reference import close, prediction_of
@@ -28,7 +28,6 @@ def prediction(truth):
 # --- layouts --------------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_layouts_do_not_matter(data):
     truth = analytic(time=3)[["t2m"]].assign_coords(longitude=-1.0 + 0.25 * np.arange(12))

@@ -2,7 +2,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from tests.conftest import no_compute
@@ -143,7 +143,6 @@ def test_correlation_of_a_constant_is_nan(size, value):
     assert np.isnan(correlation(other, constant, ["time"]))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     values=arrays("f8", (2, 6), elements=st.floats(-1e3, 1e3, width=32)),
     shift=st.floats(-100, 100),

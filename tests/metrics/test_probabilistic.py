@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import xskillscore as xs
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.conftest import no_compute
 from xr_dl4ds import metrics
@@ -80,7 +80,6 @@ def test_crps_does_not_reward_numbers():
         assert actual == pytest.approx(1 / np.sqrt(np.pi), rel=0.01)
 
 
-@settings(max_examples=30, deadline=None)
 @given(data=st.data(), shift=st.floats(-1e4, 1e4), factor=st.floats(1e-2, 1e2))
 def test_crps_moves_with_the_data_and_not_with_the_order(data, shift, factor):
     values = st.lists(st.floats(-100, 100), min_size=1, max_size=6)
