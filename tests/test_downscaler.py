@@ -25,6 +25,7 @@ def lr(hr):
     return hr[["t2m"]].downscale.coarsen(2)
 
 
+@pytest.mark.traced
 def test_learns_a_known_map_better_than_interpolation():
     # truth = bilinear(lr) + 0.01 orog exactly, so a network with orog can reach 0 and
     # interpolation cannot: its RMSE is that of the missing 0.01 * (orog - block mean of orog)
@@ -230,6 +231,7 @@ def test_several_targets_and_predictors_on_their_own_grid(hr):
     assert actual.sizes["time"] == 7
 
 
+@pytest.mark.traced
 def test_predictors_matter(hr):
     """A target that is nothing but its predictor can be learned from the predictor alone."""
     hr = analytic(time=40)
@@ -392,6 +394,7 @@ def test_java_pair_masks_sea_and_beats_its_lr():
     np.testing.assert_array_equal(actual.pr.isnull().all("time"), hr.pr.isnull().all("time"))
 
 
+@pytest.mark.traced
 @pytest.mark.slow
 def test_anchor_experiment_era5_uk():
     """DL4DS reaches 0.424 K after 60 epochs; bilinear 0.763 K, bicubic 0.691 K."""

@@ -161,6 +161,7 @@ def test_another_domain_is_refused(spoken, lr, domain):
         given.downscale.predict(spoken)
 
 
+@pytest.mark.traced
 def test_patches_train_the_weights_of_their_place():
     # one corner is 10 K warmer than the LR field says, and only localized weights can tell
     rng = np.random.default_rng(0)

@@ -235,6 +235,7 @@ def test_cells_are_those_of_the_hr_grid(network, monkeypatch, runs):
     assert steps(ran) == [2, 2, 1]
 
 
+@pytest.mark.traced
 def test_one_trace_serves_all_sizes_and_lengths():
     traces = []
     network = probed([], traces)

@@ -67,6 +67,7 @@ model.predict(lr).to_netcdf({str(tmp_path / "sr.nc")!r}, engine="netcdf4")
         np.testing.assert_allclose(found.t2m, model.predict(lr).t2m, rtol=1e-6)
 
 
+@pytest.mark.traced
 def test_nothing_traced_and_nothing_twice_is_carried(lr):
     model = untrained(analytic(), scale=SCALE)
     model.predict(lr)  # traced now

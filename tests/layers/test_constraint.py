@@ -330,6 +330,7 @@ def test_saved_with_a_model(tmp_path, masked):
     np.testing.assert_array_equal(loaded(list(values)), network(list(values)))
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("masked", [False, True])
 def test_one_graph_serves_all_sizes(kind, masked):

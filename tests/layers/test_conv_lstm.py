@@ -144,6 +144,7 @@ def test_the_forget_gate_begins_open():
 # --- sizes, types, files ----------------------------------------------------------------------
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("wrap", [False, True])
 def test_one_graph_serves_all_sizes(wrap):
     inputs = keras.Input((None, None, None, 3))
@@ -192,6 +193,7 @@ def test_config_round_trip_and_saving(tmp_path):
     np.testing.assert_array_equal(loaded(values), network(values))
 
 
+@pytest.mark.traced
 def test_it_learns():
     # the running mean of the past is a job for a memory
     values = sequence(16, 5, 3, 3, 1)

@@ -217,6 +217,7 @@ def test_output_shape(given, expected, channels):
     )
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("wrap", [False, True])
 @pytest.mark.parametrize("method", METHODS)
 def test_one_graph_serves_all_sizes(method, wrap):

@@ -126,6 +126,7 @@ def model(**kwargs):
     return keras.Model([x, position], LocallyConnected(2, SHAPE, **kwargs)([x, position]))
 
 
+@pytest.mark.traced
 def test_one_graph_serves_all_patches():
     network = model()
     assert network.output_shape == (None, None, None, 2)

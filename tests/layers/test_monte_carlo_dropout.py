@@ -248,6 +248,7 @@ def test_one_traced_graph_serves_all_realizations(variant):
     assert len(traces) == 1
 
 
+@pytest.mark.traced
 def test_members_scatter_around_the_network_without_dropout():
     # a linear network: the mean over realizations is the network itself
     network, x = small("spatial", rate=0.2), ones(1, 1, 1, 2)
@@ -341,6 +342,7 @@ def test_config_round_trip():
     np.testing.assert_array_equal(*outs)
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("shape", [(None, None, None, 3), (None, None, 4, None, 3), (2, 4, 5, 3)])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_shape_is_kept(shape, variant):

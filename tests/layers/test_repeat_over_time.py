@@ -35,6 +35,7 @@ def test_output_shape(given, like, expected):
     assert symbolic.shape == expected
 
 
+@pytest.mark.traced
 def test_one_graph_serves_all_sizes_and_a_convolution_after(tmp_path):
     inputs = [keras.Input((None, None, 3)), keras.Input((None, None, None, 1))]
     network = keras.Model(inputs, keras.layers.Conv2D(2, 1)(RepeatOverTime()(inputs)))

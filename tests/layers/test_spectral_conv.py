@@ -111,6 +111,7 @@ def test_the_iteration_is_float32_in_mixed_precision(policy):
     assert (tf.cast(rounded, "float32") != made.vector).numpy().any()
 
 
+@pytest.mark.traced
 def test_in_a_graph_and_saved(tmp_path):
     inputs = keras.Input((None, None, 3))
     network = keras.Model(inputs, SpectralConv2D(6, name="conv")(inputs))

@@ -36,6 +36,7 @@ def test_output_shape(given, like, expected):
     assert symbolic.shape == expected
 
 
+@pytest.mark.traced
 def test_one_graph_serves_all_sizes_and_a_dense_layer_after(tmp_path):
     inputs = keras.Input((None, None, None, 3))
     steps = keras.layers.Conv2D(2, 1)(FoldTime()(inputs))

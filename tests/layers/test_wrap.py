@@ -21,6 +21,7 @@ def test_equal_to_numpy(shape, margin):
     np.testing.assert_array_equal(wrap(x, margin), padded(x, margin))
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("margin", [1, 3, 7])
 def test_one_graph_serves_all_sizes(margin):
     traces = []

@@ -155,6 +155,7 @@ def test_what_does_not_fit(name, options):
     assert not getattr(wrapping, name)(**options).fits
 
 
+@pytest.mark.traced
 def test_one_graph_serves_all_sizes():
     inputs = keras.Input((None, None, 2))
     x = wrapping.Conv2D(3, 5, padding="same", name="a")(inputs)

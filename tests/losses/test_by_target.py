@@ -116,6 +116,7 @@ def test_mixed_with_members():
     np.testing.assert_allclose(built(TARGET, output, WEIGHT), expected, rtol=1e-6)
 
 
+@pytest.mark.traced
 def test_sequences_and_open_sizes_in_a_graph():
     built = losses.build_for(["crps", "mae"], members=True)
     open_sizes = [(None, None, None, None, 2)] * 2

@@ -237,6 +237,7 @@ def test_rounding_cannot_leave_the_range(name, size, both):
     assert np.abs(gradient).max() < 0.01
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("start", [-1.0, -0.3, -0.01, 0.0])
 def test_from_negative_contrast_an_optimizer_comes_back(start):
     # a network with the one weight `factor`: upside down at -1, constant at 0, perfect at 1. With a
@@ -271,6 +272,7 @@ def test_negative_contrast_counts_as_none():
 # --- how it is called -----------------------------------------------------------------------------
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("name", NAMES)
 def test_sizes_may_be_unknown_until_it_runs(name):
     channels = SMALL[name][-1]

@@ -134,6 +134,7 @@ def test_weights_follow_the_seed(spectral):
         assert not np.array_equal(a, c)
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("spectral", [False, True])
 @pytest.mark.parametrize("sequence", [False, True])
 def test_gradients_of_gradients(sequence, spectral):

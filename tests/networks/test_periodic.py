@@ -12,6 +12,7 @@ import tensorflow as tf
 
 import xr_dl4ds as xd
 from tests.networks.reference import options
+from tests.tiers import every
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS
 from xr_dl4ds.config.choices import SPATIAL_ONLY
 from xr_dl4ds.exceptions import GridError
@@ -95,7 +96,9 @@ ROLLED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "upsampling", "sequence", "scale", "normalization"), ROLLED)
+@pytest.mark.parametrize(
+    ("name", "upsampling", "sequence", "scale", "normalization"), every(2, ROLLED)
+)
 def test_rolled_fields_give_the_rolled_prediction(name, upsampling, sequence, scale, normalization):
     p = ports(scale=scale, sequence=sequence, masked=True)
     network = build(
@@ -318,6 +321,7 @@ def test_a_realization_of_whole_channels_goes_around():
     np.testing.assert_allclose(out[1], np.roll(out[0], 6, axis=2), atol=1e-4)
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize(("name", "sequence"), [("resnet", False), ("unet", False), ("convnet", 1)])
 def test_gradients_do_not_know_where_the_longitudes_begin(name, sequence):
     p = ports(sequence=bool(sequence))
@@ -501,7 +505,7 @@ def test_alignment_of_the_unet(scale, levels, expected):
         assert reach_of(network).align == reach_of(periodic(network)).align == expected
 
 
-@pytest.mark.parametrize(("name", "upsampling", "sequence"), CELLS)
+@pytest.mark.parametrize(("name", "upsampling", "sequence"), every(3, CELLS))
 def test_other_networks_take_any_number_of_columns(name, upsampling, sequence):
     if name != "unet":
         assert (

@@ -124,6 +124,7 @@ def networks(n_static=0, n_noise=0, **options):
     return tiny(n_static=n_static, n_noise=n_noise), judge(n_static=n_static, **options)
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("n_noise", [0, 2])
 @pytest.mark.parametrize("static", [False, True])
 def test_it_learns_with_and_without_static_fields(static, n_noise):
@@ -220,6 +221,7 @@ def test_one_seed_gives_one_result_and_another_another():
 # --- defect 5 of DL4DS: not compiled, not validated, not reshuffled -------------------------
 
 
+@pytest.mark.traced
 def test_a_step_is_compiled(monkeypatch):
     calls = []
     original = AdversarialStep.train_step

@@ -110,6 +110,7 @@ TRAININGS = {
 }
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("kind", TRAININGS)
 def test_no_graph_is_left_after_training(kind):
     """Keras's own way of adding gradients up leaves each, with weights and moments."""

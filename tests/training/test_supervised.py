@@ -115,6 +115,7 @@ def test_history_has_a_row_for_each_epoch():
     assert {v.attrs["units"] for v in history.values()} == {"1", "s"}
 
 
+@pytest.mark.traced
 def test_loss_falls_on_what_can_be_learned():
     # the target is the field + 0.5 sign + 1: the skip alone is 1 off in the mean
     trained = fit(tiny(), toy(), toy(4, seed=5), epochs=40, learning_rate=0.02)
@@ -123,6 +124,7 @@ def test_loss_falls_on_what_can_be_learned():
     assert trained.history["val_loss"].min() < 0.45
 
 
+@pytest.mark.traced
 def test_static_fields_and_patches_are_trained_with():
     samples = toy(static=True)
     samples.target[...] = samples.fixed["static"]  # to be learned from the static field alone
@@ -147,6 +149,7 @@ def test_static_fields_and_patches_are_trained_with():
 # --- best weights and stopping --------------------------------------------------------------
 
 
+@pytest.mark.traced
 def test_the_best_weights_are_restored():
     # defect 8 of DL4DS: its best model was the last one
     validation = toy(4, seed=5)
@@ -230,6 +233,7 @@ def test_other_seeds_give_other_weights():
 # --- precision ------------------------------------------------------------------------------
 
 
+@pytest.mark.traced
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_learns_the_same(precision):
     validation = toy(4, seed=5)
