@@ -8,6 +8,8 @@ import pytest
 
 import xr_dl4ds as xd
 
+pytestmark = pytest.mark.slow
+
 FOLDER = pathlib.Path(__file__).parents[1] / "benchmarks"
 #: Options of networks as small as can be.
 SMALL = {"n_filters": 2, "n_blocks": 1}

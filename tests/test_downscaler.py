@@ -204,6 +204,7 @@ def test_half_precision_fields_do_not_overflow(hr):
     np.testing.assert_allclose(actual.t2m, hr.downscale.coarsen(4).t2m, atol=0.2)
 
 
+@pytest.mark.slow
 def test_prediction_in_other_processes(model, lr):
     expected = lr.downscale.predict(model)
     lazy = lr.chunk(time=4).downscale.predict(model)
@@ -386,6 +387,7 @@ def test_a_time_series_without_a_grid_is_said_to_be_left_out(hr, caplog):
     assert "['nao'] lie on no grid and are left out of the LR data" in caplog.text
 
 
+@pytest.mark.slow
 def test_java_pair_masks_sea_and_beats_its_lr():
     hr = real("java_chirps_hr.nc")[["pr", "land_fraction"]].sel(time=slice("2000-06", "2010"))
     low = real("java_imerg_lr.nc")[["pr"]]

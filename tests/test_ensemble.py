@@ -12,6 +12,8 @@ from xr_dl4ds import inference
 from xr_dl4ds.ensemble import MEMBERS_OF_MEAN, Draws, Moments, Sources
 from xr_dl4ds.noise import step_keys
 
+pytestmark = pytest.mark.traced  # members run one network many times
+
 SCALE = 2
 DROPOUT = {"dropout": "vanilla", "dropout_rate": 0.4, "monte_carlo": True}
 MODELS = {

@@ -194,6 +194,7 @@ def mutant_of(mutations, file, old):
     return next(m for m in mutations.mutants_of(file, TOY[file]) if m.old == old)
 
 
+@pytest.mark.slow
 def test_a_toy_from_mutants_to_outcomes(mutants, mutations, toy, tmp_path, capsys):
     suites = [mutants.Suite("all", toy), mutants.Suite("quick", toy, tier="not slow")]
     chosen = [
@@ -218,6 +219,7 @@ def test_a_toy_from_mutants_to_outcomes(mutants, mutations, toy, tmp_path, capsy
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -257,6 +259,7 @@ def test_tests_that_cover_a_line_run_first_the_mirrored_ones(mutants, mutations,
     assert suite.chosen(mutant, 400) == found[1:]
 
 
+@pytest.mark.slow
 def test_a_line_without_tests_gets_those_of_its_importers(mutants, mutations, toy):
     (toy / "xr_dl4ds" / "uses.py").write_text("from .adding import total")
     (toy / "tests" / "test_uses.py").write_text("from xr_dl4ds import uses")
@@ -278,6 +281,7 @@ def test_contexts_of_a_coverage_file(mutants, tmp_path):
     assert mutants.contexts(tmp_path / "data", "xr_dl4ds/other.py") == {}
 
 
+@pytest.mark.slow
 def test_only_modules_that_are_the_same_everywhere_are_mutated(mutants, toy, tmp_path):
     other = tmp_path / "other" / "xr_dl4ds"
     other.mkdir(parents=True)
@@ -315,6 +319,7 @@ def test_the_table_and_its_summary(mutants, tmp_path, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_the_list_runs_nothing(mutants, toy, tmp_path, capsys):
     out = tmp_path / "mutants.json"
     mutants.main(["--suite", f"toy={toy}", "--list", "--out", str(out)])
@@ -326,6 +331,7 @@ def test_the_list_runs_nothing(mutants, toy, tmp_path, capsys):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_suite_has_its_tier_and_its_python(mutants, toy):
     parsed = type("Args", (), {"suite": [("a", f"{toy},")], "tier": [("a", "x=1")], "python": []})
     (suite,) = mutants.suites_of(parsed)

@@ -19,6 +19,8 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.inference import Application
 from xr_dl4ds.networks import Ports, generator
 
+pytestmark = pytest.mark.traced  # members run one network many times
+
 SCALE = 2
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
 #: The residual of a network that barely trained is near zero; without the skip all is its own work.

@@ -54,6 +54,7 @@ def test_a_pickled_model_predicts_the_same(kind, lr):
         xr.testing.assert_equal(received.predict(lr, **options), model.predict(lr, **options))
 
 
+@pytest.mark.slow
 def test_a_fresh_process_needs_nothing_but_the_pickle(lr, tmp_path):
     model = untrained(analytic(), scale=SCALE)
     (tmp_path / "both.pickle").write_bytes(pickle.dumps((model, lr)))

@@ -10,6 +10,8 @@ from tests.untrained import untrained
 from xr_dl4ds.inference import mapping, tiles
 from xr_dl4ds.networks import reach_of
 
+pytestmark = pytest.mark.traced  # tiles run one network many times
+
 SCALE, TILE = 2, 16
 #: The residual alone: what the interpolated field is made of does not hide the network.
 BARE = {"constraint": None, "interpolation_skip": False}

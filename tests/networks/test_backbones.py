@@ -43,11 +43,11 @@ def test_blocks_are_counted(name):
 # --- U-Net ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("y", "x"), [(8, 8), (9, 13), (5, 3), (2, 1), (1, 7)])
 @pytest.mark.parametrize("levels", [1, 2, 3])
-def test_unet_keeps_any_size(levels, y, x):
+def test_unet_keeps_any_size(levels):
     network = backbone("unet", n_blocks=levels)
-    assert network(field(3, y, x)).shape == (1, y, x, 4)
+    for y, x in [(8, 8), (9, 13), (5, 3), (2, 1), (1, 7)]:
+        assert network(field(3, y, x)).shape == (1, y, x, 4)
 
 
 @pytest.mark.parametrize("decoder", ["resize", "subpixel", "deconvolution"])
