@@ -9,6 +9,8 @@ from xr_dl4ds.exceptions import GridError
 
 from .grid import LAYOUTS
 
+pytestmark = pytest.mark.traced  # models of a module, which many tests run
+
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
 #: 1e-5 of a standard deviation, which is about 10 K.
 ATOL = 1e-4

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -60,13 +62,25 @@ def test_of_others():
 def run_marked(folder, **variables):
     path = folder / "test_marked.py"
     path.write_text(MARKED)
-    command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-n", "0", "-rs"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        ROOT / "pyproject.toml",
+        "-n",
+        "0",
+        "-rs",
+        "-m",
+        "",
+    ]
     command += ["--rootdir", folder, "-p", "tests.conftest", "-p", "no:cacheprovider", path]
     env = {k: v for k, v in os.environ.items() if k != "XR_DL4DS_HOROVOD"} | variables
     env["PYTHONPATH"] = str(ROOT)
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_marked_tests_skip_without_horovod(tmp_path):
     done = run_marked(tmp_path)
     assert done.returncode == 0, done.stdout
@@ -74,6 +88,7 @@ def test_marked_tests_skip_without_horovod(tmp_path):
     assert "Horovod is not installed (make horovod)" in done.stdout
 
 
+@pytest.mark.slow
 def test_marked_tests_fail_without_horovod_where_it_is_expected(tmp_path):
     done = run_marked(tmp_path, XR_DL4DS_HOROVOD="1")
     assert done.returncode == 1

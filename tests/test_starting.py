@@ -1,5 +1,6 @@
 """`fit(..., start=model)`: training that goes on from a model."""
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_supervised_before_adversarial(hr, model):
     lr = hr.downscale.coarsen(SCALE)
     # noise begins at no weight: the generator is the supervised one
     xr.testing.assert_allclose(against.predict(lr), model.predict(lr), atol=1e-4)
-    training = xd.Adversarial(epochs=3, learning_rate=0.01, noise_channels=2, verbose=False)
+    training = dataclasses.replace(training, epochs=3, learning_rate=0.01, optimizer="adam")
     moved = hr.downscale.fit(scale=SCALE, start=model, training=training)
     members = moved.predict(lr, realizations=2)
     assert float(abs(members.t2m[0] - members.t2m[1]).max()) > 0

@@ -1,3 +1,4 @@
+import itertools
 import json
 import pathlib
 import signal
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import analytic
+from tests.tiers import thinned
 from tests.training import TARGETS, judge, tiny, toy
 from xr_dl4ds.config import Adversarial, Sampling, Supervised
 from xr_dl4ds.exceptions import CheckpointError
@@ -66,11 +68,14 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("dropout", [None, "vanilla"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "dropout"),
+    thinned(
+        itertools.product(KINDS, [None, "vanilla"]),
+        [("supervised", "vanilla"), ("crps", None), ("adversarial", "vanilla")],
+    ),
+)
 def test_a_resumed_run_ends_as_an_uninterrupted_one(kind, dropout, tmp_path, monkeypatch):
-    if kind == "crps" and dropout:
-        pytest.skip("one of the others with dropout is enough")
     cls, options = KINDS[kind]
     options = {**QUIET, "epochs": 5, **options}
     whole, whole_against, expected = run(cls(**options), dropout=dropout)
@@ -239,6 +244,7 @@ def cell(kind, folder, epochs):
     return hr.downscale.fit(scale=2, training=training, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["supervised", "adversarial"])
 def test_a_killed_process_goes_on(kind, tmp_path):
     folder = tmp_path / "killed"

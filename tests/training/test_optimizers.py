@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.tiers import thinned
 from tests.training import compete, fit, judge, line, tiny, toy
 from xr_dl4ds.config import Adversarial, Supervised
 from xr_dl4ds.training.optimizers import LIKELIHOOD_CLIPNORM, optimizer_for
@@ -89,6 +90,7 @@ print(network.get_weights()[0].item())
 """
 
 
+@pytest.mark.slow
 def test_on_replicas_of_tensorflow_they_are_added_up():
     out = subprocess.check_output([sys.executable, "-c", REPLICAS], text=True, cwd=ROOT)
     assert float(out.split()[-1]) == pytest.approx(2 - 0.1 * (3 + 4))
@@ -111,7 +113,7 @@ TRAININGS = {
 
 
 @pytest.mark.traced
-@pytest.mark.parametrize("kind", TRAININGS)
+@pytest.mark.parametrize("kind", thinned(TRAININGS, ["supervised", "adversarial"]))
 def test_no_graph_is_left_after_training(kind):
     """Keras's own way of adding gradients up leaves each, with weights and moments."""
     TRAININGS[kind]()

@@ -127,6 +127,7 @@ def test_a_file_system_without_locks_is_told_and_written(tmp_path, monkeypatch, 
     assert "no locks where" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
 def test_processes_that_end_and_begin_at_once(tmp_path):
     """The one has the folder, or is told that the other has; nothing else happens."""
