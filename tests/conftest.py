@@ -48,7 +48,8 @@ DATA = pathlib.Path(__file__).parents[2] / "shared" / "data"
 
 #: Marks of the tiers beside the first one, which has none.
 TIERS = ("slow", "full", "horovod")
-#: For `tests.test_tiers`: file, name and tiers of each test that was collected.
+#: For `tests.test_tiers`: file, function, marks of tiers, and part of a week, of each test that was
+#: collected.
 COLLECTED = pytest.StashKey()
 
 
@@ -57,32 +58,37 @@ def pytest_addoption(parser):
     parser.addoption("--part", metavar="K/N", help="run the K-th of N parts of the tests alone")
 
 
-def part_of(file, n):
-    """Return the part, 1 to `n`, to which the tests of a file belong, the same in every run.
+def part_of(name, n):
+    """Return the part, 1 to `n`, that has this name, the same in every process and run."""
+    return zlib.crc32(name.encode()) % n + 1
 
-    Files are not divided: their tests share models.
+
+def undivided(item):
+    """Return the name of what one part runs whole: the file of a test, as its tests share models.
+
+    Tests that start jobs of their own share nothing, and are divided one by one.
     """
-    return zlib.crc32(file.encode()) % n + 1
-
-
-def file_of(item):
-    """Return the path of a test's file as it stands in its node id."""
-    return item.nodeid.split("::")[0]
+    return item.nodeid if item.get_closest_marker("horovod") else item.nodeid.split("::")[0]
 
 
 def pytest_collection_modifyitems(config, items):
     """Keep the tests of one part; skip those marked `horovod` where Horovod is missing."""
     config.stash[COLLECTED] = {
-        (item.path, item.name.split("[")[0], tuple(t for t in TIERS if item.get_closest_marker(t)))
+        (
+            item.path,
+            item.name.split("[")[0],
+            tuple(t for t in TIERS if item.get_closest_marker(t)),
+            part_of(undivided(item), 7),
+        )
         for item in items
     }
     if config.getoption("--part"):
         part, n = map(int, config.getoption("--part").split("/"))
         if not 1 <= part <= n:
             raise pytest.UsageError(f"--part must be 1/{n} to {n}/{n}, not {part}/{n}")
-        left = [item for item in items if part_of(file_of(item), n) != part]
+        left = [item for item in items if part_of(undivided(item), n) != part]
         config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if part_of(file_of(item), n) == part]
+        items[:] = [item for item in items if part_of(undivided(item), n) == part]
     if os.environ.get(HOROVOD_EXPECTED) == "1" or importlib.util.find_spec("horovod"):
         return
     skip = pytest.mark.skip(reason="Horovod is not installed (make horovod)")
