@@ -1,11 +1,14 @@
 """Predictions in tiles are those of the whole domain."""
 
+import functools
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from tests.conftest import analytic, no_compute
 from tests.test_globe import globe
+from tests.tiers import every
 from tests.untrained import untrained
 from xr_dl4ds.inference import mapping, tiles
 from xr_dl4ds.networks import reach_of
@@ -35,9 +38,14 @@ def model_of(options, hr=None):
     return untrained(fields() if hr is None else hr, scale=SCALE, **{**BARE, **options})
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@functools.cache
+def named(name):
+    return model_of(MODELS[name])
+
+
+@pytest.fixture(params=MODELS)
 def model(request):
-    return model_of(MODELS[request.param])
+    return named(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +80,9 @@ def test_less_than_the_reach_would_not_do(monkeypatch, lr):
     assert float(away.max()) > 1e-3 * float(whole.std())
 
 
-def test_lr_fields_too_large_to_stay_whole(monkeypatch, model, lr):
+@pytest.mark.parametrize("name", every(2, MODELS))
+def test_lr_fields_too_large_to_stay_whole(monkeypatch, name, lr):
+    model = named(name)
     whole = model.predict(lr).t2m
     monkeypatch.setattr(mapping, "LR_VALUES", 1)
     assert_close(model.predict(lr.chunk(time=3), tile_size=TILE).t2m.compute(), whole)

@@ -12,6 +12,7 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic
+from tests.tiers import every
 from tests.writing import KilledError, killed_after, killed_at, read
 from xr_dl4ds.writing import regions, write
 from xr_dl4ds.writing.claim import LOCK, NEW, OLD, claimed, waiting_beside
@@ -23,7 +24,7 @@ def fields(change=0.0):
     return ds.assign(t2m=ds.t2m + np.float32(change)).assign_attrs(change=change)
 
 
-@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("overwrite", every(2, [True, False]))
 def test_killed_at_any_rename_while_it_replaces(tmp_path, monkeypatch, overwrite):
     """The old store or the new one is there after the next call, and nothing else."""
     old, new, moment, halved = fields(), fields(1.0), 0, 0
