@@ -24,7 +24,7 @@ SOURCES = $(wildcard xr_dl4ds tests examples benchmarks docs .ci)
 .NOTPARALLEL:
 
 help:  ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "make %-13s %s\n", $$1, $$2}'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.base  ## downscale the sample data; OUTPUT=folder keeps what it writes there
 	$(BIN)/xr-dl4ds demo $(if $(OUTPUT),--output "$(OUTPUT)")
