@@ -13,6 +13,9 @@ OUTPUT ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+# one test after the other, since each starts processes; the files are named to save collecting the others
+PYTEST_HOROVOD = XR_DL4DS_HOROVOD=1 $(HOROVOD_VENV)/bin/python -m pytest -n 0 \
+    $$(grep -rl --include='*.py' pytest.mark.horovod tests)
 # what an installation depends on; make installs again where a stamp is older than these
 PACKAGING := setup.cfg pyproject.toml
 # ruff looks at what there is of these
@@ -40,8 +43,9 @@ test-full: $(VENV)/.test  ## run whole matrices, and the property tests with 200
 
 horovod: $(HOROVOD_VENV)/.horovod  ## install Horovod in the environment HOROVOD_VENV, with your HOROVOD_* variables
 
-test-horovod: $(HOROVOD_VENV)/.horovod  ## run the tests that need Horovod, in HOROVOD_VENV
-	XR_DL4DS_HOROVOD=1 $(HOROVOD_VENV)/bin/python -m pytest -m horovod -n 0 $(PYTEST_ARGS)
+test-horovod: $(HOROVOD_VENV)/.horovod  ## run the tests that need Horovod; PART=3/7 takes a part of the slow ones, PART=none none
+	$(PYTEST_HOROVOD) -m "horovod$(if $(PART), and not slow)" $(PYTEST_ARGS)
+	$(if $(filter-out none,$(PART)),$(PYTEST_HOROVOD) -m "horovod and slow" --part $(PART) $(PYTEST_ARGS))
 
 lint: $(VENV)/.dev  ## ruff: rules and format
 	$(BIN)/ruff check $(SOURCES)

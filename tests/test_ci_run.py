@@ -115,6 +115,7 @@ def test_part_of_the_slow_tests_changes_with_the_day(start):
     assert any(f"slow tier: part {part}" in said for part in parts)
     part = re.search(r"slow tier: part (\S+)", said)[1]
     assert f"making test-slow PART={part} WORKERS=1\n" in said
+    assert f"making test-horovod PART={part}\n" in said
 
 
 def test_part_of_the_slow_tests_can_be_named(start):
@@ -124,6 +125,7 @@ def test_part_of_the_slow_tests_can_be_named(start):
 def test_slow_tests_can_be_left_out(start):
     said = ended(start(CI_PART="none"))
     assert "slow tier: part none" in said
+    assert "making test-horovod PART=none\n" in said
     assert {*TARGETS} - {path.name for path in start.seen.iterdir()} == {"test-slow"}
 
 
