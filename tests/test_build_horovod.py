@@ -14,6 +14,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 SCRIPT = ROOT / ".ci" / "build_horovod.py"
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Horovod is not for Windows")
+
 
 @pytest.fixture(scope="module")
 def build():

@@ -136,8 +136,9 @@ def test_part_that_is_none_is_told(start, part):
     assert list(start.temporary.iterdir()) == []
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
-def test_nothing_is_left_of_a_run_that_is_ended(start, by):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_nothing_is_left_of_a_run_that_is_ended(start, name):
+    by = getattr(signal, name)
     process = start(HANGS="horovod dev")
     deadline = time.monotonic() + 30
     while {path.name for path in start.seen.iterdir() if path.read_text()} != {"dev", "horovod"}:
