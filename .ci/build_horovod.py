@@ -1,11 +1,14 @@
-"""Build Horovod for TensorFlow in the environment that runs this file, and see that it works.
+"""Install Horovod for TensorFlow in the environment that runs this file, and try it.
 
-``python .ci/build_horovod.py check`` says what is missing and downloads nothing; ``install`` does
-all. `make horovod` calls both. Which versions is said in setup.cfg, in the extra ``horovod``.
-HOROVOD_* variables of the environment win over `DEFAULTS`, and are kept for the next call.
+``python .ci/build_horovod.py check`` reports what is missing and downloads nothing; ``install``
+does everything. `make horovod` calls both. The versions are in setup.cfg, in the extra ``horovod``.
+HOROVOD_* variables of the environment take precedence over `DEFAULTS`; the next call reuses them.
+
+The wheel is kept for other clones and environments of this machine, see `cached`.
 """
 
 import configparser
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -15,6 +18,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -34,8 +39,13 @@ OPTION = re.compile(
 NEWEST_PYTHON = (3, 12)
 #: Horovod's CMake files ask for the first; CMake 4 refuses what its third parties ask for.
 CMAKE = ((3, 13), (4, 0))
+#: The C++ compilers that are looked for, in this order.
+COMPILERS = ("c++", "g++", "clang++")
 #: Without build isolation what setup.py imports, and what it would fetch itself, must be there.
 TOOLS = ("cmake>=3.13,<4", "setuptools", "wheel", "packaging", "cloudpickle", "psutil", "pyyaml")
+
+#: Lets no other make install from this clone at the same time.
+ALONE = (sys.executable, str(ROOT / ".ci" / "alone.py"), str(ROOT / "setup.cfg"))
 
 BUILT = """
 import sys
@@ -64,7 +74,7 @@ def missing(environ, python=sys.version_info):
         _python(tuple(python[:2])),
         _program(
             "a C++ compiler",
-            shlex.split(environ["CXX"])[:1] if environ.get("CXX") else ["c++", "g++", "clang++"],
+            compilers(environ),
             environ,
             "apt-get install g++; conda install -c conda-forge cxx-compiler, and activate anew",
         ),
@@ -77,6 +87,11 @@ def missing(environ, python=sys.version_info):
         _cmake(environ),
     ]
     return [message for message in found if message]
+
+
+def compilers(environ):
+    """Names of C++ compilers: the one in CXX, or else the usual ones."""
+    return shlex.split(environ.get("CXX", ""))[:1] or list(COMPILERS)
 
 
 def _python(version):
@@ -163,46 +178,91 @@ def surroundings(environ, chosen, prefix=sys.prefix):
     return inherited | settings(chosen) | named
 
 
-def pip(*arguments, env=None):
-    """Install; pip says what went wrong."""
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
-    if subprocess.run([*command, *arguments], cwd=ROOT, env=env, check=False).returncode:
-        sys.exit(f"make horovod: pip could not install {' '.join(arguments)}, see above.")
+def pip(command, *arguments, env=None, after=()):
+    """Run a command of pip, `after` another command; pip itself reports what went wrong."""
+    program = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq", command]
+    if subprocess.run([*after, *program, *arguments], cwd=ROOT, env=env, check=False).returncode:
+        sys.exit(f"make horovod: `pip {command} {' '.join(arguments)}` failed, see above.")
 
 
 def install():
-    """Install the package, its tests and TensorFlow, build Horovod, and try it."""
+    """Install TensorFlow, Horovod from the cache or built anew, and the package with its tests."""
     check()
     memory = pathlib.Path(sys.prefix, ".horovod.json")
     kept = json.loads(memory.read_text("utf-8")) if memory.exists() else {}
     chosen = options(os.environ) or kept
-    horovod, before = requirements()
-    pip("--editable", ".[test]", *before, *TOOLS)
-    env = surroundings(os.environ, chosen)
-    # pip keeps the wheel that it builds under the name of the source alone, whatever the options
-    anew = ("--no-cache-dir", "--force-reinstall", "--no-deps")
-    if chosen != kept or not has_horovod():
-        say("building Horovod, which takes some minutes")
-    pip("--no-build-isolation", *(anew if chosen != kept else ()), *horovod, env=env)
-    wrong = unusable(chosen)
-    if wrong and chosen == kept:
-        say(f"building Horovod anew, as {wrong}")
-        pip("--no-build-isolation", *anew, *horovod, env=env)
-        wrong = unusable(chosen)
-    wrong = wrong or unable(chosen)
+    (horovod,), before = requirements()
+    pip("install", *before, *TOOLS)
+    folder = cached(os.environ, chosen, horovod)
+    wrong = refused(folder, chosen)
     if wrong:
-        sys.exit(f"Expected a Horovod that works, got one that does not: {wrong}")
+        say(f"building Horovod, which takes some minutes: {wrong}")
+        build(folder, horovod, surroundings(os.environ, chosen))
+        wrong = refused(folder, chosen)
+    if wrong:
+        sys.exit(f"The newly built Horovod does not work: {wrong}")
+    pip("install", "--editable", ".[test]", *before, after=ALONE)
     memory.write_text(json.dumps(chosen), "utf-8")
 
 
 def say(text):
-    """To the one who waits."""
+    """Tell the user what takes long."""
     print(text, flush=True)
 
 
-def has_horovod():
-    """Whether there is one already, of whatever kind."""
-    return any(d.name == "horovod" for d in importlib.metadata.distributions())
+# --- the cache ------------------------------------------------------------------------------------
+
+
+def cached(environ, chosen, horovod):
+    """Folder of the wheel, named after everything that decides what the build gives.
+
+    The folder is inside XR_DL4DS_WHEELS, by default ~/.cache/xr_dl4ds/horovod.
+    """
+    home = environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    wheels = pathlib.Path(environ.get("XR_DL4DS_WHEELS") or pathlib.Path(home, "xr_dl4ds/horovod"))
+    versions = [
+        horovod.replace("horovod==", ""),
+        f"tensorflow-{importlib.metadata.version('tensorflow')}",
+        sys.implementation.cache_tag,
+        sysconfig.get_platform(),
+    ]
+    built_by = {"options": settings(chosen), "compiler": _compiler(environ)}
+    digest = hashlib.sha256(json.dumps(built_by, sort_keys=True).encode()).hexdigest()
+    return wheels / "-".join([*versions, digest[:10]])
+
+
+def _compiler(environ):
+    """First line of what the C++ compiler reports as its version."""
+    found = [shutil.which(name, path=environ.get("PATH", "")) for name in compilers(environ)]
+    program = next(filter(None, found), None)
+    if program is None:
+        return None
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return said.stdout.partition("\n")[0]
+
+
+def build(folder, horovod, env):
+    """Build the wheel; it enters the folder only once it is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # pip keeps the wheel that it builds under the name of the source alone, whatever the options
+    anew = ("--no-cache-dir", "--no-binary", "horovod", "--no-build-isolation", "--no-deps")
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=folder) as work:
+        pip("wheel", *anew, "--wheel-dir", work, horovod, env=env)
+        for wheel in pathlib.Path(work).glob("horovod-*.whl"):
+            os.replace(wheel, folder / wheel.name)
+
+
+def refused(folder, chosen):
+    """Install the wheel of this folder; return why it cannot be used, or None."""
+    wheel = next(folder.glob("horovod-*.whl"), None)
+    if wheel is None:
+        return f"no wheel in {folder}"
+    say(f"installing {wheel}")
+    try:
+        pip("install", "--force-reinstall", "--no-deps", str(wheel))
+    except SystemExit as error:
+        return str(error)
+    return unusable(chosen) or unable(chosen)
 
 
 # --- whether it works ---------------------------------------------------------------------------

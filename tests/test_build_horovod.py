@@ -1,4 +1,4 @@
-"""`make horovod`: what is missing, with what it is built, and whether it works."""
+"""Tests of `make horovod`: its checks beforehand, its options, its cache of wheels."""
 
 import importlib.util
 import json
@@ -13,6 +13,8 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 SCRIPT = ROOT / ".ci" / "build_horovod.py"
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Horovod is not for Windows")
 
 
 @pytest.fixture(scope="module")
@@ -187,64 +189,226 @@ def test_the_extra_is_what_is_built(build):
 
 @pytest.fixture
 def installing(build, monkeypatch, tmp_path):
-    """`install` with all that it calls replaced; the calls of pip, and what is found wrong."""
+    """`install` without pip and Horovod; the calls of pip, and a list of faults to be found."""
     calls, wrong = [], []
+
+    def pip(command, *args, env=None, after=()):
+        calls.append((command, *args))
+        if command == "wheel":
+            folder = pathlib.Path(args[args.index("--wheel-dir") + 1])
+            folder.joinpath("horovod-0.28.1-cp311-cp311-linux_x86_64.whl").write_text("new")
+        elif args[-1].endswith(".whl") and pathlib.Path(args[-1]).read_text() == "damaged":
+            sys.exit("pip install failed")
+
     for name in [n for n in os.environ if build.OPTION.fullmatch(n)]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("XR_DL4DS_WHEELS", str(tmp_path / "wheels"))
     monkeypatch.setattr(build, "check", lambda: None)
-    monkeypatch.setattr(build, "pip", lambda *args, env=None: calls.append(args))
+    monkeypatch.setattr(build, "pip", pip)
+    monkeypatch.setattr(build.importlib.metadata, "version", {"tensorflow": "2.18.1"}.get)
     monkeypatch.setattr(build, "unusable", lambda chosen: wrong.pop(0) if wrong else None)
     monkeypatch.setattr(build, "unable", lambda chosen: None)
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     return calls, wrong
 
 
-PLAIN = ("--no-build-isolation", "horovod==0.28.1")
-ANEW = (PLAIN[0], "--no-cache-dir", "--force-reinstall", "--no-deps", PLAIN[1])
+def wheels(folder):
+    return sorted((folder / "wheels").rglob("*.whl"))
 
 
-def test_tensorflow_comes_before_horovod(build, installing):
+def commands(calls):
+    """The commands of pip that are about Horovod, with the distribution."""
+    found = [(call[0], pathlib.Path(call[-1]).name.partition("-")[0]) for call in calls]
+    return [(command, name) for command, name in found if name.startswith("horovod")]
+
+
+def wheel_of(calls):
+    """The wheel that is installed."""
+    (found,) = [call[-1] for call in calls if call[-1].endswith(".whl")]
+    return found
+
+
+BUILT = [("wheel", "horovod==0.28.1"), ("install", "horovod")]
+FROM_CACHE = [("install", "horovod")]
+
+
+def test_tensorflow_comes_before_horovod(build, installing, tmp_path):
     calls, _ = installing
     build.install()
-    before, horovod = calls
-    assert before[:2] == ("--editable", ".[test]")
+    before, made, installed, package = calls
+    assert before[0] == "install"
     assert {"tensorflow==2.18.*", "cmake>=3.13,<4", "setuptools", "wheel"} < set(before)
     assert not any(name.startswith("horovod") for name in before)
-    assert horovod == PLAIN
+    assert package == ("install", "--editable", ".[test]", "tensorflow==2.18.*")
+    # the sources, with the TensorFlow that is installed, and no wheel that pip has kept
+    assert made[0] == "wheel"
+    assert {"--no-build-isolation", "--no-cache-dir", "--no-deps"} < set(made)
+    assert made[made.index("--no-binary") + 1] == "horovod"
+    assert made[-1] == "horovod==0.28.1"
+    (wheel,) = wheels(tmp_path)
+    assert installed == ("install", "--force-reinstall", "--no-deps", str(wheel))
+
+
+def test_second_environment_takes_the_wheel_of_the_first(
+    build, installing, monkeypatch, tmp_path, capsys
+):
+    calls, _ = installing
+    build.install()
+    assert commands(calls) == BUILT
+    assert "building Horovod, which takes some minutes: no wheel in" in capsys.readouterr().out
+    calls.clear()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    build.install()
+    assert commands(calls) == FROM_CACHE
+    assert "building" not in capsys.readouterr().out
+
+
+def test_nothing_else_stays_in_the_cache(build, installing, tmp_path):
+    build.install()
+    (wheel,) = wheels(tmp_path)
+    assert list(wheel.parent.iterdir()) == [wheel]
+
+
+def test_interrupted_build_leaves_no_wheel(build, installing, monkeypatch, tmp_path):
+    pip = build.pip
+
+    def interrupted(command, *args, **how):
+        pip(command, *args, **how)
+        if command == "wheel":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "pip", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build.install()
+    assert wheels(tmp_path) == []
+
+
+def test_damaged_wheel_is_built_anew(build, installing, tmp_path, capsys):
+    calls, _ = installing
+    build.install()
+    (wheel,) = wheels(tmp_path)
+    wheel.write_text("damaged")
+    calls.clear()
+    build.install()
+    assert commands(calls) == [*FROM_CACHE, *BUILT]
+    assert wheel.read_text() == "new"
+    assert "takes some minutes: pip install failed" in capsys.readouterr().out
 
 
 def test_wheel_of_another_tensorflow_is_built_anew_once(build, installing, capsys):
     calls, wrong = installing
+    build.install()
+    calls.clear()
     wrong.append("it was built against TensorFlow 2.17.0, and 2.18.1 is installed")
     build.install()
-    assert calls[1:] == [PLAIN, ANEW]
-    assert "anew, as it was built against TensorFlow 2.17.0" in capsys.readouterr().out
+    assert commands(calls) == [*FROM_CACHE, *BUILT]
+    assert "minutes: it was built against TensorFlow 2.17.0" in capsys.readouterr().out
 
 
 def test_what_stays_wrong_is_told(build, installing):
     calls, wrong = installing
+    build.install()
+    calls.clear()
     wrong.extend(["undefined symbol", "undefined symbol: again"])
-    with pytest.raises(SystemExit, match="got one that does not: undefined symbol: again"):
+    with pytest.raises(SystemExit, match="Horovod does not work: undefined symbol: again"):
         build.install()
-    assert calls[1:] == [PLAIN, ANEW]
+    assert commands(calls) == [*FROM_CACHE, *BUILT]
 
 
 def test_processes_that_cannot_add_up_are_told(build, installing, monkeypatch):
     monkeypatch.setattr(build, "unable", lambda chosen: "no answer in 300 s")
-    with pytest.raises(SystemExit, match="got one that does not: no answer in 300 s"):
+    with pytest.raises(SystemExit, match="Horovod does not work: no answer in 300 s"):
         build.install()
 
 
-def test_other_options_are_built_anew_and_kept(build, installing, monkeypatch, tmp_path):
+def test_other_options_have_a_wheel_of_their_own_and_are_kept(
+    build, installing, monkeypatch, tmp_path
+):
     calls, _ = installing
+    build.install()
+    calls.clear()
     monkeypatch.setenv("HOROVOD_WITH_MPI", "1")
     build.install()
-    assert calls[1:] == [ANEW]
+    assert commands(calls) == BUILT
+    assert len(wheels(tmp_path)) == 2
     assert json.loads((tmp_path / ".horovod.json").read_text()) == {"HOROVOD_WITH_MPI": "1"}
+    calls.clear()
     monkeypatch.delenv("HOROVOD_WITH_MPI")
     build.install()
-    assert calls[3:] == [PLAIN]
+    installed = wheel_of(calls)
     assert json.loads((tmp_path / ".horovod.json").read_text()) == {"HOROVOD_WITH_MPI": "1"}
+    calls.clear()
+    monkeypatch.setenv("HOROVOD_WITHOUT_MPI", "1")  # back to the first wheel
+    build.install()
+    assert commands(calls) == FROM_CACHE
+    assert wheel_of(calls) != installed
+
+
+# --- the cache ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(build, monkeypatch, bin_with):
+    """Folder of the wheel where some things are other than usual."""
+
+    def of(
+        tensorflow="2.18.1", horovod="horovod==0.28.1", compiler="g++ 12", options=(), **environ
+    ):
+        monkeypatch.setattr(build.importlib.metadata, "version", {"tensorflow": tensorflow}.get)
+        path = str(bin_with(gplusplus=compiler))
+        given = {"PATH": path, "XR_DL4DS_WHEELS": "/wheels", **environ}
+        return build.cached(given, dict(options), horovod)
+
+    return of
+
+
+def test_key_names_versions_python_and_platform(folder):
+    key = folder().name
+    assert key.startswith(f"0.28.1-tensorflow-2.18.1-{sys.implementation.cache_tag}-")
+    assert re.fullmatch(r".*-[0-9a-f]{10}", key)
+    assert folder().name == key
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tensorflow": "2.18.0"},
+        {"horovod": "horovod==0.29.0"},
+        {"compiler": "g++ 13"},
+        {"options": {"HOROVOD_WITH_MPI": "1"}},
+        {"options": {"HOROVOD_WITHOUT_GLOO": "1"}},
+        {"options": {"HOROVOD_NCCL_HOME": "/nccl"}},
+    ],
+    ids=str,
+)
+def test_key_depends_on_what_decides_the_build(folder, other):
+    assert folder(**other).parent == folder().parent
+    assert folder(**other) != folder()
+
+
+def test_key_depends_on_python_and_platform(build, folder, monkeypatch):
+    keys = {folder()}
+    monkeypatch.setattr(sys.implementation, "cache_tag", "cpython-399")
+    keys.add(folder())
+    monkeypatch.setattr(build.sysconfig, "get_platform", lambda: "linux-riscv64")
+    keys.add(folder())
+    assert len(keys) == 3
+
+
+def test_key_does_not_depend_on_defaults_that_are_named(folder):
+    assert folder(options={"HOROVOD_WITH_GLOO": "1"}) == folder()
+
+
+def test_cache_is_outside_the_clone(folder, monkeypatch, tmp_path):
+    assert str(folder().parent) == "/wheels"
+    caches = folder(XR_DL4DS_WHEELS="", XDG_CACHE_HOME="/caches").parent
+    assert str(caches) == "/caches/xr_dl4ds/horovod"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert folder(XR_DL4DS_WHEELS="").parent == tmp_path / ".cache" / "xr_dl4ds" / "horovod"
+
+
+# --- whether it works -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

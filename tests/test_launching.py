@@ -221,10 +221,9 @@ def importable(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
-@pytest.mark.slow
 @pytest.mark.horovod
 @pytest.mark.usefixtures("importable")
-@pytest.mark.parametrize("kind", ["numpy", "dask"])
+@pytest.mark.parametrize("kind", ["numpy", pytest.param("dask", marks=pytest.mark.slow)])
 def test_two_workers_train_as_one_with_both_batches(hr, kind, capsys, tmp_path):
     given = {**OPTIONS, "optimizer": "sgd", "lr_warmup": 0, "learning_rate": 0.005}
     if kind == "dask":
@@ -260,7 +259,6 @@ def suicide(x, network):
     return x
 
 
-@pytest.mark.slow
 @pytest.mark.horovod
 @pytest.mark.usefixtures("importable")
 def test_a_killed_worker_is_named(hr, monkeypatch):
@@ -281,10 +279,11 @@ hr.downscale.fit(**{**OPTIONS, "epochs": 100_000, "checkpoint": sys.argv[1]}, wo
 
 @pytest.mark.slow
 @pytest.mark.horovod
-@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_is_left_of_a_caller_that_ends(tmp_path, by):
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])  # Windows has no SIGKILL
+def test_nothing_is_left_of_a_caller_that_ends(tmp_path, name):
     import psutil
 
+    by = getattr(signal, name)
     folder, kept = tmp_path / "tmp", tmp_path / "kept"
     folder.mkdir()
     environment = {**os.environ, "TMPDIR": str(folder), "CUDA_VISIBLE_DEVICES": ""}

@@ -1,9 +1,10 @@
-"""What setup.cfg, the Makefile and the marker `horovod` say about one another."""
+"""Tests of the extras in setup.cfg, the Makefile and the marker `horovod`."""
 
 import configparser
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -27,12 +28,69 @@ def test_no_other_extra_has_horovod():
     assert {name for name, lines in extras().items() if named.search(lines)} == {"horovod"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the Makefile is not for Windows")
 def test_make_lists_all_its_targets():
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = {line.split()[1] for line in done.stdout.splitlines() if line.startswith("make ")}
     (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert listed == set(phony.split()) - {"FORCE"}
     assert {"horovod", "test-horovod"} <= listed
+
+
+#: Stands in for Python and for pip: notes what is installed, and takes its time.
+STUB = """#!/bin/sh
+case "$1 $2" in
+"-m venv") echo "venv" >>LOG; mkdir -p "$4/bin" ;;
+"install --editable") echo "begin $3" >>LOG; sleep 0.5; echo "end $3" >>LOG ;;
+*) exec "PYTHON" "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """Start makes for the stamps given, all at the same time; return what they did, in order."""
+    pytest.importorskip("fcntl")
+    log, stub, venv = tmp_path / "log", tmp_path / "stub", tmp_path / "venv"
+    stub.write_text(STUB.replace("LOG", str(log)).replace("PYTHON", sys.executable))
+    stub.chmod(0o755)
+    log.touch()
+    # a make that runs the tests hands its variables down
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "LOCKED")}
+
+    def of(*stamps):
+        makes = [
+            subprocess.Popen(
+                [shutil.which("make"), f"VENV={venv}", f"PYTHON={stub}", f"PIP={stub}", target],
+                cwd=ROOT,
+                env=env,
+            )
+            for target in (f"{venv}/{stamp}" for stamp in stamps)
+        ]
+        assert [make.wait(60) for make in makes] == [0] * len(stamps)
+        return log.read_text().splitlines()
+
+    return of
+
+
+def test_two_makes_install_one_after_the_other(installed):
+    log = installed(".test", ".docs")
+    assert log[0] == "venv"  # and not once more, which would empty it
+    first, second = log[1:3], log[3:]
+    assert sorted([first, second]) == [
+        ["begin .[docs]", "end .[docs]"],
+        ["begin .[test]", "end .[test]"],
+    ]
+
+
+def test_what_another_make_has_installed_is_not_installed_again(installed):
+    assert installed(".test", ".test") == ["venv", "begin .[test]", "end .[test]"]
+
+
+def test_development_environment_holds_the_others(installed):
+    expected = ["venv", "begin .[dev,docs]", "end .[dev,docs]"]
+    assert installed(".dev") == expected
+    assert installed(".base", ".test", ".docs", ".dev") == expected
 
 
 # --- the marker -----------------------------------------------------------------------------------
@@ -62,18 +120,8 @@ def test_of_others():
 def run_marked(folder, **variables):
     path = folder / "test_marked.py"
     path.write_text(MARKED)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-c",
-        ROOT / "pyproject.toml",
-        "-n",
-        "0",
-        "-rs",
-        "-m",
-        "",
-    ]
+    command = [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-n", "0", "-rs"]
+    command += ["-m", ""]  # whatever tier is the default
     command += ["--rootdir", folder, "-p", "tests.conftest", "-p", "no:cacheprovider", path]
     env = {k: v for k, v in os.environ.items() if k != "XR_DL4DS_HOROVOD"} | variables
     env["PYTHONPATH"] = str(ROOT)

@@ -35,7 +35,8 @@ def rich():
         "towgs84": np.array([1.5, 0, 0], "f4"),
     }
     hr.t2m.attrs["grid_mapping"] = "sphere"
-    wind = hr.t2m.fillna(280.0).rename("wind").assign_attrs(units="m s-1") - 270
+    # the units come last, since older versions of xarray drop attributes in arithmetic
+    wind = (hr.t2m.fillna(280.0).rename("wind") - 270).assign_attrs(units="m s-1")
     return hr, wind.to_dataset().downscale.coarsen(4)
 
 

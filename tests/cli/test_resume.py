@@ -43,7 +43,7 @@ def case(tmp_path_factory):
     return folder, [*arguments, str(folder / "sr.zarr")]
 
 
-def kill_after(arguments, path, regions, by=signal.SIGKILL):
+def kill_after(arguments, path, regions, name="SIGKILL"):
     """Start the program, and kill it as soon as it has written so many regions; what it said."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
@@ -56,6 +56,7 @@ def kill_after(arguments, path, regions, by=signal.SIGKILL):
     while journal_of(path).get("written", 0) < regions and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.003)
+    by = getattr(signal, name)  # Windows has no SIGKILL
     process.send_signal(by)
     said = process.communicate()[0].decode()
     assert process.returncode == (130 if by == signal.SIGINT else -by), said
@@ -100,7 +101,7 @@ def test_killed_twice_then_completed(case, capsys):
 def test_interrupted_by_ctrl_c(case):
     folder, arguments = case
     path = folder / "other.zarr"
-    said = kill_after([*arguments[:-1], str(path)], path, 1, by=signal.SIGINT)
+    said = kill_after([*arguments[:-1], str(path)], path, 1, name="SIGINT")
     assert "Traceback" not in said
     line = "xr-dl4ds: interrupted; the same call goes on at the first region that is missing"
     assert said.splitlines()[-1] == line

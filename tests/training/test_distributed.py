@@ -16,7 +16,7 @@ import xr_dl4ds as xd
 from tests.conftest import analytic
 from xr_dl4ds.training import checkpoint
 
-pytestmark = [pytest.mark.slow, pytest.mark.horovod]
+pytestmark = pytest.mark.horovod
 
 ROOT = pathlib.Path(__file__).parents[2]
 OPTIONS = {
@@ -152,6 +152,7 @@ def test_a_killed_worker_ends_the_job_and_the_checkpoint_goes_on(script, tmp_pat
     assert resumed["model"] == whole["model"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(2, 0), (1, 2), (2, 3)])
 def test_another_number_of_workers_goes_on(script, tmp_path, before, after):
     given = {**OPTIONS, "checkpoint": str(tmp_path / "kept")}
@@ -166,6 +167,7 @@ def test_another_number_of_workers_goes_on(script, tmp_path, before, after):
     assert rates[2] != rates[1]  # of as many workers as there are now
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_is_told_by_all(script, tmp_path):
     given = {**OPTIONS, "checkpoint": str(tmp_path / "kept"), "epochs": 1}
     ran([str(script), json.dumps(given)], tmp_path, 1)
@@ -173,12 +175,14 @@ def test_a_checkpoint_of_another_training_is_told_by_all(script, tmp_path):
     assert "CheckpointError: Expected a checkpoint of this training" in said
 
 
+@pytest.mark.slow
 def test_early_stopping_is_agreed(script, tmp_path):
     given = {**OPTIONS, "epochs": 50, "early_stopping": True, "patience": 1, "min_delta": 1e6}
     ran([str(script), json.dumps(given)], tmp_path)
     assert len(untimed(seen(tmp_path))["loss"]) == 2
 
 
+@pytest.mark.slow
 def test_other_data_on_a_worker_are_told_before_training(script, tmp_path):
     text = script.read_text().replace("time=40", 'time=40 - int(os.environ["HOROVOD_RANK"])')
     script.write_text(text)
@@ -187,6 +191,7 @@ def test_other_data_on_a_worker_are_told_before_training(script, tmp_path):
     assert "on worker 1" in said
 
 
+@pytest.mark.slow
 def test_one_worker_reads_for_the_statistics(tmp_path, script):
     # lazy data: every chunk is looked at by one worker alone, and then by the one that trains on it
     text = script.read_text().replace(
@@ -223,6 +228,7 @@ def test_the_program_trains_on_all_workers(tmp_path):
     assert "worker 1: Expected" in again or "xr-dl4ds: Expected" in again
 
 
+@pytest.mark.slow
 def test_the_program_tells_which_worker_failed_before_it_joined_the_others(tmp_path):
     # as where a file is missing on one host: the first worker is still starting
     late = "import os, time; time.sleep(120 if os.environ['HOROVOD_RANK'] == '0' else 0); "
@@ -233,6 +239,7 @@ def test_the_program_tells_which_worker_failed_before_it_joined_the_others(tmp_p
     assert time.monotonic() - begun < 60  # the others are not waited for
 
 
+@pytest.mark.slow
 def test_a_store_is_written_by_one(tmp_path, script):
     text = script.read_text() + (
         "\nlr = hr.downscale.coarsen(2).chunk(time=10)\n"
@@ -244,6 +251,7 @@ def test_a_store_is_written_by_one(tmp_path, script):
         assert sr.t2m.notnull().all()
 
 
+@pytest.mark.slow
 def test_the_example_script(tmp_path):
     example = [str(ROOT / "examples" / "train.py"), "--output", "out", "--epochs"]
     ran([*example, "1"], tmp_path)

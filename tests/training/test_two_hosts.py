@@ -15,7 +15,7 @@ from tests.conftest import hears_ctrl_c
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "two_hosts.py"
 
-pytestmark = [pytest.mark.slow, pytest.mark.horovod]
+pytestmark = pytest.mark.horovod
 
 
 def started(*arguments):
@@ -66,6 +66,7 @@ def test_two_hosts_train_as_one():
     assert folders() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "ended"), [("worker", "Process name: 1"), ("link", "LostWorker")])
 def test_a_lost_host_ends_the_job(monkeypatch, what, ended):
     monkeypatch.setenv("HOROVOD_GLOO_TIMEOUT_SECONDS", "10")
@@ -75,6 +76,7 @@ def test_a_lost_host_ends_the_job(monkeypatch, what, ended):
     assert any(ended in line for line in found["said"])
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_nothing():
     before = folders()
     process = started()
