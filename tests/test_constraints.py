@@ -1,11 +1,14 @@
 """Predictions in physical units keep the mean of each LR cell; the output stays in its range."""
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
 from tests.conftest import analytic, no_compute
+from tests.tiers import every
 
 SCALE = 2
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
@@ -96,7 +99,9 @@ VIEWS = {
 }
 
 
-@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize(
+    ("fitted", "view"), every(2, itertools.product(MODELS, VIEWS)), indirect=["fitted"]
+)
 def test_block_means_are_the_lr_values(fitted, view):
     model, lr, kind = fitted
     given = VIEWS[view](lr)

@@ -10,6 +10,7 @@ import pytest
 
 import tests.errors.case as run
 from tests.errors import CASES
+from tests.tiers import every
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 
 #: Rooms whose errors are those of options, files and networks, with tests of their own.
@@ -66,7 +67,7 @@ def require_form(message):
     assert not re.search(r"np\.[a-z]+\d*\(", happened), "NumPy's way to write a number"
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if CASES[n].cured is not None])
+@pytest.mark.parametrize("name", every(2, [n for n in CASES if CASES[n].cured is not None]))
 def test_the_cure(name):
     run.cure(CASES[name])
 

@@ -1,10 +1,14 @@
 """Models of the whole globe: no seam where the longitudes begin, in whatever layout they come."""
 
+import functools
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
+from tests.tiers import every
 from xr_dl4ds.exceptions import GridError
 
 from .grid import LAYOUTS
@@ -61,26 +65,37 @@ MODELS = {
 }
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@functools.cache
+def named(name):
+    return globe().downscale.fit(scale=2, **{**TINY, **MODELS[name]})
+
+
+@functools.cache
+def low():
+    """LR fields without bounds, which would have to turn with the columns."""
+    coarse = globe()[["t2m"]].downscale.coarsen(2)
+    return coarse.drop_vars([n for n in coarse.coords if str(n).endswith("_bnds")])
+
+
+@functools.cache
+def whole_of(name):
+    return low().downscale.predict(named(name)).t2m
+
+
+@pytest.fixture(params=MODELS)
 def model(request):
-    return globe().downscale.fit(scale=2, **{**TINY, **MODELS[request.param]})
+    return named(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lr():
-    low = globe()[["t2m"]].downscale.coarsen(2)
-    return low.drop_vars([n for n in low.coords if str(n).endswith("_bnds")])
+    return low()
 
 
-@pytest.fixture(scope="module")
-def whole(model, lr):
-    return lr.downscale.predict(model).t2m
-
-
-@pytest.mark.parametrize("layout", sorted(TURNED))
-def test_any_layout_gives_the_same_field_in_that_layout(model, lr, whole, layout):
-    turned = in_layout(lr, layout)
-    actual = turned.downscale.predict(model).t2m
+@pytest.mark.parametrize(("name", "layout"), every(3, itertools.product(MODELS, sorted(TURNED))))
+def test_any_layout_gives_the_same_field_in_that_layout(lr, name, layout):
+    whole, turned = whole_of(name), in_layout(lr, layout)
+    actual = turned.downscale.predict(named(name)).t2m
     # each HR column lies within the LR cell at its place, in the caller's convention
     owner = turned.lon.values[np.arange(32) // 2]
     assert np.abs(actual.lon.values - owner).max() < 11.25
@@ -110,7 +125,9 @@ def test_training_has_no_seam_either():
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_a_region_across_the_break_is_a_part_of_the_globe(model, lr, whole):
+@pytest.mark.parametrize("name", MODELS)
+def test_a_region_across_the_break_is_a_part_of_the_globe(name, lr):
+    model, whole = named(name), whole_of(name)
     part = lr.isel(lon=[14, 15, 0, 1, 2])
     actual = part.downscale.predict(model).t2m
     expected = whole.isel(lon=[28, 29, 30, 31, 0, 1, 2, 3, 4, 5])

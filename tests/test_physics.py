@@ -1,5 +1,6 @@
 """Bounds of what was predicted, in physical units."""
 
+import itertools
 from unittest import mock
 
 import dask
@@ -9,6 +10,7 @@ import xarray as xr
 from dask.callbacks import Callback
 
 from tests.conftest import analytic, no_compute
+from tests.tiers import every
 from tests.untrained import untrained
 from xr_dl4ds.physics import Cells
 
@@ -67,8 +69,16 @@ def test_amounts_are_told_by_their_least_value(low, high, units, expected):
 # --- predictions ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["mae", "gaussian_nll", "bernoulli_gamma_nll", "crps"])
-@pytest.mark.parametrize("constraint", [None, "additive", "multiplicative", "softmax"])
+@pytest.mark.parametrize(
+    ("loss", "constraint"),
+    every(
+        3,
+        itertools.product(
+            ["mae", "gaussian_nll", "bernoulli_gamma_nll", "crps"],
+            [None, "additive", "multiplicative", "softmax"],
+        ),
+    ),
+)
 def test_no_rain_is_negative_whatever_the_constraint(loss, constraint):
     hr = showers()
     model = untrained(hr, scale=SCALE, constraint=constraint, loss=loss, noise=0.3)

@@ -11,6 +11,7 @@ import xarray as xr
 
 import xr_dl4ds as xd
 from tests.conftest import analytic, no_compute, steps
+from tests.tiers import every, rotated
 from tests.untrained import untrained
 from xr_dl4ds import inference
 from xr_dl4ds.config import BACKBONES, Network, Sampling, settled
@@ -206,8 +207,11 @@ def test_another_process_has_the_same_members(model, lr, tmp_path):
 # --- dask ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-@pytest.mark.parametrize("chunks", [{"time": 3}, {"time": (5, 1, 2), "latitude": 3}], ids=str)
+@pytest.mark.parametrize(
+    ("scheduler", "chunks"),
+    rotated(["synchronous", "threads"], [{"time": 3}, {"time": (5, 1, 2), "latitude": 3}]),
+    ids=str,
+)
 def test_lazy_members_equal_those_in_memory(either, lr, chunks, scheduler):
     expected = either.predict(lr, realizations=3, seed=2)
     with no_compute():
@@ -288,7 +292,7 @@ def test_members_of_every_backbone_differ(i):
     assert np.abs(members - plain).max(axis=tuple(range(1, members.ndim))).min() > 0
 
 
-@pytest.mark.parametrize("dropout", DROPOUTS)
+@pytest.mark.parametrize("dropout", every(3, DROPOUTS))
 def test_members_of_a_linear_network_scatter_about_it(dropout):
     # factors have mean 1 and are independent: the mean over members is the network without them
     options = {"dropout": dropout, "activation": "linear", "members": 300}

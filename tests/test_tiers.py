@@ -11,7 +11,7 @@ import pytest
 
 import xr_dl4ds as xd
 from tests.conftest import COLLECTED, part_of
-from tests.tiers import every, thinned
+from tests.tiers import every, rotated, thinned
 from xr_dl4ds import exceptions
 from xr_dl4ds.config import choices
 
@@ -30,6 +30,8 @@ def test_parameters_outside_the_first_tier_are_marked():
     assert marked(every(3, list("abcde"), also="c")) == [0, 1, 0, 0, 1]
     assert marked(thinned([("a", 1), ("a", 2)], [("a", 2)])) == [1, 0]
     assert [p.values for p in every(2, ["ab"])] == [("ab",)]
+    # a1, b2 and c1 of a1, a2, b1, b2, c1, c2
+    assert marked(rotated("abc", [1, 2])) == [0, 1, 1, 0, 0, 1]
 
 
 def test_parts_are_all_of_a_tier():

@@ -72,7 +72,7 @@ KINDS = {
     ("kind", "dropout"),
     thinned(
         itertools.product(KINDS, [None, "vanilla"]),
-        [("supervised", "vanilla"), ("crps", None), ("adversarial", "vanilla")],
+        [("supervised", "vanilla"), ("adversarial", None)],
     ),
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(kind, dropout, tmp_path, monkeypatch):
