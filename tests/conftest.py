@@ -1,13 +1,13 @@
 """Small fields that every test may use, numpy and chunked; real files, where they are."""
 
 import pyproj  # noqa: F401, I001  must precede eccodes
+import collections
 import contextlib
 import importlib.util
 import os
 import pathlib
 import re
 import signal
-import zlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MPLBACKEND", "Agg")
@@ -54,13 +54,8 @@ COLLECTED = pytest.StashKey()
 
 
 def pytest_addoption(parser):
-    """Add `--part`, by which several runs share a tier."""
-    parser.addoption("--part", metavar="K/N", help="run the K-th of N parts of the tests alone")
-
-
-def part_of(name, n):
-    """Return the part, 1 to `n`, that has this name, the same in every process and run."""
-    return zlib.crc32(name.encode()) % n + 1
+    """Add `--part`, by which several runs share the slow tests."""
+    parser.addoption("--part", metavar="K/N", help="of the slow tests, run the K-th of N parts")
 
 
 def undivided(item):
@@ -71,14 +66,34 @@ def undivided(item):
     return item.nodeid if item.get_closest_marker("horovod") else item.nodeid.split("::")[0]
 
 
+def parts_of(items, n):
+    """Return the part, 1 to `n`, of each test marked `slow`, by what is not divided."""
+    units = sorted({undivided(item) for item in items if item.get_closest_marker("slow")})
+    return {unit: i % n + 1 for i, unit in enumerate(units)}
+
+
+def _thin_out(items):
+    """Leave each n-th case of tests marked `sparse(n)` in the first tier, the rest in the full."""
+    seen = collections.Counter()
+    for item in items:
+        mark = item.get_closest_marker("sparse")
+        if mark:
+            name = item.nodeid.split("[")[0]
+            if seen[name] % mark.args[0]:
+                item.add_marker("full")
+            seen[name] += 1
+
+
 def pytest_collection_modifyitems(config, items):
     """Keep the tests of one part; skip those marked `horovod` where Horovod is missing."""
+    _thin_out(items)
+    week = parts_of(items, 7)
     config.stash[COLLECTED] = {
         (
             item.path,
             item.name.split("[")[0],
             tuple(t for t in TIERS if item.get_closest_marker(t)),
-            part_of(undivided(item), 7),
+            week.get(undivided(item)),
         )
         for item in items
     }
@@ -86,9 +101,10 @@ def pytest_collection_modifyitems(config, items):
         part, n = map(int, config.getoption("--part").split("/"))
         if not 1 <= part <= n:
             raise pytest.UsageError(f"--part must be 1/{n} to {n}/{n}, not {part}/{n}")
-        left = [item for item in items if part_of(undivided(item), n) != part]
+        parts = parts_of(items, n)
+        left = [item for item in items if parts.get(undivided(item), part) != part]
         config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if part_of(undivided(item), n) == part]
+        items[:] = [item for item in items if parts.get(undivided(item), part) == part]
     if os.environ.get(HOROVOD_EXPECTED) == "1" or importlib.util.find_spec("horovod"):
         return
     skip = pytest.mark.skip(reason="Horovod is not installed (make horovod)")

@@ -77,6 +77,7 @@ def test_warnings(ratio, correlation, says, caplog):
         assert re.search(says, record.getMessage())
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize(
     "options",
     [

@@ -318,6 +318,7 @@ def test_fewer_samples_than_one_batch_work(hr):
     assert np.isfinite(model.history.loss).all()
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("cache", ["memory", "disk", "none"])
 def test_nothing_of_the_samples_is_left_after_training(hr, cache):
     def alive():

@@ -70,6 +70,7 @@ def close(actual, expected):
 # --- members --------------------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 def test_members_come_along_realization(kind, both):
     before = both.copy(deep=True)
     model = model_of(kind)
@@ -92,6 +93,7 @@ def test_the_first_members_are_those_of_any_number_and_seeds_differ(kind, both):
     assert np.abs(other.t2m[0] - many.t2m).max(["time", "latitude", "longitude"]).min() > 1e-2
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("chunks", [{"time": 3}, {"time": (5, 1, 4), "latitude": 2}], ids=str)
 def test_lazy_members_equal_those_in_memory(kind, both, chunks):
     model = model_of(kind)

@@ -140,6 +140,7 @@ def test_other_single_levels_are_no_pair():
     low.isel(level=[1]).downscale.fit(hr.isel(level=[1]), **PAIR)
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("dim", ["number", "realization", "height"])
 def test_one_entry_is_the_callers_own(dim):
     hr = like_a_file()[["t2m"]]

@@ -59,6 +59,7 @@ LAYOUTS = {
 }
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_prediction_passes_the_checker(model, lr, tmp_path, layout):
     given_lr = LAYOUTS[layout](lr)
@@ -184,6 +185,7 @@ PLANAR = {
 }
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("kind", PLANAR)
 def test_planar_grids_pass_the_checker(tmp_path, kind):
     rasterio = pytest.importorskip("rasterio")

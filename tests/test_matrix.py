@@ -398,6 +398,7 @@ def test_every_loss_of_an_ensemble_trains(loss, window, tmp_path):
     assert float(abs(members.t2m[0] - members.t2m[1]).max()) > 0
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_trains(activation, tmp_path):
     _, _, first, _ = downscale(fields(), tmp_path, activation=activation)

@@ -207,6 +207,7 @@ def on_parts(model, parts):
     return mock.patch.object(type(model), "run", run)
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     "options",
     [

@@ -245,6 +245,7 @@ def test_members_do_not_depend_on_how_many_steps_run_at_once(either, lr, monkeyp
 # --- what members keep --------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("constraint", ["auto", "multiplicative", "softmax"])
 def test_each_member_keeps_constraint_and_mask(constraint):
     hr = analytic()[["t2m"]]
@@ -282,6 +283,7 @@ def ensemble(backbone, window, members=4, seed=0, **options):
     return plain, np.stack(drawn)
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("i", range(len(CELLS)))
 def test_members_of_every_backbone_differ(i):
     backbone, window = CELLS[i]

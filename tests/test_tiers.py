@@ -10,7 +10,7 @@ import pathlib
 import pytest
 
 import xr_dl4ds as xd
-from tests.conftest import COLLECTED, part_of
+from tests.conftest import COLLECTED, _thin_out, parts_of
 from tests.tiers import every, rotated, thinned
 from xr_dl4ds import exceptions
 from xr_dl4ds.config import choices
@@ -34,13 +34,35 @@ def test_parameters_outside_the_first_tier_are_marked():
     assert marked(rotated("abc", [1, 2])) == [0, 1, 1, 0, 0, 1]
 
 
-def test_parts_are_all_of_a_tier():
-    ids = [f"tests/test_{i}.py" for i in range(700)]
-    parts = [part_of(one, 7) for one in ids]
-    assert set(parts) == set(range(1, 8))
-    assert min(map(parts.count, range(1, 8))) > 70  # about a seventh each
-    # CRC-32 of "a" is 0xE8B7BE43, 3904355907, of which 3 is left by 7 (published test value)
-    assert part_of("a", 7) == 3904355907 % 7 + 1
+class Item:
+    """As much of pytest's as thinning looks at."""
+
+    def __init__(self, nodeid, n=None, marks=()):
+        self.nodeid, self.n, self.marks, self.added = nodeid, n, marks, []
+
+    def get_closest_marker(self, name):
+        if name != "sparse":
+            return name if name in self.marks else None
+        return None if self.n is None else pytest.mark.sparse(self.n).mark
+
+    def add_marker(self, name):
+        self.added.append(name)
+
+
+def test_each_third_case_of_a_sparse_test_is_in_the_first_tier():
+    items = [Item(f"a.py::test[{i}]", 3) for i in range(5)]
+    items += [Item("a.py::other[0]", 3), Item("a.py::plain[0]")]
+    _thin_out(items)
+    assert [bool(item.added) for item in items] == [False, True, True, False, True, False, False]
+    assert items[1].added == ["full"]
+
+
+def test_parts_take_files_and_jobs_in_turn():
+    items = [Item(f"{name}.py::test[{i}]", marks=["slow"]) for name in "abc" for i in range(2)]
+    items += [Item(f"h.py::test[{i}]", marks=["slow", "horovod"]) for i in range(2)]
+    items += [Item("a.py::quick")]
+    expected = {"a.py": 1, "b.py": 2, "c.py": 1, "h.py::test[0]": 2, "h.py::test[1]": 1}
+    assert parts_of(items, 2) == expected
 
 
 # --- what is collected ----------------------------------------------------------------------------

@@ -194,6 +194,7 @@ def test_gdal_warps_to_the_same(method):
     assert np.quantile(np.abs(apart[both]), 0.9) < most
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_longitudes_in_any_layout_and_a_full_circle_have_no_seam(layout, method):

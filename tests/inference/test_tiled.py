@@ -163,6 +163,7 @@ AROUND = {
 }
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("kind", AROUND)
 def test_tiles_go_around_the_globe(kind):
     hr = globe(rows=32, columns=64, time=3)

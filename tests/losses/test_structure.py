@@ -209,6 +209,7 @@ EXTREMES = {
 }
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("kind", ["all", "random", "cell"])
 @pytest.mark.parametrize("extreme", EXTREMES)
 @pytest.mark.parametrize("name", NAMES)
@@ -237,6 +238,7 @@ def test_rounding_cannot_leave_the_range(name, size, both):
     assert np.abs(gradient).max() < 0.01
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.traced
 @pytest.mark.parametrize("start", [-1.0, -0.3, -0.01, 0.0])
 def test_from_negative_contrast_an_optimizer_comes_back(start):

@@ -221,6 +221,7 @@ SCORES = {
 }
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("name", SCORES)
 @pytest.mark.parametrize("chunks", [{"time": 3}, {"realization": 1, "time": 2, "x": 4}], ids=str)
 @pytest.mark.parametrize("dims", [ALL, ("time",)], ids=str)

@@ -32,6 +32,7 @@ def inputs(p, y=4, x=6, batch=2, seed=0):
     return {name: tf.constant(value, "float32") for name, value in given.items()}
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("spectral", [False, True])
 @pytest.mark.parametrize("n_static", [0, 1])
 @pytest.mark.parametrize("scale", [1, 2, 3, 5, 6])

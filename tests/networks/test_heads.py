@@ -65,7 +65,7 @@ def block_mean(values, scale):
 TWICE = [(*cell, odd) for i, cell in enumerate(CELLS) for odd in (bool(i % 2), not i % 2)]
 
 
-@pytest.mark.parametrize(("name", "upsampling", "sequence", "odd"), every(2, TWICE))
+@pytest.mark.parametrize(("name", "upsampling", "sequence", "odd"), every(3, TWICE))
 def test_noise_goes_in_and_distributions_come_out(name, upsampling, sequence, odd):
     for_cell = CELLS.index((name, upsampling, sequence))
     scale = ((1, 5), (3, 2))[for_cell % 2][odd]
@@ -148,6 +148,7 @@ def test_an_untrained_network_is_sensible():
 # --- amounts never fall below nothing -------------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize(
     "given",
     [

@@ -97,7 +97,7 @@ ROLLED = [
 
 
 @pytest.mark.parametrize(
-    ("name", "upsampling", "sequence", "scale", "normalization"), every(2, ROLLED)
+    ("name", "upsampling", "sequence", "scale", "normalization"), every(3, ROLLED)
 )
 def test_rolled_fields_give_the_rolled_prediction(name, upsampling, sequence, scale, normalization):
     p = ports(scale=scale, sequence=sequence, masked=True)
@@ -117,6 +117,7 @@ def test_rolled_fields_give_the_rolled_prediction(name, upsampling, sequence, sc
     assert moved(periodic(network), p, k) < ROUNDING
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("constraint", [None, "additive"])
 @pytest.mark.parametrize(("name", "upsampling", "sequence"), CELLS[::4])
 def test_noise_and_distributions_go_around(name, upsampling, sequence, constraint, caplog):
@@ -203,6 +204,7 @@ def config_without(layer, *keys):
     return {k: v for k, v in layer.get_config().items() if k not in keys}
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize(("name", "upsampling", "sequence"), CELLS[::3])
 def test_layers_weights_and_policies_are_the_same(name, upsampling, sequence, precision):
@@ -493,6 +495,7 @@ def test_a_layer_that_cannot_be_built_again_is_named(backbone):
 # --- columns that a network can take around --------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize(
     ("scale", "levels", "expected"),
     # HR columns, scale x n, are halved at each level

@@ -47,7 +47,7 @@ def inputs_of(network, p, lr):
 SCALED = [(*cell, scale) for i, cell in enumerate(CELLS) for scale in (2, 3)[:: 1 - 2 * (i % 2)]]
 
 
-@pytest.mark.parametrize(("name", "upsampling", "sequence", "scale"), every(2, SCALED))
+@pytest.mark.parametrize(("name", "upsampling", "sequence", "scale"), every(3, SCALED))
 def test_reach_is_what_a_disturbance_reaches(name, upsampling, sequence, scale):
     p = ports(scale=scale, sequence=sequence)
     network = build(p, backbone=name, upsampling=upsampling, activation="elu")
@@ -78,6 +78,7 @@ def test_reach_of_the_unet(given):
     assert found.align == {4: 2, 3: 4, 1: 4}[scale]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     ("given", "of_ports"),
     [

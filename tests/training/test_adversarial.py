@@ -147,6 +147,7 @@ def test_it_learns_with_and_without_static_fields(static, n_noise):
     assert np.isfinite(history.to_array()).all()
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize(
     "options",
     [

@@ -113,7 +113,7 @@ TRAININGS = {
 
 
 @pytest.mark.traced
-@pytest.mark.parametrize("kind", thinned(TRAININGS, ["supervised", "adversarial"]))
+@pytest.mark.parametrize("kind", thinned(TRAININGS, ["adversarial"]))
 def test_no_graph_is_left_after_training(kind):
     """Keras's own way of adding gradients up leaves each, with weights and moments."""
     TRAININGS[kind]()

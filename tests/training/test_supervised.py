@@ -233,6 +233,7 @@ def test_other_seeds_give_other_weights():
 # --- precision ------------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.traced
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_learns_the_same(precision):

@@ -189,6 +189,7 @@ def test_the_bar(tmp_path, capsys):
 # --- killed, and gone on --------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("layout", ["time first", "time last"])
 def test_killed_at_any_rename_then_completed(tmp_path, monkeypatch, layout):
     ds = fields(time=5, latitude=4)[["t2m", "wind"]]
