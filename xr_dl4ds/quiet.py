@@ -40,18 +40,19 @@ def quiet_start() -> Iterator[None]:
     """Hold back what is written to file descriptor 2 while TensorFlow is imported.
 
     Sets ``TF_CPP_MIN_LOG_LEVEL`` to 3 unless the user has set it. Nothing is held when TensorFlow
-    is imported already, or when the user has asked for messages (a level below 3). After a failed
-    import all held text is written to descriptor 2. After a successful one, the text is logged at
-    level DEBUG, and lines that are not TensorFlow's (another thread may have written them) are
-    written to descriptor 2.
+    is imported already, when the user has asked for messages (a level below 3), or when the program
+    runs without standard error. After a failed import all held text is written to descriptor 2.
+    After a successful one, the text is logged at level DEBUG, and lines that are not TensorFlow's
+    (another thread may have written them) are written to descriptor 2.
 
     Yields
     ------
     None
         TensorFlow is to be imported in the body.
     """
-    begun = "tensorflow" in sys.modules
-    if begun or os.environ.setdefault(LEVEL, FATAL_ONLY) != FATAL_ONLY or _aborts():
+    # without standard error, descriptor 2 may be any file that was opened since
+    untouched = "tensorflow" in sys.modules or sys.__stderr__ is None
+    if untouched or os.environ.setdefault(LEVEL, FATAL_ONLY) != FATAL_ONLY or _aborts():
         yield
         return
     with contextlib.ExitStack() as stack:
@@ -78,7 +79,7 @@ def _files(stack: contextlib.ExitStack) -> tuple[int, IO[bytes]] | None:
         real = os.dup(_STDERR)
         stack.callback(os.close, real)
         return real, stack.enter_context(tempfile.TemporaryFile())
-    except OSError:  # a program without descriptor 2 (pythonw), no folder for temporary files
+    except OSError:  # descriptor 2 was closed, or there is no folder for temporary files
         return None
 
 

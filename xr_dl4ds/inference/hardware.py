@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 #: Where Linux has a file for each NVIDIA GPU; in WSL2 all GPUs are behind `dxg`.
 DEVICES = pathlib.Path("/dev")
 
+#: TensorFlow uses no GPU in native programs of Windows.
+WINDOWS = os.name == "nt"
+
 #: The cure for a TensorFlow without the libraries that it needs on a GPU.
 INSTALL = "install tensorflow[and-cuda]"
 
@@ -81,13 +84,13 @@ def _present() -> bool:
     if any(DEVICES.glob("nvidia[0-9]*")):
         return True
     # nvidia-smi alone may be installed on machines without a GPU
-    return (os.name == "nt" or (DEVICES / "dxg").exists()) and bool(shutil.which("nvidia-smi"))
+    return (WINDOWS or (DEVICES / "dxg").exists()) and bool(shutil.which("nvidia-smi"))
 
 
 def _obstacle() -> str:
     """Say what keeps TensorFlow from a GPU that is present, and the cure."""
     if not tf.test.is_built_with_cuda():
-        if os.name == "nt":
+        if WINDOWS:
             return "TensorFlow has no CUDA support on Windows; install it in WSL2"
         return f"this TensorFlow build has no CUDA support; {INSTALL}"
     build = tf.sysconfig.get_build_info()
