@@ -117,12 +117,14 @@ def _fit(
 def _trained(prepared: Prepared, options: dict[str, Any], start: Downscaler | None) -> Trained:
     """Train the network that belongs to the data; the precision becomes known."""
     # TensorFlow is loaded here and not before: wrong input is told at once
+    from xr_dl4ds.inference import log_hardware
     from xr_dl4ds.networks import take_weights
     from xr_dl4ds.training import Task, resolve_precision, train
 
     training, sampling = options["training"], options["sampling"]
     precision = resolve_precision(training.precision)
     options["training"] = training = dataclasses.replace(training, precision=precision)
+    log_hardware(precision)
     network = build(prepared.state, options, precision=precision)
     if start is not None:
         names = prepared.state.features.targets

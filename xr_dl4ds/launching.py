@@ -29,6 +29,7 @@ from xr_dl4ds.config import CUSTOM_BACKBONES
 from xr_dl4ds.downscaler import Downscaler, load
 from xr_dl4ds.exceptions import LostWorkerError
 from xr_dl4ds.launched import BUILD_HOROVOD, launcher, rank
+from xr_dl4ds.quiet import MESSAGE
 from xr_dl4ds.sources import Inputs
 
 #: What worker 0 says is said here too; of the others these many lines, should one fail.
@@ -38,7 +39,7 @@ LAST_LINES = 20
 GRACE = 30
 
 #: Notes of TensorFlow, and of Horovod, which are not ours to show.
-_NOTES = re.compile(r"(\[\d{4}-|[IWEF]\d{4} |WARNING: All log messages before absl|User function)")
+_NOTES = re.compile(rf"({MESSAGE}|\[\d{{4}}-|User function)")
 
 #: How Horovod passes on what a worker says, and tells which one ended first.
 _SAID = re.compile(r"\[(\d+)\]<std(?:out|err)>:(.*)", re.DOTALL)
@@ -189,7 +190,7 @@ def work(folder: pathlib.Path) -> None:
 
 def _launched(folder: pathlib.Path, workers: int) -> tuple[int, list[str]]:
     """Run the launcher; its exit code, and what it and the workers said last."""
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     process = subprocess.Popen(
         [sys.executable, "-m", "xr_dl4ds.launching", str(folder), str(workers)],

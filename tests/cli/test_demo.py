@@ -1,5 +1,6 @@
 import contextlib
 import io
+import os
 import pathlib
 import re
 import shutil
@@ -282,14 +283,45 @@ def test_help_and_version(arguments, capsys):
     assert xd.__version__ in said if "--version" in arguments else "first 90 % of the time" in said
 
 
+@pytest.mark.parametrize(
+    ("arguments", "epochs", "batch_size"),
+    [([], 3, 4), (["--epochs"], 5, 4), (["--data"], 20, 32), (["--data", "--epochs"], 5, 32)],
+    ids=str,
+)
+def test_the_synthetic_case_trains_in_few_epochs_of_small_batches(
+    files, tmp_path, monkeypatch, capsys, arguments, epochs, batch_size
+):
+    seen = {}
+
+    def fit(inputs, given, flat, start):
+        seen.update(flat)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("xr_dl4ds.accessor.modelling.fit", fit)
+    given = {"--data": ["--data", str(files / "hr.nc")], "--epochs": ["--epochs", "5"]}
+    arguments = [part for name in arguments for part in given.get(name, [name])]
+    assert main(["demo", *arguments, "--output", str(tmp_path / "out")]) == 1
+    assert f"at scale 4, {epochs} epochs" in capsys.readouterr().out
+    defaults = xd.Sampling(seed=0)
+    assert seen["epochs"] == epochs
+    assert seen.get("batch_size", defaults.batch_size) == batch_size
+
+
 @pytest.mark.slow
 def test_the_demo_that_needs_nothing(tmp_path):
     program = pathlib.Path(sys.executable).parent / "xr-dl4ds"
     if not program.exists():
         pytest.skip("xr-dl4ds is not installed as a program")
     arguments = [program, "demo", "--epochs", "1", "--output", tmp_path / "out"]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=tmp_path)
+    env = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        arguments, capture_output=True, text=True, check=False, cwd=tmp_path, env=env
+    )
     assert done.returncode == 0, done.stderr
+    # one line of ours, then the bar of the training, and nothing of TensorFlow
+    first, bar = done.stderr.split("\n", 1)
+    assert re.fullmatch(r"Running on (GPU \d+: .+|\d+ CPU cores?) \(\w+\)\..*", first)
+    assert all(part.startswith("fit: ") for part in filter(None, re.split(r"[\r\n]", bar)))
     assert "Synthetic 2 m temperature" in done.stdout
     # 30 days of 3-hourly steps: 240, a tenth of which is held out
     assert "t2m, 24 held-out steps" in done.stdout

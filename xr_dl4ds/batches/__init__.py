@@ -14,6 +14,7 @@ Where the samples are (`Sampling.cache`) decides how they are shuffled:
 Windows share the steps that they have in common.
 """
 
+import xr_dl4ds.backend  # noqa: F401  before Keras and TensorFlow: a quiet start
 from xr_dl4ds.batches.batches import Batches
 from xr_dl4ds.batches.order import Share
 from xr_dl4ds.batches.samples import BUDGET, Samples, resolve_cache

@@ -22,6 +22,13 @@ from xr_dl4ds.grid.fields import standardize
 #: Share of the last time steps that is held out for the test.
 TEST = 0.1
 
+#: Options of training on the synthetic case. An epoch in batches of 4 has eight times as many steps
+#: as one in batches of 32: 3 epochs give an RMSE of 0.18 K, and 20 epochs of the latter 0.17 K.
+SYNTHETIC = {"epochs": 3, "batch_size": 4}
+
+#: Options of training on a file of the user.
+FILE = {"epochs": 20}
+
 
 def add(commands: Any) -> None:
     """Add the command to the program's."""
@@ -38,7 +45,12 @@ def add(commands: Any) -> None:
         "--scale", type=int, default=4, help="HR cells along one edge of an LR cell (default: 4)"
     )
     one.add_argument("--static", metavar="FILE", help="file of static fields (with --data)")
-    one.add_argument("--epochs", type=int, default=20, help="default: 20")
+    one.add_argument(
+        "--epochs",
+        type=int,
+        help=f"default: {SYNTHETIC['epochs']} for the synthetic case, in batches of"
+        f" {SYNTHETIC['batch_size']}; {FILE['epochs']} with --data",
+    )
     one.add_argument("--seed", type=int, default=0, help="default: 0")
     one.add_argument(
         "--output",
@@ -66,11 +78,10 @@ def demo(options: argparse.Namespace) -> None:
     static = None if options.static is None else opened(options.static, block=None)
     train, test = _split(data)
     variable = _varying(data)
-    say(f"Learning {variable} at scale {options.scale}, {options.epochs} epochs ...")
+    training = _training(options)
+    say(f"Learning {variable} at scale {options.scale}, {training['epochs']} epochs ...")
     start = time.perf_counter()
-    model = train.downscale.fit(
-        scale=options.scale, static=static, trim=True, epochs=options.epochs, seed=options.seed
-    )
+    model = train.downscale.fit(scale=options.scale, static=static, trim=True, **training)
     say(f"... in {time.perf_counter() - start:.0f} s.\n{model!r}")
     before, after = standardize(data, Dims(), "the data").grid.shape, model.state.pairing.hr.shape
     if before != after:
@@ -92,6 +103,14 @@ def demo(options: argparse.Namespace) -> None:
     model.save(written["model"], overwrite=True)
     for what, path in written.items():
         say(f"{what:<11}{path}")
+
+
+def _training(options: argparse.Namespace) -> dict[str, int]:
+    """Options of `fit` that follow from the data, from --epochs and from --seed."""
+    given = {"seed": options.seed}
+    if options.epochs is not None:
+        given["epochs"] = options.epochs
+    return {**(SYNTHETIC if options.data is None else FILE), **given}
 
 
 def _output_folder(path: str) -> pathlib.Path:

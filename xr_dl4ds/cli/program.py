@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -23,6 +22,9 @@ CODES = {
     3: "training failed: its loss is not finite, or one of several workers was lost",
     130: "interrupted by Ctrl-C",
 }
+
+#: The logger of the line that says what networks run on, which is shown without --verbose.
+HARDWARE = "xr_dl4ds.inference.hardware"
 
 #: What wrong data, files and installations raise: libraries say of a broken file RuntimeError.
 _WRONG_INPUT = (ValueError, TypeError, OSError, ImportError, RuntimeError)
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.talks else logging.ERROR if options.quiet else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notes are not ours
+    logging.getLogger(HARDWARE).setLevel(logging.ERROR if options.quiet else logging.INFO)
     with warnings.catch_warnings():
         if options.quiet:
             warnings.simplefilter("ignore")

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xr_dl4ds.grid.fields import X, Y
 from xr_dl4ds.inference.application import Application
+from xr_dl4ds.inference.hardware import log_hardware
 from xr_dl4ds.inference.mapping import apply
 from xr_dl4ds.inference.tiles import Tiling
 from xr_dl4ds.layers import thins_by_cell
@@ -44,6 +45,7 @@ def run(
     xarray.DataArray
         ``(time, y, x, channel)`` on HR cells, scaled, float32; lazy where `stacked.lr` is.
     """
+    log_hardware("float32")
     shape = stacked.lr.sizes[Y], stacked.lr.sizes[X]
     steps = 1 if stacked.windows is None else int(stacked.windows.length.max())
     network, token = form(stacked.circle)

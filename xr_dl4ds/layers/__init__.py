@@ -1,5 +1,6 @@
 """Layers that Keras 3 lacks, one in each module; `wrapping` has forms of those that it has."""
 
+import xr_dl4ds.backend  # noqa: F401  before Keras and TensorFlow: a quiet start
 from xr_dl4ds.layers.constraint import Constraint as Constraint
 from xr_dl4ds.layers.conv_lstm import ConvLSTM as ConvLSTM
 from xr_dl4ds.layers.crop import CropTo as CropTo

@@ -9,6 +9,7 @@ Those of `probabilistic` take parameters or members of a distribution, those of 
 logits of a discriminator. `build_for` puts together the loss of a network's whole output.
 """
 
+import xr_dl4ds.backend  # noqa: F401  before Keras and TensorFlow: a quiet start
 from xr_dl4ds.losses.adversarial import ADVERSARIAL as ADVERSARIAL
 from xr_dl4ds.losses.adversarial import AdversarialLoss as AdversarialLoss
 from xr_dl4ds.losses.by_target import build_for as build_for

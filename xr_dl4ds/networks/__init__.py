@@ -1,5 +1,6 @@
 """Generators and discriminators, assembled from small functions by the options."""
 
+import xr_dl4ds.backend  # noqa: F401  before Keras and TensorFlow: a quiet start
 from xr_dl4ds.networks.discriminator import discriminator as discriminator
 from xr_dl4ds.networks.generator import Ports as Ports
 from xr_dl4ds.networks.generator import generator as generator

@@ -1,5 +1,6 @@
 """Training of networks on batches."""
 
+import xr_dl4ds.backend  # noqa: F401  before Keras and TensorFlow: a quiet start
 from xr_dl4ds.training.loop import Task as Task
 from xr_dl4ds.training.loop import Trained as Trained
 from xr_dl4ds.training.loop import train as train
