@@ -251,9 +251,10 @@ def runs(monkeypatch):
     return of
 
 
-def hears_ctrl_c():
-    """For `preexec_fn`: what a shell starts in the background does not, nor what that starts."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def hears_signals():
+    """For `preexec_fn`: a shell that runs in the background, and `nohup`, have these ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def steps(shapes):

@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from tests.conftest import hears_ctrl_c
+from tests.conftest import hears_signals
 
 ROOT = pathlib.Path(__file__).parents[1]
 RUN = ROOT / ".ci" / "run"
@@ -68,7 +68,7 @@ def start(tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=hears_ctrl_c,
+            preexec_fn=hears_signals,
         )
 
     started.seen, started.temporary = seen, temporary

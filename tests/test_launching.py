@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
-from tests.conftest import analytic, hears_ctrl_c
+from tests.conftest import analytic, hears_signals
 from xr_dl4ds import launching
 from xr_dl4ds.exceptions import GridError, LostWorkerError, TrainingError
 
@@ -269,7 +269,7 @@ def test_a_killed_worker_is_named(hr, monkeypatch):
 
 CALLER = """
 import sys
-from tests.conftest import analytic, hears_ctrl_c
+from tests.conftest import analytic, hears_signals
 from tests.test_launching import OPTIONS
 
 hr = analytic(time=12)[["t2m"]]
@@ -292,7 +292,7 @@ def test_nothing_is_left_of_a_caller_that_ends(tmp_path, name):
         cwd=ROOT,
         env=environment,
         stderr=subprocess.PIPE,
-        preexec_fn=hears_ctrl_c,
+        preexec_fn=hears_signals,
     )
     deadline = time.monotonic() + 120
     while not (kept / "training.npz").exists() and caller.poll() is None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.conftest import analytic, hears_ctrl_c
+from tests.conftest import analytic, hears_signals
 from tests.untrained import untrained
 from xr_dl4ds.cli import main
 from xr_dl4ds.writing.store import journal_of
@@ -50,7 +50,7 @@ def kill_after(arguments, path, regions, name="SIGKILL"):
         cwd=pathlib.Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=hears_ctrl_c,
+        preexec_fn=hears_signals,
     )
     deadline = time.monotonic() + 120
     while journal_of(path).get("written", 0) < regions and process.poll() is None:

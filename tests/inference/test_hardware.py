@@ -211,7 +211,7 @@ def test_of_several_workers_the_first_one_says_it(machine, not_yet, caplog, monk
     assert caplog.messages == []
 
 
-def test_fit_and_predict_say_it(hr, machine, not_yet, caplog, untraced_fits, monkeypatch):
+def test_fit_and_predict_say_it(hr, machine, not_yet, caplog, monkeypatch):
     with caplog.at_level(logging.INFO, logger=hardware.__name__):
         options = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
         model = hr.downscale.fit(scale=2, precision="float32", **options)

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.conftest import hears_ctrl_c
+from tests.conftest import hears_signals
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "two_hosts.py"
 
@@ -26,7 +26,7 @@ def started(*arguments):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=hears_ctrl_c,
+        preexec_fn=hears_signals,
     )
 
 
