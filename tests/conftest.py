@@ -186,6 +186,15 @@ def no_compute():
         yield
 
 
+@wrapt.when_imported("keras")
+def _leave_tracebacks_alone(keras):
+    """Do without shorter tracebacks: each call of a layer or an operation would prepare one."""
+    import tensorflow as tf
+
+    keras.config.disable_traceback_filtering()
+    tf.debugging.disable_traceback_filtering()
+
+
 @wrapt.when_imported("tensorflow")
 def run_eagerly(tf, eagerly=True):
     """Let networks train and predict without graphs: tracing takes most of the time of a few steps.
