@@ -206,7 +206,7 @@ def run_eagerly(tf, eagerly=True):
 
 @contextlib.contextmanager
 def traced():
-    """Run TensorFlow functions as graphs inside, for fixtures that outlive a test."""
+    """Run TensorFlow functions as graphs inside."""
     import tensorflow as tf
 
     before = tf.config.functions_run_eagerly()

@@ -39,7 +39,6 @@ TINY = {
     "validation": None,
     "verbose": False,
 }
-VALIDATED = {"validation": 0.1}
 ADVERSARIAL = xd.Adversarial(noise_channels=1, discriminator_filters=4, discriminator_blocks=1)
 
 
