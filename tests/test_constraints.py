@@ -99,6 +99,7 @@ VIEWS = {
 }
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     ("fitted", "view"), every(2, itertools.product(MODELS, VIEWS)), indirect=["fitted"]
 )
@@ -122,6 +123,7 @@ def test_block_means_are_the_lr_values(fitted, view):
             assert np.nanmax(cells.to_numpy()[dry], initial=0) == 0
 
 
+@pytest.mark.sparse(3)
 def test_a_prediction_is_not_just_its_lr_field(fitted):
     # or every test of block means would pass
     model, lr, _ = fitted

@@ -67,6 +67,7 @@ def require_form(message):
     assert not re.search(r"np\.[a-z]+\d*\(", happened), "NumPy's way to write a number"
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("name", every(2, [n for n in CASES if CASES[n].cured is not None]))
 def test_the_cure(name):
     run.cure(CASES[name])

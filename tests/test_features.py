@@ -256,6 +256,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("feature", "hours", "expected"), CHANGES)
 def test_the_date_matters(timed, feature, hours, expected):
     lr = analytic()[["t2m"]].downscale.coarsen(2)
@@ -313,6 +314,7 @@ def test_a_single_step_has_a_date(timed, name):
     np.testing.assert_allclose(actual, expected, atol=1e-4)
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize(
     ("feature", "along", "across"),
     [

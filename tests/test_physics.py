@@ -69,6 +69,7 @@ def test_amounts_are_told_by_their_least_value(low, high, units, expected):
 # --- predictions ----------------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     ("loss", "constraint"),
     every(

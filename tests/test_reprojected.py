@@ -121,6 +121,7 @@ def fitted(request):
 # --- from end to end ------------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(2)
 def test_fit_predict_save_load(fitted, tmp_path, caplog):
     name, model, hr = fitted
     assert model.state.pairing.method == "reprojected-bilinear"

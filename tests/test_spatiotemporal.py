@@ -352,6 +352,7 @@ def test_a_saved_model_predicts_the_same(model, lr, tmp_path):
 # --- dask ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     "chunks",
     [

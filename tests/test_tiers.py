@@ -52,9 +52,10 @@ class Item:
 def test_each_third_case_of_a_sparse_test_is_in_the_first_tier():
     items = [Item(f"a.py::test[{i}]", 3) for i in range(5)]
     items += [Item("a.py::other[0]", 3), Item("a.py::plain[0]")]
+    items.insert(1, Item("a.py::test[full]", 3, ["full"]))  # is not counted
     _thin_out(items)
-    assert [bool(item.added) for item in items] == [False, True, True, False, True, False, False]
-    assert items[1].added == ["full"]
+    assert [bool(i.added) for i in items] == [False, False, True, True, False, True, False, False]
+    assert items[2].added == ["full"]
 
 
 def test_parts_take_files_and_jobs_in_turn():

@@ -60,6 +60,7 @@ def assert_close(actual, expected, parts=1e-4):
     np.testing.assert_allclose(actual.to_numpy(), expected.to_numpy(), rtol=0, atol=limit)
 
 
+@pytest.mark.sparse(2)
 def test_tiles_give_what_the_whole_domain_gives(model, lr):
     whole = model.predict(lr).t2m
     assert_close(model.predict(lr, tile_size=TILE).t2m, whole)
@@ -98,6 +99,7 @@ MEMBERS = {
 }
 
 
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_members_are_those_of_the_whole_domain(kind, lr):
     model = model_of(MEMBERS[kind])

@@ -209,7 +209,7 @@ EXTREMES = {
 }
 
 
-@pytest.mark.sparse(2)
+@pytest.mark.sparse(6)
 @pytest.mark.parametrize("kind", ["all", "random", "cell"])
 @pytest.mark.parametrize("extreme", EXTREMES)
 @pytest.mark.parametrize("name", NAMES)

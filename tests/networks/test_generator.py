@@ -60,6 +60,7 @@ SIZES = [
 FEW = [size for size in SIZES if (CELLS.index(size[:3]) + SCALES.index(size[3])) % 3 == 0]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "upsampling", "sequence", "scale", "skip"), thinned(SIZES, FEW))
 def test_output_is_exactly_scale_times_the_input(name, upsampling, sequence, scale, skip):
     # defects 1 and 3 of DL4DS: `dc` at scale 4 gave 16, and only 2, 4, 5, 8, 20 were to be had

@@ -65,6 +65,7 @@ def block_mean(values, scale):
 TWICE = [(*cell, odd) for i, cell in enumerate(CELLS) for odd in (bool(i % 2), not i % 2)]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "upsampling", "sequence", "odd"), every(3, TWICE))
 def test_noise_goes_in_and_distributions_come_out(name, upsampling, sequence, odd):
     for_cell = CELLS.index((name, upsampling, sequence))

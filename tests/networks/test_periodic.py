@@ -96,6 +96,7 @@ ROLLED = [
 ]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     ("name", "upsampling", "sequence", "scale", "normalization"), every(3, ROLLED)
 )
@@ -356,6 +357,7 @@ def test_one_step_of_training_lowers_the_loss():
     assert losses[2] < losses[1] < losses[0]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(precision, upsampling):

@@ -47,6 +47,7 @@ def inputs_of(network, p, lr):
 SCALED = [(*cell, scale) for i, cell in enumerate(CELLS) for scale in (2, 3)[:: 1 - 2 * (i % 2)]]
 
 
+@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "upsampling", "sequence", "scale"), every(3, SCALED))
 def test_reach_is_what_a_disturbance_reaches(name, upsampling, sequence, scale):
     p = ports(scale=scale, sequence=sequence)

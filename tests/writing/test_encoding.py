@@ -107,7 +107,7 @@ def stopped(ds, path, monkeypatch):
     assert journal_of(path)["written"] == 2
 
 
-@pytest.mark.sparse(2)
+@pytest.mark.sparse(6)
 @pytest.mark.filterwarnings("ignore")  # xarray's, of what is packed, and Zarr's, of types
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_that_of_xarray_at_once_and_after_an_interruption(tmp_path, monkeypatch, case):
