@@ -52,7 +52,7 @@ def built(case: dict, edge: int, precision: str):
 
     from xr_dl4ds.config import Network, Sampling, settled
     from xr_dl4ds.networks import generator
-    from xr_dl4ds.networks.generator import Ports
+    from xr_dl4ds.networks.ports import Ports
 
     window = case.get("time_window")
     options = {k: v for k, v in case.items() if k != "time_window"}

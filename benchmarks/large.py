@@ -80,25 +80,25 @@ def opened(path: pathlib.Path):
 def train(path: pathlib.Path, options: dict, rounds: int) -> dict:
     """Streamed and held steps per second, alternately."""
     import xr_dl4ds  # noqa: F401  registers .downscale
-    from xr_dl4ds.batches import Batches
-    from xr_dl4ds.building import build, targets_of
     from xr_dl4ds.config import route, settled
-    from xr_dl4ds.fitting import _samples
-    from xr_dl4ds.preparation import prepare
-    from xr_dl4ds.sources import Inputs
-    from xr_dl4ds.training.loop import Task, _step
+    from xr_dl4ds.data.inputs import Inputs
+    from xr_dl4ds.data.prepare import prepare
+    from xr_dl4ds.fitting.fit import _samples
+    from xr_dl4ds.model.build import build, targets_of
+    from xr_dl4ds.training.batches import Batches
+    from xr_dl4ds.training.loop import TrainingTask, _step
     from xr_dl4ds.training.workers import ALONE
 
     chosen = route({}, options)
-    chosen["network"] = settled(chosen["network"], chosen["sampling"])
+    chosen = chosen.replace(network=settled(chosen.network, chosen.sampling))
     start = time.perf_counter()
-    prepared = prepare(Inputs(hr=opened(path), scale=SCALE), *chosen.values())
+    prepared = prepare(Inputs(hr=opened(path), scale=SCALE), chosen)
     first_pass = time.perf_counter() - start
     network = build(prepared.state, chosen)
-    samples, _ = _samples(prepared, network, chosen["sampling"])
-    sampling = chosen["sampling"]
-    task = Task(network=network, targets=targets_of(prepared.state, chosen["network"]))
-    step = _step(task, samples, chosen["training"], 0, ALONE)
+    samples, _ = _samples(prepared, network, chosen.sampling)
+    sampling = chosen.sampling
+    task = TrainingTask(network=network, targets=targets_of(prepared.state, chosen.network))
+    step = _step(task, samples, chosen.training, 0, ALONE)
     batches = Batches(
         samples, batch_size=sampling.batch_size, patch_size=sampling.patch_size, seed=0
     )

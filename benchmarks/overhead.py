@@ -33,11 +33,11 @@ import tensorflow as tf
 import xarray as xr
 
 import xr_dl4ds as xd
-from xr_dl4ds import losses
-from xr_dl4ds.batches import Batches, Samples
-from xr_dl4ds.building import build, targets_of
-from xr_dl4ds.preparation import prepare
-from xr_dl4ds.sources import Inputs
+from xr_dl4ds.data.inputs import Inputs
+from xr_dl4ds.data.prepare import prepare
+from xr_dl4ds.model.build import build, targets_of
+from xr_dl4ds.networks import losses
+from xr_dl4ds.training.batches import Batches, Samples
 from xr_dl4ds.training.supervised import SupervisedStep
 
 SCALE, BATCH = 4, 32
@@ -60,21 +60,21 @@ def timed(job: Callable[[], object]) -> float:
 
 def bare_steps(hr: xr.Dataset, model: xd.Downscaler) -> Callable[[], None]:
     """An epoch of the step that `fit` compiles, always on the same batch."""
-    training, sampling = model.options["training"], model.options["sampling"]
+    training, sampling = model.options.training, model.options.sampling
     given = Inputs(hr=hr, scale=SCALE, validation=None)
-    prepared = prepare(given, model.options["network"], sampling, training)
+    prepared = prepare(given, model.options)
     network = build(prepared.state, model.options, precision=training.precision)
     asked = {tensor.name for tensor in network.inputs}
     fixed = {name: field for name, field in prepared.fixed.items() if name in asked}
     samples = Samples.hold(prepared.train, fixed, cache="memory", scale=SCALE)
     batches = Batches(samples, batch_size=BATCH, patch_size=sampling.patch_size)
     held = tf.nest.map_structure(tf.constant, batches[0])
-    targets = targets_of(prepared.state, model.options["network"])
-    loss = losses.build_for(
-        [training.loss_of(name) for name in targets.names],
+    targets = targets_of(prepared.state, model.options.network)
+    loss = losses.build_target_loss(
+        [training.loss_name_of(name) for name in targets.names],
         low=targets.low,
         high=targets.high,
-        zeros=targets.zeros,
+        offsets_from_zero=targets.offsets_from_zero,
         members=training.draws_members,
     )
     step = SupervisedStep(network, loss, training, sampling.seed)
@@ -93,7 +93,7 @@ def bare_steps(hr: xr.Dataset, model: xd.Downscaler) -> Callable[[], None]:
 def training(hr: xr.Dataset, lazy: xr.Dataset, model: xd.Downscaler) -> tuple[Jobs, list[float]]:
     """An epoch, bare and of `fit`; and seconds of each `fit` outside of its epochs."""
     bare, outside = bare_steps(hr, model), []
-    network = model.options["network"]
+    network = model.options.network
 
     def epoch(data: xr.Dataset, cache: str) -> float:
         begin = time.perf_counter()

@@ -160,9 +160,10 @@ def held(folder: str, edge: int, steps: int, static: bool, source: str) -> tuple
     import xarray as xr
 
     import xr_dl4ds as xd
-    from xr_dl4ds.batches import Samples
-    from xr_dl4ds.preparation import prepare
-    from xr_dl4ds.sources import Inputs
+    from xr_dl4ds.config import Options
+    from xr_dl4ds.data.inputs import Inputs
+    from xr_dl4ds.data.prepare import prepare
+    from xr_dl4ds.training.batches import Samples
 
     hr, beside = dataset(edge, steps)
     if source in ("time", "space"):
@@ -170,7 +171,7 @@ def held(folder: str, edge: int, steps: int, static: bool, source: str) -> tuple
         hr = xr.open_zarr(path, consolidated=False)
     begin = time.perf_counter()
     given = Inputs(hr=hr, scale=SCALE, static=beside if static else None, validation=None)
-    prepared = prepare(given, xd.Network(upsampling="subpixel"), xd.Sampling(), xd.Supervised())
+    prepared = prepare(given, Options(network=xd.Network(upsampling="subpixel")))
     samples = Samples.hold(
         prepared.train,
         {"static": prepared.fixed["static"]} if static else {},
@@ -184,8 +185,8 @@ def ours(case: dict, seconds: float) -> dict:
     """Rates of this package's batches."""
     import tensorflow as tf
 
-    from xr_dl4ds.batches import Batches
-    from xr_dl4ds.layers import Interpolation
+    from xr_dl4ds.networks.layers import Interpolation
+    from xr_dl4ds.training.batches import Batches
 
     edge, steps, patch = case["fields"]
     interpolated = case["source"] == "interpolated"

@@ -82,31 +82,31 @@ def steps_of(options: dict, workers: list) -> tuple[list, dict]:
     import tensorflow as tf
 
     import xr_dl4ds as xd
-    from xr_dl4ds.batches import Batches
-    from xr_dl4ds.building import build, build_discriminator, targets_of
     from xr_dl4ds.config import route, settled
-    from xr_dl4ds.fitting import _samples
-    from xr_dl4ds.preparation import prepare
-    from xr_dl4ds.sources import Inputs
-    from xr_dl4ds.training.loop import Task, _step
+    from xr_dl4ds.data.inputs import Inputs
+    from xr_dl4ds.data.prepare import prepare
+    from xr_dl4ds.fitting.fit import _samples
+    from xr_dl4ds.model.build import build, build_discriminator, targets_of
+    from xr_dl4ds.training.batches import Batches
+    from xr_dl4ds.training.loop import TrainingTask, _step
 
     flat = dict(options)
     given = {"training": xd.Adversarial()} if flat.pop("adversarial", False) else {}
     chosen = route(given, {**flat, "batch_size": BATCH})
-    chosen["network"] = settled(chosen["network"], chosen["sampling"])
+    chosen = chosen.replace(network=settled(chosen.network, chosen.sampling))
     hr = xd.tutorial.synthetic(shape=SHAPE, days=8)
-    prepared = prepare(Inputs(hr=hr, scale=SCALE, validation=None), *chosen.values())
+    prepared = prepare(Inputs(hr=hr, scale=SCALE, validation=None), chosen)
     runs, found = [], {}
     for one in workers:
         network = build(prepared.state, chosen, precision="float32")
-        samples, _ = _samples(prepared, network, chosen["sampling"])
-        task = Task(
+        samples, _ = _samples(prepared, network, chosen.sampling)
+        task = TrainingTask(
             network=network,
-            targets=targets_of(prepared.state, chosen["network"]),
+            targets=targets_of(prepared.state, chosen.network),
             discriminator=build_discriminator(prepared.state, chosen, precision="float32"),
         )
-        step = _step(task, samples, chosen["training"], 0, one)
-        batches = Batches(samples, batch_size=BATCH, patch_size=chosen["sampling"].patch_size)
+        step = _step(task, samples, chosen.training, 0, one)
+        batches = Batches(samples, batch_size=BATCH, patch_size=chosen.sampling.patch_size)
         held = tf.nest.map_structure(tf.constant, batches[0])
         step.join()
         run = tf.function(step.train_step)

@@ -23,7 +23,7 @@ import xr_dl4ds  # noqa: F401  registers .downscale
 
 #: How many examples a property test tries; `make test-full` chooses the profile "full". Examples
 #: are the same in each run. There is no deadline, because the first example may build a network.
-for _profile, _examples in {"first": 15, "full": 200}.items():
+for _profile, _examples in {"first": 25, "full": 200}.items():
     hypothesis.settings.register_profile(
         _profile,
         max_examples=_examples,
@@ -73,14 +73,11 @@ def parts_of(items, n):
 
 
 def _thin_out(items):
-    """Leave each n-th case of tests marked `sparse(n)` in the first tier, the rest in the full.
-
-    Cases that are in the full tier already are not counted.
-    """
+    """Leave each n-th case of tests marked `sparse(n)` in the first tier, the rest in the full."""
     seen = collections.Counter()
     for item in items:
         mark = item.get_closest_marker("sparse")
-        if mark and not item.get_closest_marker("full"):
+        if mark:
             name = item.nodeid.split("[")[0]
             if seen[name] % mark.args[0]:
                 item.add_marker("full")

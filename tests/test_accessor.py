@@ -10,6 +10,7 @@ import xarray as xr
 import xr_dl4ds as xd
 from xr_dl4ds import accessor
 from xr_dl4ds.config import OPTION_CLASSES
+from xr_dl4ds.exceptions import GridError
 
 
 def test_it_is_on_datasets_and_dataarrays(hr):
@@ -41,7 +42,7 @@ def test_flat_options_win_over_objects(hr):
         n_filters=4,
         epochs=1,
     )
-    network = model.options["network"]
+    network = model.options.network
     assert (network.n_filters, network.n_blocks, network.backbone) == (4, 1, "convnet")
     assert model.history.sizes["epoch"] == 1
 
@@ -93,3 +94,9 @@ def test_samples_need_not_be_times(hr):
     sr = low.downscale.predict(model, time_dim="sample")
     assert sr.t2m.dims == ("sample", "latitude", "longitude")
     np.testing.assert_array_equal(sr["sample"], np.arange(8) * 10)
+
+
+def test_cells_left_over_are_not_dropped_unasked(hr):
+    with pytest.raises(GridError, match="a grid that scale 3 divides"):
+        hr.downscale.coarsen(3)
+    assert hr.downscale.coarsen(3, trim=True).sizes["latitude"] == 2

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from xr_dl4ds import config
-from xr_dl4ds.config import Adversarial, Network, Sampling, Supervised, choices, settled
+from xr_dl4ds.config import Adversarial, Network, Options, Sampling, Supervised, choices, settled
 
 
 def network_side():
     """The tables of the implementations; imported here, so that the rest needs no TensorFlow."""
-    from xr_dl4ds.forcings import COORDINATE_FEATURES, TIME_FEATURES
-    from xr_dl4ds.losses import ADVERSARIAL, LOSSES
+    from xr_dl4ds.data.time_and_place import COORDINATE_FEATURES, TIME_FEATURES
     from xr_dl4ds.networks.backbones import BACKBONES
     from xr_dl4ds.networks.blocks import DROPOUTS, NORMALIZATIONS
+    from xr_dl4ds.networks.losses import ADVERSARIAL, LOSSES
     from xr_dl4ds.networks.upsampling import UPSAMPLINGS
     from xr_dl4ds.training.optimizers import OPTIMIZERS
 
@@ -46,8 +46,8 @@ def test_every_activation_is_one_of_keras():
 
 
 def test_interpolations_are_methods_of_both_sides():
-    from xr_dl4ds.grid.weights import METHODS
-    from xr_dl4ds.layers.interpolation import phase_weights
+    from xr_dl4ds.grid.regridding.weights import METHODS
+    from xr_dl4ds.networks.layers.interpolation import phase_weights
 
     # the layer's kernels differ from each other, so none is another one's fallback
     kernels = {name: tuple(phase_weights(name, 3).ravel()) for name in choices.INTERPOLATIONS}
@@ -145,9 +145,21 @@ def test_options_survive_json(options):
 
 @pytest.mark.parametrize("training", [Supervised(epochs=3), Adversarial(pixel_weight=2.0)])
 def test_saved_options_know_their_class(training):
-    options = {"network": Network(), "sampling": Sampling(seed=2), "training": training}
-    plain = json.loads(json.dumps(config.as_plain(options)))
-    assert config.from_plain(plain) == options
+    options = Options(sampling=Sampling(seed=2), training=training)
+    plain = json.loads(json.dumps(options.as_plain()))
+    assert Options.from_plain(plain) == options
+
+
+def test_options_are_a_mapping_of_roles():
+    options = Options(training=Adversarial())
+    assert dict(options) == {
+        "network": Network(),
+        "sampling": Sampling(),
+        "training": Adversarial(),
+    }
+    assert options.replace(network=Network(n_filters=2))["network"] == Network(n_filters=2)
+    with pytest.raises(KeyError, match="replace"):
+        options["replace"]
 
 
 @pytest.mark.parametrize("options", [Network, Sampling, Supervised, Adversarial])
@@ -379,29 +391,29 @@ def test_every_option_has_one_owner():
 
 
 def test_route_gives_defaults_for_nothing():
-    expected = {"network": Network(), "sampling": Sampling(), "training": Supervised()}
+    expected = Options(network=Network(), sampling=Sampling(), training=Supervised())
     assert config.route({}, {}) == expected
-    assert config.route(dict.fromkeys(expected), {}) == expected
+    assert config.route(dict.fromkeys(expected.keys()), {}) == expected
 
 
 def test_route_gives_each_flat_option_to_its_class():
     flat = {"backbone": "convnet", "seed": 4, "epochs": 2, "loss": "mse", "n_blocks": 1}
-    assert config.route({}, flat) == {
-        "network": Network(backbone="convnet", n_blocks=1),
-        "sampling": Sampling(seed=4),
-        "training": Supervised(epochs=2, loss="mse"),
-    }
+    assert config.route({}, flat) == Options(
+        network=Network(backbone="convnet", n_blocks=1),
+        sampling=Sampling(seed=4),
+        training=Supervised(epochs=2, loss="mse"),
+    )
 
 
 def test_route_lets_flat_options_win_and_keeps_the_rest():
     network = Network(n_filters=8, n_blocks=3)
     actual = config.route({"network": network, "sampling": None}, {"n_blocks": 1})
-    assert actual["network"] == Network(n_filters=8, n_blocks=1)
+    assert actual.network == Network(n_filters=8, n_blocks=1)
     assert network == Network(n_filters=8, n_blocks=3)
 
 
 def test_route_checks_and_translates_flat_options():
-    assert config.route({}, {"upsampling": "rc"})["network"].upsampling == "resize"
+    assert config.route({}, {"upsampling": "rc"}).network.upsampling == "resize"
     with pytest.raises(ValueError, match="`epochs` to be a whole number >= 1, got 0"):
         config.route({}, {"epochs": 0})
 
@@ -438,7 +450,7 @@ def test_an_option_of_the_other_training_is_told():
     with pytest.raises(TypeError, match=r"'pixel_weight', an option of xr_dl4ds\.Adversarial, for"):
         config.route({}, {"pixel_weight": 3})
     given = {"training": Adversarial()}
-    assert config.route(given, {"pixel_weight": 3})["training"] == Adversarial(pixel_weight=3)
+    assert config.route(given, {"pixel_weight": 3}).training == Adversarial(pixel_weight=3)
 
 
 # --- losses ---------------------------------------------------------------------------------
@@ -481,9 +493,9 @@ def test_the_usual_pixel_loss_follows_from_the_noise():
 
 def test_loss_of_a_target():
     weights = {"mae": 1.0, "mse": 2.0}
-    assert Supervised(loss=weights).loss_of("tas") == weights
+    assert Supervised(loss=weights).loss_name_of("tas") == weights
     by_name = Supervised(loss={"tas": "mae", "pr": "mse"})
-    assert (by_name.loss_of("tas"), by_name.loss_of("pr")) == ("mae", "mse")
+    assert (by_name.loss_name_of("tas"), by_name.loss_name_of("pr")) == ("mae", "mse")
 
 
 # --- what is left to the package ------------------------------------------------------------
@@ -508,7 +520,7 @@ def test_settled(network, sampling, expected):
 def test_flat_backbone_brings_its_own_upsampling():
     # the public contract: lr.downscale.fit(hr, backbone="unet", epochs=60)
     options = config.route({}, {"backbone": "unet", "epochs": 60})
-    assert settled(options["network"], options["sampling"]).upsampling == "interpolation"
+    assert settled(options.network, options.sampling).upsampling == "interpolation"
 
 
 @pytest.mark.parametrize("backbone", choices.SPATIAL_ONLY)
@@ -575,3 +587,20 @@ def test_learning_rates_of_both_networks(given, expected):
 )
 def test_cells_that_a_loss_needs_are_those_of_its_largest_window(loss, expected):
     assert Supervised(loss=loss).least_cells == expected
+
+
+#: Another default gives other models: change it here and in the change log.
+DEFAULTS = [
+    Network(backbone="resnet", n_filters=32, activation="relu", interpolation_skip=True,
+            constraint="auto", upsampling="auto"),
+    Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto"),
+    Supervised(loss="mae", learning_rate=1e-3, epochs=60, optimizer="adam", patience=10,
+               min_delta=0.0, lr_warmup=5, lr_scaling="linear", precision="auto", verbose=True),
+    Adversarial(loss="bce", pixel_weight=100.0, discriminator_filters=32, discriminator_blocks=4,
+                spectral_normalization=False, gradient_penalty=0.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", DEFAULTS, ids=lambda o: type(o).__name__)
+def test_defaults_do_not_change_unnoticed(options):
+    assert options == type(options)()

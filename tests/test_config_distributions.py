@@ -1,4 +1,4 @@
-from xr_dl4ds.config.distributions import parameter_channels
+from xr_dl4ds.config.distribution_channels import parameter_channels
 
 
 def test_parameters_follow_the_targets_in_their_order():

@@ -83,10 +83,10 @@ def fitted(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "model"
     model = hr.downscale.fit(scale=SCALE, **TINY, **options)
     wanted = options.get("constraint", "additive")
-    assert model.options["network"].constraint == wanted
+    assert model.options.network.constraint == wanted
     model.save(folder)
     loaded = xd.load(folder)
-    assert loaded.options["network"].constraint == wanted
+    assert loaded.options.network.constraint == wanted
     return loaded, hr.downscale.coarsen(SCALE), wanted
 
 
@@ -99,7 +99,6 @@ VIEWS = {
 }
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     ("fitted", "view"), every(2, itertools.product(MODELS, VIEWS)), indirect=["fitted"]
 )
@@ -123,7 +122,6 @@ def test_block_means_are_the_lr_values(fitted, view):
             assert np.nanmax(cells.to_numpy()[dry], initial=0) == 0
 
 
-@pytest.mark.sparse(3)
 def test_a_prediction_is_not_just_its_lr_field(fitted):
     # or every test of block means would pass
     model, lr, _ = fitted
@@ -140,7 +138,7 @@ def test_a_step_without_time_and_a_gap(fitted):
     lr = lr.copy(deep=True)
     name = model.state.features.targets[0]
     lr[name][4, 0, 0] = np.nan
-    if model.options["sampling"].time_window is None:
+    if model.options.sampling.time_window is None:
         cells = lr.isel(time=4).downscale.predict(model)[name]
         assert_consistent(cells.expand_dims("time"), lr[name].isel(time=[4]))
     assert_consistent(lr.downscale.predict(model)[name], lr[name])
@@ -151,7 +149,7 @@ def test_another_domain(fitted):
     there = fields(y=10, x=6, seed=5)[list(model.state.features.targets)]
     latitude = there.latitude.copy(data=there.latitude + 20)
     lr = there.assign_coords(latitude=latitude).downscale.coarsen(SCALE)
-    if model.options["network"].localized:
+    if model.options.network.localized:
         with pytest.raises(ValueError, match=r"on the training domain .* localized=True"):
             lr.downscale.predict(model)
         return
@@ -192,7 +190,7 @@ def test_masks_that_change_in_time(constraint, expected):
     hr = fields()[["t2m"]]
     hr["t2m"][3, 4, 5] = np.nan
     model = hr.downscale.fit(scale=SCALE, constraint=constraint, **TINY)
-    assert model.options["network"].constraint == expected
+    assert model.options.network.constraint == expected
     lr = hr.downscale.coarsen(SCALE)
     actual = lr.downscale.predict(model).t2m
     assert np.isfinite(actual).all()
@@ -213,7 +211,7 @@ def test_pairs_of_which_some_targets_have_a_counterpart(constraint):
     actual = lr.downscale.predict(model)
     np.testing.assert_array_equal(actual.t2c.isnull().all("time"), hr.t2c.isnull().all("time"))
     if constraint == "auto":  # what LR gets wrong is to be corrected
-        assert model.options["network"].constraint is None
+        assert model.options.network.constraint is None
         off = block_means(actual.pr.to_numpy()) / lr.pr.where(lr.pr > 1e-6).to_numpy() - 1
         assert np.nanmax(np.abs(off)) > 1e-3
         return
@@ -259,7 +257,7 @@ def fit_many(scaling, activation):
     )
     options = {"output_activation": activation, "interpolation_skip": False, "validation": None}
     model = hr.downscale.fit(scale=SCALE, scaling=scaling, **options, **TINY)
-    assert model.options["network"].constraint is None
+    assert model.options.network.constraint is None
     return model, hr
 
 

@@ -14,6 +14,7 @@ import xr_dl4ds as xd
 from tests.errors import CASES
 from tests.errors.case import outcome
 from xr_dl4ds import metrics, plotting
+from xr_dl4ds.config import Options
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
@@ -82,7 +83,7 @@ def test_the_example_of_training_runs():
     exec(compile(example, "training.md", "exec"), names)
     assert names["members"].sizes["realization"] == 5
     assert names["model"].provenance["start"] == names["first"].provenance["model"]
-    assert names["model"].options["network"].n_filters == 8
+    assert names["model"].options.network.n_filters == 8
 
 
 def test_the_page_of_training_has_the_defaults():
@@ -144,4 +145,4 @@ def test_the_calls_on_the_page_of_the_command_line_are_understood():
     for call in calls:
         given = _parser().parse_args(shlex.split(call))
         if given.run.__name__ == "fit":
-            settings(given).check({})
+            settings(given).check(Options())

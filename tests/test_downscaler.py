@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
-from xr_dl4ds.batches import Samples
+from xr_dl4ds.training.batches import Samples
 
 from .conftest import analytic, era5_uk, no_compute, real
 

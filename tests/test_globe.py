@@ -92,7 +92,6 @@ def lr():
     return low()
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "layout"), every(3, itertools.product(MODELS, sorted(TURNED))))
 def test_any_layout_gives_the_same_field_in_that_layout(lr, name, layout):
     whole, turned = whole_of(name), in_layout(lr, layout)
@@ -159,7 +158,6 @@ def test_levels_that_do_not_meet_are_refused_before_training():
         globe(columns=36).downscale.fit(scale=2, **{**TINY, "backbone": "unet", "n_blocks": 3})
 
 
-@pytest.mark.sparse(3)
 def test_it_is_saved_as_it_is(model, lr, tmp_path):
     model.save(tmp_path / "model")
     loaded = xd.load(tmp_path / "model")

@@ -89,7 +89,7 @@ PARTS = {
 }
 
 
-@pytest.mark.sparse(6)
+@pytest.mark.sparse(2)
 @pytest.mark.parametrize("part", PARTS)
 def test_each_cell_has_the_weights_of_its_place(spoken, lr, part):
     choose, expected = PARTS[part]

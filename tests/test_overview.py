@@ -1,12 +1,14 @@
 """What is shown of data: each attribute, each problem and note, text, table and maps."""
 
+import base64
 import html.parser
+import io
 import logging
 import re
 import threading
-import xml.etree.ElementTree as ET
 
 import pyproj
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,11 +17,9 @@ import xarray as xr
 import xr_dl4ds as xd
 import xr_dl4ds.training
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.overview import Overview, overview
-from xr_dl4ds.overview.drawing import maps
-from xr_dl4ds.overview.outline import contains, region_of
-from xr_dl4ds.overview.pieces import clipped, parted
+from xr_dl4ds.overview.domain_map import LINES, cell_edges, centre_of, figure_of, on_disc, picture
 
 from .conftest import analytic, no_compute, real
 
@@ -205,7 +205,7 @@ def test_fields_stay_lazy(shift):
         found = overview(ds)
         text = repr(found) + found._repr_html_()
     assert "Lambert Conic Conformal" in text
-    assert (found.grid.graticule is not None) == bool(shift)
+    assert (found.grid.geolocation is not None) == bool(shift)
     assert "chunks part the fields along 'y': fit joins them" in "\n".join(found.notes)
 
 
@@ -624,7 +624,7 @@ def test_the_log_stays_silent(caplog):
 
 def test_the_log_of_other_threads_goes_on(hr, caplog, monkeypatch):
     def elsewhere(*args):
-        log = logging.getLogger("xr_dl4ds.grid.fields")
+        log = logging.getLogger("xr_dl4ds.grid.cf.fields")
         other = threading.Thread(target=lambda: (log.warning("loud"), log.info("quiet")))
         other.start()
         other.join()
@@ -690,8 +690,13 @@ class Tags(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
 
-def svgs(text):
-    return [ET.fromstring(s) for s in re.findall(r"<svg.*?</svg>", text, re.S)]
+HTML_TAGS = {"div", "b", "table", "tr", "th", "td", "img"}
+
+
+def image_of(text):
+    """Read the one picture of an HTML text: ``(y, x, red-green-blue-alpha)``, 0 to 1."""
+    (data,) = re.findall(r"src='data:image/png;base64,([^']+)'", text)
+    return plt.imread(io.BytesIO(base64.b64decode(data)))
 
 
 def test_html_is_escaped():
@@ -703,21 +708,23 @@ def test_html_is_escaped():
     assert found.kind == "planar, no CRS"
     assert found.problems  # of <em>, which is text
     table = found._repr_html_()
-    assert Tags(table).seen == {"div", "b", "table", "tr", "th", "td"} | SVG_TAGS - {"circle"}
+    assert Tags(table).seen == HTML_TAGS
     assert "&lt;b&gt;" in table
     assert "&lt;em&gt;" in table
-    (drawing,) = svgs(table)
-    assert "<i>&y (<u>)" in [e.text for e in drawing]
-
-
-SVG_TAGS = {"svg", "title", "rect", "path", "text", "circle"}
+    assert figure_of(found.grid).axes[0].get_ylabel() == "<i>&y (<u>)"
 
 
 def test_html_is_whole_and_without_outer_things(hr):
     table = overview(hr)._repr_html_()
-    assert Tags(table).seen == {"div", "b", "table", "tr", "th", "td"} | SVG_TAGS
-    assert re.findall(r"https?://[^' ]+", table) == ["http://www.w3.org/2000/svg"] * 2
-    assert len(table) < 40_000
+    assert Tags(table).seen == HTML_TAGS
+    assert "http" not in table
+    assert len(table) < 80_000
+    image = image_of(table)
+    assert image.shape == (260, 640, 4)
+    orange = np.abs(image[..., :3] - np.array([0xE8, 0x59, 0x0C]) / 255).max(axis=-1) < 0.02
+    assert orange[:, :320].sum() > 20  # the domain on the globe
+    assert orange[:, 320:].sum() > 1000  # its cells
+    assert image[0, 0, 3] == 0  # the page shows through
 
 
 # --- maps -----------------------------------------------------------------------------------------
@@ -757,177 +764,63 @@ GRIDS = {
 }
 
 
-def points_of(drawing):
-    """Every point of every path."""
-    text = " ".join(e.get("d") for e in drawing if e.tag.endswith("path"))
-    return np.array([p.split(",") for p in re.findall(r"[-\d.]+,[-\d.]+", text)], "f8")
-
-
 @pytest.mark.parametrize("name", GRIDS)
-def test_maps_lie_in_their_box(name):
-    drawn = svgs(maps(GRIDS[name]))
-    near = ("small", "date line", "near a pole", "at a pole", "thin")
-    assert len(drawn) == (2 if name in near else 1)
-    for drawing in drawn:
-        left, top, width, height = map(float, drawing.get("viewBox").split())
-        points = points_of(drawing)
-        assert len(points) > 20
-        assert np.isfinite(points).all()
-        assert points.min() >= 0 == left == top
-        assert (points <= [width, height]).all()
-        texts = [e for e in drawing if e.tag.endswith("text")]
-        assert len(texts) >= 3
-        for text in texts:
-            assert 0 <= float(text.get("x")) <= width
-            assert 0 <= float(text.get("y")) <= height
-        at = np.array([[text.get("x"), text.get("y")] for text in texts], "f8")
-        close = np.abs(at[:, None] - at) < [18, 9]
-        assert close.all(axis=2).sum() == len(texts)  # each with itself alone
+def test_every_grid_is_drawn(name):
+    figure = figure_of(GRIDS[name])
+    assert len(figure.axes) == (1 if name == "plane" else 2)
+    for axes in figure.axes:
+        lines = [line for line in axes.lines if line.get_color() == "#e8590c"]
+        assert len(lines) >= 6
+    for line in figure.axes[0].lines if name != "plane" else ():
+        radius = np.hypot(*line.get_data())
+        assert np.nanmax(radius, initial=0) <= 1 + 1e-9
+    image_of(picture(GRIDS[name]))
 
 
-@pytest.mark.parametrize("name", [n for n in GRIDS if n != "plane"])
-def test_area_holds_its_cells_and_no_others(name):
-    """Against the coordinates of random places on the grid, by the way back."""
-    grid, region = GRIDS[name], region_of(GRIDS[name])
-    rng = np.random.default_rng(0)
-    lon, lat = rng.uniform(-180, 180, 3000), np.rad2deg(np.arcsin(rng.uniform(-1, 1, 3000)))
-    if name in ("small", "at a pole", "thin"):  # about there
-        lat = region.centre[0] + rng.uniform(-0.3, 0.3, 3000)
-        lat = np.where(lat > 90, 179.999 - lat, lat)
-        lon = lon if name == "at a pole" else region.centre[1] + rng.uniform(-15, 15, 3000)
-    y, x = xr_dl4ds.grid.crs.from_degrees(grid, lat, lon)
-    across = [a.spacing / 2 for a in (grid.y, grid.x)]
-    depth = np.min(
-        [
-            np.minimum(v - a.edges[0], a.edges[-1] - v) / s
-            for v, a, s in zip((y, x), (grid.y, grid.x), across, strict=True)
-        ],
-        axis=0,
-    )
-    inside = contains(region.polygon, lon, lat) != region.outside
-    sure = np.abs(depth) > 0.5  # a quarter of a cell away from the edges, on either side
-    if name == "disk":
-        sure = np.isfinite(depth) | (np.hypot(lat, (lon - 140 + 180) % 360 - 180) > 95)
-        assert (inside == (depth > 0))[sure].mean() > 0.95  # its limb is coarse
-        return
-    expected = depth > 0
-    assert expected[sure].sum() > 0
-    assert (inside == expected)[sure].all()
+def test_the_globe_is_seen_from_above_the_centre():
+    lat, lon = np.array([0.0, 0, 90, 0, 45]), np.array([0.0, 90, 0, -170, 0])
+    expected = [[0, 1, 0, np.nan, 0], [0, 0, 1, np.nan, 0.5**0.5]]
+    np.testing.assert_allclose(on_disc(lat, lon, (0.0, 0.0)), expected, atol=1e-12)
+    # from above the pole, 0 E is down and 90 E to the right
+    found = on_disc(np.array([0.0, 0]), np.array([0.0, 90]), (90.0, 0.0))
+    np.testing.assert_allclose(found, [[0, 1], [-1, 0]], atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("box", False),
-        ("globe", False),
-        ("south polar", True),
-        ("north polar", True),
-        ("at a pole", True),
-        ("beside a pole", False),
-        ("wide", False),
-        ("rotated globe", True),
-        ("nearly all", True),
-        ("both poles", True),
-    ],
-)
-def test_poles_within(name, expected):
-    assert region_of(GRIDS[name]).around_pole == expected
+def test_lines_are_edges_of_cells():
+    grid = degrees_grid(np.arange(30) * 0.1, np.arange(400) * 0.05)
+    rows, columns = cell_edges(grid)
+    assert len(rows) == len(columns) == LINES
+    assert [rows[0][1, 0], rows[-1][1, 0]] == pytest.approx([-0.05, 2.95])
+    assert [columns[0][0, 0], columns[-1][0, 0]] == pytest.approx([-0.025, 19.975])
+    assert np.isin([c[0, 0] for c in columns], grid.x.edges).all()
+    assert len(cell_edges(GRIDS["plane"])[0]) == 4  # three cells
 
 
-def test_what_holds_both_poles_lies_outside_its_outline():
-    assert [n for n, g in GRIDS.items() if n != "plane" and region_of(g).outside] == ["both poles"]
-    (world,) = svgs(maps(GRIDS["both poles"]))
-    area = next(e for e in world if e.get("fill-rule") == "evenodd")
-    assert area.get("d").endswith("M30.0,186.0L390.0,186.0L390.0,6.0L30.0,6.0Z")  # the world
+def test_the_centre():
+    assert centre_of(GRIDS["box"]) == (22, 45)
+    assert centre_of(GRIDS["globe"]) == (20, 0)
+    assert centre_of(GRIDS["south polar"])[0] == pytest.approx(-90)
 
 
-def test_box_is_drawn_where_it_lies():
-    (world,) = svgs(maps(GRIDS["box"]))
-    area = next(e for e in world if e.get("fill-rule") == "evenodd")
-    points = np.array([p.split(",") for p in re.findall(r"[\d.]+,[\d.]+", area.get("d"))], "f8")
-    # 0..90 E and 0..44 N; the world begins at pixel 30, 6
-    assert (points.min(axis=0) == [30 + 180, 6 + 90 - 44]).all()
-    assert (points.max(axis=0) == [30 + 270, 6 + 90]).all()
+def test_a_dot_marks_what_is_too_small():
+    def dots(name):
+        return [line for line in figure_of(GRIDS[name]).axes[0].lines if line.get_marker() == "o"]
 
-
-def test_dot_for_what_is_too_small():
-    dots = {n: [e for d in svgs(maps(g)) for e in d if e.tag.endswith("circle")]
-            for n, g in GRIDS.items()}  # fmt: skip
-    assert {n for n, found in dots.items() if found} == {"small", "at a pole"}
-    # the middle edge of ten cells from 50 and 5 by 0.1 is 50.45 N, 5.45 E
-    assert dots["small"][0].get("cx") == f"{30 + 180 + 5.45:.1f}"
-    assert dots["small"][0].get("cy") == f"{6 + 90 - 50.45:.1f}"
-
-
-def words(drawing):
-    return {e.text for e in drawing if e.tag.endswith("text")}
-
-
-def test_labels_of_degrees():
-    world, zoom = svgs(maps(GRIDS["small"]))
-    assert words(world) == {"90°W", "0°", "90°E", "60°S", "30°S", "30°N", "60°N"}
-    assert {"50°N", "50.5°N", "5°E", "5.5°E"} <= words(zoom)
-    assert {"180°", "60°E"} <= words(svgs(maps(GRIDS["at a pole"]))[1])
+    assert [name for name in GRIDS if dots(name)] == ["small", "at a pole"]
 
 
 def test_cells_in_one_place_and_none():
     """Coordinates that hold one place throughout; a CRS that is of no place on the Earth."""
     ds = with_places(lambert()).drop_vars("crs")
     one = overview(ds.assign_coords(lat=ds.lat * 0 + 50, lon=ds.lon * 0 + 5))
-    assert [len([e for e in d if e.tag.endswith("circle")]) for d in svgs(maps(one.grid))] == [1]
+    assert len(figure_of(one.grid).axes) == 2
     building = (
         'ENGCRS["a",EDATUM["b"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],'
         'LENGTHUNIT["metre",1]]'
     )
     none = overview(lambert().assign(crs=((), 0, {"crs_wkt": building})))
     assert none.kind == "Engineering CRS"
-    (drawing,) = svgs(none._repr_html_())
-    assert "237500" in words(drawing)
-
-
-def test_labels_of_a_plane():
-    (drawing,) = svgs(maps(GRIDS["plane"]))
-    assert words(drawing) == {"y", "x", "-0.5", "2.5", "8.5"}
-
-
-def test_lines_of_the_grid_are_few():
-    """Every n-th line of 400 by 30 cells: 34 by 12 in twelve parts at most, and the last rest."""
-    grid = degrees_grid(np.arange(30) * 0.1, np.arange(400) * 0.05)
-    region = region_of(grid)
-    assert region.mesh.rows.size == 11  # every third edge of 31
-    assert region.mesh.columns.size == 13  # every 34th of 401: 0, 34 ... 374, and 400
-    assert region.mesh.x[region.mesh.columns][1] == pytest.approx(34 * 0.05 - 0.025)
-    assert region.mesh.x[region.mesh.columns][-1] == pytest.approx(grid.x.edges[-1])
-
-
-def test_parted_at_the_date_line():
-    west_then_east = np.array([[-170.0, -190.0, -170.0], [0.0, 2.0, 4.0]])
-    pieces = [p.T.round(6).tolist() for p in parted(west_then_east)]
-    assert pieces == [
-        [[-170, 0], [-180, 1]],
-        [[180, 1], [170, 2], [180, 3]],
-        [[-180, 3], [-170, 4]],
-    ]
-
-
-def test_full_circle_keeps_both_its_sides():
-    ring = region_of(degrees_grid(np.arange(-85, 90, 10), np.arange(-175, 180, 10))).ring
-    points = np.concatenate(parted(ring), axis=1)
-    upright = points[:, np.abs(points[1]) < 80]
-    assert np.unique(upright[0].round(6)).tolist() == [-180, 180]
-
-
-def area_of(polygon):
-    x, y = polygon
-    return abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
-
-
-@pytest.mark.parametrize("turn", [-720, -360, 0, 360])
-def test_clipped_at_the_date_line(turn):
-    box = np.array([[170.0, 200.0, 200.0, 170.0, 170.0], [0.0, 0.0, 5.0, 5.0, 0.0]])
-    pieces = clipped(box + np.array([[turn], [0]]))
-    assert sorted(area_of(p) for p in pieces) == pytest.approx([50, 100])
-    assert all(np.abs(p[0]).max() <= 180 for p in pieces)
+    assert len(figure_of(none.grid).axes) == 1
 
 
 # --- real files -----------------------------------------------------------------------------------
@@ -977,8 +870,8 @@ def test_real_files(name):
     found = overview(real(name))
     assert {k: getattr(found, k) for k in FILES[name]} == FILES[name]
     assert found.problems == ()
-    drawn = svgs(found._repr_html_())
-    assert len(drawn) == (1 if found.periodic or found.crs is None else 2)
+    placed = 1 if found.kind == "planar, no CRS" else 2
+    assert image_of(found._repr_html_()).shape[:2] == (260, 320 * placed)
 
 
 def test_real_notes():

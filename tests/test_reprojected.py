@@ -12,9 +12,10 @@ import xr_dl4ds as xd
 from tests.cf import written_problems
 from tests.conftest import no_compute
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid import Dims, standardize
-from xr_dl4ds.grid.pairing import pair
-from xr_dl4ds.grid.reprojection import reproject
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import standardize
+from xr_dl4ds.grid.regridding.pairing import pair
+from xr_dl4ds.grid.regridding.reprojection import reproject
 
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False, "trim": True}
 STEPS = 8
@@ -121,7 +122,6 @@ def fitted(request):
 # --- from end to end ------------------------------------------------------------------------------
 
 
-@pytest.mark.sparse(2)
 def test_fit_predict_save_load(fitted, tmp_path, caplog):
     name, model, hr = fitted
     assert model.state.pairing.method == "reprojected-bilinear"
@@ -159,8 +159,8 @@ def test_hr_is_cut_to_what_lr_covers_and_the_network_sees_reprojected_lr(caplog)
     lr, hr = CASES["degrees to lambert"]
     small = lr.sel(lat=slice(48, 51.5), lon=slice(7, 12.5))
     given = [standardize(ds[["t2m"]], Dims(), "d") for ds in (small, hr)]
-    with caplog.at_level(logging.INFO, "xr_dl4ds.grid.pairing"):
-        pairing, cut = pair(*given, straight=None, trim=False)
+    with caplog.at_level(logging.INFO, "xr_dl4ds.grid.regridding.pairing"):
+        pairing, cut = pair(*given, direct_method=None, trim=False)
     assert cut.grid.shape[0] < hr.sizes["y"]
     assert cut.grid.shape == tuple(pairing.scale * n for n in pairing.lr.shape)
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
@@ -168,7 +168,7 @@ def test_hr_is_cut_to_what_lr_covers_and_the_network_sees_reprojected_lr(caplog)
     assert "LR (latitude and longitude) and HR (ETRS89-extended / LCC Europe) have diff" in said
     assert f"reprojected (bilinear) to {pairing.scale} x {pairing.scale} HR cells" in said
     assert "HR is cut to the common cells" in caplog.text
-    seen = pairing.bring(given[0]).t2m
+    seen = pairing.regrid_lr(given[0]).t2m
     assert np.isfinite(seen).all()
     expected = reproject(given[0].data, given[0].grid, pairing.lr, "bilinear").t2m
     np.testing.assert_array_equal(seen, expected)
@@ -241,7 +241,7 @@ def test_lazy_in_lazy_out():
     expected = lr[["t2m"]].downscale.predict(model)
     chunked = lr[["t2m"]].chunk(time=2, lat=7)
     with no_compute():
-        brought = model.state.pairing.bring(standardize(chunked, Dims(), "d"))
+        brought = model.state.pairing.regrid_lr(standardize(chunked, Dims(), "d"))
     assert isinstance(brought.t2m.data, dask.array.Array)
     actual = chunked.downscale.predict(model)
     assert isinstance(actual.t2m.data, dask.array.Array)
@@ -325,7 +325,7 @@ def test_a_model_keeps_the_places_of_a_grid_without_a_crs(tmp_path):
     again = lr.downscale.predict(loaded)
     xr.testing.assert_identical(first.drop_attrs(), again.drop_attrs())
     for role in ("source", "lr", "hr"):
-        kept, back = (getattr(m.state.pairing, role).graticule for m in (model, loaded))
+        kept, back = (getattr(m.state.pairing, role).geolocation for m in (model, loaded))
         for part in ("y", "x", "lat", "lon"):
             np.testing.assert_array_equal(getattr(back, part), getattr(kept, part))
     # the checker takes axes that count cells for latitudes and longitudes without units

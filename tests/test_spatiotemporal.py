@@ -8,8 +8,8 @@ import xarray as xr
 import xr_dl4ds as xd
 from tests.conftest import analytic, no_compute
 from xr_dl4ds import inference, training
-from xr_dl4ds.batches import Batches
 from xr_dl4ds.exceptions import TimeError
+from xr_dl4ds.training.batches import Batches
 
 SCALE, WINDOW = 2, 3
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "batch_size": 4, "verbose": False}
@@ -345,14 +345,13 @@ def test_missing_lr_cells_hide_their_step_alone(model, lr):
 def test_a_saved_model_predicts_the_same(model, lr, tmp_path):
     model.save(tmp_path / "model")
     loaded = xd.load(tmp_path / "model")
-    assert loaded.options["sampling"].time_window == WINDOW
+    assert loaded.options.sampling.time_window == WINDOW
     xr.testing.assert_equal(predict(loaded, lr), predict(model, lr))
 
 
 # --- dask ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     "chunks",
     [

@@ -5,8 +5,8 @@ from unittest import mock
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds import fitting
-from xr_dl4ds.building import build
+from xr_dl4ds.fitting import fit
+from xr_dl4ds.model.build import build
 from xr_dl4ds.training import Trained
 
 TINY = {"n_filters": 4, "n_blocks": 1, "verbose": False}
@@ -22,5 +22,5 @@ def untrained(data, *args, noise=0.1, **options):
         history = xr.Dataset({"loss": ("epoch", [0.0])}, coords={"epoch": [1]})
         return Trained(network=network, history=history, best_epoch=1)
 
-    with mock.patch.object(fitting, "_trained", trained):
+    with mock.patch.object(fit, "_trained", trained):
         return data.downscale.fit(*args, **{**TINY, **options})

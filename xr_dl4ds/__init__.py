@@ -1,7 +1,7 @@
 """Downscaling with deep learning as an xarray accessor.
 
-``import xr_dl4ds`` registers ``.downscale`` on Datasets and DataArrays; TensorFlow is loaded when
-a model is fitted or loaded, not before.
+``import xr_dl4ds`` registers ``.downscale`` on Datasets and DataArrays. TensorFlow is loaded only
+when a model is fitted or loaded.
 """
 
 import pyproj  # noqa: F401  must precede eccodes, whose wheels carry a second libproj
@@ -17,7 +17,7 @@ from xr_dl4ds.config import Supervised as Supervised
 from xr_dl4ds.config import register_backbone as register_backbone
 from xr_dl4ds.downscaler import Downscaler as Downscaler
 from xr_dl4ds.downscaler import load as load
-from xr_dl4ds.provenance import version as _version
+from xr_dl4ds.model.provenance import version as _version
 
 __version__ = _version()
 
@@ -36,5 +36,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """What a user has use for; modules stay importable by name."""
+    """Return the public names; modules can still be imported by name."""
     return [*__all__, "__version__"]

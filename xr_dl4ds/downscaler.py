@@ -1,4 +1,4 @@
-"""`Downscaler`, the fitted model: predicts, saves itself, shows what it is; and `load`."""
+"""The fitted model `Downscaler`, and the function `load`."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xr_dl4ds import display, prediction, storage
-from xr_dl4ds.building import build, trains_on_circle
-from xr_dl4ds.config import as_plain, from_plain
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.provenance import digest_of
-from xr_dl4ds.request import Request
-from xr_dl4ds.sources import Data
-from xr_dl4ds.state import State
+from xr_dl4ds.config import Json, Options
+from xr_dl4ds.data.inputs import Data
+from xr_dl4ds.data.state import State
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.model import display, storage
+from xr_dl4ds.model.build import build, trains_on_global_domain
+from xr_dl4ds.model.provenance import digest_of
+from xr_dl4ds.prediction.predict import predict
+from xr_dl4ds.prediction.request import Request
 
 if TYPE_CHECKING:
     import keras
 
-    from xr_dl4ds.inference import Carried
+    from xr_dl4ds.inference import Carried, Runner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Downscaler:
-    """A fitted model: a value that predicts, saves itself and shows what it is.
+    """Fitted model, which predicts, saves itself and describes itself.
 
-    Made by ``.downscale.fit`` or `load`, not by hand.
+    ``.downscale.fit`` and `load` create it.
 
     Parameters
     ----------
     network : keras.Model
-        The generator, float32.
+        The generator, in float32.
     history : xarray.Dataset
-        Variables loss, val_loss, learning_rate (1) and seconds (s) over `epoch`.
-    options : mapping
-        The option objects by role: network, sampling, training.
+        Variables loss, val_loss, learning_rate (1) and seconds (s) along `epoch`.
+    options : Options
+        The options by role: ``model.options.network``, ``.sampling`` and ``.training``.
     state : State
-        Variables, grids, statistics and static fields.
+        Variables, grids, statistics and static fields of the training data.
     provenance : mapping
-        Plain values about data and training, which go into the attributes of predictions.
+        Plain values about data and training, which predictions get as attributes.
     """
 
     network: keras.Model
     history: xr.Dataset
-    options: Mapping[str, Any]
+    options: Options
     state: State
-    provenance: Mapping[str, Any]
+    provenance: Json
 
     @property
     def scale(self) -> int:
-        """HR cells along one edge of an LR cell, as the network sees them."""
+        """Number of HR cells along one edge of an LR cell, as the network sees them."""
         return self.state.pairing.scale
 
     def predict(
@@ -76,63 +77,70 @@ class Downscaler:
         Parameters
         ----------
         lr : xarray.Dataset or xarray.DataArray
-            The LR variables of training, ``(time, y, x)`` in any order, or ``(y, x)``; on the
-            training domain or another of the same spacing.
+            The LR variables of the training, ``(time, y, x)`` in any order, or ``(y, x)``. They lie
+            on the training domain, or on another domain with the same grid spacing.
         static : xarray.Dataset or xarray.DataArray, optional
-            HR static fields ``(y, x)``; needed on a domain other than that of training.
+            HR static fields ``(y, x)``. Required on a domain other than the training domain if the
+            model uses static fields.
         predictors : xarray.Dataset or xarray.DataArray, optional
-            Time-varying predictors that are not in `lr`, on any grid that covers it.
+            Time-varying predictors that are not in `lr`, on any grid that covers the LR data.
         realizations : int, optional
-            Members of an ensemble, along the CF dimension `realization`: of Monte-Carlo dropout
-            (each is one thinned network for all time steps), of a network with noise, or of the
-            distributions that were fitted. None is the one answer: without dropout, the mean of a
-            distribution, without noise; after training with "crps", the mean of 16 members.
+            Number of ensemble members, along the CF dimension `realization`. Members come from
+            Monte-Carlo dropout (each member is one thinned network for all time steps), from noise,
+            or from the fitted distributions. None returns a single deterministic prediction:
+            without dropout, without noise, or the mean of a fitted distribution; after training
+            with "crps", the mean of 16 members.
         seed : int
-            Seed of the members: the first n are the same in an ensemble of any size. Noise belongs
-            to the time of a step, so that a part of the steps has the members of the whole.
+            Seed of the members. The first n members are the same in an ensemble of any size. Random
+            numbers depend on the time of a step, so predicting a subset of time steps gives the
+            same members as predicting all.
         spread : bool
-            Add ``<target>_spread``, the standard deviation beside the one answer: by formula for
-            distributions, else over 16 members. A DataArray gives a Dataset then.
+            Add ``<target>_spread``, the standard deviation beside the deterministic prediction.
+            Distributions give it by a formula; other models need 16 members. A DataArray then gives
+            a Dataset.
         tile_size : int, optional
             HR cells along one edge of the tiles that the network sees at once, a multiple of the
-            scale. Each is read with all that the network looks at around it, so that the result is
-            that of the whole domain. Channel attention sees the tile instead, which makes a
-            difference, and is said; members of Monte-Carlo dropout of single values are other ones
-            in other tiles; both are blended. By default the whole domain, or tiles of about 1024
-            where it has more than 2**20 HR cells.
+            scale. Each tile is read with a margin as wide as the receptive field, so that the
+            result is the same as for the whole domain. With channel attention the result depends
+            slightly on the tile size (a warning is logged). With element-wise Monte-Carlo dropout
+            each tile draws its own mask. In both cases neighbouring tiles are blended. By default
+            the network sees the whole domain, or tiles of about 1024 x 1024 HR cells if the domain
+            has more than 2**20 HR cells.
         x_dim, y_dim, time_dim : str, optional
-            Dimensions of `lr`, where they cannot be found by CF attributes or name.
+            Names of the dimensions of `lr`, if CF attributes and names do not identify them.
         extra_dims : mapping, optional
-            What further dimensions are, as in `fit`. Each member is predicted for itself; levels
-            come back along their dimension.
+            Roles of further dimensions, as in `fit`. Each input member is downscaled independently.
+            Levels keep their dimension in the prediction.
 
         Returns
         -------
         xarray.Dataset or xarray.DataArray
-            Targets ``(time, y, x)`` on HR cells in the layout of `lr` and the units of training,
-            float32, with CF metadata; a Dataset for a Dataset, a DataArray for a DataArray (when
-            there is one target). Lazy where `lr` is, chunked as `lr` in time (large chunks are
-            split) and by tiles: memory is that of a few blocks of at most 2**24 values each, and of
-            the static fields. Runs on any scheduler of dask; the network is built once in each
-            worker process.
+            Targets ``(time, y, x)`` on HR cells, in the layout of `lr` and the units of training,
+            float32, with CF metadata. A Dataset gives a Dataset; a DataArray gives a DataArray if
+            there is one target. The result is lazy if `lr` is lazy. Its chunks follow `lr` in time
+            (large chunks are split) and the tiles in space. Computing it takes the memory of a few
+            blocks of at most 2**24 values each, and of the static fields. Any dask scheduler can
+            compute it; each worker process builds the network once.
+
             Cells that were never valid in training, or whose LR value is NaN, are NaN. With a
-            constraint the mean of the HR cells of each LR cell is the LR value, in each member.
-            Amounts, whose least value in training is >= 0 and within one standard deviation of 0
-            (precipitation, wind speed; no degC), are never negative.
+            constraint, the mean of the HR cells of each LR cell equals the LR value in each member.
+            Amounts such as precipitation and wind speed are never negative: these are targets whose
+            least value in training is >= 0 and within one standard deviation of 0 (not temperatures
+            in degC).
 
         Raises
         ------
         ValueError
-            For realizations or spread of a model that has one answer; for a `tile_size` that is no
-            multiple of the scale.
+            If realizations or spread is requested from a deterministic model, or if `tile_size` is
+            not a multiple of the scale.
         VariableError
-            For a missing or misnamed variable, missing static fields, or other units.
+            If a variable is missing or misnamed, static fields are missing, or units differ.
         GridError
-            For a spacing other than that of training; HR fields are told to be coarsened. For
-            another domain, when the model is localized.
+            If the spacing differs from that of training (HR fields must be coarsened first), or if
+            the model is localized and `lr` lies on another domain.
         TimeError
-            For duplicated times, or predictors that lack some; for a spatio-temporal model also for
-            times out of order.
+            If times are duplicated, or predictors lack some of them. For a spatio-temporal model,
+            also if times are not in order.
 
         Examples
         --------
@@ -153,32 +161,27 @@ class Downscaler:
             tile_size=tile_size,
             dims=dims,
         )
-        return prediction.predict(self.state, self.options, request, self.run, self.provenance)
+        return predict(self.state, self.options, request, self.runner, self.provenance)
 
-    def run(self, stacked: prediction.Stacked, realization: int | None) -> xr.DataArray:
-        """Apply the network to stacked channels, lazily where they are lazy.
+    @functools.cached_property
+    def runner(self) -> Runner:
+        """Runner that applies the network to the fields of a prediction."""
+        from xr_dl4ds.inference import Runner
 
-        Parameters
-        ----------
-        stacked : prediction.Stacked
-            Scaled LR channels ``(time, y, x, channel)`` and what goes with them.
-        realization : int, optional
-            Seed of the member that the network draws; None for its one answer.
+        return Runner(
+            network=self.network,
+            global_domain=trains_on_global_domain(self.state, self.options.sampling),
+            other_form=self._other_form,
+            name=str(self.provenance["model"]),
+            scale=self.scale,
+        )
 
-        Returns
-        -------
-        xarray.DataArray
-            ``(time, y, x, channel)`` on HR cells, scaled, float32.
-        """
-        from xr_dl4ds.inference import run
-
-        return run(self._form, stacked, realization, self.scale)
-
-    def _form(self, circle: bool) -> tuple[keras.Model, str]:
-        """The network for columns that go around, or for such that end, and a name for it."""
-        as_trained = circle == trains_on_circle(self.state, self.options["sampling"])
-        name = str(self.provenance["model"])
-        return (self.network, name) if as_trained else (self._other_form, f"{name} in another form")
+    def _other_form(self) -> keras.Model:
+        """Build the network for a global domain if it was trained on a region, or the reverse."""
+        trained = trains_on_global_domain(self.state, self.options.sampling)
+        network = build(self.state, self.options, global_domain=not trained)
+        network.set_weights(self.network.get_weights())
+        return network
 
     def __reduce__(self) -> tuple[Any, ...]:
         from xr_dl4ds.inference import Carried
@@ -186,30 +189,23 @@ class Downscaler:
         parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return _received, (Carried(parts.pop("network")), parts)
 
-    @functools.cached_property
-    def _other_form(self) -> keras.Model:
-        """The network that goes around the globe where it does not in training, and conversely."""
-        circle = not trains_on_circle(self.state, self.options["sampling"])
-        network = build(self.state, self.options, circle=circle)
-        network.set_weights(self.network.get_weights())
-        return network
-
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the model as a folder of config.json, state.nc and network.weights.h5.
+        """Write the model as a folder with config.json, state.nc and network.weights.h5.
 
         Parameters
         ----------
         path : path
-            The folder to make; of processes that train together, the first one makes it.
+            The folder to create. If several processes train together, only the first process
+            creates it.
         overwrite : bool
-            Replace a model that is there already; other folders and files are never replaced.
+            Replace an existing model. Other folders and files are never replaced.
 
         Raises
         ------
         FileExistsError, PermissionError, NotADirectoryError
-            When the folder cannot be made.
+            If the folder cannot be created.
         """
-        options = as_plain(self.options)
+        options = self.options.as_plain()
         storage.write(
             path,
             self.state,
@@ -226,7 +222,7 @@ class Downscaler:
     def _rows(self) -> dict[str, str]:
         return display.rows(
             self.state,
-            self.options["network"],
+            self.options.network,
             self.network.count_params(),
             self.history,
             self.provenance,
@@ -239,12 +235,12 @@ class Downscaler:
         return display.as_html("xr_dl4ds.Downscaler", self._rows())
 
 
-def _received(carried: Carried, parts: Mapping[str, Any]) -> Downscaler:
+def _received(carried: Carried, parts: Json) -> Downscaler:
     return Downscaler(network=carried.network, **parts)
 
 
 def load(path: str | os.PathLike[str]) -> Downscaler:
-    """Read a model that `Downscaler.save` wrote; no code is run from it.
+    """Read a model that `Downscaler.save` wrote, without running code from the folder.
 
     Parameters
     ----------
@@ -254,15 +250,15 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     Returns
     -------
     Downscaler
-        Predicts the same bits as the one that was saved.
+        The model; its predictions have the same bits as those of the saved model.
 
     Raises
     ------
     FileNotFoundError
-        When there is no such folder.
+        If the folder does not exist.
     ModelFileError
-        When it is no model, is damaged, or was written by another version of the package; or when
-        its backbone was registered by the user and is not registered here.
+        If the folder is not a model, is damaged, or was written by another version of the package;
+        or if the model's backbone was registered by the user and is not registered in this session.
 
     Examples
     --------
@@ -277,7 +273,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     state, config, history, weights = storage.read(path)
     storage.require_backbone(path, str(config["network"].get("backbone")))
     try:
-        options = from_plain(config)
+        options = Options.from_plain(config)
         network = build(state, options)
         network.load_weights(str(weights))
     except (TypeError, ValueError, KeyError, OSError) as error:

@@ -1,32 +1,32 @@
 """Errors of the package.
 
-Those about data are `ValueError`, so that plain `except ValueError` keeps working.
+Errors about data derive from `ValueError`, so that plain ``except ValueError`` catches them.
 """
 
 
 class GridError(ValueError):
-    """The grids or their axes do not allow what was asked."""
+    """Error for grids or axes that do not allow the requested operation."""
 
 
 class TimeError(ValueError):
-    """The time axes do not allow what was asked."""
+    """Error for time axes that do not allow the requested operation."""
 
 
 class VariableError(ValueError):
-    """A variable is missing, misnamed, without usable values, or in other units."""
+    """Error for a variable that is missing, misnamed, without valid values, or in other units."""
 
 
 class ModelFileError(ValueError):
-    """A folder is not a model that this version of the package can read."""
+    """Error for a folder that is not a model which this version of the package can read."""
 
 
 class TrainingError(RuntimeError):
-    """Training ended without a usable network."""
+    """Error for a training that ended without a usable network."""
 
 
 class LostWorkerError(TrainingError):
-    """One of the processes that train together was killed, or failed."""
+    """Error for a worker that was killed or failed while several processes trained together."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is damaged, or belongs to another training."""
+    """Error for a checkpoint that is damaged or belongs to another training."""

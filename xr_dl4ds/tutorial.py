@@ -1,7 +1,8 @@
-"""Example data: a synthetic case made on the spot, and small real files fetched by checksum.
+"""Example data: a synthetic dataset, and small real files that are downloaded and verified.
 
-`synthetic` needs no network. `open_dataset` downloads a file (NetCDF or GRIB) once, from the mirror
-``XR_DL4DS_DATA_URL`` or from GitHub, into ``XR_DL4DS_DATA_DIR`` or the user's cache.
+`synthetic` needs no internet connection. `open_dataset` downloads a file (NetCDF or GRIB) once,
+from the mirror ``XR_DL4DS_DATA_URL`` or from GitHub, into ``XR_DL4DS_DATA_DIR`` or the user's
+cache.
 """
 
 from __future__ import annotations
@@ -19,18 +20,19 @@ from xr_dl4ds.config import nearest
 logger = logging.getLogger(__name__)
 Array = np.ndarray
 
-# [1]-[5]: see `synthetic`. What names no source, here and below, is chosen to look like Europe.
-NORTH, EAST, KM_PER_DEGREE = 45.0, 5.0, 111.19  # the centre; the sphere of radius 6371 km
+# [1]-[5]: references of `synthetic`. Values without a source, here and below, are chosen to
+# resemble Europe.
+NORTH, EAST, KM_PER_DEGREE = 45.0, 5.0, 111.19  # centre of the domain; sphere of radius 6371 km
 SEA_LEVEL_TEMPERATURE, LAPSE_RATE = 288.15, 6.5e-3  # K, K/m [1]
 LAPSE_SWING = 2.5e-3  # K/m: 4 K/km on clear nights, 9 on clear afternoons; dry adiabatic is 9.8
-MERIDIONAL_GRADIENT = -0.7  # K per degree north: some 40 K between the tropics and 60 degrees [2]
+MERIDIONAL_GRADIENT = -0.7  # K per degree north: about 40 K between the tropics and 60 degrees [2]
 RELIEF_EXPONENT = -1.5  # power falls as k^-2 along a line [3]: k^-3 in the plane, amplitude k^-1.5
-WAVES = ((3800.0, 3.0), (2300.0, 2.0), (1300.0, 1.5))  # length in km, 1000-5000 [4]; K
-WAVE_SPEED, STEEPNESS = 36.0, 0.9  # km/h eastward: 10 m/s [4]; 0: sine, 1: jump
+WAVES = ((3800.0, 3.0), (2300.0, 2.0), (1300.0, 1.5))  # length in km, 1000-5000 [4]; amplitude in K
+WAVE_SPEED, STEEPNESS = 36.0, 0.9  # km/h eastward: 10 m/s [4]; steepness 0: sine, 1: jump
 DIURNAL_SEA, DIURNAL_LAND = 0.4, 5.0  # K, on a clear day
-COLD_POOL, NOISE = 7.0, 0.1  # K; 5-10 are common in basins [5]; what no predictor explains
+COLD_POOL, NOISE = 7.0, 0.1  # K; 5-10 K are common in basins [5]; noise that no predictor explains
 
-_NAMES = {  # standard_name, long_name, what else
+_NAMES = {  # standard_name, long_name, other attributes
     "t2m": ("air_temperature", "2 m temperature", {"units": "K", "cell_methods": "time: point"}),
     "orog": ("surface_altitude", "orography", {"units": "m"}),
     "land_fraction": ("land_area_fraction", "land fraction", {"units": "1"}),
@@ -40,7 +42,7 @@ _NAMES = {  # standard_name, long_name, what else
 }
 
 _GITHUB = "https://github.com"
-_RETRIES = 3  # of the last source; pooch waits 1, 2 and 3 seconds
+_RETRIES = 3  # for the last source; pooch waits 1, 2 and 3 seconds
 _XARRAY = "pydata/xarray-data/raw/58de68cb45bcbd1557df11a92827758495481b4e"
 _IRIS = "SciTools/iris-test-data/raw/5a419d4e50036470408f0a9aeaf06696ecc2087f/test_data/NetCDF"
 _FILES = {  # owner/repository/raw/commit on GitHub, path below that, bytes, sha256
@@ -65,31 +67,32 @@ def synthetic(
 ) -> xr.Dataset:
     """Make 2 m temperature over an imaginary mid-latitude coast with mountains.
 
-    Weather fronts drift in from the west. What the mean over a coarse cell hides depends on the
-    weather: on clear (high-pressure) nights the lapse rate weakens, cold pools fill the valleys,
-    and the land cools more than the sea; under cloud the relief alone shows.
+    Weather fronts move in from the west. The detail inside a coarse cell depends on the weather. On
+    clear (high-pressure) nights the lapse rate weakens, cold pools fill the valleys, and the land
+    cools more than the sea. Under clouds only the effect of the relief remains.
 
     Parameters
     ----------
     shape : tuple of int
         Rows (latitude, from north to south) and columns (longitude), each at least 8.
     days, step_hours : int
-        Length from 2001-01-01, and time step in hours: a divisor of 24.
+        Number of days from 2001-01-01, and time step in hours, a divisor of 24.
     resolution : float
-        Size of a cell in degrees. The domain may span 80 by 360 degrees.
+        Cell size in degrees. The domain may span 80 by 360 degrees.
     seed : int
-        Another seed is another country and other weather; the same seed is the same dataset.
+        Seed of the random numbers. Each seed gives a different landscape and weather; the same seed
+        gives the same dataset.
 
     Returns
     -------
     xarray.Dataset
-        CF-1.8, float32: `t2m(time, latitude, longitude)` in K and, of `(latitude, longitude)`,
-        `orog`, the height in m, and `land_fraction`, 0 to 1.
+        CF-1.8, float32: `t2m(time, latitude, longitude)` in K, and on `(latitude, longitude)` the
+        surface height `orog` in m and the land area fraction `land_fraction`, 0 to 1.
 
     Raises
     ------
     ValueError
-        When an argument is out of range.
+        If an argument is out of range.
 
     References
     ----------
@@ -152,20 +155,20 @@ def _check(shape: Any, days: Any, step_hours: Any, resolution: Any, seed: Any) -
 
 
 def _relief(rng: np.random.Generator, shape: tuple[int, int], resolution: float) -> Array:
-    """Return height (m), land fraction and depth of valley (0 to 1), `(3, y, x)`."""
+    """Return height (m), land fraction and valley depth (0 to 1), `(3, y, x)`."""
     rows, columns = shape
-    double = (2 * rows, 2 * columns)  # the Fourier series is periodic, the country is not
+    double = (2 * rows, 2 * columns)  # the Fourier series is periodic, the landscape is not
     eastward = np.fft.rfftfreq(double[1], resolution * math.cos(math.radians(NORTH)))
     wavenumber = np.hypot(np.fft.fftfreq(double[0], resolution)[:, None], eastward)
     wavenumber[0, 0] = np.inf  # no mean
     spectrum = np.fft.rfft2(rng.standard_normal(double)) * wavenumber**RELIEF_EXPONENT
-    gaussian = np.exp(-0.5 * (2 * np.pi * 0.2 * wavenumber) ** 2)  # of 0.2 degrees
+    gaussian = np.exp(-0.5 * (2 * np.pi * 0.2 * wavenumber) ** 2)  # filter of 0.2 degrees
     relief, around = np.fft.irfft2([spectrum, spectrum * gaussian], s=double)[:, :rows, :columns]
     valley = np.clip((around - relief) / (0.4 * relief.std()), 0, 1)
     relief = relief / relief.std() + 1.2 * np.linspace(-1, 1, columns)  # rises to the east
-    relief -= np.quantile(relief, 0.35)  # the share of the sea
+    relief -= np.quantile(relief, 0.35)  # 35 % of the cells are sea
     orog = 2400 * (np.maximum(relief, 0) / relief.max()) ** 1.4  # m; > 1 widens the lowlands
-    land = np.clip(0.5 + relief / 0.4, 0, 1)  # a coast of 0.4 deviations of the relief
+    land = np.clip(0.5 + relief / 0.4, 0, 1)  # coast: 0.4 standard deviations of relief
     return np.stack([orog, land, valley * land]).astype("float32")
 
 
@@ -194,7 +197,7 @@ def _t2m(hours: Array, latitude: Array, longitude: Array, relief: Array, weather
     year = -np.cos(2 * np.pi * (local / 24 - 20) / 365.25).astype("float32")  # coldest on day 20
     level = SEA_LEVEL_TEMPERATURE + MERIDIONAL_GRADIENT * (latitude[:, None] - NORTH)
     t2m = level.astype("float32") + year * (3 * sea + 9 * land)  # K
-    t2m += anomaly * (0.65 * sea + land)  # the sea damps
+    t2m += anomaly * (0.65 * sea + land)  # the sea damps the anomaly
     t2m += sun * (DIURNAL_SEA * sea + DIURNAL_LAND * land * (0.3 + 0.7 * clear))  # 0.3: overcast
     t2m -= (LAPSE_RATE + LAPSE_SWING * clear * sun) * orog
     t2m -= COLD_POOL * clear**2 * np.maximum(-sun, 0) * valley
@@ -202,7 +205,7 @@ def _t2m(hours: Array, latitude: Array, longitude: Array, relief: Array, weather
 
 
 def names() -> tuple[str, ...]:
-    """List the names that `open_dataset` knows.
+    """Return the names that `open_dataset` knows.
 
     Examples
     --------
@@ -215,7 +218,7 @@ def names() -> tuple[str, ...]:
 def open_dataset(
     name: str, *, path: str | os.PathLike[str] | None = None, chunks: dict[str, int] | None = None
 ) -> xr.Dataset:
-    """Open an example file, after downloading it when it is not yet here.
+    """Open an example file, and download it first if it is not in the cache.
 
     Parameters
     ----------
@@ -225,23 +228,24 @@ def open_dataset(
         temperature (degC) around Innsbruck, Lambert conformal, `(time: 12, y: 60, x: 60)`;
         temperature (degC) of the UK, transverse Mercator, `(time: 1, y: 290, x: 180)`.
     path : path-like, optional
-        Folder to keep the file in, in place of ``XR_DL4DS_DATA_DIR`` or the user's cache.
+        Folder in which to keep the file, instead of ``XR_DL4DS_DATA_DIR`` or the user's cache.
     chunks : dict, optional
-        Sizes of dask chunks by dimension. None reads lazily, without dask.
+        Sizes of dask chunks by dimension. None reads lazily without dask.
 
     Returns
     -------
     xarray.Dataset
-        The file, lazily; from GRIB without the keys and scalar coordinates that cfgrib adds.
+        The contents of the file, read lazily. A dataset from GRIB lacks the keys and scalar
+        coordinates that cfgrib adds.
 
     Raises
     ------
     ValueError
-        When the name is unknown.
+        If the name is unknown.
     ImportError
-        When cfgrib, which opens "era5_uk", cannot be imported.
+        If cfgrib, which opens "era5_uk", cannot be imported.
     OSError
-        When no source has the file with the right checksum.
+        If no source has the file with the right checksum.
 
     Examples
     --------
@@ -262,7 +266,7 @@ def open_dataset(
 
 
 def _fetch(name: str, path: str | os.PathLike[str] | None) -> str:
-    """Return where the file lies in the cache, downloaded from the first source that has it."""
+    """Return the path of the cached file, downloaded from the first source that has it."""
     import pooch
 
     root, place, size, sha256 = _FILES[name]
@@ -290,11 +294,11 @@ def _fetch(name: str, path: str | os.PathLike[str] | None) -> str:
 
 
 def _tidy(ds: xr.Dataset) -> xr.Dataset:
-    """Drop what cfgrib adds: a second time, scalar coordinates, keys of GRIB."""
-    valid = ds["valid_time"].variable  # what CF calls time; the same, since these are analyses
+    """Drop what cfgrib adds: a second time, scalar coordinates, GRIB keys."""
+    valid = ds["valid_time"].variable  # CF's `time`; equal to `time`, as these are analyses
     ds = ds.drop_vars(set(ds.coords) - set(ds.dims)).assign_coords(time=valid)
     ds["time"].attrs["axis"] = "T"
     for item in (ds, *(ds[name] for name in ds.variables)):
         item.attrs = {k: v for k, v in item.attrs.items() if k[:5] != "GRIB_" and v != "unknown"}
-        item.encoding.pop("coordinates", None)  # it names the scalars
+        item.encoding.pop("coordinates", None)  # it names the scalar coordinates
     return ds

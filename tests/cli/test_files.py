@@ -5,7 +5,7 @@ import xarray as xr
 from tests.conftest import analytic
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.exceptions import GridError, VariableError
-from xr_dl4ds.grid.finished import UNFINISHED
+from xr_dl4ds.grid.cf.unfinished import UNFINISHED
 
 
 @pytest.mark.parametrize("name", ["hr.nc", "hr.zarr", "part_*.nc"])
@@ -80,3 +80,10 @@ def test_some_variables_and_what_describes_them():
     assert selected(ds, None, "--variable") is ds
     with pytest.raises(VariableError, match=r"--variable to be among .*'t2n'\. Did you mean 't2m'"):
         selected(ds, ["t2n"], "--variable")
+
+
+def test_several_files_have_blocks_of_steps(files):
+    step = 8 * 12 * 4
+    parts = [str(files / f"part_{i}.nc") for i in (1, 2)]
+    assert opened(parts, block=3 * step).chunksizes["time"] == (3, 3, 1, 3, 2)
+    assert opened(parts, block=None).chunksizes["time"] == (7, 5)

@@ -91,15 +91,15 @@ def test_a_flag_reaches_its_field(name):
 def test_values_reach_the_objects():
     found = parse("--n-filters", "16", "--patch-size", "32", "--loss", "{mae: 1, mse: 2}")
     made = config.route({}, found.flat)
-    assert made["network"].n_filters == 16
-    assert made["sampling"].patch_size == 32
-    assert made["training"].loss == {"mae": 1, "mse": 2}
+    assert made.network.n_filters == 16
+    assert made.sampling.patch_size == 32
+    assert made.training.loss == {"mae": 1, "mse": 2}
 
 
 def test_the_way_to_train():
-    assert parse().training(None) is None
-    assert type(parse("--training", "adversarial").training(None)) is config.Adversarial
-    inherited = config.Adversarial(epochs=3)
+    assert parse().training(config.Options()) is None
+    assert type(parse("--training", "adversarial").training(config.Options())) is config.Adversarial
+    inherited = config.Options(training=config.Adversarial(epochs=3))
     assert parse().training(inherited) is None  # as it was
     assert parse("--training", "adversarial").training(inherited) is None
     assert type(parse("--training", "supervised").training(inherited)) is config.Supervised

@@ -14,18 +14,18 @@ import xarray as xr
 
 from tests.conftest import analytic, hears_signals
 from tests.untrained import untrained
+from tests.writing import note_of
 from xr_dl4ds.cli import main
-from xr_dl4ds.writing.store import journal_of
 
 STEPS = 120
 #: The program, with time enough between regions to be caught between them.
 PROGRAM = """
 import sys, time
 from xr_dl4ds.cli import main
-from xr_dl4ds.writing.store import Store
+from xr_dl4ds.writing.store import RegionStore
 
-put = Store.put
-Store.put = lambda *given: (put(*given), time.sleep(0.03))
+put = RegionStore.put
+RegionStore.put = lambda *given: (put(*given), time.sleep(0.03))
 sys.exit(main())
 """
 
@@ -53,7 +53,7 @@ def kill_after(arguments, path, regions, name="SIGKILL"):
         preexec_fn=hears_signals,
     )
     deadline = time.monotonic() + 120
-    while journal_of(path).get("written", 0) < regions and process.poll() is None:
+    while note_of(path).get("written", 0) < regions and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.003)
     by = getattr(signal, name)  # Windows has no SIGKILL
@@ -76,7 +76,7 @@ def test_killed_twice_then_completed(case, capsys):
     done = 0
     for regions in (20, 70):
         kill_after(arguments, path, regions)
-        journal = journal_of(path)
+        journal = note_of(path)
         assert journal["regions"] == STEPS
         assert max(done, regions) <= journal["written"] < STEPS
         done = journal["written"]
@@ -86,7 +86,7 @@ def test_killed_twice_then_completed(case, capsys):
         lacks = f"lacks {STEPS - done} of {STEPS} regions"
         assert lacks in capsys.readouterr().err
     assert main(arguments) == 0
-    assert journal_of(path) == {}
+    assert note_of(path) == {}
     found = read(path)
     for name in (*whole.variables, *found.variables):
         np.testing.assert_array_equal(found[name], whole[name])  # bit for bit
@@ -105,7 +105,7 @@ def test_interrupted_by_ctrl_c(case):
     assert "Traceback" not in said
     line = "xr-dl4ds: interrupted; the same call goes on at the first region that is missing"
     assert said.splitlines()[-1] == line
-    done = journal_of(path)["written"]
+    done = note_of(path)["written"]
     assert 1 <= done < STEPS
     found = read(path).t2m[:done]
     np.testing.assert_array_equal(found, read(folder / "whole.zarr").t2m[:done])

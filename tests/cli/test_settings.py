@@ -7,6 +7,7 @@ import pytest
 from xr_dl4ds import Adversarial
 from xr_dl4ds.cli.arguments import ArgumentError
 from xr_dl4ds.cli.settings import settings
+from xr_dl4ds.config import Options
 
 FLAT = """
 scale: 4
@@ -46,7 +47,7 @@ def test_the_same_names_flat_or_grouped(tmp_path, text):
                          "validation": 0.2, "trim": True}  # fmt: skip
     assert found.kind == "adversarial"
     assert found.flat == {"n_filters": 16, "learning_rate": 2e-4, "loss": "hinge"}
-    found.check({})
+    found.check(Options())
 
 
 def test_flags_win(tmp_path):
@@ -97,15 +98,15 @@ def test_no_file(tmp_path):
 def test_options_of_the_other_way_to_train():
     wrong = settings(argparse.Namespace(pixel_weight=3.0))
     with pytest.raises(ArgumentError, match="Expected --training adversarial for --pixel-weight"):
-        wrong.check({})
-    wrong.check({"training": Adversarial()})  # of the model to go on from
+        wrong.check(Options())
+    wrong.check(Options(training=Adversarial()))  # of the model to go on from
 
 
 def test_values_that_the_classes_refuse():
     with pytest.raises(ArgumentError, match="`n_filters` to be a whole number >= 1, got 0"):
-        settings(argparse.Namespace(n_filters=0)).check({})
+        settings(argparse.Namespace(n_filters=0)).check(Options())
     with pytest.raises(ArgumentError, match="Did you mean 'resnet'"):
-        settings(argparse.Namespace(backbone="restnet")).check({})
+        settings(argparse.Namespace(backbone="restnet")).check(Options())
 
 
 def test_other_encodings_are_told(tmp_path):

@@ -4,8 +4,8 @@ from tests.errors import data as d
 from tests.errors.case import section
 from xr_dl4ds import metrics, plotting
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
-from xr_dl4ds.georeference import PROVENANCE
-from xr_dl4ds.grid.finished import UNFINISHED
+from xr_dl4ds.grid.cf.georeference import PROVENANCE
+from xr_dl4ds.grid.cf.unfinished import UNFINISHED
 
 # --- predictions ----------------------------------------------------------------------------------
 
@@ -280,7 +280,7 @@ SCORES = {
     "truth as LR": case(
         "The truth, or the prediction, is passed as the LR data.",
         GridError,
-        r"the LR data to be coarser than the truth, .*, got .* and, of the truth, .*\. Pass",
+        r"LR data coarser than the truth, got LR .* and truth .*\. Pass",
         lambda: d.scored()() | {"lr": d.hr()[["t2m"]]},
         beside_lr,
         lambda sr, hr, lr: beside_lr(sr, hr, d.lr()),

@@ -4,8 +4,9 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import Fields, Grid, standardize
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import Fields, standardize
+from xr_dl4ds.grid.grid import Grid
 
 #: How users lay out one run of longitudes: the values change, the cells do not.
 LAYOUTS = {
@@ -56,3 +57,9 @@ def field(latitude, longitude, values=None, *, time=2):
 def fields(obj, **dims) -> Fields:
     """The inner form of user data."""
     return standardize(obj, Dims(**dims), "the data")
+
+
+def on(grid, values, **attrs):
+    """Canonical fields `t(time, y, x)` or `t(y, x)`."""
+    dims = ("time", "y", "x")[-np.ndim(values) :]
+    return xr.Dataset({"t": (dims, np.asarray(values), attrs)}, coords=grid.coords)

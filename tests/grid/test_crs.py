@@ -8,8 +8,8 @@ import xarray as xr
 from tests.conftest import analytic, real
 from tests.grid import fields, lat, lon, plane
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.georeference import georeference
-from xr_dl4ds.grid import Axis, Grid
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cf.georeference import georeference
 from xr_dl4ds.grid.crs import (
     crs_of,
     from_degrees,
@@ -21,6 +21,7 @@ from xr_dl4ds.grid.crs import (
     projection,
     to_degrees,
 )
+from xr_dl4ds.grid.grid import Grid
 
 ROTATED = {
     "grid_mapping_name": "rotated_latitude_longitude",
@@ -338,7 +339,7 @@ def test_rotated_axes_are_no_latitudes_whatever_their_degrees(units):
 def test_real_files_agree_with_their_own_places(name, variable, cells):
     ds = real(name)
     grid = fields(ds[[variable, *(n for n in ds if ds[n].ndim == 0)]]).grid
-    assert grid.graticule is None  # not needed
+    assert grid.geolocation is None  # not needed
     latitude, longitude = geographic(grid)
     degree = cells * (0.44 if variable == "tas" else 5 / 111)
     np.testing.assert_allclose(latitude, ds.lat, atol=degree)

@@ -318,7 +318,6 @@ def twin(kind: Kind, lr: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(out, coords)
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize("name", PREDICTED)
 def test_prediction_is_that_of_the_textbook_twin(name):
     kind, prediction = KINDS[name], prediction_of(name)
@@ -345,7 +344,6 @@ def test_prediction_has_the_mean_of_each_lr_cell(name):
         np.testing.assert_allclose(actual, textbook(kind, lr_of(name)[variable]), rtol=2e-6)
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize("name", PREDICTED)
 def test_lazy_predictions_are_the_same(name):
     lr, dims = lr_of(name), KINDS[name].dims
@@ -469,7 +467,6 @@ ROTATED = [
 ]
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "variant"), thinned(LAYOUTS, ROTATED))
 def test_prediction_follows_the_layout_of_its_input(name, variant):
     kind, lr = KINDS[name], lr_of(name)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import no_compute
 from tests.grid import fields
-from xr_dl4ds.grid.pairing import pair
+from xr_dl4ds.grid.regridding.pairing import pair
 
 CONVENTIONS = {
     "as it is": lambda lon: lon,
@@ -188,7 +188,7 @@ def test_linear_fields_are_interpolated_exactly_inside(grid, layout, other, meth
 
 
 def nested(lr, hr):
-    pairing, cut = pair(fields(lr), fields(hr), straight=None, trim=True)
+    pairing, cut = pair(fields(lr), fields(hr), direct_method=None, trim=True)
     return pairing.scale, pairing.method, cut
 
 

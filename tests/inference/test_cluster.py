@@ -59,9 +59,9 @@ def _threads():
 
 
 def _built():
-    from xr_dl4ds.inference import carried
+    from xr_dl4ds.inference import pickling
 
-    return list(carried._built)
+    return list(pickling._built)
 
 
 def test_a_network_is_built_once_in_each_worker_with_its_threads(client, lr):

@@ -10,7 +10,7 @@ from tests.conftest import analytic, no_compute
 from tests.test_globe import globe
 from tests.tiers import every
 from tests.untrained import untrained
-from xr_dl4ds.inference import mapping, tiles
+from xr_dl4ds.inference import blockwise, tiles
 from xr_dl4ds.networks import reach_of
 
 pytestmark = pytest.mark.traced  # tiles run one network many times
@@ -60,7 +60,6 @@ def assert_close(actual, expected, parts=1e-4):
     np.testing.assert_allclose(actual.to_numpy(), expected.to_numpy(), rtol=0, atol=limit)
 
 
-@pytest.mark.sparse(2)
 def test_tiles_give_what_the_whole_domain_gives(model, lr):
     whole = model.predict(lr).t2m
     assert_close(model.predict(lr, tile_size=TILE).t2m, whole)
@@ -74,9 +73,7 @@ def test_less_than_the_reach_would_not_do(monkeypatch, lr):
     model = model_of({})
     whole = model.predict(lr).t2m
     cells = reach_of(model.network).cells
-    monkeypatch.setattr(
-        "xr_dl4ds.inference.running.reach_of", lambda *_: tiles.Reach(cells // 2, 1)
-    )
+    monkeypatch.setattr("xr_dl4ds.inference.runner.reach_of", lambda *_: tiles.Reach(cells // 2, 1))
     away = abs(model.predict(lr, tile_size=TILE).t2m - whole)
     assert float(away.max()) > 1e-3 * float(whole.std())
 
@@ -85,7 +82,7 @@ def test_less_than_the_reach_would_not_do(monkeypatch, lr):
 def test_lr_fields_too_large_to_stay_whole(monkeypatch, name, lr):
     model = named(name)
     whole = model.predict(lr).t2m
-    monkeypatch.setattr(mapping, "LR_VALUES", 1)
+    monkeypatch.setattr(blockwise, "LR_VALUES", 1)
     assert_close(model.predict(lr.chunk(time=3), tile_size=TILE).t2m.compute(), whole)
     # tiles smaller than what they read beyond themselves
     assert_close(model.predict(lr.chunk(time=3), tile_size=8).t2m.compute(), whole)
@@ -99,7 +96,6 @@ MEMBERS = {
 }
 
 
-@pytest.mark.sparse(2)
 @pytest.mark.parametrize("kind", MEMBERS)
 def test_members_are_those_of_the_whole_domain(kind, lr):
     model = model_of(MEMBERS[kind])
@@ -209,7 +205,7 @@ def test_large_domains_are_tiled_by_themselves(monkeypatch, lr):
     ],
 )
 def test_large_chunks_in_time_are_split(chunks, most, expected):
-    actual = mapping.split(chunks, most)
+    actual = blockwise.split(chunks, most)
     assert actual == expected
     assert sum(actual) == sum(chunks)
 
@@ -220,7 +216,7 @@ def test_blocks_are_no_larger_than_stated(monkeypatch, options):
     model = model_of(options, hr)
     low = hr[["t2m"]].downscale.coarsen(SCALE)
     whole = model.predict(low).t2m
-    monkeypatch.setattr(mapping, "VALUES", 16 * 16 * 5)
+    monkeypatch.setattr(blockwise, "VALUES", 16 * 16 * 5)
     with no_compute():
         lazy = model.predict(low.chunk(time=8))
     assert lazy.t2m.chunks[0] == (4, 4, 4, 2)

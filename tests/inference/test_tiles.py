@@ -76,7 +76,7 @@ def test_tiles_go_around():
 
 
 def test_what_is_kept_is_counted_from_what_is_read():
-    assert Span(8, 16, 3, 1, 4, 18).kept == slice(1, 13)
+    assert Span(8, 16, 3, 1, 4, 18).inner == slice(1, 13)
 
 
 def test_places_in_the_domain():

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.georeference import PROVENANCE
+from xr_dl4ds.grid.cf.georeference import PROVENANCE
 
 PRODUCTS = ["prediction", "bilinear", "bicubic"]
 

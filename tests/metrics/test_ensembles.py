@@ -107,7 +107,6 @@ def test_spectra_and_variability_of_one_prediction(truth):
 # --- layouts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     "order", list(itertools.permutations(["realization", "time", "latitude"])), ids=str
 )
@@ -116,7 +115,6 @@ def test_the_position_of_the_members_does_not_matter(members, truth, order):
     close(evaluate(members.transpose(*order, "longitude"), truth), expected)
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize("labels", [None, [7, 3, 5, 1], list("abcd")], ids=str)
 @pytest.mark.parametrize("name", ["realization", "number"])
 def test_the_name_and_labels_of_the_members_do_not_matter(members, truth, name, labels):

@@ -11,7 +11,7 @@ from hypothesis import given
 from tests.conftest import analytic, no_compute
 from tests.metrics.reference import close, prediction_of
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
-from xr_dl4ds.georeference import PROVENANCE
+from xr_dl4ds.grid.cf.georeference import PROVENANCE
 from xr_dl4ds.metrics import SCORES, evaluate
 
 
@@ -240,3 +240,14 @@ def test_a_scale_of_one_is_no_scale_for_baselines(prediction, truth):
     straight = prediction.assign_attrs({PROVENANCE: json.dumps({"scale": 1})})
     with pytest.raises(GridError, match=r"Pass lr="):
         evaluate(straight, truth)
+
+
+def test_dates_of_numpy_and_of_cftime_are_the_same_times():
+    truth = analytic(time=3)[["t2m"]]
+    prediction = prediction_of(truth)
+    dated = truth.convert_calendar("standard", use_cftime=True)
+    for pair in (
+        (prediction, dated),
+        (prediction.convert_calendar("standard", use_cftime=True), truth),
+    ):
+        xr.testing.assert_allclose(evaluate(*pair), evaluate(prediction, truth))

@@ -7,11 +7,13 @@ from tests.conftest import analytic
 from tests.networks.reference import field, model, names, options
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES
 from xr_dl4ds.exceptions import ModelFileError
-from xr_dl4ds.networks.backbones import find
+from xr_dl4ds.networks.backbones import backbone_by_name
 
 
 def backbone(name, channels=3, **given):
-    return model(lambda x: find(name).build(x, options(backbone=name, **given)), channels)
+    return model(
+        lambda x: backbone_by_name(name).build(x, options(backbone=name, **given)), channels
+    )
 
 
 @pytest.mark.parametrize(

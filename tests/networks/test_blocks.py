@@ -4,7 +4,6 @@ import pytest
 
 from tests.networks.reference import field, model, names, options, zero
 from xr_dl4ds.config.choices import DROPOUTS, NORMALIZATIONS
-from xr_dl4ds.layers import ConvLSTM, MonteCarloDropout
 from xr_dl4ds.networks.blocks import (
     attention,
     convnext_block,
@@ -12,6 +11,7 @@ from xr_dl4ds.networks.blocks import (
     dense_block,
     residual_block,
 )
+from xr_dl4ds.networks.layers import ConvLSTM, MonteCarloDropout
 
 BLOCKS = [convolutional_block, residual_block, dense_block, convnext_block]
 

@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from xr_dl4ds.config import Adversarial
-from xr_dl4ds.layers import SpectralConv2D
 from xr_dl4ds.networks import Ports, discriminator, periodic
+from xr_dl4ds.networks.layers import SpectralConv2D
 
 
 def settings(**given):

@@ -8,8 +8,8 @@ import pytest
 from tests.tiers import thinned
 from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Network, Sampling, settled
 from xr_dl4ds.config.choices import ACTIVATIONS, SPATIAL_ONLY
-from xr_dl4ds.layers import Interpolation
 from xr_dl4ds.networks import Ports, generator
+from xr_dl4ds.networks.layers import Interpolation
 
 
 def tiny(**options):
@@ -60,7 +60,6 @@ SIZES = [
 FEW = [size for size in SIZES if (CELLS.index(size[:3]) + SCALES.index(size[3])) % 3 == 0]
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "upsampling", "sequence", "scale", "skip"), thinned(SIZES, FEW))
 def test_output_is_exactly_scale_times_the_input(name, upsampling, sequence, scale, skip):
     # defects 1 and 3 of DL4DS: `dc` at scale 4 gave 16, and only 2, 4, 5, 8, 20 were to be had

@@ -11,8 +11,8 @@ from tests.networks.reference import options
 from tests.tiers import every
 from xr_dl4ds.config import BACKBONES, UPSAMPLINGS
 from xr_dl4ds.config.choices import SPATIAL_ONLY
-from xr_dl4ds.losses import build_for
 from xr_dl4ds.networks import Ports, generator
+from xr_dl4ds.networks.losses import build_target_loss
 
 KINDS = ("bernoulli_gamma", "gaussian", None)
 ZEROS = (0.6, 0.0, -0.2)
@@ -26,7 +26,14 @@ CELLS = [
 
 
 def ports(**given):
-    given = {"n_lr": 2, "n_static": 1, "skips": (0, 1, None), "scale": 2, "zeros": ZEROS, **given}
+    given = {
+        "n_lr": 2,
+        "n_static": 1,
+        "skips": (0, 1, None),
+        "scale": 2,
+        "offsets_from_zero": ZEROS,
+        **given,
+    }
     return Ports(**given)
 
 
@@ -65,7 +72,6 @@ def block_mean(values, scale):
 TWICE = [(*cell, odd) for i, cell in enumerate(CELLS) for odd in (bool(i % 2), not i % 2)]
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(("name", "upsampling", "sequence", "odd"), every(3, TWICE))
 def test_noise_goes_in_and_distributions_come_out(name, upsampling, sequence, odd):
     for_cell = CELLS.index((name, upsampling, sequence))
@@ -167,7 +173,10 @@ def test_an_untrained_network_is_sensible():
 def test_amounts_are_never_negative(given, skip, masked):
     masked = masked and given["constraint"] is not None  # masks are the constraint's
     p = ports(
-        skips=(1, skip), zeros=(0.0, 0.5), distributions=(None, "bernoulli_gamma"), masked=masked
+        skips=(1, skip),
+        offsets_from_zero=(0.0, 0.5),
+        distributions=(None, "bernoulli_gamma"),
+        masked=masked,
     )
     fields = inputs(p, 6, 8)
     if masked:  # a block without any valid cell says nothing
@@ -196,7 +205,9 @@ def test_the_additive_constraint_is_not_added_twice():
 
 
 def test_parameters_of_amounts_know_the_mean():
-    p = ports(n_static=0, skips=(0,), zeros=(0.5,), n_lr=1, distributions=("bernoulli_gamma",))
+    p = ports(
+        n_static=0, skips=(0,), offsets_from_zero=(0.5,), n_lr=1, distributions=("bernoulli_gamma",)
+    )
     network = build(p, constraint="additive", interpolation_skip=True)
     conv = network.get_layer("parameters_conv")
     kernel = np.zeros(conv.kernel.shape, "f4")
@@ -252,7 +263,9 @@ def test_weights_are_saved_and_loaded(tmp_path):
 def test_the_likelihood_reaches_all_weights():
     p = ports(distributions=KINDS, n_noise=1)
     network = build(p, constraint="additive")
-    loss = build_for(["bernoulli_gamma_nll", "gaussian_nll", "mae"], zeros=ZEROS)
+    loss = build_target_loss(
+        ["bernoulli_gamma_nll", "gaussian_nll", "mae"], offsets_from_zero=ZEROS
+    )
     target = np.random.default_rng(2).normal(size=(2, 6, 10, 3)).astype("f4")
     with tf.GradientTape() as tape:
         value = loss(target, network(inputs(p)), np.ones_like(target))

@@ -15,13 +15,13 @@ from tests.networks.reference import options
 from tests.tiers import every
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS
 from xr_dl4ds.config.choices import SPATIAL_ONLY
+from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.fields import Grid
-from xr_dl4ds.layers import CropTo, realization, sampling, wrapping
+from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.networks import Ports, generator, periodic, reach_of
+from xr_dl4ds.networks.layers import CropTo, realization, sampling, wrapping
 from xr_dl4ds.networks.periodic import ALONE, OWN, WRAPPED
-from xr_dl4ds.requirements import check_circle
 
 CELLS = [
     (name, upsampling, sequence)
@@ -96,7 +96,6 @@ ROLLED = [
 ]
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize(
     ("name", "upsampling", "sequence", "scale", "normalization"), every(3, ROLLED)
 )
@@ -127,7 +126,7 @@ def test_noise_and_distributions_go_around(name, upsampling, sequence, constrain
         masked=constraint is not None,
         n_noise=2,
         distributions=("bernoulli_gamma", "gaussian"),
-        zeros=(0.5, 0.0),
+        offsets_from_zero=(0.5, 0.0),
     )
     network = build(p, backbone=name, upsampling=upsampling, constraint=constraint)
     around = periodic(network)
@@ -357,7 +356,6 @@ def test_one_step_of_training_lowers_the_loss():
     assert losses[2] < losses[1] < losses[0]
 
 
-@pytest.mark.sparse(3)
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(precision, upsampling):
@@ -528,7 +526,7 @@ def test_alignment_agrees_with_the_check_of_the_numbers(scale, levels, columns):
     network = options(backbone="unet", n_blocks=levels)
     fits = columns % reach_of(generator(network, ports(scale=scale))).align == 0
     with contextlib.nullcontext() if fits else pytest.raises(GridError, match="HR columns around"):
-        check_circle(network, Grid(y=y, x=x), scale)
+        check_global_domain(network, Grid(y=y, x=x), scale)
 
 
 def test_alignment_follows_what_is_nested_and_parted(backbone):
@@ -560,7 +558,7 @@ def test_alignment_is_what_it_takes():
 
 
 def test_every_layer_of_ours_is_in_one_table():
-    import xr_dl4ds.layers as ours
+    import xr_dl4ds.networks.layers as ours
 
     made = {v for v in vars(ours).values() if isinstance(v, type)}
     assert made == (ALONE & made) | set(OWN)

@@ -17,7 +17,7 @@ def build(seed, *, n_noise=0, distribution=None, sequence=False, n_lr=2, **optio
         skips=(0,),
         scale=2,
         sequence=sequence,
-        zeros=(3.0,),
+        offsets_from_zero=(3.0,),
         n_noise=n_noise,
         distributions=(distribution,),
     )

@@ -3,14 +3,14 @@
 import keras
 import numpy as np
 
-from xr_dl4ds.batches import Samples
 from xr_dl4ds.config import Adversarial, Network, Sampling, Supervised, settled
-from xr_dl4ds.features import Targets
+from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.networks import Ports, discriminator, generator
-from xr_dl4ds.training import Task, train
+from xr_dl4ds.training import TrainingTask, train
+from xr_dl4ds.training.batches import Samples
 
 #: The targets of `toy`: one, of scaled values about -3 to 3.
-TARGETS = Targets(names=("t",), low=(-3.0,), high=(3.0,), zeros=(4.0,))
+TARGETS = Targets(names=("t",), low=(-3.0,), high=(3.0,), offsets_from_zero=(4.0,))
 
 
 def toy(n=12, y=4, x=5, seed=0, static=False):
@@ -30,7 +30,7 @@ def ports(n_static=0, n_noise=0, distribution=None):
         n_static=n_static,
         skips=(0,),
         scale=2,
-        zeros=TARGETS.zeros,
+        offsets_from_zero=TARGETS.offsets_from_zero,
         n_noise=n_noise,
         distributions=(distribution,),
     )
@@ -67,7 +67,7 @@ def fit(network, samples, validation=None, *, sampling=None, **training):
     """`train` with quiet float32 defaults."""
     options = {"precision": "float32", "verbose": False, "epochs": 2, **training}
     return train(
-        Task(network=network, targets=TARGETS),
+        TrainingTask(network=network, targets=TARGETS),
         samples,
         validation,
         sampling=Sampling(**(sampling or {})),
@@ -79,7 +79,7 @@ def compete(network, against, samples, validation=None, *, sampling=None, **trai
     """Adversarial `train` with quiet float32 defaults."""
     options = {"precision": "float32", "verbose": False, "epochs": 2, **training}
     return train(
-        Task(network=network, targets=TARGETS, discriminator=against),
+        TrainingTask(network=network, targets=TARGETS, discriminator=against),
         samples,
         validation,
         sampling=Sampling(**(sampling or {})),

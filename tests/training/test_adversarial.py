@@ -4,10 +4,10 @@ import pytest
 
 from tests.tiers import thinned
 from tests.training import TARGETS, compete, constant, judge, line, tiny, toy
-from xr_dl4ds.batches import Batches, Samples
 from xr_dl4ds.config import Adversarial, Sampling
-from xr_dl4ds.training import Task, train
+from xr_dl4ds.training import TrainingTask, train
 from xr_dl4ds.training.adversarial import AdversarialStep
+from xr_dl4ds.training.batches import Batches, Samples
 
 # --- one step by hand -----------------------------------------------------------------------
 
@@ -279,6 +279,8 @@ def test_sequences():
         ),
     )
     network = generator(settled(Network(n_filters=2, n_blocks=1), sampling), ports)
-    task = Task(network=network, targets=TARGETS, discriminator=discriminator(training, ports))
+    task = TrainingTask(
+        network=network, targets=TARGETS, discriminator=discriminator(training, ports)
+    )
     trained = train(task, windows, windows, sampling=sampling, training=training)
     assert np.isfinite(trained.history.to_array()).all()

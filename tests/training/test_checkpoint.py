@@ -15,7 +15,7 @@ from tests.tiers import thinned
 from tests.training import TARGETS, judge, tiny, toy
 from xr_dl4ds.config import Adversarial, Sampling, Supervised
 from xr_dl4ds.exceptions import CheckpointError
-from xr_dl4ds.training import Task, checkpoint, train
+from xr_dl4ds.training import TrainingTask, checkpoint, train
 
 QUIET = {"precision": "float32", "verbose": False}
 
@@ -29,7 +29,9 @@ def run(training, *, fingerprint="a", seed=0, dropout=None):
     options = {"dropout": dropout} if dropout else {}
     network = tiny(n_noise=training.n_noise, **options)
     against = judge() if isinstance(training, Adversarial) else None
-    task = Task(network=network, targets=TARGETS, discriminator=against, fingerprint=fingerprint)
+    task = TrainingTask(
+        network=network, targets=TARGETS, discriminator=against, fingerprint=fingerprint
+    )
     sampling = Sampling(batch_size=4, seed=seed)
     return (
         network,

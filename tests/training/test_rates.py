@@ -45,3 +45,8 @@ def test_two_rates_and_two_networks_are_scaled_alike():
     found = Rates(training=Adversarial(**options), workers=2, steps=3)
     np.testing.assert_allclose(found.at(0), (0.2, 0.4))
     np.testing.assert_allclose(found.at(1), (0.04, 0.02))
+
+
+def test_an_epoch_is_known_by_its_first_step():
+    found = rates(4, learning_rate=0.1, lr_warmup=2)
+    assert found.at(0) == found.at(0, 0) != found.at(0, 1)

@@ -14,14 +14,20 @@ import tensorflow as tf
 
 from tests.training import compete, constant, fit, judge, line, tiny, toy
 from tests.training.test_adversarial import judge_of_value, weight_of
-from xr_dl4ds.batches import Share
 from xr_dl4ds.config import Supervised
 from xr_dl4ds.exceptions import LostWorkerError, TrainingError
-from xr_dl4ds.launched import LAUNCHERS, is_first
+from xr_dl4ds.processes import LAUNCHERS, is_first
 from xr_dl4ds.training.adversarial import AdversarialStep
+from xr_dl4ds.training.batches import Share
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
-from xr_dl4ds.training.workers import ALONE, Workers, computed_once, portable, told_when_lost
+from xr_dl4ds.training.workers import (
+    ALONE,
+    Workers,
+    compute_on_first_worker,
+    explain_lost_workers,
+    portable,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -111,7 +117,7 @@ class Fake:
 def horovod(monkeypatch):
     """Makes `import horovod.tensorflow` give such a one."""
     monkeypatch.setattr("xr_dl4ds.training.workers.pin", lambda rank, size: None)
-    monkeypatch.setattr("xr_dl4ds.launched._joined", [])
+    monkeypatch.setattr("xr_dl4ds.processes._joined", [])
 
     def put(*args, **kwargs):
         fake = Fake(*args, **kwargs)
@@ -191,11 +197,11 @@ def test_dask_computes_once(horovod, rank):
         return block + 1
 
     lazy = da.zeros(6, chunks=3).map_blocks(noted, meta=np.empty(0))
-    with computed_once(Workers(2, 0)):
+    with compute_on_first_worker(Workers(2, 0)):
         first = lazy.compute()
     computed.clear()
     fake.rank = lambda: 1
-    with computed_once(Workers(2, rank)):
+    with compute_on_first_worker(Workers(2, rank)):
         np.testing.assert_array_equal(lazy.compute(), first)
     assert computed == ([3, 3] if rank == 0 else [])
     computed.clear()
@@ -212,7 +218,7 @@ def test_a_task_may_compute_itself(horovod):
         return block + int(da.ones(3, chunks=1).sum().compute())
 
     lazy = da.zeros(4, chunks=2).map_blocks(nested, meta=np.empty(0))
-    with computed_once(Workers(2, 0)):
+    with compute_on_first_worker(Workers(2, 0)):
         np.testing.assert_array_equal(lazy.compute(), [3] * 4)
         lazy.compute()
     assert len(sent) == 2  # and not once for each task
@@ -246,7 +252,7 @@ def test_errors_that_do_not_travel_say_what_they_said(monkeypatch, error):
 
 
 def test_alone_dask_computes_as_ever():
-    with computed_once(ALONE):
+    with compute_on_first_worker(ALONE):
         assert da.ones(3).sum().compute() == 3
 
 
@@ -259,7 +265,7 @@ def test_alone_dask_computes_as_ever():
 )
 def test_a_lost_worker_is_told(error):
     message = r"Expected 3 workers to train to the end, got none from another one: .* worker 2 ends"
-    with pytest.raises(LostWorkerError, match=message), told_when_lost(Workers(3, 2)):
+    with pytest.raises(LostWorkerError, match=message), explain_lost_workers(Workers(3, 2)):
         raise error
 
 
@@ -267,7 +273,7 @@ def test_a_lost_worker_is_told(error):
     "error", [TrainingError("Horovod"), RuntimeError("other"), ValueError("a")]
 )
 def test_other_errors_stay(error):
-    with pytest.raises(type(error)) as raised, told_when_lost(Workers(3, 2)):
+    with pytest.raises(type(error)) as raised, explain_lost_workers(Workers(3, 2)):
         raise error
     assert raised.value is error
 

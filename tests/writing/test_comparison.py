@@ -1,14 +1,12 @@
 """What counts as the same region, and what as another."""
 
-import pathlib
-
 import numpy as np
 import pytest
 import xarray as xr
 
 from xr_dl4ds.writing.comparison import require_equal
 
-PLACE = pathlib.Path("a.zarr")
+PLACE = "a.zarr"
 
 
 def same(then, now, *, rounded=True, **attrs):

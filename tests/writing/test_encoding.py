@@ -8,9 +8,8 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
-from tests.writing import killed_after, read
+from tests.writing import killed_after, note_of, read
 from xr_dl4ds.writing import write
-from xr_dl4ds.writing.store import journal_of
 
 STEPS = 12
 TIME = pd.date_range("2001-01-01", periods=STEPS, freq="6h")
@@ -104,10 +103,10 @@ CASES = {
 def stopped(ds, path, monkeypatch):
     """A store of two regions of three."""
     killed_after(2, ds, path, monkeypatch)
-    assert journal_of(path)["written"] == 2
+    assert note_of(path)["written"] == 2
 
 
-@pytest.mark.sparse(6)
+@pytest.mark.sparse(2)
 @pytest.mark.filterwarnings("ignore")  # xarray's, of what is packed, and Zarr's, of types
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_that_of_xarray_at_once_and_after_an_interruption(tmp_path, monkeypatch, case):

@@ -10,16 +10,16 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+from zarr.storage import MemoryStore
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic, no_compute
-from tests.writing import killed_after, killed_at
+from tests.writing import killed_after, killed_at, note_of
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.finished import UNFINISHED
+from xr_dl4ds.grid.cf.unfinished import UNFINISHED
 from xr_dl4ds.writing import require_writable, write
-from xr_dl4ds.writing.claim import claimed
 from xr_dl4ds.writing.plan import plan
-from xr_dl4ds.writing.store import Store, journal_of
+from xr_dl4ds.writing.store import RegionStore, StorePlace
 
 HISTORY = "2026-01-02T03:04:05Z: downscaled"
 
@@ -47,9 +47,13 @@ def read(path):
     return xr.open_dataset(path, engine="zarr", chunks=None)
 
 
-def files(path):
-    """Every file of a store with its bytes; the metadata of the group as JSON."""
-    found = {p.relative_to(path).as_posix(): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+def content(target):
+    """Every key of a store with its bytes; the metadata of the group as JSON."""
+    if isinstance(target, MemoryStore):
+        found = {key: value.to_bytes() for key, value in target._store_dict.items()}
+    else:
+        files = (path for path in target.rglob("*") if path.is_file())
+        found = {path.relative_to(target).as_posix(): path.read_bytes() for path in files}
     return {**found, "zarr.json": json.loads(found["zarr.json"])}
 
 
@@ -77,7 +81,7 @@ def test_what_variables_share_is_computed_once_for_each_region(tmp_path):
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_finished_store_says_nothing_of_regions_and_opens_without_a_warning(tmp_path):
     path = write(fields(), tmp_path / "out.zarr", progress=False)
-    assert journal_of(path) == {}
+    assert note_of(path) == {}
     with read(path) as found:
         assert found.attrs == {**analytic().attrs, "history": HISTORY}
 
@@ -161,9 +165,9 @@ def test_each_block_is_computed_once_and_two_regions_are_in_memory(tmp_path, mon
     ds, seen = counted(fields(time=1)[["t2m"]])
     alive, most = [0], [0]
     from xr_dl4ds.writing.plan import Plan
-    from xr_dl4ds.writing.store import Store
+    from xr_dl4ds.writing.store import RegionStore
 
-    part, put, lock = Plan.part, Store.put, threading.Lock()
+    part, put, lock = Plan.part, RegionStore.put, threading.Lock()
 
     def counting(change):
         with lock:
@@ -171,7 +175,7 @@ def test_each_block_is_computed_once_and_two_regions_are_in_memory(tmp_path, mon
             most[0] = max(most[0], alive[0])
 
     monkeypatch.setattr(Plan, "part", lambda self, r: (counting(1), part(self, r))[1])
-    monkeypatch.setattr(Store, "put", lambda self, i, p: (put(self, i, p), counting(-1))[0])
+    monkeypatch.setattr(RegionStore, "put", lambda self, i, p: (put(self, i, p), counting(-1))[0])
     write(ds, tmp_path / "a.zarr", progress=False)
     assert len(seen) == 8
     assert sorted(seen) == sorted(float(v) for v in analytic().t2m[:, 0, 0])
@@ -191,39 +195,38 @@ def test_the_bar(tmp_path, capsys):
 
 @pytest.mark.sparse(2)
 @pytest.mark.parametrize("layout", ["time first", "time last"])
-def test_killed_at_any_rename_then_completed(tmp_path, monkeypatch, layout):
+@pytest.mark.parametrize("local", [True, False])
+def test_killed_at_any_change_then_completed(tmp_path, monkeypatch, local, layout):
     ds = fields(time=5, latitude=4)[["t2m", "wind"]]
     if layout == "time last":
         ds = ds.transpose("latitude", "longitude", "time")
-    expected = files(write(ds, tmp_path / "whole.zarr", progress=False))
+    expected = content(write(ds, tmp_path / "whole.zarr", progress=False))
     moment = 1
     while True:
-        path = tmp_path / f"{moment}.zarr"
-        if not killed_at(moment, ds, path, monkeypatch, happens=False):
+        target = tmp_path / f"{moment}.zarr" if local else MemoryStore()
+        if not killed_at(moment, ds, target, monkeypatch, happens=False):
             break
-        if path.exists():
-            with read(path) as found:  # as it stands: what is counted is there
-                journal = journal_of(path)
-                done = [0, 5, 8][journal["written"]]
-                part = {"time": slice(0, done)}
+        note = note_of(target)
+        if note.get("prediction"):  # else it is being created
+            with read(target) as found:  # what is counted is there
+                part = {"time": slice(0, [0, 5, 8][note["written"]])}
                 xr.testing.assert_equal(found.isel(part).load(), ds.isel(part).compute())
-                assert journal["regions"] == 2
-        write(ds, path, progress=False)
-        assert files(path) == expected
+                assert note["regions"] == 2
+        write(ds, target, progress=False)
+        assert content(target) == expected
         moment += 1
-    # the store, for each region waiting + pieces + journal, and the end
-    assert moment > 1 + 2 * (1 + 2 + 1) + 1
+    # metadata of the group and of the arrays, two chunks and the note for each region, and the end
+    assert moment > 1 + 2 + 2 * (2 + 1) + 1
     assert not list(tmp_path.glob(".*"))
 
 
 def unfinished(path, ds, regions):
     """A store of that many regions."""
     planned = plan(ds)
-    with claimed(path) as folder:
-        store = Store(path=path, folder=folder, plan=planned)
-        store.create()
-        for index in range(regions):
-            store.put(index, planned.part(planned.regions[index]).compute())
+    store = RegionStore(place=StorePlace.of(path), plan=planned)
+    store.create()
+    for index in range(regions):
+        store.put(index, planned.part(planned.regions[index]).compute())
     return path
 
 
@@ -270,11 +273,11 @@ OTHERS = [other_times, other_chunks, other_model, other_type, other_variables, o
 @pytest.mark.parametrize("other", OTHERS)
 def test_an_unfinished_store_of_another_prediction_is_left_alone(tmp_path, other):
     path = unfinished(tmp_path / "a.zarr", fields(), 2)
-    before = files(path)
+    before = content(path)
     expected = r"unfinished store at '.*a\.zarr' to be of th.*, got .*overwrite=True"
     with pytest.raises(FileExistsError, match=expected):
         write(other(fields()), path, progress=False)
-    assert files(path) == before
+    assert content(path) == before
     write(other(fields()), path, overwrite=True, progress=False)
     with read(path) as found:
         xr.testing.assert_equal(found.load(), other(fields()).compute())
@@ -291,10 +294,10 @@ def test_what_is_read_may_be_replaced(tmp_path):
 
 def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
     path = write(fields(), tmp_path / "a.zarr", progress=False)
-    before = files(path)
+    before = content(path)
     new, seen = counted(other_times(fields()))
     killed_after(1, new, path, monkeypatch, overwrite=True)
-    assert files(path) == before
+    assert content(path) == before
     seen.clear()
     write(new, path, overwrite=True, progress=False)  # goes on: the first region once, as a check
     with read(path) as found:
@@ -306,12 +309,39 @@ def test_the_old_store_stays_until_the_new_one_is_whole(tmp_path, monkeypatch):
         assert "gust" in found
 
 
-@pytest.mark.parametrize("path", ["s3://bucket/x.zarr", "memory://x.zarr", 5])
-def test_what_is_no_local_path_is_told(tmp_path, monkeypatch, path):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match="Expected a path on a local file system, got"):
-        write(fields(), path, progress=False)
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("kind", ["URL", "mapping", "store", "file URL"])
+def test_stores_of_other_file_systems(tmp_path, kind):
+    import fsspec
+
+    url = f"memory://{tmp_path.name}/a.zarr" if kind != "file URL" else (tmp_path / "a").as_uri()
+    target = {
+        "URL": lambda: url,
+        "file URL": lambda: url,
+        "mapping": lambda: fsspec.get_mapper(url),
+        "store": MemoryStore,
+    }[kind]()
+    ds = fields()
+    unfinished(target, ds, 1)
+    ds, seen = counted(ds)
+    found = write(ds, target, progress=False)
+    assert found == (tmp_path / "a" if kind == "file URL" else target)
+    assert len(seen) == 9  # three blocks of each of three regions; the first is computed as a check
+    again = StorePlace.of(target)
+    assert again.note() == {}
+    with xr.open_zarr(again.store) as stored:
+        xr.testing.assert_equal(stored.load(), fields().compute())
+    with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet, got a finished one"):
+        write(ds, target, progress=False)
+    write(other_variables(fields()), target, overwrite=True, progress=False)
+    with xr.open_zarr(again.store) as stored:
+        assert set(stored.data_vars) == {"t2m", "gust", "orog", "crs"}
+
+
+def test_what_is_no_place_is_told():
+    with pytest.raises(TypeError, match="Expected a path, a URL or a Zarr store, got int: 5"):
+        write(fields(), 5, progress=False)
+    with pytest.raises(ImportError):  # of fsspec, which names the package
+        write(fields(), "gs://bucket/a.zarr", progress=False)
 
 
 def test_packed_values_and_times_go_on(tmp_path):
@@ -368,11 +398,13 @@ def test_other_folders_and_files_are_never_replaced(tmp_path):
     write(fields(), tmp_path / "empty", progress=False)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
 def test_two_processes_do_not_write_one_store(tmp_path):
     path = tmp_path / "a.zarr"
     for overwrite in (False, True):
-        with claimed(path), pytest.raises(FileExistsError, match="no other process to write"):
+        with (
+            StorePlace.of(path).locked(),
+            pytest.raises(FileExistsError, match="no other process to write"),
+        ):
             write(fields(), path, overwrite=overwrite, progress=False)
 
 
@@ -386,7 +418,7 @@ def test_an_error_in_a_region_leaves_the_ones_before(tmp_path):
     bad = ds.assign(t2m=ds.t2m.copy(data=da.map_blocks(fail, ds.t2m.data, dtype="f4")))
     with pytest.raises(ValueError, match="no input"):
         write(bad, tmp_path / "a.zarr", progress=False)
-    assert journal_of(tmp_path / "a.zarr")["written"] == 2
+    assert note_of(tmp_path / "a.zarr")["written"] == 2
     write(ds, tmp_path / "a.zarr", progress=False)
     with read(tmp_path / "a.zarr") as found:
         xr.testing.assert_equal(found.load(), ds.compute())
@@ -412,18 +444,18 @@ def test_what_cannot_be_stored_leaves_nothing(tmp_path):
 
 def test_a_store_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
     path = write(fields(), tmp_path / "a.zarr", progress=False)
-    before, rename = files(path), os.replace
+    before, rename = content(path), os.replace
 
     def replace(source, target):
-        if pathlib.Path(source).name == "store":
+        if pathlib.Path(source).name == ".a.zarr.new":
             raise OSError("no space")
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(OSError, match="no space"):
         write(other_values(fields()), path, overwrite=True, progress=False)
-    assert files(path) == before
-    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+    assert content(path) == before
+    assert read(path).equals(fields())
 
 
 def test_without_zarr(tmp_path, monkeypatch):

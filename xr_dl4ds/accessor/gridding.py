@@ -1,32 +1,32 @@
-"""The methods that need no model: LR fields, baselines, and what was understood of the data."""
+"""Methods that need no model: LR fields, baselines, and an overview of the data."""
 
 from __future__ import annotations
 
 import xarray as xr
 
-from xr_dl4ds.grid.coarsening import coarsen
-from xr_dl4ds.grid.conventions import one_variable
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.interpolation import interpolate
+from xr_dl4ds.data.inputs import Data
+from xr_dl4ds.grid.cf.conventions import one_variable
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.regridding.coarsen import coarsen
+from xr_dl4ds.grid.regridding.interpolate import interpolate
 from xr_dl4ds.overview import Overview, overview
-from xr_dl4ds.sources import Data
 
 
 class Gridding:
-    """`grid`, `coarsen` and `interpolate`."""
+    """Methods `grid`, `coarsen` and `interpolate` of the accessor."""
 
     _obj: Data
 
     @property
     def grid(self) -> Overview:
-        """What was understood of these data: the first thing to look at when something is odd.
+        """Overview of how the package interprets these data, to consult if something looks wrong.
 
         Returns
         -------
         xr_dl4ds.overview.Overview
-            Axes, CRS, spacing, extent, periodicity, times, what varies, what further dimensions
-            are, and what is wrong, with the cure; a table with a map in notebooks. Nothing but
-            coordinates is computed, and nothing is raised.
+            Axes, CRS, spacing, extent, periodicity, times, time-varying variables, the roles of
+            further dimensions, and problems with their solutions; in notebooks a table with a map.
+            Only coordinates are read. The property never raises; it lists problems instead.
 
         Examples
         --------
@@ -45,27 +45,28 @@ class Gridding:
         x_dim: str | None = None,
         y_dim: str | None = None,
     ) -> Data:
-        """Average blocks of `scale` x `scale` cells: LR fields on the same cells.
+        """Average blocks of `scale` x `scale` cells to LR fields.
 
         Parameters
         ----------
         scale : int
             Cells along one edge of a block, >= 2.
         trim : bool
-            Drop the last rows and columns that `scale` leaves over, instead of raising.
+            Drop the last rows and columns that do not fill a block, instead of raising an error.
         x_dim, y_dim : str, optional
-            Spatial dimensions, where they cannot be found by CF attributes or name.
+            Names of the spatial dimensions, if CF attributes and names do not identify them.
 
         Returns
         -------
         xarray.Dataset or xarray.DataArray
-            As given, lazy where it is. A block is the mean of its valid cells; a Dataset carries
-            CF bounds; ``area: mean`` is added to `cell_methods`.
+            LR fields of the same type as the data, lazy if the data are lazy. Each block is the
+            mean of its valid cells. A Dataset has CF bounds; ``area: mean`` is added to
+            `cell_methods`.
 
         Raises
         ------
         GridError
-            When `scale` does not divide the grid; the rows and columns left over are named.
+            If `scale` does not divide the grid; the message names the leftover rows and columns.
 
         Examples
         --------
@@ -84,27 +85,28 @@ class Gridding:
         x_dim: str | None = None,
         y_dim: str | None = None,
     ) -> Data:
-        """Interpolate to the grid of `like`: the baseline that a model has to beat.
+        """Interpolate to the grid of `like`, as a baseline for comparison with a model.
 
         Parameters
         ----------
         like : xarray.Dataset or xarray.DataArray
-            Anything on the wanted grid; only its coordinates count.
+            Data on the wanted grid; only their coordinates are used.
         method : {"bilinear", "bicubic", "nearest", "conservative"}
-            Bicubic is cubic convolution (Keys 1981) with the parameter -0.75.
+            Interpolation method; bicubic is cubic convolution (Keys 1981) with the parameter -0.75.
         x_dim, y_dim : str, optional
-            Spatial dimensions of these data.
+            Names of the spatial dimensions of these data, if CF attributes and names do not
+            identify them.
 
         Returns
         -------
         xarray.Dataset or xarray.DataArray
-            As given, on the coordinates of `like`, lazy where it is; without NaN at the borders.
-            Masked cells stay masked and do not spread.
+            Fields on the coordinates of `like`, of the same type as the data, lazy if the data are
+            lazy, and without NaN at the borders. Masked cells stay masked and do not spread.
 
         Raises
         ------
         ValueError
-            For an unknown method, or grids that do not overlap.
+            If the method is unknown, or the grids do not overlap.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""The methods that make and use models."""
+"""Methods that train models and use them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xr_dl4ds import launching, metrics, plotting
+from xr_dl4ds import metrics, plotting
 from xr_dl4ds.config import Network, Sampling, Training
+from xr_dl4ds.config.signature import with_options_shown, with_parameters_of
+from xr_dl4ds.data.inputs import Data, Inputs
 from xr_dl4ds.downscaler import Downscaler
-from xr_dl4ds.fitting import fit
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.signature import with_options_shown
-from xr_dl4ds.sources import Data, Inputs
+from xr_dl4ds.fitting.fit import fit
+from xr_dl4ds.fitting.launch import fit_with_workers
+from xr_dl4ds.grid.cf.dimensions import Dims
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class Modelling:
-    """`fit`, `predict`, `evaluate` and `plot`."""
+    """Methods `fit`, `predict`, `evaluate` and `plot` of the accessor."""
 
     _obj: Data
 
@@ -45,59 +46,62 @@ class Modelling:
         workers: int | None = None,
         **options: Any,
     ) -> Downscaler:
-        """Learn the map from low to high resolution.
+        """Train a model that maps low-resolution to high-resolution fields.
 
-        ``hr.downscale.fit(scale=4)`` is perfect prognosis: LR fields are made from these HR data.
-        ``lr.downscale.fit(hr)`` is MOS: these are LR data, paired with `hr`.
+        ``hr.downscale.fit(scale=4)`` trains on synthetic pairs: LR fields are made from these HR
+        data (DL4DS: perfect prognosis). ``lr.downscale.fit(hr)`` trains on real pairs: these data
+        are LR data from another source, paired with `hr` (DL4DS: MOS).
 
         Parameters
         ----------
         hr : xarray.Dataset or xarray.DataArray, optional
-            HR targets ``(time, y, x)``. Its variables without time are static fields; LR variables
-            of the same name are LR counterparts, all others predictors.
+            HR targets ``(time, y, x)``. Its variables without time are static fields. LR variables
+            with the name of a target are its LR counterparts; all other LR variables are
+            predictors.
         scale : int, optional
-            HR cells along one edge of an LR cell, >= 2; for perfect prognosis.
+            HR cells along one edge of an LR cell, >= 2. Required for synthetic pairs.
         static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
-            Further static fields ``(y, x)`` and time-varying predictors, each on its own grid.
+            Further static fields ``(y, x)`` and further time-varying predictors, each on any grid.
         validation : float or (lr, hr), optional
-            Share of the last time steps that chooses the weights to keep, or a pair of data on the
-            same grids; None or 0 keeps the last weights.
+            Hold-out data, which decide the weights to keep: a share of the last time steps, or a
+            pair of data on the same grids. None or 0 keeps the last weights.
         trim : bool
-            Drop HR rows and columns that the scale leaves over, instead of raising.
+            Drop HR rows and columns that do not fill an LR cell, instead of raising an error.
         x_dim, y_dim, time_dim : str, optional
-            Dimensions, where they cannot be found by CF attributes or name.
+            Names of the dimensions, if CF attributes and names do not identify them.
         extra_dims : mapping, optional
-            What further dimensions are: "channels", each entry a variable of its own (``u`` at
-            500 is ``u_500``), or "samples", each entry a series of samples, such as
-            ``{"band": "channels"}``. Levels and members are known by CF attributes or name.
+            Roles of further dimensions, such as ``{"band": "channels"}``. With "channels" each
+            entry becomes a separate variable (``u`` at 500 is ``u_500``); with "samples" each entry
+            is a separate series of samples. CF attributes or names identify levels and members.
         network, sampling, training : Network, Sampling, Supervised or Adversarial, optional
-            Options.
+            Option objects.
         start : Downscaler, optional
-            A model to go on from, on the same variables and scale: supervised before adversarial
-            training, or transfer to new data or another region. Its statistics stay in use, and
-            its options are the defaults.
+            Model to fine-tune, on the same variables and scale: for example a supervised model
+            before adversarial training, or a model to transfer to new data or another region. Its
+            statistics stay in use, and its options are the defaults.
         workers : int, optional
-            Processes on this machine that train together, each on its share of the samples, by
-            Horovod; a batch has `batch_size` samples of each. Also without it, processes that
-            ``horovodrun`` has started train together.
+            Number of processes on this machine that train together by Horovod, each on its share of
+            the samples; a batch has `batch_size` samples of each process. Processes that
+            ``horovodrun`` has started train together without this argument.
         **options
-            Any field of the three, flat: ``epochs=20``, ``backbone="convnet"``; they win.
+            Any field of the three option classes, such as ``epochs=20`` or ``backbone="convnet"``;
+            they take precedence over the option objects.
 
         Returns
         -------
         Downscaler
-            The fitted model. Nothing is remembered on these data.
+            The fitted model. Nothing is stored on these data.
 
         Raises
         ------
         TypeError
-            For an unknown option: the nearest is named.
+            If an option is unknown; the message gives the nearest name.
         GridError, TimeError, VariableError
-            For data that do not fit together, before any training.
+            If the data do not fit together; raised before any training.
         TrainingError
-            When the loss is not finite; LostWorkerError when one of several workers was killed.
+            If the loss is not finite; as LostWorkerError, if one of several workers was killed.
         ImportError
-            For `workers` without Horovod.
+            If `workers` is given and Horovod is not installed.
 
         Examples
         --------
@@ -118,66 +122,31 @@ class Modelling:
         )
         given = {"network": network, "sampling": sampling, "training": training}
         if workers is not None:
-            return launching.fit(inputs, given, options, start, workers)
+            return fit_with_workers(inputs, given, options, start, workers)
         return fit(inputs, given, options, start)
 
-    def predict(
-        self,
-        model: Downscaler,
-        *,
-        static: Data | Sequence[Data] | None = None,
-        predictors: Data | Sequence[Data] | None = None,
-        realizations: int | None = None,
-        seed: int = 0,
-        spread: bool = False,
-        tile_size: int | None = None,
-        x_dim: str | None = None,
-        y_dim: str | None = None,
-        time_dim: str | None = None,
-        extra_dims: Mapping[str, str] | None = None,
-    ) -> Data:
+    @with_parameters_of(Downscaler.predict)
+    def predict(self, model: Downscaler, **arguments: Any) -> Data:
         """Downscale these LR data with a fitted model.
 
         Parameters
         ----------
         model : Downscaler
-            From `fit` or `xr_dl4ds.load`.
-        static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
-            Static fields of another domain, and predictors that are not among these data.
-        realizations, seed : int, optional
-            Members of an ensemble, where the model draws them, and their seed.
-        spread : bool
-            Add ``<target>_spread``, the standard deviation, beside each target.
-        tile_size : int, optional
-            HR cells along one edge of the tiles that the network sees at once.
-        x_dim, y_dim, time_dim : str, optional
-            Dimensions, where they cannot be found by CF attributes or name.
-        extra_dims : mapping, optional
-            What further dimensions are, as in `fit`.
+            Model from `fit` or `xr_dl4ds.load`.
+        **arguments
+            The keyword arguments of `Downscaler.predict`, such as ``realizations=20``.
 
         Returns
         -------
         xarray.Dataset or xarray.DataArray
-            ``(time, y, x)`` on HR cells, see `Downscaler.predict`, also for errors.
+            Prediction ``(time, y, x)`` on HR cells. See `Downscaler.predict`, also for errors.
         """
         if not isinstance(model, Downscaler):
             raise TypeError(
                 f"Expected a Downscaler, got {type(model).__name__}. Models come from"
                 " .downscale.fit or xr_dl4ds.load."
             )
-        return model.predict(
-            self._obj,
-            static=static,
-            predictors=predictors,
-            realizations=realizations,
-            seed=seed,
-            spread=spread,
-            tile_size=tile_size,
-            x_dim=x_dim,
-            y_dim=y_dim,
-            time_dim=time_dim,
-            extra_dims=extra_dims,
-        )
+        return model.predict(self._obj, **arguments)
 
     def evaluate(
         self,
@@ -189,24 +158,25 @@ class Modelling:
         y_dim: str | None = None,
         time_dim: str | None = None,
     ) -> xr.Dataset:
-        """Score this prediction against the truth, beside interpolation.
+        """Score this prediction against the truth, together with interpolation as a baseline.
 
         Parameters
         ----------
         hr : xarray.Dataset or xarray.DataArray
-            The truth, covering the grid of these data; the times in common are scored.
+            The truth, which must cover the grid of these data. The times in common are scored.
         lr : xarray.Dataset or xarray.DataArray, optional
-            LR fields for the baselines; by default the truth averaged by `scale`.
+            LR fields that the baselines interpolate; by default the truth averaged by `scale`.
         scale : int, optional
-            By default the one noted on the prediction.
+            HR cells along one edge of an LR cell; by default the scale noted on the prediction.
         x_dim, y_dim, time_dim : str, optional
-            Dimensions, where they cannot be found by CF attributes or name.
+            Names of the dimensions, if CF attributes and names do not identify them.
 
         Returns
         -------
         xarray.Dataset
-            bias, mae, rmse, correlation, maps and skill, distance of spectra; of an ensemble those
-            of its mean, with CRPS, spread and ranks besides: see `xr_dl4ds.metrics.evaluate`.
+            Bias, MAE, RMSE and correlation, their maps and the skill, and the distance of spectra.
+            For an ensemble these are scores of its mean, and CRPS, spread and ranks are added. See
+            `xr_dl4ds.metrics.evaluate`.
         """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
         return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, dims=dims)
@@ -222,18 +192,20 @@ class Modelling:
         y_dim: str | None = None,
         time_dim: str | None = None,
     ) -> Figure:
-        """Draw LR | prediction | truth | error at one time; of an ensemble a member, mean, spread.
+        """Draw maps of LR fields, prediction, truth and error at one time.
+
+        For an ensemble, one member, the mean and the spread are drawn.
 
         Parameters
         ----------
         lr, hr : xarray.Dataset or xarray.DataArray, optional
-            LR fields and truth; the step at the same time is taken.
+            LR fields and truth; the step at the same time is drawn.
         variable : str, optional
-            Which one; by default the first.
+            Variable to draw; by default the first.
         time : int
             Position of the step in these data.
         x_dim, y_dim, time_dim : str, optional
-            Dimensions, where they cannot be found by CF attributes or name.
+            Names of the dimensions, if CF attributes and names do not identify them.
 
         Returns
         -------

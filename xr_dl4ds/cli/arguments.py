@@ -1,4 +1,4 @@
-"""What the commands have in common: kinds of arguments, errors of arguments, what is said."""
+"""Types of arguments, errors of arguments and messages that the commands share."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from xr_dl4ds.config import nearest
 
 
 class ArgumentError(ValueError):
-    """Arguments or a configuration file that cannot be used."""
+    """Error for arguments or a configuration file that cannot be used."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviations and names the nearest flag for an unknown one."""
+    """Parser that takes no abbreviations and suggests the nearest flag for an unknown flag."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "allow_abbrev": False})
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse; what is left over is an error here, where the flags of the command are known."""
+        """Parse the arguments; unknown ones are an error here, where the flags are known."""
         found, extra = super().parse_known_args(args, namespace)
         if extra:
             self.unknown(extra)
         return found, extra
 
     def unknown(self, extra: Sequence[str]) -> NoReturn:
-        """End with the nearest flag."""
+        """End the program with an error that suggests the nearest flag."""
         flags = list(self._option_string_actions)
         hint = nearest(extra[0].split("=")[0], flags) if extra[0].startswith("-") else ""
         self.error(f"unknown argument {extra[0]!r}.{hint}")
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """A whole number that is not below `least`, as argparse's type."""
+    """Return an argparse type for whole numbers that are not below `least`."""
 
     def read(text: str) -> int:
         try:
@@ -53,7 +53,7 @@ def whole(least: int) -> Callable[[str], int]:
 
 
 def share(text: str) -> float:
-    """A number from 0 on and below 1, as argparse's type."""
+    """Convert text to a number >= 0 and < 1, as a type for argparse."""
     try:
         value = float(text)
     except ValueError:
@@ -75,7 +75,7 @@ def add_talk(command: argparse.ArgumentParser) -> None:
 
 
 def shows_progress(options: argparse.Namespace) -> bool:
-    """Whether bars are drawn: for people alone."""
+    """Return True if progress bars are drawn: only in a terminal, and not with `--quiet`."""
     return not options.quiet and sys.stderr.isatty()
 
 
@@ -86,7 +86,7 @@ def say(text: str) -> None:
 
 
 def unknown_name(name: str, known: Iterable[str], where: str) -> ArgumentError:
-    """The error of a name that nothing has, with the nearest."""
+    """Return the error for an unknown name of an option, with the nearest known name."""
     known = sorted(known)
     return ArgumentError(
         f"Expected names of options in {where}, got {name!r}.{nearest(name, known)} Options are:"

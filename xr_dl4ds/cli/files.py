@@ -1,4 +1,4 @@
-"""Data by their paths: opened lazily, with the engine of their suffix."""
+"""Data files, opened lazily with the engine for their file name ending."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.discovery import holds_times
-from xr_dl4ds.grid.fields import select
-from xr_dl4ds.grid.finished import require_finished
+from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.grid.cf.fields import select
+from xr_dl4ds.grid.cf.unfinished import require_finished
 from xr_dl4ds.writing import require_zarr
 
-#: Bytes of float32 in a block of a file that has no chunks of its own: large enough to read fast.
+#: Bytes of float32 in a block of a file without chunks: large enough for fast reading.
 BLOCK = 2**26
 
 _NETCDF = (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5")
@@ -32,22 +32,22 @@ def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Datas
     ----------
     given : str or sequence of str
         Path of a Zarr store, or of a NetCDF, GRIB or GeoTIFF file; several paths or a pattern such
-        as ``"t2m_*.nc"`` for NetCDF files that follow one another.
+        as ``"t2m_*.nc"`` for NetCDF files that follow each other.
     block : int, optional
-        Bytes of a block of steps, where the file does not say how it is chunked; None reads without
-        dask, when the values are needed.
+        Bytes of a block of steps, for files that do not say how they are chunked. None opens the
+        data without dask; they are read when values are needed.
 
     Returns
     -------
     xarray.Dataset
-        Lazy.
+        The dataset, lazy.
 
     Raises
     ------
     FileNotFoundError
-        When nothing is there.
+        If there is no file.
     ValueError
-        For a suffix that is not known, or an unfinished store.
+        If the file name ending is unknown, or the store is unfinished.
     """
     texts = [given] if isinstance(given, str) else list(given)
     paths = [path for text in texts for path in _matching(text)]
@@ -68,7 +68,7 @@ def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Datas
 
 
 def selected(data: xr.Dataset, names: Sequence[str] | None, where: str) -> xr.Dataset:
-    """These variables and what describes them; all for None."""
+    """Return the named variables and the variables that describe them; for None, all variables."""
     if names is None:
         return data
     known = [str(n) for n in data.data_vars]
@@ -114,7 +114,7 @@ def _store(path: pathlib.Path, block: int | None) -> xr.Dataset:
 
 
 def _consolidated(path: pathlib.Path) -> bool:
-    """Whether all metadata stand in one file: xarray, when it has to ask, warns."""
+    """Return True if all metadata are in one file, because xarray warns if it has to find out."""
     return path.is_file() and '"consolidated_metadata": {' in path.read_text("utf-8")
 
 
@@ -151,7 +151,7 @@ def _grib(path: pathlib.Path, block: int | None) -> xr.Dataset:
 
 
 def _raster(path: pathlib.Path, block: int | None) -> xr.Dataset:
-    """A raster of one band is a field with the name of its file."""
+    """Open a raster; a single band becomes a field with the name of its file."""
     data = xr.open_dataset(path, engine="rasterio", chunks=None if block is None else {})
     if data.sizes.get("band") == 1:
         data = data.squeeze("band", drop=True)
@@ -159,7 +159,7 @@ def _raster(path: pathlib.Path, block: int | None) -> xr.Dataset:
 
 
 def _chunks(path: pathlib.Path, block: int, **given: Any) -> dict[Any, int]:
-    """Steps of a block: whole chunks of the file along time, as far as it has such."""
+    """Return the number of steps of a block: whole chunks along time, if the file has chunks."""
     with xr.open_dataset(path, chunks=None, **given) as data:
         fields = [v for v in data.data_vars.values() if v.ndim > 2 and v.size]
         if not fields:

@@ -1,4 +1,4 @@
-"""A flag for every field of the option classes, from the classes and their docstrings."""
+"""Flags for every field of the option classes, made from the classes and their docstrings."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import yaml
 
 from xr_dl4ds.config import OPTION_CLASSES, TRAININGS
 
-#: The field that `--verbose` and `--quiet` stand for.
+#: The field that `--verbose` and `--quiet` set.
 SHOWN_BY_THE_PROGRAM = "verbose"
 
 
 _NONE = type(None)
-#: Types that a text is turned into without YAML, and what stands for their values in the help.
+#: Types to which text is converted without YAML, and the placeholders of their values in the help.
 _WORDS: dict[type, str] = {int: "N", float: "NUMBER", str: "NAME"}
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 that knows numbers such as 1e-3, which it asks to be written 1.0e-3."""
+    """YAML 1.1 loader that also reads numbers such as 1e-3, which YAML 1.1 writes as 1.0e-3."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -39,7 +39,7 @@ _Loader.add_implicit_resolver(
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    """A mapping whose names stand once."""
+    """Return a mapping, and raise if a name occurs twice."""
     names = [one.value for one, _ in node.value if isinstance(one, yaml.ScalarNode)]
     twice = sorted({n for n in names if names.count(n) > 1 and n != "<<"})
     if twice:
@@ -54,7 +54,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def from_yaml(text: str) -> Any:
-    """Plain values of a YAML or JSON text.
+    """Return the plain values of a YAML or JSON text.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def from_yaml(text: str) -> Any:
     Returns
     -------
     object
-        Numbers, texts, lists, dicts.
+        Numbers, texts, lists and dicts.
 
     Raises
     ------
     ValueError
-        When it is no YAML, with its line and column.
+        If the text is not YAML; the message has the line and the column.
     """
     try:
         return yaml.load(text, Loader=_Loader)
@@ -79,20 +79,20 @@ def from_yaml(text: str) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Option:
-    """A field of the option classes.
+    """Field of the option classes, as an option of the command line.
 
     Parameters
     ----------
     name : str
-        Of the field.
+        Name of the field.
     role : str
-        network, sampling or training.
+        Role of its class: network, sampling or training.
     kinds : tuple of str
-        The ways to train that have it; all for other roles.
+        The kinds of training that have the field; all kinds for other roles.
     hint : object
-        Its type.
+        Type of the field.
     about : str
-        What the docstring says.
+        Help text, from the docstring of the class.
     """
 
     name: str
@@ -103,11 +103,11 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """As it is written on the command line."""
+        """Flag as written on the command line."""
         return f"--{self.name.replace('_', '-')}"
 
-    def add(self, group: Any) -> None:
-        """Add the flag to a group of argparse's."""
+    def add(self, group: argparse._ArgumentGroup) -> None:
+        """Add the flag to an argparse group."""
         union = typing.get_origin(self.hint) in (typing.Union, types.UnionType)
         several = set(typing.get_args(self.hint)) if union else {self.hint}
         single = next(iter(several - {_NONE})) if len(several - {_NONE}) == 1 else None
@@ -121,7 +121,7 @@ class Option:
 
 
 def options() -> dict[str, Option]:
-    """Every field of the option classes by name, but the one that the program shows itself."""
+    """Return an `Option` for every field of the option classes, by name."""
     found: dict[str, Option] = {}
     for role, kind, cls in _classes():
         hints, about = typing.get_type_hints(cls), _described(cls)
@@ -146,21 +146,21 @@ def options() -> dict[str, Option]:
     return found
 
 
-def _word(default: Any) -> str:
-    """A default value as it is given to a flag."""
+def _word(default: object) -> str:
+    """Return a default value as a user would write it after a flag."""
     if isinstance(default, bool):
         return "yes" if default else "no"
     return "none" if default in (None, ()) else str(default)
 
 
 def _classes() -> Iterator[tuple[str, str | None, type]]:
-    """Role, way to train, and class."""
+    """Yield role, kind of training, and class."""
     yield from ((role, None, cls) for role, cls in OPTION_CLASSES.items() if role != "training")
     yield from (("training", kind, cls) for kind, cls in TRAININGS.items())
 
 
 def add_flags(command: argparse.ArgumentParser) -> None:
-    """Add a flag for each option, in a group for each role."""
+    """Add a flag for each option, in one group for each role."""
     groups = {role: command.add_argument_group(f"{role} options") for role in OPTION_CLASSES}
     groups["training"].add_argument(
         "--training",
@@ -174,7 +174,7 @@ def add_flags(command: argparse.ArgumentParser) -> None:
 
 
 def _reader(single: Any, optional: bool) -> Callable[[str], Any]:
-    """Text to a value of a type; of several types by YAML."""
+    """Return a function that converts text to a type; for several types it reads YAML."""
 
     def read(text: str) -> Any:
         if optional and text.lower() in ("none", "null"):
@@ -191,7 +191,7 @@ def _reader(single: Any, optional: bool) -> Callable[[str], Any]:
 
 
 def _described(cls: type) -> dict[str, str]:
-    """What the section Parameters of a docstring says of each name; empty without docstrings."""
+    """Return the description of each name in a docstring's section Parameters, if there is one."""
     text = inspect.cleandoc(cls.__doc__ or "")
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", text, re.MULTILINE | re.DOTALL)
     found: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Files that commands write: checked before the work is done, and renamed when they are whole."""
+"""Output files of commands: checked before the work is done, and renamed when they are complete."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import pathlib
 import uuid
 from collections.abc import Iterable, Iterator
 
-from xr_dl4ds.places import require_makeable
+from xr_dl4ds.writing.paths import require_makeable
 
 
 def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
-    """The absolute path of a file that can be written.
+    """Return the absolute path of an output file, after checking that it can be written.
 
     Parameters
     ----------
     path : str
-        As given.
+        Path as given.
     overwrite : bool
-        Whether a file that is there may be replaced.
+        Whether an existing file may be replaced.
 
     Returns
     -------
     pathlib.Path
-        Absolute; its folder is made when it is written.
+        Absolute path; its folder is made when the file is written.
 
     Raises
     ------
     FileExistsError, NotADirectoryError, PermissionError
-        When it cannot be written.
+        If the file cannot be written.
     """
     if "://" in path:
         raise ValueError(f"Expected a path on a local file system, got {path!r}.")
@@ -46,7 +46,7 @@ def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
 
 
 def require_apart(output: str, inputs: Iterable[str]) -> None:
-    """Raise where a command would write over what it reads."""
+    """Raise if a command would write over its inputs."""
     place = pathlib.Path(output).expanduser().resolve()
     for given in inputs:
         source = pathlib.Path(given).expanduser().resolve()
@@ -59,7 +59,7 @@ def require_apart(output: str, inputs: Iterable[str]) -> None:
 
 @contextlib.contextmanager
 def drafted(place: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A path beside the place of a file, renamed to it when all went well."""
+    """Provide a temporary path beside a file, and rename it to the file after success."""
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_name(f".{place.stem}.{uuid.uuid4().hex[:8]}.part{place.suffix}")
     try:

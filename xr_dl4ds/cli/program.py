@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Sequence
 
 from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
-from xr_dl4ds.cli import demo, evaluate, fit, predict
+from xr_dl4ds.cli import demo_command, evaluate_command, fit_command, predict_command
 from xr_dl4ds.cli.arguments import ArgumentError, Parser
 from xr_dl4ds.exceptions import TrainingError
-from xr_dl4ds.launched import rank
-from xr_dl4ds.provenance import version
+from xr_dl4ds.model.provenance import version
+from xr_dl4ds.processes import rank
 
-#: What an exit code says.
+#: Meaning of each exit code.
 CODES = {
     0: "done",
     1: "data, paths or a model that do not do",
@@ -23,10 +23,10 @@ CODES = {
     130: "interrupted by Ctrl-C",
 }
 
-#: The logger of the line that says what networks run on, which is shown without --verbose.
+#: The logger of the line that names the hardware, which is shown without --verbose.
 HARDWARE = "xr_dl4ds.inference.hardware"
 
-#: What wrong data, files and installations raise: libraries say of a broken file RuntimeError.
+#: Errors for invalid data, files and installations; libraries raise RuntimeError for a broken file.
 _WRONG_INPUT = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 
 
@@ -36,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        By default those of the process.
+        Arguments of the program; by default those of the process.
 
     Returns
     -------
     int
-        A code of `CODES`; for other than 0 the reason is on standard error, in one line.
+        A code of `CODES`. If it is not 0, the reason is on standard error, in one line.
     """
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.talks else logging.ERROR if options.quiet else logging.WARNING
@@ -66,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _end(code: int, reason: object) -> int:
-    """Say the reason in one line."""
-    # by its rank: one that fails before it has joined the others is no less one of them
+    """Write the reason in one line, and return the code."""
+    # by the rank, because a worker may fail before it has joined the others
     who = f"xr-dl4ds, worker {rank()}" if rank() else "xr-dl4ds"
-    text = " ".join(str(reason).split()).replace("overwrite=True", "--overwrite")  # its name here
+    text = " ".join(str(reason).split()).replace("overwrite=True", "--overwrite")  # the flag
     sys.stderr.write(f"{who}: {text or type(reason).__name__}\n")
     return code
 
@@ -83,6 +83,6 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (fit, predict, evaluate, demo):
+    for command in (fit_command, predict_command, evaluate_command, demo_command):
         command.add(commands)
     return parser

@@ -1,4 +1,4 @@
-"""What `fit` is asked for: the flags, over a configuration file, over the defaults."""
+"""Settings of `fit`: the flags, over a configuration file, over the defaults."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from xr_dl4ds.cli.arguments import ArgumentError, unknown_name
 from xr_dl4ds.cli.flags import Option, from_yaml, options
-from xr_dl4ds.config import OPTION_CLASSES, TRAININGS, Training, route
+from xr_dl4ds.config import OPTION_CLASSES, TRAININGS, Options, Training, route
 
-#: What `fit` takes beside options: the types of a value, and these in words.
+#: Arguments of `fit` other than options: the types of a value, and a description of them.
 _OWN: dict[str, tuple[tuple[type, ...], str]] = {
     "lr": ((str, list), "a path or a list of them"),
     "lr_variable": ((str, list), "a name or a list of them"),
@@ -29,39 +29,38 @@ _OWN: dict[str, tuple[tuple[type, ...], str]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A training as it is asked for.
+    """Settings of a training.
 
     Parameters
     ----------
     own : mapping
-        Arguments of `fit` beside options, those that were given.
+        Arguments of `fit` other than options, if given.
     kind : str, optional
-        The way to train, where it was given.
+        The kind of training, if given.
     flat : mapping
-        Values of options, those that were given.
+        Values of the options that were given.
     """
 
     own: Mapping[str, Any]
     kind: str | None
     flat: Mapping[str, Any]
 
-    def training(self, inherited: Training | None) -> Training | None:
-        """The object of a way to train other than the one that options are routed to otherwise."""
-        usual = OPTION_CLASSES["training"] if inherited is None else type(inherited)
+    def training(self, inherited: Options) -> Training | None:
+        """Return default options of the requested training, or None if `inherited` has its kind."""
+        usual = type(inherited.training)
         chosen = usual if self.kind is None else TRAININGS[self.kind]
         return None if chosen is usual else chosen()
 
-    def check(self, inherited: Mapping[str, Any]) -> None:
-        """Raise where options do not do, before any data are read.
+    def check(self, inherited: Options) -> None:
+        """Raise for invalid options, before any data are read.
 
         Parameters
         ----------
-        inherited : mapping
-            Option objects by role of the model to go on from, or nothing.
+        inherited : Options
+            The options of the model that is fine-tuned, or the defaults.
         """
-        training = self.training(inherited.get("training"))
-        given = {**inherited, **({} if training is None else {"training": training})}
-        kind = self.kind or _kind_of(given.get("training"))
+        given = inherited.replace(training=self.training(inherited) or inherited.training)
+        kind = self.kind or _kind_of(given.training)
         known = options()
         for name in self.flat:
             if kind not in known[name].kinds:
@@ -70,18 +69,17 @@ class Settings:
                     f" {kind} training. Leave one of them out."
                 )
         try:
-            route(given, self.flat)
+            route(dict(given), self.flat)
         except (ValueError, TypeError) as error:
             raise ArgumentError(str(error)) from error
 
 
-def _kind_of(training: Training | None) -> str:
-    cls = OPTION_CLASSES["training"] if training is None else type(training)
-    return next(kind for kind, one in TRAININGS.items() if one is cls)
+def _kind_of(training: Training) -> str:
+    return next(kind for kind, cls in TRAININGS.items() if type(training) is cls)
 
 
 def settings(given: argparse.Namespace) -> Settings:
-    """Read the configuration file, if any, and put the flags over it."""
+    """Read the configuration file, if any, and let the flags override it."""
     known = options()
     flags = {n: v for n, v in vars(given).items() if n in {*known, *_OWN, "training"}}
     path = getattr(given, "config", None)
@@ -92,7 +90,7 @@ def settings(given: argparse.Namespace) -> Settings:
 
 
 def _read(path: str, known: Mapping[str, Option]) -> dict[str, Any]:
-    """The flat values of a configuration file; the way to train as "training"."""
+    """Return the values of a configuration file by name; "training" holds the kind of training."""
     try:
         text = pathlib.Path(path).expanduser().read_text("utf-8")
     except OSError as error:
@@ -127,7 +125,7 @@ def _read(path: str, known: Mapping[str, Option]) -> dict[str, Any]:
 def _add_group(
     found: dict[str, Any], role: str, group: dict[Any, Any], known: Mapping[str, Option], path: str
 ) -> None:
-    """The options of one role; that of training may name its kind."""
+    """Add the options of one role; the options of training may name its kind."""
     names = {n for n, option in known.items() if option.role == role}
     for name, value in ((str(n).replace("-", "_"), v) for n, v in group.items()):
         if role == "training" and name == "kind":
@@ -145,7 +143,7 @@ def _add(found: dict[str, Any], name: str, value: Any, names: set[str], where: s
 
 
 def _checked(name: str, value: Any, path: str) -> Any:
-    """A value of `fit` itself, of its type; a single text as a list where there may be several."""
+    """Check the type of an argument of `fit`, and make a list of a text where lists are valid."""
     types, words = _OWN[name]
     several = list in types
     fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))

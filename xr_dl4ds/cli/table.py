@@ -1,4 +1,4 @@
-"""Scores as text."""
+"""Scores as a table of text."""
 
 from __future__ import annotations
 
@@ -8,24 +8,27 @@ from xr_dl4ds.metrics import SCORES
 
 
 def table(scores: xr.Dataset, title: str) -> str:
-    """The scores of one variable, a product a line, and the skill.
+    """Return the scores of one variable as text: a line for each product, and the skill.
 
     Parameters
     ----------
     scores : xarray.Dataset
-        Of `xr_dl4ds.metrics.evaluate`, of one variable.
+        Result of `xr_dl4ds.metrics.evaluate` for one variable.
     title : str
-        Stands above the products.
+        Title above the products.
 
     Returns
     -------
     str
-        Lines; of an ensemble with a column of the CRPS.
+        The lines; for an ensemble they have a column with the CRPS.
     """
     units = scores.rmse.attrs.get("units", "")
     if "units" in scores.coords:
         units = str(scores["units"].item())
-    columns = {f"{name} / {units}": 3 for name in ("bias", "MAE", "RMSE")} | {"correlation": 4}
+    columns = {
+        f"{score.heading} / {units}" if score.in_units else score.heading: score.digits
+        for score in SCORES.values()
+    }
     names = list(SCORES)
     if "crps" in scores:
         columns, names = columns | {f"CRPS / {units}": 3}, [*names, "crps"]

@@ -1,15 +1,15 @@
-"""Names that options may take, each list once, for the array side to check without Keras.
+"""Names that options accept, listed once, so that the array side can check them without Keras.
 
-The implementations stand in one table beside the code that they choose (`networks`, `layers`,
-`losses`, `forcings`, `training`), and a test holds the two equal.
+The implementations are in tables beside the code that uses them (in `networks`, `data` and
+`training`). A test checks that the tables and these lists agree.
 """
 
 from __future__ import annotations
 
 BACKBONES = ("convnet", "resnet", "densenet", "unet", "convnext")
-#: Backbones without a recurrent form: they take single time steps alone.
+#: Backbones without a recurrent form, which take only single time steps.
 SPATIAL_ONLY = ("unet", "convnext")
-#: Blocks of a backbone when `Network.n_blocks` is not given: levels for the U-Net.
+#: Number of blocks of a backbone if `Network.n_blocks` is not given; levels for the U-Net.
 DEFAULT_BLOCKS = {"unet": 3}
 OTHER_BLOCKS, RECURRENT_BLOCKS = 6, 2
 
@@ -29,19 +29,19 @@ CONSTRAINTS = ("additive", "multiplicative", "softmax")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "linear")
 OUTPUT_ACTIVATIONS = ("relu", "softplus", "sigmoid")
 NOT_NEGATIVE = ("relu", "softplus")
-#: Output activations with an upper bound, which means something on min-max scaled values alone.
+#: Output activations with an upper bound, which has a meaning only for min-max scaled values.
 BOUNDED = ("sigmoid",)
 
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest")
 SCALINGS = ("standard", "minmax")
 TIME_FEATURES = ("day_of_year", "hour_of_day", "solar_zenith", "toa_insolation")
-#: Where samples are held while the network trains.
+#: Places where samples can be held while the network trains.
 CACHES = ("auto", "memory", "disk", "none")
 COORDINATE_FEATURES = ("latitude", "longitude", "x", "y")
 
-#: How learning rates grow with the number of workers; None leaves them.
+#: How learning rates grow with the number of workers; None leaves them unchanged.
 LR_SCALINGS = ("linear", "sqrt")
-#: What gradients travel as between workers; None as they are.
+#: Formats in which workers exchange gradients; None exchanges them as they are.
 COMPRESSIONS = ("float16",)
 
 LOSSES = (
@@ -55,23 +55,24 @@ LOSSES = (
     "msdssim_mae",
     "msdssim_mae_mse",
 )
-#: Losses that fit a distribution to each cell, and which one.
+#: Losses that fit a distribution to each cell, and the name of the distribution.
 DISTRIBUTIONS = {"gaussian_nll": "gaussian", "bernoulli_gamma_nll": "bernoulli_gamma"}
-#: What the network says of each distribution beside its mean.
+#: Parameters of each distribution that the network outputs beside its mean.
 PARAMETERS = {"gaussian": ("spread",), "bernoulli_gamma": ("wet", "shape")}
-#: The loss of an ensemble that is drawn from noise.
+#: The loss of an ensemble drawn from noise.
 ENSEMBLE_LOSS = "crps"
 SUPERVISED_LOSSES = (*LOSSES, *DISTRIBUTIONS, ENSEMBLE_LOSS)
 PIXEL_LOSSES = (*LOSSES, ENSEMBLE_LOSS)
 ADVERSARIAL_LOSSES = ("bce", "hinge")
-#: Noise channels of a network that is asked for realizations and not told how many.
+#: Default number of noise channels of a network that draws members.
 NOISE_CHANNELS = 4
-#: Realizations of each sample over which an ensemble's loss is taken. On radar rain 4 in place of 2
-#: lower the CRPS by 2 % at twice the cost of an epoch.
+#: Default number of realizations of each sample in the loss of an ensemble. On radar rain, 4
+#: instead of 2 lower the CRPS by 2 % at twice the cost of an epoch.
 LOSS_REALIZATIONS = 2
 
-#: Edge of a field, in HR cells, that the windows of a loss need: one of SSIM's (Wang et al. 2004);
-#: one at the last of four scales, as halving rounds up: 81 cells become 41, 21 and 11.
+#: Least edge of a field, in HR cells, for the windows of a loss: one window of SSIM (Wang et al.
+#: 2004), or one window at the last of four scales. Halving rounds up: 81 cells become 41, 21 and
+#: 11.
 LEAST_CELLS = {"dssim": 11, "msdssim": 81}
 
 OPTIMIZERS = ("adam", "adamw", "sgd")

@@ -1,4 +1,4 @@
-"""Backbones of the user's own, by name."""
+"""Backbones that the user registers by name."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from typing import Any
 
 from xr_dl4ds.config.choices import BACKBONES
 
-#: ``(x, network) -> x``, see `register_backbone`.
+#: A function ``(x, network) -> x``, see `register_backbone`.
 Build = Callable[[Any, Any], Any]
 
 CUSTOM_BACKBONES: dict[str, Build] = {}
 
 
 def register_backbone(name: str) -> Callable[[Build], Build]:
-    """Make a function of Keras layers a backbone: ``fit(..., backbone=name)``.
+    """Register a function of Keras layers as a backbone: ``fit(..., backbone=name)``.
 
     Parameters
     ----------
     name : str
-        Its name, which a saved model carries. A model that has it is loaded only where a function
-        is registered by that name: the file holds weights, never code.
+        Name of the backbone, which saved models store. Such a model can be loaded only where a
+        function is registered by that name, because the file holds weights and never code.
 
     Returns
     -------
     callable
-        Decorator of a function ``(x, network) -> x``: features ``(batch, y, x, channel)`` in,
-        features of the same y and x and any number of channels out; `network` holds the options
-        (`n_filters`, `n_blocks`, `activation`, ...). It is called twice for each network that
-        is built (once on a field of fixed size, to see that y and x are kept), and takes spatial
-        samples.
+        Decorator of a function ``(x, network) -> x``. The function takes features ``(batch, y, x,
+        channel)`` and returns features of the same y and x and any number of channels; `network`
+        holds the options (`n_filters`, `n_blocks`, `activation`, ...). It is called twice for each
+        network that is built (once on a field of fixed size, to check that it keeps y and x), and
+        takes only spatial samples.
 
     Raises
     ------
     ValueError
-        For a name that the package has already, or that is no identifier.
+        If the package already has a backbone of that name, or the name is not an identifier.
 
     Examples
     --------

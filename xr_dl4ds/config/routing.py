@@ -1,51 +1,41 @@
-"""Where option classes meet: flat options to their owners, and what fits together."""
+"""Assignment of single options to their classes, and checks of options across classes."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from xr_dl4ds.config import choices
-from xr_dl4ds.config.adversarial import Adversarial
-from xr_dl4ds.config.checks import nearest
-from xr_dl4ds.config.network import Network
+from xr_dl4ds.config.network_options import Network
+from xr_dl4ds.config.options import OPTION_CLASSES, TRAININGS, OptionGroup, Options
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES
-from xr_dl4ds.config.sampling import Sampling
-from xr_dl4ds.config.training import Supervised, Training
-
-Options = Network | Sampling | Training
-#: Ways to train, by the name that a saved model has for them.
-TRAININGS: dict[str, type[Training]] = {"supervised": Supervised, "adversarial": Adversarial}
-#: The class of each role when none is given.
-OPTION_CLASSES: dict[str, type] = {
-    "network": Network,
-    "sampling": Sampling,
-    "training": Supervised,
-}
+from xr_dl4ds.config.sampling_options import Sampling
+from xr_dl4ds.config.value_checks import nearest
 
 
-def route(given: Mapping[str, Options | None], flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Give each flat option to the class that owns the field.
+def route(given: Mapping[str, OptionGroup | None], flat: Mapping[str, object]) -> Options:
+    """Assign each single option to the class that has a field of its name.
 
     Parameters
     ----------
     given : mapping
-        The option objects that were passed, by role: network, sampling, training; None for none.
+        Option objects by role: network, sampling, training; None where none was passed.
     flat : mapping
-        Options passed by their own name, such as ``{"epochs": 20}``; they win over `given`.
+        Options passed by their own name, such as ``{"epochs": 20}``; they take precedence over
+        `given`.
 
     Returns
     -------
-    dict
+    Options
         One option object for each role.
 
     Raises
     ------
     TypeError
-        For an option that no class has (the nearest name is given), or an object of another class.
+        If no class has an option (the message gives the nearest name), or an object has another
+        class.
     """
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, OptionGroup] = {}
     for role, cls in OPTION_CLASSES.items():
         value = given.get(role)
         known: tuple[type, ...] = tuple(TRAININGS.values()) if role == "training" else (cls,)
@@ -56,12 +46,14 @@ def route(given: Mapping[str, Options | None], flat: Mapping[str, Any]) -> dict[
             )
         chosen[role] = cls() if value is None else value
     owners = {f.name: role for role, obj in chosen.items() for f in dataclasses.fields(obj)}
-    changes: dict[str, dict[str, Any]] = {role: {} for role in chosen}
-    for name, value in flat.items():
+    changes: dict[str, dict[str, object]] = {role: {} for role in chosen}
+    for name, option in flat.items():
         if name not in owners:
             _unknown(name, owners, type(chosen["training"]))
-        changes[owners[name]][name] = value
-    return {role: dataclasses.replace(obj, **changes[role]) for role, obj in chosen.items()}
+        changes[owners[name]][name] = option
+    return Options().replace(
+        **{role: dataclasses.replace(obj, **changes[role]) for role, obj in chosen.items()}  # type: ignore[arg-type]
+    )
 
 
 def _unknown(name: str, owners: Mapping[str, str], training: type) -> None:
@@ -77,42 +69,25 @@ def _unknown(name: str, owners: Mapping[str, str], training: type) -> None:
     )
 
 
-def as_plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Option objects by role as JSON values."""
-    plain = {role: dataclasses.asdict(options[role]) for role in OPTION_CLASSES}
-    kind = next(k for k, cls in TRAININGS.items() if type(options["training"]) is cls)
-    return {**plain, "training": {"kind": kind, **plain["training"]}}
-
-
-def from_plain(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The option objects that `as_plain` told."""
-    training = dict(plain["training"])
-    classes = {**OPTION_CLASSES, "training": TRAININGS[training.pop("kind")]}
-    return {
-        role: cls(**(training if role == "training" else plain[role]))
-        for role, cls in classes.items()
-    }
-
-
 def settled(network: Network, sampling: Sampling) -> Network:
-    """The architecture with what was left to the package filled in, but for the constraint.
+    """Return the architecture with its defaults filled in, except for the constraint.
 
     Parameters
     ----------
     network : Network
-        As given.
+        Architecture as given.
     sampling : Sampling
-        Decides between spatial and spatio-temporal samples.
+        Sampling options, which decide between spatial and spatio-temporal samples.
 
     Returns
     -------
     Network
-        With `upsampling`, `n_blocks` and the U-Net's `decoder_upsampling`.
+        Architecture with `upsampling`, `n_blocks` and the U-Net's `decoder_upsampling`.
 
     Raises
     ------
     ValueError
-        When the two do not go together.
+        If architecture and sampling do not go together.
     """
     name, recurrent = network.backbone, sampling.time_window is not None
     if recurrent and (name in choices.SPATIAL_ONLY or name in CUSTOM_BACKBONES):

@@ -1,23 +1,22 @@
-"""One axis of a rectilinear grid: centres in the user's layout; edges, order, refinement.
+"""One axis of a rectilinear grid: cell centres in the user's layout, cell edges and order.
 
-Any direction and spacing is supported; longitudes may follow any convention and may cross the seam
-(``[358, 359, 0, 1]``). *Canonical* means increasing, with longitudes as one unbroken run that
-begins in [-180, 180): the order in which the package works inside.
+`Axis` supports any direction and spacing. Longitudes may follow any convention and may cross the
+wrap-around (``[358, 359, 0, 1]``). In *canonical* order, the package's internal order, values
+increase, and longitudes form one unbroken run that begins in [-180, 180).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.names import Attrs
 
-#: Largest distance, in cells, between coordinates that count as the same: float32 jitter on real
-#: files reaches 1e-4 of a cell, half-cell offsets are 0.5.
+#: Largest distance, in cells, between coordinates that count as equal. Float32 rounding in real
+#: files reaches 1e-4 of a cell; a half-cell offset is 0.5.
 TOLERANCE = 1e-3
 
 
@@ -28,26 +27,28 @@ class Axis:
     Parameters
     ----------
     name : str
-        The dimension's name in the user's data.
+        Name of the dimension in the user's data.
     values : numpy.ndarray
-        Centres, shape ``(name,)``, in the user's order, convention and dtype.
+        Cell centres, shape ``(name,)``, in the user's order, convention and dtype.
     attrs : mapping
         CF attributes of the coordinate.
     kind : {"latitude", "longitude", "planar"}
-        What the values measure; `planar` covers projected and rotated coordinates.
+        Type of coordinate; "planar" covers projected and rotated coordinates.
     bounds : numpy.ndarray, optional
-        Lower and upper edge of each cell, ``(name, 2)``, beside `values` and in their order, where
-        the edges do not lie halfway between centres (Gaussian latitudes).
+        Lower and upper edge of each cell, ``(name, 2)``, in the order of `values`. They are set
+        only if the edges do not lie halfway between centres (Gaussian latitudes).
 
     Raises
     ------
     GridError
-        With fewer than two centres, a NaN, a duplicate, or an order that is not monotonic.
+        If there are fewer than two centres, values that are not finite, duplicates, an order that
+        is not monotonic, latitudes beyond the poles, or longitudes that go more than once around
+        the globe.
     """
 
     name: str
     values: np.ndarray
-    attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    attrs: Attrs = dataclasses.field(default_factory=dict)
     kind: str = "planar"
     bounds: np.ndarray | None = None
 
@@ -95,7 +96,7 @@ class Axis:
 
     @functools.cached_property
     def order(self) -> np.ndarray:
-        """Positions that bring `values` into canonical order: ``values[order]`` increases."""
+        """Positions that bring `values` into canonical order, see `canonical`."""
         if self.kind != "longitude":
             return np.arange(self.size)[:: 1 if self.values[-1] > self.values[0] else -1]
         return _longitude_order(self.values.astype("f8"))
@@ -107,13 +108,13 @@ class Axis:
         if self.kind != "longitude":
             return values
         run = values + 360 * np.r_[0, np.cumsum(np.diff(values) < 0)]
-        if run[-1] - run[0] >= 360:  # not one run: as it is, so that the check refuses it
+        if run[-1] - run[0] >= 360:  # not one run: the check raises for unchanged values
             return values
         return run - 360 * np.floor((run[0] + 180) / 360)
 
     @property
     def edges(self) -> np.ndarray:
-        """The ``size + 1`` cell edges of the canonical centres; latitudes end at the poles."""
+        """Cell edges in canonical order, ``(size + 1,)``; latitudes end at the poles."""
         if self.bounds is not None:
             shift = self.canonical - self.values.astype("f8")[self.order]
             cells = self.bounds[self.order] + shift[:, None]
@@ -122,7 +123,7 @@ class Axis:
 
     @property
     def spacing(self) -> float:
-        """Median distance of neighbouring centres, in the units of the coordinate."""
+        """Median distance between neighbouring centres, in the units of the coordinate."""
         return float(np.median(np.diff(self.canonical)))
 
     @property
@@ -132,14 +133,15 @@ class Axis:
 
     @property
     def falls(self) -> bool:
-        """True where the user's values decrease, but for a step across the seam."""
+        """True if the user's values decrease, apart from the step at the wrap-around."""
         steps = np.diff(self.order) % self.size
         return bool(steps[0] == self.size - 1 and (self.size > 2 or self.order[0] == 1))
 
     def in_one_run(self) -> tuple[Axis, np.ndarray]:
-        """The same cells with neighbours side by side, in the user's direction, and their order.
+        """Return the axis with neighbouring cells side by side, and the order of its cells.
 
-        ``[0, 1, 358, 359]`` is such a case: its first and last cells are neighbours.
+        The user's direction is kept. The order changes for ``[0, 1, 358, 359]``, for example,
+        whose first and last cells are neighbours.
         """
         if (np.abs(np.diff(self.order)) == 1).all():
             return self, np.arange(self.size)
@@ -154,20 +156,23 @@ class Axis:
         return self.kind == "longitude" and bool(abs(gap - self.spacing) < 0.01 * self.spacing)
 
     def same_cells(self, other: Axis) -> bool:
-        """Whether both have the same canonical centres, to `TOLERANCE` of a cell."""
+        """Return True if both axes have the same canonical centres, to `TOLERANCE` of a cell."""
         if self.size != other.size:
             return False
         apart = self.canonical - other.canonical
-        if self.kind == "longitude":  # jitter at the date line begins the run a turn away
+        if self.kind == "longitude":  # rounding at the date line can shift a run by 360
             apart = apart - 360 * np.round(apart.mean() / 360)
         return bool(np.abs(apart).max() < TOLERANCE * self.spacing)
 
     def replace(self, values: np.ndarray, bounds: np.ndarray | None = None) -> Axis:
-        """The same kind of axis with other cells, in the layout of `values`."""
+        """Return an axis of the same kind with other cells, in the layout of `values`."""
         return dataclasses.replace(self, values=values, bounds=bounds)
 
     def take(self, positions: np.ndarray | slice, values: np.ndarray | None = None) -> Axis:
-        """Some of its cells, or all in another order; `values` may turn them by whole circles."""
+        """Select or reorder cells.
+
+        `values` replaces their centres; longitudes may differ by multiples of 360 degrees.
+        """
         here = self.values[positions]
         values = here if values is None else values
         if self.bounds is None:
@@ -177,19 +182,19 @@ class Axis:
 
 
 def edges(centres: np.ndarray, *, latitude: bool = False) -> np.ndarray:
-    """Cell edges halfway between centres, the outer cells taken symmetric.
+    """Return cell edges halfway between centres; outer cells are symmetric about their centres.
 
     Parameters
     ----------
     centres : numpy.ndarray
-        Strictly monotonic, shape ``(n,)``, ``n >= 2``.
+        Cell centres, strictly monotonic, shape ``(n,)``, ``n >= 2``.
     latitude : bool
-        Clip at the poles, degrees.
+        Clip the edges to -90 to 90 degrees.
 
     Returns
     -------
     numpy.ndarray
-        Shape ``(n + 1,)``, float64.
+        Edges, shape ``(n + 1,)``, float64.
 
     Examples
     --------
@@ -203,14 +208,14 @@ def edges(centres: np.ndarray, *, latitude: bool = False) -> np.ndarray:
 
 
 def _longitude_order(values: np.ndarray) -> np.ndarray:
-    """Increasing order around the circle, broken at the widest gap, or where the user breaks it."""
+    """Return the eastward order of longitudes, from the widest gap or the user's western end."""
     turned = values % 360
     order = np.argsort(turned, kind="stable")
     ring = turned[order]
     gaps = np.diff(np.r_[ring, ring[0] + 360])
     if gaps.max() > 1.5 * np.median(gaps):
         first = (int(gaps.argmax()) + 1) % ring.size
-    else:  # a full circle has no gap: it begins at the user's western end
+    else:  # a full circle has no gap: begin at the user's western end
         west = 0 if (np.diff(values) > 0).sum() >= values.size / 2 else values.size - 1
         first = int(np.flatnonzero(order == west)[0])
     order = np.roll(order, -first)
@@ -221,7 +226,7 @@ def _longitude_order(values: np.ndarray) -> np.ndarray:
 
 
 def _odd(values: np.ndarray, name: str) -> str:
-    """What is no number, and the cure."""
+    """Describe the values that are not finite numbers, and how to remove them."""
     if not np.issubdtype(values.dtype, np.number):
         cure = f"Assign the cell centres with .assign_coords({name}=...)"
         return f"values such as {str(values[0])!r}. {cure}"

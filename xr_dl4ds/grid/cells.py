@@ -1,4 +1,4 @@
-"""What becomes of the cells of an axis: split, put together, laid out, and written as bounds."""
+"""Operations on the cells of an axis: refining, coarsening, reordering and CF bounds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 def refine(axis: Axis, scale: int) -> np.ndarray:
-    """Canonical HR centres that split each cell of `axis` into `scale` equal parts.
+    """Return canonical HR centres that split each cell of `axis` into `scale` equal parts.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def refine(axis: Axis, scale: int) -> np.ndarray:
 
 
 def refined(axis: Axis, scale: int, like: Axis) -> Axis:
-    """The HR axis of such centres in canonical order, named and described as `like`."""
+    """Return the refined HR axis in canonical order, with the name and attributes of `like`."""
     run = np.r_[_split(axis, np.arange(scale) / scale), axis.edges[-1]]
     return with_edges(like.replace(refine(axis, scale)), run)
 
@@ -35,10 +35,10 @@ def _split(axis: Axis, parts: np.ndarray) -> np.ndarray:
 
 
 def block_means(axis: Axis, scale: int) -> np.ndarray:
-    """Centres of the cells made of `scale` neighbours each, in the layout of `axis`.
+    """Return the centres of blocks of `scale` neighbouring cells, in the layout of `axis`.
 
-    The length of the axis must be a multiple of `scale`. Blocks across the longitude seam keep the
-    convention of their first member.
+    The length of the axis must be a multiple of `scale`. A block across the longitude wrap-around
+    keeps the convention of its first cell.
     """
     values = axis.values.astype("f8")
     if axis.kind == "longitude":
@@ -51,7 +51,7 @@ def block_means(axis: Axis, scale: int) -> np.ndarray:
 
 
 def blocks(axis: Axis, scale: int) -> Axis:
-    """The axis of cells made of `scale` neighbours each, with the outer edges of these."""
+    """Return the axis of blocks of `scale` neighbouring cells, with the edges of the blocks."""
     coarse = axis.replace(block_means(axis, scale))
     run = axis.edges[::scale]
     if axis.kind == "longitude":
@@ -60,7 +60,10 @@ def blocks(axis: Axis, scale: int) -> Axis:
 
 
 def with_edges(axis: Axis, run: np.ndarray) -> Axis:
-    """The axis with these canonical edges, noted only where midpoints of centres are others."""
+    """Return the axis with the canonical edges `run`.
+
+    The edges are stored only if they differ from the midpoints between centres.
+    """
     plain = axis.replace(axis.values)
     if np.abs(run - plain.edges).max() <= TOLERANCE * axis.spacing:
         return plain
@@ -70,20 +73,20 @@ def with_edges(axis: Axis, run: np.ndarray) -> Axis:
 
 
 def with_bounds(axis: Axis, bounds: np.ndarray) -> Axis:
-    """The axis with the edges that its file gives, if they are those of its cells.
+    """Return the axis with the cell edges of its file, if these bounds are consistent.
 
     Parameters
     ----------
     axis : Axis
-        Centres.
+        Axis without bounds.
     bounds : numpy.ndarray
         CF bounds ``(name, 2)``, in any order and, for longitudes, any convention.
 
     Returns
     -------
     Axis
-        As it was, which is said in the log, where bounds leave gaps, overlap, or do not hold the
-        centres.
+        The axis with these edges. If the bounds leave gaps, overlap, or do not contain the
+        centres, the axis is unchanged and a warning is logged.
     """
     centres = axis.values.astype("f8")[:, None]
     pairs = np.asarray(bounds, "f8")
@@ -106,7 +109,7 @@ def with_bounds(axis: Axis, bounds: np.ndarray) -> Axis:
 
 
 def require_no_gap(axis: Axis) -> None:
-    """Raise a `GridError` where rows or columns are missing from an evenly spaced axis."""
+    """Raise a `GridError` if rows or columns are missing from an evenly spaced axis."""
     steps = np.diff(axis.canonical) / axis.spacing
     missing = np.round(steps) - 1
     even, gap = np.abs(steps - 1) < 0.01, (missing >= 1) & (np.abs(steps - missing - 1) < 0.05)
@@ -124,7 +127,9 @@ def require_no_gap(axis: Axis) -> None:
 
 
 def in_layout_of(axis: Axis, fine: Axis, scale: int) -> tuple[Axis, np.ndarray]:
-    """Lay refined cells out as the caller's axis is: direction, starting point, convention.
+    """Reorder refined cells to the layout of the caller's axis.
+
+    The layout is the direction, the starting point and the longitude convention.
 
     Parameters
     ----------
@@ -133,12 +138,12 @@ def in_layout_of(axis: Axis, fine: Axis, scale: int) -> tuple[Axis, np.ndarray]:
     fine : Axis
         HR cells in canonical order, `scale` for each LR cell.
     scale : int
-        HR cells in an LR cell.
+        HR cells along one edge of an LR cell.
 
     Returns
     -------
     hr : Axis
-        The same cells in the caller's layout.
+        The HR cells in the caller's layout.
     order : numpy.ndarray
         Positions that bring a canonical HR array into that layout.
     """
@@ -151,7 +156,7 @@ def in_layout_of(axis: Axis, fine: Axis, scale: int) -> tuple[Axis, np.ndarray]:
 
 
 def laid_like(axis: Axis, fine: Axis) -> tuple[Axis, np.ndarray]:
-    """Lay cells that do not nest out as the caller's axis is; as `in_layout_of`."""
+    """Reorder cells that do not nest to the layout of the caller's axis; see `in_layout_of`."""
     order = np.arange(fine.size)
     if axis.periodic and fine.periodic:
         away = (fine.canonical - axis.edges[0] + 0.01 * fine.spacing) % 360
@@ -159,7 +164,7 @@ def laid_like(axis: Axis, fine: Axis) -> tuple[Axis, np.ndarray]:
     if axis.falls:
         order = order[::-1]
     values = fine.values[order]
-    if axis.kind == "longitude":  # each in the convention of the caller's nearest cell
+    if axis.kind == "longitude":  # in the convention of the caller's nearest cell
         apart = (values[:, None] - axis.values + 180) % 360 - 180
         near = axis.values.astype("f8")[np.abs(apart).argmin(axis=1)]
         values = values + 360 * np.round((near - values) / 360)
@@ -167,7 +172,7 @@ def laid_like(axis: Axis, fine: Axis) -> tuple[Axis, np.ndarray]:
 
 
 def cell_bounds(axis: Axis) -> np.ndarray:
-    """CF bounds of each cell in the layout of `axis`, shape ``(name, 2)``."""
+    """Return the CF bounds of each cell in the layout of `axis`, shape ``(name, 2)``."""
     place = axis.order.argsort()
     shift = (axis.values.astype("f8") - axis.canonical[place]) * (axis.kind == "longitude")
     run = axis.edges

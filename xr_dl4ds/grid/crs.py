@@ -1,27 +1,28 @@
-"""Where on the Earth the cells of a grid lie: its coordinate reference system, as CF states it.
+"""Coordinate reference systems (CRS) of grids, and latitude and longitude of their cells.
 
-CF-1.8 gives the coordinates of a projection in any unit of length, and false easting and northing
-in that same unit (appendix F); pyproj and GDAL take both as metres unless the WKT says otherwise.
+CF-1.8 allows any unit of length for the coordinates of a projection, and gives false easting and
+northing in the same unit (appendix F). pyproj and GDAL read both as metres unless the WKT states
+another unit.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyproj
 import numpy as np
 
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.grid.mapping import read
+from xr_dl4ds.grid.grid_mapping import read
+from xr_dl4ds.grid.names import Attrs
 
 if TYPE_CHECKING:
     from xr_dl4ds.grid.axis import Axis
-    from xr_dl4ds.grid.fields import Grid
+    from xr_dl4ds.grid.grid import Grid
 
-#: Name of a unit of length, its metres, and how files spell it.
+#: For each unit of length, its size in metres and its spellings in files.
 _LENGTHS: dict[str, tuple[float, tuple[str, ...]]] = {
     "metre": (1.0, ("m", "metre", "metres", "meter", "meters")),
     "kilometre": (1000.0, ("km", "kilometre", "kilometres", "kilometer", "kilometers")),
@@ -31,19 +32,19 @@ _LENGTHS: dict[str, tuple[float, tuple[str, ...]]] = {
 _METRES = {spelling: metres for metres, known in _LENGTHS.values() for spelling in known}
 _DEGREES = {"", "degree", "degrees", "deg", "degrees_north", "degrees_east"}
 _DEGREES |= {"degree_north", "degree_east"}
-#: CF's lengths beside the coordinates, in their unit.
+#: CF attributes that are lengths in the unit of the coordinates.
 _OFFSETS = ("false_easting", "false_northing")
 
 
-def crs_of(grid: Grid) -> tuple[str, dict[str, Any]] | None:
-    """Name and attributes of the grid-mapping variable; None for planar axes without a CRS.
+def crs_of(grid: Grid) -> tuple[str, Attrs] | None:
+    """Return name and attributes of the grid mapping; None for planar axes without a CRS.
 
-    Latitude and longitude without a grid mapping are taken as WGS 84, EPSG:4326.
+    Latitude and longitude without a grid mapping are assumed to be WGS 84 (EPSG:4326).
 
     Raises
     ------
     GridError
-        When the grid mapping cannot be read, or does not go with the units of the axes.
+        If the grid mapping cannot be read, or does not match the units of the axes.
     """
     crs = projection(grid)
     if crs is None:
@@ -61,12 +62,12 @@ def crs_of(grid: Grid) -> tuple[str, dict[str, Any]] | None:
 
 
 def projection(grid: Grid) -> pyproj.CRS | None:
-    """The CRS in the unit of the axes; None for planar axes without one.
+    """Return the CRS in the unit of the axes; None for planar axes without a CRS.
 
     Raises
     ------
     GridError
-        As `crs_of`.
+        See `crs_of`.
     """
     if not (grid.mapping_name and grid.mapping):
         return None if is_planar(grid) else pyproj.CRS.from_epsg(4326)
@@ -97,12 +98,12 @@ def projection(grid: Grid) -> pyproj.CRS | None:
 
 
 def is_planar(grid: Grid) -> bool:
-    """Whether the axes are anything but latitude and longitude."""
+    """Return True unless the axes are latitude and longitude."""
     return (grid.y.kind, grid.x.kind) != ("latitude", "longitude")
 
 
 def label(grid: Grid) -> str:
-    """What to call the CRS in messages."""
+    """Return a name for the CRS in messages."""
     crs = projection(grid)
     if crs is None:
         return "planar axes without a CRS"
@@ -112,8 +113,11 @@ def label(grid: Grid) -> str:
     return str(next(n for n in names if n and n not in ("undefined", "unknown")))
 
 
-def named_axes(grid: Grid, crs: tuple[str, dict[str, Any]] | None) -> Grid:
-    """Axes with the names and units that CF and GDAL ask for, where the mapping knows them."""
+def named_axes(grid: Grid, crs: tuple[str, Attrs] | None) -> Grid:
+    """Return the grid with CF standard names and units on projected or rotated axes.
+
+    CF and GDAL require both attributes. Usable attributes of the axes are kept.
+    """
     found = None if crs is None or not is_planar(grid) else projection(grid)
     rotated = crs is not None and crs[1].get("grid_mapping_name") == "rotated_latitude_longitude"
     if found is None or not (rotated or found.is_projected):
@@ -132,39 +136,39 @@ def named_axes(grid: Grid, crs: tuple[str, dict[str, Any]] | None) -> Grid:
 
 
 def placed(grid: Grid) -> bool:
-    """Whether the cells of the grid have latitudes and longitudes."""
-    return not is_planar(grid) or grid.graticule is not None or projection(grid) is not None
+    """Return True if the latitudes and longitudes of the cells are known."""
+    return not is_planar(grid) or grid.geolocation is not None or projection(grid) is not None
 
 
 def geographic(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude of the cell centres, in the layout of `grid`.
+    """Return latitude and longitude of the cell centres, in the layout of `grid`.
 
     Parameters
     ----------
     grid : Grid
-        With latitudes and longitudes, one-dimensional or not, or with a CRS.
+        A grid with latitudes and longitudes (one- or two-dimensional), or with a CRS.
 
     Returns
     -------
     lat, lon : numpy.ndarray
-        Degrees, ``(y, x)``, float64: those of the grid itself where it has them, else WGS 84;
-        infinite where a planar cell lies off the Earth.
+        Degrees, ``(y, x)``, float64: the coordinates of the grid if it has them, otherwise WGS 84.
+        Values are infinite where a planar cell lies off the Earth.
 
     Raises
     ------
     GridError
-        When the axes are planar and there is neither.
+        If the axes are planar, with neither a CRS nor latitudes and longitudes.
     """
     return to_degrees(grid, grid.y.values, grid.x.values)
 
 
 def to_degrees(grid: Grid, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude ``(y, x)`` of every pair of positions along the axes of `grid`."""
+    """Return latitude and longitude ``(y, x)`` of all pairs of positions along the axes."""
     if not is_planar(grid):
         x, y = np.meshgrid(np.asarray(x, "f8"), np.asarray(y, "f8"))
         return y, x
-    if grid.graticule is not None:
-        return grid.graticule.at(y, x)
+    if grid.geolocation is not None:
+        return grid.geolocation.at(y, x)
     crs = projection(grid)
     if crs is None:
         raise GridError(
@@ -172,19 +176,20 @@ def to_degrees(grid: Grid, y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np
             f" one: {grid.extent}. Set it with .rio.write_crs('EPSG:3035') after import rioxarray."
         )
     x, y = np.meshgrid(np.asarray(x, "f8"), np.asarray(y, "f8"))
-    # not crs.geodetic_crs: of a rotated pole that is the rotated CRS itself
+    # not crs.geodetic_crs: for a rotated pole, that is the rotated CRS itself
     lon, lat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
     return lat, lon
 
 
 def from_degrees(grid: Grid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The way back: coordinates along y and x of places; infinite where `grid` has none for them.
+    """Convert latitude and longitude to coordinates along y and x: the inverse of `to_degrees`.
 
-    Angles are turned by 360 degrees towards the middle of the x axis.
+    Coordinates are infinite for locations that the CRS of `grid` cannot represent. Angles are
+    shifted by multiples of 360 degrees towards the middle of the x axis.
     """
     y, x = lat, lon
-    if grid.graticule is not None:
-        return grid.graticule.locate(lat, lon)
+    if grid.geolocation is not None:
+        return grid.geolocation.locate(lat, lon)
     crs = projection(grid) if is_planar(grid) else None
     if crs is not None:
         x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
@@ -201,7 +206,7 @@ def from_degrees(grid: Grid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarr
 
 
 def metres_in(units: str) -> float | None:
-    """Metres in a unit of length; None where it is none that is known.
+    """Return the size of a unit of length in metres; None for an unknown unit.
 
     Examples
     --------
@@ -214,8 +219,11 @@ def metres_in(units: str) -> float | None:
     return float(parts[1] or 1) * _METRES[parts[2]]
 
 
-def _kept(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """What a grid mapping says of the CRS: no transform of other cells, no empty WKT."""
+def _kept(mapping: Attrs) -> Attrs:
+    """Return the attributes that describe the CRS.
+
+    Empty attributes are dropped, and `GeoTransform` too, because it may belong to other cells.
+    """
     return {k: v for k, v in mapping.items() if k != "GeoTransform" and str(v).strip()}
 
 
@@ -224,7 +232,10 @@ def _stated(axis: Axis) -> str:
 
 
 def _metres_of_axes(grid: Grid, by_wkt: bool) -> float | None:
-    """Metres in the units of the axes; None where they state none, or where the WKT can tell."""
+    """Return metres per unit of the axes.
+
+    The result is None if the axes state no unit, or if a unit is unknown but the CRS has a WKT.
+    """
     said = [_stated(grid.y), _stated(grid.x)]
     known = [metres_in(text) for text in said]
     if known[0] == known[1] and (known[0] is not None or by_wkt or said == ["", ""]):
@@ -232,7 +243,7 @@ def _metres_of_axes(grid: Grid, by_wkt: bool) -> float | None:
     if by_wkt and None in known:
         return None
     missing = [m for m, text in zip(known, said, strict=True) if text]
-    if len(missing) == 1 and missing[0] is not None:  # one axis says nothing
+    if len(missing) == 1 and missing[0] is not None:  # the other axis states no unit
         return missing[0]
     raise GridError(
         f"Expected {grid.y.name} and {grid.x.name} in one unit of length such as 'm' or 'km', as"
@@ -252,12 +263,12 @@ def _require_degrees(grid: Grid) -> None:
 
 
 def _projected(crs: pyproj.CRS) -> pyproj.CRS:
-    """The CRS itself, where it comes with a shift of its datum."""
+    """Return the projected CRS, without the datum shift of a bound CRS."""
     return crs.source_crs if crs.is_bound and crs.source_crs is not None else crs
 
 
 def _metres_of(crs: pyproj.CRS) -> float:
-    """Metres in the unit of a projected CRS."""
+    """Return metres per unit of a projected CRS."""
     return float(_projected(crs).axis_info[0].unit_conversion_factor)
 
 
@@ -267,20 +278,20 @@ def _unit_name(metres: float) -> str:
 
 
 def _udunits(metres: float) -> str:
-    """The unit as the UDUNITS library spells it, which CF asks for."""
+    """Return the unit in the spelling of UDUNITS, which CF requires."""
     name = _unit_name(metres)
     return _LENGTHS[name][1][0].replace("us-ft", "US_survey_foot") if name in _LENGTHS else name
 
 
 def _in_unit(crs: pyproj.CRS, metres: float) -> pyproj.CRS:
-    """The same projection with coordinates in another unit of length."""
+    """Return the same projection with coordinates in another unit of length."""
     described = crs.to_json_dict()
     inner = described
-    while "coordinate_system" not in inner:  # with a datum shift, or heights beside
+    while "coordinate_system" not in inner:  # a bound (datum shift) or compound CRS (heights)
         inner = inner["source_crs"] if "source_crs" in inner else inner["components"][0]
     unit = {"type": "LinearUnit", "name": _unit_name(metres), "conversion_factor": metres}
     for axis in inner["coordinate_system"]["axis"]:
         axis["unit"] = unit
-    for part in (described, inner):  # no code stands for this any more
+    for part in (described, inner):  # the EPSG code no longer applies
         part.pop("id", None)
     return pyproj.CRS.from_json_dict(described)

@@ -1,6 +1,6 @@
 """A network with its fixed inputs, as a function of arrays in memory.
 
-Memory: input, output, and the activations of at most `CELLS` HR cells (or one step) at a time.
+Memory holds input, output, and the activations of at most `CELLS` HR cells (at least one step).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 import tensorflow as tf
 from dask.base import normalize_token
 
-from xr_dl4ds.inference.carried import Carried
+from xr_dl4ds.inference.pickling import Carried
 from xr_dl4ds.inference.tiles import Place
-from xr_dl4ds.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
-from xr_dl4ds.noise import NETWORK, normal
+from xr_dl4ds.networks.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
+from xr_dl4ds.prediction.random_numbers import NETWORK, normal
 
-#: Names of the network's inputs of normal noise, and of the first cell's row and column.
+#: Names of the network's inputs for normal noise, and for row and column of the first cell.
 NOISE, POSITION = "noise", "position"
 
-#: HR cells that go through the network at once: about 16 MiB for each 16 channels of activations.
+#: HR cells that the network processes at once: about 16 MiB for each 16 channels of activations.
 #: Larger batches are not faster on a CPU.
 CELLS = 2**18
 
-#: TensorFlow uses all cores for one call; concurrent calls only multiply the memory.
+#: TensorFlow uses all cores for one call; concurrent calls would only multiply the memory.
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -41,17 +41,17 @@ class Application:
     network : keras.Model
         Generator, see `xr_dl4ds.networks.generator`.
     fixed : mapping of numpy.ndarray
-        Inputs without time for the domain that is predicted, by name; those that the network does
-        not ask for are left out.
+        Inputs without time for the predicted domain, by name, restricted to the inputs of the
+        network.
     scale : int
         HR cells along one edge of an LR cell.
     token : str
-        Names the weights: equal tokens give equal dask keys.
+        Identifies the weights: equal tokens give equal dask keys.
     realization : int, optional
-        Seed of the member that a network with Monte-Carlo dropout or noise draws; None is the
+        Seed of the member that a network with Monte-Carlo dropout or noise draws. None applies the
         network without dropout and with noise 0.
     place : Place, optional
-        The part of a larger domain that `fixed` belongs to, see `at`.
+        The part of a larger domain to which `fixed` belongs, see `at`.
     """
 
     network: keras.Model
@@ -62,12 +62,12 @@ class Application:
     place: Place | None = None
 
     def at(self, place: Place) -> Application:
-        """The same on a part of the domain of `fixed`."""
+        """Return the application for a part of the domain of `fixed`."""
         rows, columns = place.hr(self.scale)
         cut = {name: field for name, field in self.fixed.items() if name == POSITION}
         for name in self.fixed.keys() - cut.keys():
             cut[name] = self.fixed[name][rows[0] : rows[-1] + 1]
-            if columns[-1] - columns[0] + 1 == columns.size:  # a view, where none go around
+            if columns[-1] - columns[0] + 1 == columns.size:  # a view, unless columns wrap around
                 cut[name] = cut[name][:, columns[0] : columns[-1] + 1]
             else:
                 cut[name] = cut[name][:, columns]
@@ -77,19 +77,20 @@ class Application:
 
     @property
     def n_noise(self) -> int:
-        """Channels of the network's noise."""
+        """Noise channels of the network."""
         return next((x.shape[-1] for x in self.network.inputs if x.name == NOISE), 0)
 
     @property
     def draws_noise(self) -> bool:
-        """Whether it takes random numbers, and so the keys of its steps."""
+        """True if the network draws random numbers, and therefore needs the keys of its steps."""
         return self.realization is not None and self.n_noise > 0
 
     def __call__(self, lr: np.ndarray, keys: np.ndarray | None = None) -> np.ndarray:
         """Predict fields ``(..., y, x, channel)`` -> ``(..., scale*y, scale*x, channel)``, float32.
 
-        For spatio-temporal networks fields are sequences ``(time, y, x, channel)``. `keys` ``(...,
-        [time])``, see `noise.step_keys`, are needed where it `draws_noise`.
+        For spatio-temporal networks, fields are sequences ``(time, y, x, channel)``. If
+        `draws_noise` is True, `keys` ``(..., [time])`` are required, see
+        `xr_dl4ds.prediction.random_numbers.step_keys`.
         """
         sample = len(self.network.inputs[0].shape) - 1
         lead, inner = lr.shape[: lr.ndim - sample], lr.shape[lr.ndim - sample :]
@@ -106,7 +107,7 @@ class Application:
         return out.reshape(*lead, *shape)
 
     def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
-        """One batch; the array is a view of TensorFlow's memory where that is the CPU's."""
+        """Predict one batch; on a CPU the result is a view of TensorFlow's memory."""
         inputs: dict[str, Any] = {"lr": tf.constant(part)}
         if self.n_noise:
             inputs[NOISE] = tf.constant(self._noise(part, keys))
@@ -117,12 +118,12 @@ class Application:
         if self.realization is None or not has_monte_carlo(self.network):
             return np.asarray(_graph(self.network, realization=False)(inputs))
         graph = _graph(self.network, realization=True)
-        set_realization(self.network, self._thinning)  # before every run: each moves the states
+        set_realization(self.network, self._thinning)  # before every run: a run advances the states
         return np.asarray(graph(inputs))
 
     @property
     def _thinning(self) -> int:
-        """Seed of what is dropped: in single cells another one in each tile, not the same again."""
+        """Seed of the dropout factors; element-wise dropout has a different seed in each tile."""
         assert self.realization is not None
         if self.place is None or not thins_by_cell(self.network):
             return self.realization
@@ -132,7 +133,7 @@ class Application:
         return int(np.random.SeedSequence([self.realization, *corner]).generate_state(1)[0])
 
     def _noise(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
-        """Of each step by its key: ``(batch, [time,] scale*y, scale*x, n_noise)``, float32."""
+        """Draw the noise of each step: ``(batch, [time,] scale*y, scale*x, n_noise)``, float32."""
         *lead, y, x, _ = part.shape
         place = Place((0, y), (0, x), x) if self.place is None else self.place
         rows, columns = place.hr(self.scale)
@@ -156,11 +157,12 @@ class Application:
 
 @contextlib.contextmanager
 def _whole_float32() -> Iterator[None]:
-    """Products of float32 in all their bits: a model is to predict on a GPU what it does elsewhere.
+    """Multiply float32 with full precision, so that predictions on GPUs equal those on CPUs.
 
-    TensorFlow takes TensorFloat-32, of 10 bits, where a GPU has it: on an H200 that moved
-    predictions by 0.5 to 4 % of their standard deviation, and all bits by 0.001 %
-    (benchmarks/accelerator.py, networks with large random weights). A state of the process.
+    TensorFlow uses TensorFloat-32, with 10 bits, on GPUs that support it. On an H200,
+    TensorFloat-32 changed predictions by 0.5 to 4 % of their standard deviation, full precision by
+    0.001 % (benchmarks/accelerator.py, networks with large random weights). The setting is global
+    to the process.
     """
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -177,7 +179,7 @@ def _received(carried: Carried, parts: Mapping[str, Any]) -> Application:
 def _graph(network: keras.Model, *, realization: bool) -> Any:
     """Return the network as one function for inputs of any size, stored on the network itself.
 
-    TensorFlow traces it at the first call.
+    TensorFlow traces the function at its first call.
     """
     name = "_xr_dl4ds_realization" if realization else "_xr_dl4ds_graph"
     traced = getattr(network, name, None)

@@ -1,4 +1,4 @@
-"""Neighbouring tiles go over into one another: weights that add up to one, and change smoothly."""
+"""Blending of neighbouring tiles with smooth weights that add up to 1."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from xr_dl4ds.inference.tiles import Span
 
 @dataclasses.dataclass(frozen=True)
 class Ramp:
-    """A tile along one axis, in HR cells of its prediction, and what its neighbours get of it.
+    """The blending of a tile along one axis, in HR cells of its prediction.
 
     Parameters
     ----------
     before, size, after : int
-        Cells beyond its own on the low side, its own, and on the high side.
+        Predicted cells on the low side of the tile, in the tile, and on its high side.
     """
 
     before: int
@@ -25,15 +25,16 @@ class Ramp:
 
     @classmethod
     def of(cls, span: Span, scale: int) -> Ramp:
-        """That of a tile."""
+        """Return the ramp of a tile."""
         return cls(span.before * scale, span.size * scale, span.after * scale)
 
     @property
     def weights(self) -> np.ndarray:
-        """Of each cell of the prediction, float32.
+        """Weights of the cells of the prediction, float32.
 
-        ``cos^2`` of a quarter turn across the cells that two tiles share: with that of the other
-        one it adds up to 1, and neither it nor its slope jumps.
+        Across the cells that two tiles share, the weight is ``cos^2`` over a quarter period. It
+        adds up to 1 with the weight of the other tile, and neither the weight nor its slope has a
+        jump.
         """
         found = np.ones(self.before + self.size + self.after)
         for shared, weights in ((self.before, found), (self.after, found[::-1])):
@@ -43,20 +44,21 @@ class Ramp:
 
     @property
     def sides(self) -> list[int]:
-        """Where there are neighbours, and 0 for the tile itself."""
+        """Sides with neighbours (-1 and 1), and 0 for the tile itself."""
         return [-1] * (self.before > 0) + [0] + [1] * (self.after > 0)
 
     def share(self, side: int) -> slice:
-        """The cells of its prediction that lie on the tile at that side."""
+        """Return the cells of the prediction that lie on the tile at this side."""
         whole = self.before + self.size + self.after
         first = {-1: 0, 0: self.before, 1: self.before + self.size}[side]
         stop = {-1: self.before, 0: self.before + self.size, 1: whole}[side]
         return slice(first, stop)
 
     def place(self, side: int) -> slice:
-        """Where, on that tile's own cells, they lie: at its far end, or at its near one.
+        """Return the position of the shared cells in the tile itself.
 
-        The other tile has as many cells beyond its own at that side, so it is asked.
+        These are the cells that the tile at this side predicts. That tile extends as far beyond its
+        edge as this tile does.
         """
         if side == 0:
             return slice(0, self.size)
@@ -64,16 +66,16 @@ class Ramp:
 
 
 def share(tile: np.ndarray, y: Ramp, x: Ramp, sides: tuple[int, int]) -> np.ndarray:
-    """A tile's weighted contribution to the tile at these sides, or to itself, ``(0, 0)``.
+    """Return a tile's weighted contribution to the neighbour at `sides`, or to itself, ``(0, 0)``.
 
     Parameters
     ----------
     tile : numpy.ndarray
         Prediction ``(time, y, x, channel)``.
     y, x : Ramp
-        Of the tile.
+        Ramps of the tile.
     sides : tuple of int
-        Along y and x.
+        Sides along y and x.
     """
     rows, columns = y.share(sides[0]), x.share(sides[1])
     weights = y.weights[rows, None, None] * x.weights[columns, None]
@@ -83,18 +85,18 @@ def share(tile: np.ndarray, y: Ramp, x: Ramp, sides: tuple[int, int]) -> np.ndar
 def blended(
     own: np.ndarray, others: list[np.ndarray], y: Ramp, x: Ramp, sides: list[tuple[int, int]]
 ) -> np.ndarray:
-    """A tile's own cells, with what its neighbours predict of them.
+    """Add the contributions of its neighbours to a tile.
 
     Parameters
     ----------
     own : numpy.ndarray
         Prediction ``(time, y, x, channel)`` of the tile.
     others : list of numpy.ndarray
-        Their shares.
+        Contributions of the neighbours.
     y, x : Ramp
-        Of the tile.
+        Ramps of the tile.
     sides : list of tuple of int
-        Where each of the neighbours lies, along y and x.
+        Side of each neighbour, along y and x.
     """
     out = share(own, y, x, (0, 0))
     for other, (at_y, at_x) in zip(others, sides, strict=True):

@@ -11,7 +11,7 @@ import shutil
 import tensorflow as tf
 from dask.system import CPU_COUNT
 
-from xr_dl4ds.launched import is_first
+from xr_dl4ds.processes import is_first
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ DEVICES = pathlib.Path("/dev")
 #: TensorFlow uses no GPU in native programs of Windows.
 WINDOWS = os.name == "nt"
 
-#: The cure for a TensorFlow without the libraries that it needs on a GPU.
+#: Advice for a TensorFlow without the libraries that it needs on a GPU.
 INSTALL = "install tensorflow[and-cuda]"
 
 
@@ -29,9 +29,9 @@ _logged: list[str] = []
 
 
 def log_hardware(precision: str) -> None:
-    """Log at level INFO what networks run on, once in a process.
+    """Log at level INFO on which hardware networks run, once per process.
 
-    Of processes that train together, the first one logs it.
+    Among processes that train together, only the first one logs.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def _present() -> bool:
 
 
 def _obstacle() -> str:
-    """Say what keeps TensorFlow from a GPU that is present, and the cure."""
+    """Say why TensorFlow cannot use a GPU that is present, and what to do."""
     if not tf.test.is_built_with_cuda():
         if WINDOWS:
             return "TensorFlow has no CUDA support on Windows; install it in WSL2"
@@ -100,7 +100,7 @@ def _obstacle() -> str:
 
 
 def _driver_problem(cuda: str) -> str | None:
-    """Say what is wrong with the NVIDIA driver for a version of CUDA, None where it works."""
+    """Say what is wrong with the NVIDIA driver for a version of CUDA; return None if it works."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

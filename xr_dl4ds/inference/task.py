@@ -1,4 +1,4 @@
-"""A task of a prediction: from the chunks of LR channels that a tile reads to its HR cells."""
+"""The dask task of a tile: from the LR chunks that the tile reads to its HR cells."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from xr_dl4ds.grid.timeline import Windows
+from xr_dl4ds.grid.cf.time_axis import Windows
 from xr_dl4ds.inference.application import Application
-from xr_dl4ds.inference.carried import Carried
+from xr_dl4ds.inference.pickling import Carried
 from xr_dl4ds.inference.tiles import Place
 from xr_dl4ds.inference.windowed import Windowed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
-    """The network on one tile of a block of steps.
+class TileTask:
+    """The application of a network to one tile of a block of steps.
 
     Parameters
     ----------
     scale, token, realization
         See `Application`.
     place : Place
-        What it reads.
-    kept : tuple of slice
-        What it predicts of that, along y and x.
+        The LR cells that the tile reads.
+    inner : tuple of slice
+        The part of these cells that the tile predicts, along y and x.
     cut : tuple of list of slice
-        What it takes of each chunk, along time, y and x.
+        The part that is read of each chunk, along time, y and x.
     windows : Windows, optional
-        Of its steps.
+        The windows of the steps.
     """
 
     scale: int
     token: str
     realization: int | None
     place: Place
-    kept: tuple[slice, slice]
+    inner: tuple[slice, slice]
     cut: tuple[list[slice], ...]
     windows: Windows | None
 
@@ -47,7 +47,7 @@ class Task:
         chunks: list[list[list[np.ndarray]]],
         keys: list[np.ndarray] | None,
     ) -> np.ndarray:
-        """Put the chunks together, predict, and cut to what is kept."""
+        """Join the chunks, predict, and crop the prediction to the kept cells."""
         application = Application(
             network=network.network,
             fixed=fixed,
@@ -61,7 +61,7 @@ class Task:
         function: Any = application
         if self.windows is not None:
             function = Windowed(application=application, windows=self.windows)
-        y, x = (slice(k.start * self.scale, k.stop * self.scale) for k in self.kept)
+        y, x = (slice(k.start * self.scale, k.stop * self.scale) for k in self.inner)
         return function(lr, drawn)[:, y, x]
 
     def _joined(self, chunks: list[list[list[np.ndarray]]]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Tiles of a domain along y and x: what each predicts, reads, and shares with its neighbours."""
+"""Tiles of a domain along y and x: the cells that a tile owns, predicts and reads."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from xr_dl4ds.networks import Reach
 
-#: A field of so many HR cells is predicted as a whole, when the caller does not say.
+#: By default, a domain with at most this many HR cells is predicted as a whole.
 WHOLE = 2**20
 
-#: Otherwise about so many HR cells along each edge of a tile.
+#: In larger domains, tiles have about this many HR cells along each edge.
 EDGE = 1024
 
-#: For networks that look at the whole field (channel attention): LR cells that a tile sees beyond
-#: what it predicts, and that it predicts beyond its own cells, where it is blended with the next
-#: one. What such a network makes of a mean over its tile differs a little from tile to tile.
+#: For networks that look at the whole field (channel attention), in LR cells. A tile reads `HALO`
+#: cells beyond the cells that it predicts, and predicts `OVERLAP` cells beyond its own cells, where
+#: it is blended with its neighbour. The means over a tile differ slightly from tile to tile.
 HALO, OVERLAP = 8, 8
 
 
@@ -30,12 +30,12 @@ class Span:
     Parameters
     ----------
     start, stop : int
-        Its own cells.
+        The tile's own cells.
     before, after : int
-        Cells beyond its own that it predicts on either side. There, and on as many of its own, it
-        is blended with the tile at that side.
+        Cells on each side that the tile predicts beyond its own cells. In these cells, and in as
+        many of its own cells, the tile is blended with its neighbour.
     low, high : int
-        What it reads; beyond the ends of the domain where that is a circle.
+        The cells that the tile reads; on a periodic axis they may lie outside the domain.
     """
 
     start: int
@@ -47,29 +47,29 @@ class Span:
 
     @property
     def size(self) -> int:
-        """Its own cells."""
+        """Number of own cells."""
         return self.stop - self.start
 
     @property
-    def kept(self) -> slice:
-        """What it predicts, counted from `low`."""
+    def inner(self) -> slice:
+        """The cells that the tile predicts, counted from `low`."""
         return slice(self.start - self.before - self.low, self.stop + self.after - self.low)
 
 
 @dataclasses.dataclass(frozen=True)
 class Tiling:
-    """How a network is applied to parts of a domain.
+    """The division of a domain into tiles.
 
     Parameters
     ----------
     edge : tuple of int
-        LR cells along y and x of each tile; the last one has what is left.
+        LR cells along y and x of each tile; the last tile has the remaining cells.
     halo : int
-        LR cells that a tile sees beyond what it predicts.
+        LR cells that a tile reads beyond the cells that it predicts.
     overlap : int
-        LR cells that it predicts beyond its own.
+        LR cells that a tile predicts beyond its own cells.
     align : int
-        It reads from a multiple of so many LR cells on.
+        The first cell that a tile reads is a multiple of `align` LR cells.
     """
 
     edge: tuple[int, int]
@@ -79,25 +79,26 @@ class Tiling:
 
     @classmethod
     def of(cls, reach: Reach, shape: tuple[int, int], scale: int, edge: int | None) -> Tiling:
-        """The tiling of a domain.
+        """Choose the tiling of a domain.
 
         Parameters
         ----------
         reach : Reach
-            How far the network looks. Where that is known, tiles see all of it and need no overlap.
+            Receptive field of the network. If it is known, tiles read all of it and need no
+            overlap.
         shape : tuple of int
             LR cells of the domain along y and x.
         scale : int
             HR cells along one edge of an LR cell.
         edge : int, optional
-            HR cells along one edge of a tile, made a multiple of `Reach.align` LR cells. By default
-            the whole domain where it has at most `WHOLE` HR cells, else about `EDGE`.
+            HR cells along one edge of a tile, rounded up to a multiple of `Reach.align` LR cells.
+            By default the whole domain if it has at most `WHOLE` HR cells, else about `EDGE`.
         """
         if edge is not None:
             cores = [min(_up(edge // scale, reach.align), size) for size in shape]
         elif shape[0] * shape[1] * scale**2 <= WHOLE:
             cores = list(shape)
-        else:  # all about as large, also the last one
+        else:  # tiles of about equal size, also the last one
             pieces = [max(1, round(size * scale / EDGE)) for size in shape]
             cores = [
                 min(_up(-(-size // n), reach.align), size)
@@ -107,14 +108,14 @@ class Tiling:
         return cls((cores[0], cores[1]), halo, overlap, reach.align)
 
     def along(self, axis: int, size: int, around: bool = False) -> list[Span]:
-        """The tiles along y (0) or x (1), of `size` LR cells that may go `around`."""
+        """Return the tiles of `size` LR cells along y (0) or x (1), periodic if `around`."""
         core = self.edge[axis]
         if core >= size:
             return [Span(0, size, 0, 0, 0, size)]
         edges = [*range(0, size, core), size]
         cores = list(itertools.pairwise(edges))
         n = len(cores)
-        # two neighbours have their blended cells for themselves
+        # no third tile takes part in the cells where two neighbours are blended
         shared = [
             min(self.overlap, *((cores[k][1] - cores[k][0]) // 2 for k in (i, (i + 1) % n)))
             for i in range(n)
@@ -144,9 +145,9 @@ class Place:
     Parameters
     ----------
     y, x : tuple of int
-        From where to where; beyond the ends along x where columns go around.
+        First cell and end; along periodic columns they may lie outside the domain.
     columns : int
-        Of the domain.
+        Number of columns of the domain.
     """
 
     y: tuple[int, int]
@@ -154,20 +155,20 @@ class Place:
     columns: int
 
     def hr(self, scale: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of its HR cells in the domain."""
+        """Return rows and columns of the HR cells in the domain."""
         rows, columns = (np.arange(a * scale, b * scale) for a, b in (self.y, self.x))
         return rows, columns % (self.columns * scale)
 
 
 def pieces(low: int, high: int, edges: Sequence[int]) -> list[tuple[int, slice]]:
-    """Which parts of which chunks, in order, are the cells from `low` to `high` of a circle.
+    """Return the chunks and slices that hold the cells from `low` to `high` of a periodic axis.
 
     Parameters
     ----------
     low, high : int
-        From where to where; beyond the ends it goes around.
+        First cell and end; beyond the ends of the axis, cells continue at the other end.
     edges : sequence of int
-        Where chunks begin, and the end of the last one.
+        First cell of each chunk, and the end of the last chunk.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A spatio-temporal network on the windows of a block of steps."""
+"""Application of a spatio-temporal network to the windows of a block of steps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from dask.base import normalize_token
 
-from xr_dl4ds.grid.timeline import Windows
+from xr_dl4ds.grid.cf.time_axis import Windows
 from xr_dl4ds.inference import application as batches
 from xr_dl4ds.inference.application import Application
 
@@ -20,9 +20,9 @@ class Windowed:
     Parameters
     ----------
     application : Application
-        Of a spatio-temporal network.
+        Application of a spatio-temporal network.
     windows : Windows
-        One for each step of the block, counted from the block's first row of input.
+        The window of each step of the block, counted from the first row of the block's input.
     """
 
     application: Application

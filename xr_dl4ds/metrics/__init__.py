@@ -1,7 +1,7 @@
-"""Scores of predictions against the truth, always beside interpolation.
+"""Scores of predictions against the truth, with interpolation as the baseline.
 
-`evaluate` does it all, from cells and times that are matched to skill; the others are scores of
-arrays over dimensions that are named.
+`evaluate` does everything, from matching cells and times to the skill. The other functions score
+arrays over the dimensions that they are given.
 """
 
 from xr_dl4ds.metrics.distribution import quantile_bias as quantile_bias

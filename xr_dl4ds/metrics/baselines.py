@@ -1,18 +1,19 @@
-"""Interpolation of LR fields, against which every prediction is held."""
+"""Baselines for evaluation: interpolated LR fields, with which every prediction is compared."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
-from xr_dl4ds.grid.coarsening import check_scale, coarsened
-from xr_dl4ds.grid.fields import TIME, Fields
-from xr_dl4ds.grid.nesting import ratio, require_overlap
-from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import interpolate, require_cover
-from xr_dl4ds.grid.stamps import stamped_as
-from xr_dl4ds.grid.timeline import at_times, common_times
-from xr_dl4ds.units import require_units
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.time_axis import at_times, common_times
+from xr_dl4ds.grid.cf.time_stamps import stamped_as
+from xr_dl4ds.grid.cf.units import require_units
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.coarsen import check_scale, coarsened
+from xr_dl4ds.grid.regridding.regridder import BEYOND_EDGES, regridder
 
 #: Interpolation methods.
 BASELINES = ("bilinear", "bicubic")
@@ -21,53 +22,78 @@ BASELINES = ("bilinear", "bicubic")
 def interpolated(
     truth: Fields, lr: Fields | None, scale: int | None, names: list[str]
 ) -> dict[str, xr.Dataset]:
-    """LR fields, or the averaged truth, on the cells and at the times of the truth, by method."""
-    if lr is not None:
-        low = lr
-        missing = [n for n in names if n not in low.varying]
-        if missing:
-            raise VariableError(
-                f"Expected the LR data to have {missing} to interpolate, got {low.varying}. Add"
-                " them, or rename those that are meant."
-            )
-        require_overlap(low.grid, truth.grid, "the LR data", "the truth")
-        require_cover(facing(low, truth.grid).grid, truth.grid, "the LR data")
-        _require_coarser(low, truth)
-        for name in names:
-            expected, got = (f.data[name].attrs.get("units") for f in (truth, low))
-            require_units(name, expected, got, "the LR data", "the truth")
-        low = stamped_as(low, truth, "the LR data", "the truth")
-        times = common_times(low, truth, "the LR data", "the truth")
-        data = at_times(low.pick(names).data, times)
-        if times is not None and len(times) < truth.data.sizes[TIME]:
-            raise TimeError(
-                f"Expected the LR data at all {truth.data.sizes[TIME]} times that are scored, got"
-                f" {len(times)}. Select the common times first."
-            )
-    elif scale is not None:
-        check_scale(scale)
-        if any(n % scale for n in truth.grid.shape):
-            raise GridError(
-                f"Expected the cells that are scored to be a multiple of the scale {scale}, got"
-                f" {truth.grid.shape}. Pass lr= for the baselines."
-            )
-        low = coarsened(truth, scale)
-        data = low.data
-    else:
-        raise GridError(
-            "Expected LR fields for the baselines, got a prediction without a note of its scale."
-            " Pass lr=, the LR fields, or scale=."
-        )
-    found = {m: interpolate(data, low.grid, truth.grid, m) for m in BASELINES}
+    """Interpolate LR fields to the cells and times of the truth.
+
+    Parameters
+    ----------
+    truth : Fields
+        The truth.
+    lr : Fields, optional
+        LR fields; by default the truth averaged by `scale`.
+    scale : int, optional
+        HR cells along one edge of an LR cell.
+    names : list of str
+        The variables that are scored.
+
+    Returns
+    -------
+    dict of xarray.Dataset
+        The interpolated fields by method.
+    """
+    low = _averaged(truth, scale) if lr is None else _checked(lr, truth, names)
+    between = regridder(low.grid, truth.grid)
+    found = {method: between.regrid(low.data, method) for method in BASELINES}
     if TIME in truth.data.coords:
         found = {m: d.assign_coords({TIME: truth.data[TIME]}) for m, d in found.items()}
     return found
 
 
-def _require_coarser(low: Fields, truth: Fields) -> None:
-    if max(ratio(low.grid, truth.grid)) < 1.01:
+def _averaged(truth: Fields, scale: int | None) -> Fields:
+    """Average the truth over `scale` x `scale` cells."""
+    if scale is None:
         raise GridError(
-            "Expected the LR data to be coarser than the truth, which the baselines are to refine,"
-            f" got {low.grid.extent} and, of the truth, {truth.grid.extent}. Pass the data from"
-            " which was predicted as lr=."
+            "Expected LR fields for the baselines, got a prediction without a note of its scale."
+            " Pass lr=, the LR fields, or scale=."
+        )
+    check_scale(scale)
+    if any(n % scale for n in truth.grid.shape):
+        raise GridError(
+            f"Expected the cells that are scored to be a multiple of the scale {scale}, got"
+            f" {truth.grid.shape}. Pass lr= for the baselines."
+        )
+    return coarsened(truth, scale)
+
+
+def _checked(lr: Fields, truth: Fields, names: list[str]) -> Fields:
+    """Return the LR variables that are scored, at the times of the truth."""
+    missing = [n for n in names if n not in lr.varying]
+    if missing:
+        raise VariableError(
+            f"Expected the LR data to have {missing} to interpolate, got {lr.varying}. Add"
+            " them, or rename those that are meant."
+        )
+    _require_grid(lr, truth)
+    for name in names:
+        expected, got = (f.data[name].attrs.get("units") for f in (truth, lr))
+        require_units(name, expected, got, "the LR data", "the truth")
+    lr = stamped_as(lr.pick(names), truth, "the LR data", "the truth")
+    times = common_times(lr, truth, "the LR data", "the truth")
+    if times is not None and len(times) < truth.data.sizes[TIME]:
+        raise TimeError(
+            f"Expected the LR data at all {truth.data.sizes[TIME]} times that are scored, got"
+            f" {len(times)}. Select the common times first."
+        )
+    return dataclasses.replace(lr, data=at_times(lr.data, times))
+
+
+def _require_grid(lr: Fields, truth: Fields) -> None:
+    """Raise a `GridError` unless LR cells cover the truth and are larger than its cells."""
+    between = regridder(lr.grid, truth.grid)
+    between.require_overlap("the LR data", "the truth")
+    between.require_cover("the LR data", BEYOND_EDGES)
+    axes = truth.grid.y, truth.grid.x
+    if all(s < 1.01 * axis.spacing for s, axis in zip(between.spacing, axes, strict=True)):
+        raise GridError(
+            f"Expected LR data coarser than the truth, got LR {lr.grid.extent} and truth"
+            f" {truth.grid.extent}. Pass the input data of the prediction as lr=."
         )

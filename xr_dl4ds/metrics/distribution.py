@@ -1,6 +1,6 @@
-"""Scores of distributions: extremes, wet cells, variability, whatever is where and when.
+"""Scores of distributions: extremes, wet cells and variability, regardless of place and time.
 
-A cell counts where prediction and truth are both valid.
+A cell counts if prediction and truth are both valid.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ def quantile_bias(
     *,
     relative: bool = True,
 ) -> xr.DataArray:
-    """Bias of a quantile, such as the 98th percentile.
+    """Return the bias of a quantile, such as the 98th percentile.
 
-    ``Q(prediction) / Q(truth) - 1``, as the indices P02 and P98 of VALUE are compared (Maraun et
-    al. 2015, doi:10.1002/2014EF000259).
+    It is ``Q(prediction) / Q(truth) - 1``, as VALUE compares the indices P02 and P98 (Maraun et al.
+    2015, doi:10.1002/2014EF000259).
 
     Parameters
     ----------
     prediction, truth : xarray.DataArray
-        At the same coordinates and in the same units.
+        Prediction and truth, at the same coordinates and in the same units.
     q : float
-        Which quantile, 0 to 1; between two values by linear interpolation.
+        The quantile, 0 to 1, by linear interpolation between two values.
     dims : sequence of hashable
         Dimensions over which the quantile is taken.
     relative : bool
-        Over the quantile of the truth; else the difference, in units of the data, for quantities
-        without a natural zero such as temperatures in degrees Celsius.
+        Divide by the quantile of the truth. If False, return the difference in units of the data,
+        for quantities without a natural zero such as temperatures in degrees Celsius.
 
     Returns
     -------
     xarray.DataArray
-        0 is perfect; the relative one is NaN where the quantile of the truth is 0. Lazy where the
-        data are, which are brought into one chunk along `dims`: all values along these must fit in
-        memory.
+        Bias; 0 is perfect. The relative bias is NaN where the quantile of the truth is 0. The
+        result is lazy if the data are; these are rechunked into one chunk along `dims`, so all
+        values along these dimensions must fit in memory.
 
     Examples
     --------
@@ -60,21 +60,21 @@ def quantile_bias(
 
 
 def wet_frequency(field: xr.DataArray, threshold: float, dims: Dimensions) -> xr.DataArray:
-    """Share of valid cells at or above a threshold, such as 1 mm per day for wet days.
+    """Return the share of valid cells at or above a threshold, such as 1 mm per day for wet days.
 
     Parameters
     ----------
     field : xarray.DataArray
-        Any dimensions.
+        Field with any dimensions.
     threshold : float
-        In units of the field.
+        Threshold in units of the field.
     dims : sequence of hashable
         Dimensions over which cells are counted.
 
     Returns
     -------
     xarray.DataArray
-        0 to 1; NaN without valid cells. Lazy where the data are.
+        Share, 0 to 1; NaN without valid cells. Lazy if the data are.
 
     Examples
     --------
@@ -86,20 +86,20 @@ def wet_frequency(field: xr.DataArray, threshold: float, dims: Dimensions) -> xr
 
 
 def std_ratio(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
-    """Standard deviation of the prediction over that of the truth.
+    """Return the standard deviation of the prediction divided by that of the truth.
 
     Parameters
     ----------
     prediction, truth : xarray.DataArray
-        At the same coordinates and in the same units.
+        Prediction and truth, at the same coordinates and in the same units.
     dims : sequence of hashable
-        Dimensions along which values vary.
+        Dimensions over which the standard deviations are taken.
 
     Returns
     -------
     xarray.DataArray
-        1 is perfect, below 1 is too smooth; NaN where the truth is constant. Lazy where the data
-        are.
+        Ratio; 1 is perfect, below 1 the prediction is too smooth; NaN where the truth is constant.
+        Lazy if the data are.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Scores and maps of a prediction and of interpolation on the same cells, and the skill between."""
+"""Scores and maps of a prediction and of interpolation on the same cells, and the skill."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds.georeference import provenance_of
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import Grid, X, Y
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.georeference import provenance_of
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import X, Y
 from xr_dl4ds.metrics.baselines import BASELINES, interpolated
 from xr_dl4ds.metrics.matching import Data, common_names, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
@@ -26,47 +27,49 @@ def evaluate(
     scale: int | None = None,
     dims: Dims | None = None,
 ) -> xr.Dataset:
-    """Score a prediction, or an ensemble of them.
+    """Score a prediction or an ensemble of predictions against the truth.
 
     Parameters
     ----------
     prediction : xarray.Dataset or xarray.DataArray
-        ``(time, y, x)``, and in any position a dimension of members, ``realization`` or another
-        that is known as one by CF attributes or name.
+        ``(time, y, x)``, optionally with a dimension of members in any position: ``realization``,
+        or another dimension that CF attributes or its name identify as members.
     truth : xarray.Dataset or xarray.DataArray
-        Variables of the same names and units, covering the grid of `prediction`; the times in
+        Variables with the same names and units, which cover the grid of `prediction`. The times in
         common are scored.
     lr : xarray.Dataset or xarray.DataArray, optional
-        LR fields that the baselines interpolate. By default the truth averaged by `scale`.
+        LR fields that the baselines interpolate; by default the truth averaged by `scale`.
     scale : int, optional
-        For that average; by default the scale noted on the prediction.
+        Scale of that average; by default the scale noted on the prediction.
     dims : Dims, optional
         Dimensions named by the caller.
 
     Returns
     -------
     xarray.Dataset
-        Over ``product`` (prediction, bilinear, bicubic): bias, mae, rmse (units of the variable)
-        and correlation (1), over all valid cells with equal weight; the same as maps ``*_map`` over
-        ``(product, y, x)``; ``ralsd``, the distance of power spectra in dB, and ``std_ratio``, the
-        standard deviation over that of the truth (1). Over ``reference``: ``mae_skill`` and
+        Along ``product`` (prediction, bilinear, bicubic): bias, mae, rmse (units of the variable)
+        and correlation (1), over all valid cells with equal weight; their maps ``*_map`` over
+        ``(product, y, x)``; ``ralsd``, the distance of power spectra in dB; and ``std_ratio``, the
+        standard deviation divided by that of the truth (1). Along ``reference``: ``mae_skill`` and
         ``rmse_skill``, ``1 - score / score of the reference`` (1 is perfect, 0 as good as the
         reference; Murphy 1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2).
 
-        Of an ensemble these are the scores of its mean, but for ``ralsd`` and ``std_ratio``, which
-        are those of its members. Besides, over ``product``: ``crps`` and ``crps_map``, for the
-        baselines their absolute error; ``crps_skill`` over ``reference``; ``spread`` (units of the
-        variable), ``spread_skill_ratio`` (1) and ``rank_histogram`` over ``rank``. All are defined
-        where the functions of these names are, in `xr_dl4ds.metrics`.
+        For an ensemble these are the scores of its mean, except ``ralsd`` and ``std_ratio``, which
+        are those of its members. An ensemble also has, along ``product``, ``crps`` and
+        ``crps_map``, which for the baselines are their absolute error; along ``reference``,
+        ``crps_skill``; and ``spread`` (units of the variable), ``spread_skill_ratio`` (1) and
+        ``rank_histogram`` along ``rank``. The functions of these names in `xr_dl4ds.metrics` define
+        these scores.
 
-        With several variables there is a dimension ``variable`` with a coordinate ``units``. Lazy
-        where the data are. The attribute ``baselines`` says what was interpolated: for MOS pass
-        `lr`, because averaged truth is better than any LR that one has.
+        Several variables lie along a dimension ``variable`` with a coordinate ``units``. The result
+        is lazy if the data are. The attribute ``baselines`` says what was interpolated. If the
+        model was trained on real pairs, pass `lr`, because the averaged truth is more accurate than
+        real low-resolution data.
 
     Raises
     ------
     VariableError, GridError, TimeError
-        When prediction and truth do not belong together.
+        If prediction and truth do not match.
 
     Examples
     --------
@@ -109,7 +112,7 @@ def evaluate(
 
 
 def _with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Maps in the layout of the prediction, under its own dimension names."""
+    """Return the scores with maps in the layout of the prediction, under its dimension names."""
     back: dict[Hashable, Any] = {Y: grid.y.order.argsort(), X: grid.x.order.argsort()}
     out = out.isel(back)
     out = out.rename({d: n for d, n in ((Y, grid.y.name), (X, grid.x.name)) if d != n})

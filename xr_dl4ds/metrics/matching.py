@@ -1,4 +1,4 @@
-"""Prediction and truth on the cells and at the times that both have."""
+"""Matching of prediction and truth to common cells and times."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import dataclasses
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, VariableError
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, Fields, as_dataset, standardize
-from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import window
-from xr_dl4ds.grid.stamps import stamped_as
-from xr_dl4ds.grid.timeline import at_times, check_times, common_times, in_order
-from xr_dl4ds.units import require_units
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
+from xr_dl4ds.grid.cf.time_axis import at_times, check_times, common_times, in_order
+from xr_dl4ds.grid.cf.time_stamps import stamped_as
+from xr_dl4ds.grid.cf.units import require_units
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.rectilinear import window
+from xr_dl4ds.grid.regridding.roll import roll_to_face
 
 Data = xr.Dataset | xr.DataArray
 
 
 def read(obj: Data, dims: Dims, role: str, *, members: bool = False) -> Fields:
-    """Fields with times, in their order; `members` is whether they may be an ensemble."""
+    """Return fields in order of time; `members` says whether they may be an ensemble."""
     ds = as_dataset(obj, role)
     fields = standardize(ds, dims.within(ds), role, members=members)
     check_times(fields, role)
@@ -32,7 +33,7 @@ def read(obj: Data, dims: Dims, role: str, *, members: bool = False) -> Fields:
 
 
 def common_names(prediction: Fields, truth: Fields) -> list[str]:
-    """Variables that both have, in the same units."""
+    """Return the variables that prediction and truth have in common, and check their units."""
     names = [n for n in prediction.varying if n in truth.varying]
     if not names:
         raise VariableError(
@@ -46,8 +47,10 @@ def common_names(prediction: Fields, truth: Fields) -> list[str]:
 
 
 def on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
-    """Both on the cells of the prediction, at the times in common."""
-    truth = stamped_as(facing(truth, prediction.grid), prediction, "the truth", "the prediction")
+    """Return prediction and truth on the cells of the prediction, at the times in common."""
+    truth = stamped_as(
+        roll_to_face(truth, prediction.grid), prediction, "the truth", "the prediction"
+    )
     inner = window(truth.grid, prediction.grid)
     if inner is None:
         raise GridError(

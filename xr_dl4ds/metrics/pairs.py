@@ -1,4 +1,4 @@
-"""What scores ask of arrays: the same coordinates, members along one dimension, whole chunks."""
+"""Requirements of scores on arrays: the same coordinates, a dimension of members, whole chunks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from xr_dl4ds.exceptions import GridError
 
 Dimensions = Sequence[Hashable]
 
-#: The dimension of an ensemble, by its CF standard name.
+#: The dimension of members, by its CF standard name.
 MEMBER = "realization"
 
 
 def require_same_coordinates(prediction: xr.DataArray, truth: xr.DataArray) -> None:
-    """Raise a `GridError` where labels differ, which xarray would drop without a word."""
+    """Raise a `GridError` if labels differ, because xarray would drop these without a message."""
     shared = [d for d in prediction.dims if d in truth.dims]
     indexes = prediction.indexes, truth.indexes
     other = [d for d in shared if all(d in i for i in indexes)]
@@ -31,7 +31,7 @@ def require_same_coordinates(prediction: xr.DataArray, truth: xr.DataArray) -> N
 def require_members(
     prediction: xr.DataArray, member: str, truth: xr.DataArray | None = None
 ) -> None:
-    """Raise a `GridError` unless the prediction, and it alone, has the dimension of members."""
+    """Raise a `GridError` unless only the prediction has the dimension of members."""
     if member not in prediction.dims:
         raise GridError(
             f"Expected the prediction to have members along {member!r}, got the dimensions"
@@ -48,7 +48,7 @@ def require_members(
 
 
 def in_one_chunk(field: xr.DataArray, dims: Iterable[Hashable]) -> xr.DataArray:
-    """Lazy data with one chunk along these dimensions, cut along the others to stay small."""
+    """Rechunk lazy data to one chunk along `dims`, and to small chunks along other dimensions."""
     if field.chunks is None:
         return field
     whole = set(dims)

@@ -1,6 +1,6 @@
-"""Scores of ensembles, over any dimensions, lazily.
+"""Scores of ensembles over any dimensions, computed lazily.
 
-A cell counts where the truth and every member are valid. Oracle in the tests: xskillscore, and
+A cell counts if the truth and every member are valid. The tests compare with xskillscore, and with
 plain loops over pairs of members.
 """
 
@@ -16,27 +16,29 @@ from xr_dl4ds.metrics.pointwise import rmse
 def crps(
     prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
-    """Continuous ranked probability score of an ensemble, the fair estimate.
+    """Return the continuous ranked probability score of an ensemble, by its fair estimate.
 
-    ``mean|x_i - y| - sum|x_i - x_j| / (2 M (M - 1))`` over the members x and the truth y: its
-    expectation does not depend on the number of members M (Ferro 2014, doi:10.1002/qj.2270). It is
-    the absolute error where there is one member, and may be below 0 in single cells.
+    The estimate is ``mean|x_i - y| - sum|x_i - x_j| / (2 M (M - 1))`` over the members x and the
+    truth y. Its expectation does not depend on the number of members M (Ferro 2014,
+    doi:10.1002/qj.2270). For a single member it is the absolute error. It may be negative in single
+    cells.
 
     Parameters
     ----------
     prediction : xarray.DataArray
-        With the dimension of members, in any position.
+        Ensemble, with the dimension of members in any position.
     truth : xarray.DataArray
-        Without it, at the same coordinates and in the same units.
+        Truth without this dimension, at the same coordinates and in the same units.
     dims : sequence of hashable
-        Dimensions to average over; none for the score of each cell.
+        Dimensions to average over; an empty sequence gives the score of each cell.
     member : str
         Name of the dimension of members.
 
     Returns
     -------
     xarray.DataArray
-        In the units of the data, >= 0 but for chance, 0 is perfect. Lazy where the data are.
+        CRPS in the units of the data; 0 is perfect, and negative values occur only by chance. Lazy
+        if the data are.
 
     Examples
     --------
@@ -58,10 +60,10 @@ def crps(
 
 
 def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Of arrays ``(..., member)`` and ``(...)``.
+    """Return the CRPS of arrays ``(..., member)`` and ``(...)``.
 
-    In order of size, the differences of all pairs are a weighted sum of the members (Jordan et al.
-    2019, doi:10.18637/jss.v090.i12), here of their errors, which are small.
+    For sorted members, the differences of all pairs are a weighted sum of the members (Jordan et
+    al. 2019, doi:10.18637/jss.v090.i12). The sum is taken over their errors, which are small.
     """
     shape, m = np.broadcast_shapes(members.shape[:-1], truth.shape), members.shape[-1]
     members, truth = np.broadcast_to(members, (*shape, m)), np.broadcast_to(truth, shape)
@@ -74,12 +76,12 @@ def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> xr.DataArray:
-    """Root of the mean variance of the members (with M - 1), in their units.
+    """Return the root of the mean variance of the members (with M - 1), in their units.
 
     Parameters
     ----------
     prediction : xarray.DataArray
-        With the dimension of members, in any position.
+        Ensemble, with the dimension of members in any position.
     dims : sequence of hashable
         Dimensions to average over.
     member : str
@@ -88,7 +90,7 @@ def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> 
     Returns
     -------
     xarray.DataArray
-        NaN for a single member, and where one member is missing. Lazy where the data are.
+        Spread; NaN for a single member, and where a member is missing. Lazy if the data are.
 
     Examples
     --------
@@ -101,7 +103,7 @@ def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> 
 
 
 def _variance(prediction: xr.DataArray, member: str) -> xr.DataArray:
-    """Of the members in each cell, with M - 1."""
+    """Return the variance of the members in each cell, with M - 1."""
     if prediction.sizes[member] == 1:
         return prediction.isel({member: 0}, drop=True).astype("f8") * np.nan
     return prediction.astype("f8").var(member, ddof=1, skipna=False)
@@ -110,26 +112,27 @@ def _variance(prediction: xr.DataArray, member: str) -> xr.DataArray:
 def spread_skill(
     prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
-    """Spread of the members over the error of their mean.
+    """Return the spread of the members divided by the error of their mean.
 
-    ``sqrt((M + 1) / M) * spread / rmse of the mean``: 1 for members that scatter as the truth does,
-    below 1 for too few surprises (Fortin et al. 2014, doi:10.1175/JHM-D-14-0008.1).
+    The ratio ``sqrt((M + 1) / M) * spread / rmse of the mean`` is 1 if members scatter as the truth
+    does, and below 1 if an ensemble is overconfident (Fortin et al. 2014,
+    doi:10.1175/JHM-D-14-0008.1).
 
     Parameters
     ----------
     prediction : xarray.DataArray
-        With the dimension of members, in any position.
+        Ensemble, with the dimension of members in any position.
     truth : xarray.DataArray
-        Without it, at the same coordinates and in the same units.
+        Truth without this dimension, at the same coordinates and in the same units.
     dims : sequence of hashable
-        Dimensions over which cells are taken together.
+        Dimensions over which cells are pooled.
     member : str
         Name of the dimension of members.
 
     Returns
     -------
     xarray.DataArray
-        Ratio, 1; NaN for a single member. Lazy where the data are.
+        Ratio (1); NaN for a single member. Lazy if the data are.
 
     Examples
     --------
@@ -145,36 +148,36 @@ def spread_skill(
 
 
 def over_error(scatter: xr.DataArray, error: xr.DataArray, members: int) -> xr.DataArray:
-    """Spread over the RMSE of the mean, which errs more the fewer members it is taken of."""
+    """Return the spread divided by the RMSE of the mean, corrected for the number of members."""
     return ((members + 1) / members) ** 0.5 * scatter / error
 
 
 def rank_histogram(
     prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
-    """Shares of the ranks of the truth among the members.
+    """Return the shares of the ranks of the truth among the members.
 
-    Equal members, such as dry ones where it is dry, leave several ranks possible: such a cell
-    counts in equal parts for each, which is what drawing one at random gives on average (Hamill
+    If members equal the truth, such as dry members where it is dry, several ranks are possible. The
+    cell then counts in equal parts for each of them, which is the average of random draws (Hamill
     2001, doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2).
 
     Parameters
     ----------
     prediction : xarray.DataArray
-        With the dimension of members, in any position.
+        Ensemble, with the dimension of members in any position.
     truth : xarray.DataArray
-        Without it, at the same coordinates and in the same units.
+        Truth without this dimension, at the same coordinates and in the same units.
     dims : sequence of hashable
-        Dimensions over which cells are taken together.
+        Dimensions over which cells are pooled.
     member : str
         Name of the dimension of members.
 
     Returns
     -------
     xarray.DataArray
-        Over ``rank`` 0 (the truth is below all members) to M; the sum is 1. Flat where the truth
-        might be a member, high at both ends where members scatter too little. Lazy where the data
-        are.
+        Shares along ``rank``, from 0 (the truth is below all members) to M; their sum is 1. The
+        histogram is flat if the truth could be one of the members, and high at both ends if members
+        scatter too little. Lazy if the data are.
 
     Examples
     --------
@@ -189,7 +192,7 @@ def rank_histogram(
     last = first + (prediction == truth).sum(member)
     part = (1 / (1 + last - first)).where(valid)
     cells = valid.sum(dims)
-    ranks = np.arange(prediction.sizes[member] + 1, dtype="i4")  # CF-1.8 has none of 64 bits
+    ranks = np.arange(prediction.sizes[member] + 1, dtype="i4")  # CF-1.8 has no 64-bit integers
     shares = [part.where((first <= r) & (r <= last), 0).where(valid).sum(dims) for r in ranks]
     out = xr.concat(shares, xr.Variable("rank", ranks)) / cells.where(cells > 0)
     return out.transpose(..., "rank")
@@ -198,16 +201,16 @@ def rank_histogram(
 def member_correlation(
     prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
-    """Mean Pearson correlation of pairs of members.
+    """Return the mean Pearson correlation of pairs of members.
 
-    Of what members add to what they share: pass deviations, such as members minus their
-    interpolated LR field. Near 1, the ensemble has collapsed and draws one answer; of deviations
-    from the mean of the members it is about ``-1 / (M - 1)`` by construction.
+    Pass deviations, such as members minus their interpolated LR field, to compare the detail that
+    members add. Near 1, the ensemble has collapsed to a single field. Deviations from the ensemble
+    mean correlate by about ``-1 / (M - 1)`` by construction.
 
     Parameters
     ----------
     prediction : xarray.DataArray
-        Deviations, with the dimension of members.
+        Deviations, with the dimension of members in any position.
     dims : sequence of hashable
         Dimensions along which members are correlated.
     member : str
@@ -216,8 +219,8 @@ def member_correlation(
     Returns
     -------
     xarray.DataArray
-        1; members that are constant are left out, NaN for fewer than two others. Lazy where the
-        data are.
+        Correlation (1). Constant members are left out; NaN if fewer than two members remain. Lazy
+        if the data are.
 
     Examples
     --------

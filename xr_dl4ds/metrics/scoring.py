@@ -1,24 +1,21 @@
-"""All scores of one variable, each with units and a name."""
+"""All scores of one variable, with units and long names."""
 
 from __future__ import annotations
 
 import xarray as xr
 
-from xr_dl4ds.grid.fields import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
 from xr_dl4ds.metrics.baselines import BASELINES
 from xr_dl4ds.metrics.distribution import std_ratio
-from xr_dl4ds.metrics.pointwise import ERRORS, SCORES, mae
+from xr_dl4ds.metrics.pointwise import SCORES, mae
 from xr_dl4ds.metrics.probabilistic import crps, over_error, rank_histogram, spread
 from xr_dl4ds.metrics.spectral import ralsd
 
-#: Along `product`: the prediction, then the baselines.
+#: Labels along `product`: the prediction, then the baselines.
 PRODUCTS = ("prediction", *BASELINES)
 
+#: Scores of ensembles and of spectra, which are not of pairs of values.
 _LONG_NAMES = {
-    "bias": "mean of prediction minus truth",
-    "mae": "mean absolute error",
-    "rmse": "root mean square error",
-    "correlation": "Pearson correlation",
     "crps": "continuous ranked probability score, fair; of one value the absolute error",
     "spread": "root of the mean variance of the members",
     "spread_skill_ratio": "spread over the RMSE of the mean, for finitely many members",
@@ -27,8 +24,10 @@ _LONG_NAMES = {
     "std_ratio": "standard deviation over that of the truth",
 }
 
-#: Scores in units of the variable; the others have none.
-_WITH_UNITS = {"bias", "mae", "rmse", "crps", "spread"}
+_LONG_NAMES |= {name: score.long_name for name, score in SCORES.items()}
+
+#: Scores in units of the variable; the others have the unit 1.
+_WITH_UNITS = {"crps", "spread", *(name for name, score in SCORES.items() if score.in_units)}
 
 _EVERYWHERE = (TIME, Y, X)
 
@@ -41,7 +40,7 @@ def scores_of(
     Parameters
     ----------
     prediction : xarray.DataArray
-        ``([realization], time, y, x)``; of an ensemble the mean is scored cell by cell.
+        ``([realization], time, y, x)``; for an ensemble the mean is scored cell by cell.
     truth : xarray.DataArray
         ``(time, y, x)``, with the attribute ``units``.
     baselines : dict
@@ -64,10 +63,10 @@ def scores_of(
     truth = truth.where(valid)
     stacked = _stacked([one.where(valid) for one in products])
     out: dict[str, xr.DataArray] = {}
-    for score, function in SCORES.items():
-        out[score] = function(stacked, truth, _EVERYWHERE)
-        out[f"{score}_map"] = function(stacked, truth, (TIME,))
-    out |= {f"{score}_skill": _skill(out[score]) for score in ERRORS}
+    for name, score in SCORES.items():
+        out[name] = score(stacked, truth, _EVERYWHERE)
+        out[f"{name}_map"] = score(stacked, truth, (TIME,))
+    out |= {f"{n}_skill": _skill(out[n]) for n, score in SCORES.items() if score.is_error}
     if ensemble:
         error = out["rmse"].sel(product=PRODUCTS[0], drop=True)
         out |= _of_members(prediction, truth, stacked, error)
@@ -80,9 +79,10 @@ def scores_of(
 def _of_members(
     members: xr.DataArray, truth: xr.DataArray, products: xr.DataArray, error: xr.DataArray
 ) -> dict[str, xr.DataArray]:
-    """Scores of an ensemble; a baseline is an ensemble of one, whose CRPS is its error.
+    """Return the scores that only an ensemble has.
 
-    `error` is the RMSE of the mean.
+    A baseline is an ensemble of one member, whose CRPS is its absolute error. `error` is the RMSE
+    of the ensemble mean.
     """
     out: dict[str, xr.DataArray] = {}
     in_cells = crps(members, truth, [])
@@ -98,7 +98,7 @@ def _of_members(
 
 
 def _variability(product: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
-    """Ratio of standard deviations; of an ensemble that of its members, not of their mean."""
+    """Return the ratio of standard deviations; for an ensemble that of members, not the mean."""
     if REALIZATION not in product.dims:
         return std_ratio(product, truth, _EVERYWHERE)
     members = range(product.sizes[REALIZATION])
@@ -120,7 +120,7 @@ def _stacked(products: list[xr.DataArray]) -> xr.DataArray:
 
 
 def _about(score: xr.DataArray, name: str, units: str) -> xr.DataArray:
-    """With units and a long name and no other attributes."""
+    """Set the units and a long name, and remove other attributes."""
     base = name.removesuffix("_map")
     if base.endswith("_skill"):
         base = base.removesuffix("_skill")

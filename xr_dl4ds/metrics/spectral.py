@@ -1,8 +1,8 @@
-"""Power spectra of fields and their distance: do predictions vary at all scales as the truth does.
+"""Power spectra of fields and their distance, to compare the variability at all scales.
 
-Wavenumbers are in cycles per cell, so that data in degrees and in metres are treated alike. There
-is no window: fields that do not go around leak some power of large scales into small ones, the
-prediction as much as the truth.
+Wavenumbers are in cycles per cell, so that data in degrees and in metres are treated alike. No
+window is applied: fields that are not periodic leak some power of large scales into small scales,
+the prediction as much as the truth.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import xarray as xr
 
 from xr_dl4ds.metrics.pairs import in_one_chunk, require_same_coordinates
 
-#: Dimension of a spectrum.
+#: The dimension of a spectrum.
 WAVENUMBER = "wavenumber"
 
 _ABOUT = {"units": "1", "long_name": "wavenumber in cycles per cell"}
 
 
 def spectrum(field: xr.DataArray, dims: tuple[Hashable, Hashable] = ("y", "x")) -> xr.DataArray:
-    """Power spectrum, averaged over directions and over all other dimensions.
+    """Return the power spectrum, averaged over directions and over all other dimensions.
 
-    Each field has its mean subtracted and its missing cells set to 0, and is transformed without a
-    window. The power of a wavenumber is ``|F|**2 / cells``: its mean over the plane is the variance
-    of the field.
+    The mean of each field is subtracted, its missing cells are set to 0, and it is transformed
+    without a window. The power at a wavenumber is ``|F|**2 / cells``: its mean over the plane is
+    the variance of the field.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def spectrum(field: xr.DataArray, dims: tuple[Hashable, Hashable] = ("y", "x")) 
     Returns
     -------
     xarray.DataArray
-        Over ``wavenumber`` (cycles per cell, above 0 up to 0.5) in rings as wide as one cycle along
-        the longer side, in squared units of the field. Fields without valid cells are left out.
-        Lazy where the data are: each field is in one chunk then.
+        Power along ``wavenumber`` (cycles per cell, above 0 up to 0.5), in rings as wide as one
+        cycle along the longer side, in squared units of the field. Fields without valid cells are
+        left out. The result is lazy if the data are; each field is then in one chunk.
 
     Examples
     --------
@@ -68,26 +68,27 @@ def ralsd(
     truth: xr.DataArray,
     dims: tuple[Hashable, Hashable] = ("y", "x"),
 ) -> xr.DataArray:
-    """Radially averaged log spectral distance, in decibels.
+    """Return the radially averaged log spectral distance (RALSD), in decibels.
 
-    ``sqrt(mean((10 log10(S_truth / S_prediction))**2))`` over the wavenumbers of the mean spectra
-    (Harris et al. 2022, doi:10.1029/2022MS003120). Members count in the mean spectrum: their mean
-    is smoother than any of them.
+    It is ``sqrt(mean((10 log10(S_truth / S_prediction))**2))`` over the wavenumbers of the mean
+    spectra (Harris et al. 2022, doi:10.1029/2022MS003120). For an ensemble the spectra of the
+    members are averaged, because the ensemble mean is smoother than any member.
 
     Parameters
     ----------
     prediction : xarray.DataArray
-        Over `dims` and others, also of members.
+        Prediction over `dims` and other dimensions, such as members.
     truth : xarray.DataArray
-        At the same coordinates; cells missing in either or in any member are missing in both.
+        Truth at the same coordinates. Cells that are missing in the truth or in any member count in
+        neither.
     dims : tuple of hashable
         The two dimensions of a field.
 
     Returns
     -------
     xarray.DataArray
-        Without dimensions, 0 is perfect; infinite where one of both has no power at some
-        wavenumber. Lazy where the data are.
+        Distance, without dimensions; 0 is perfect, infinite if prediction or truth has no power at
+        some wavenumber. Lazy if the data are.
 
     Examples
     --------
@@ -105,7 +106,7 @@ def ralsd(
 
 
 def _decibels(power: xr.DataArray) -> xr.DataArray:
-    """10 log10, minus infinity where there is nothing."""
+    """Return 10 log10 of the power, minus infinity for zero power."""
     return xr.apply_ufunc(_log, power, dask="parallelized", output_dtypes=["f8"])
 
 
@@ -115,7 +116,7 @@ def _log(power: np.ndarray) -> np.ndarray:
 
 
 def _power(fields: np.ndarray) -> np.ndarray:
-    """Mean power in each ring of arrays ``(..., y, x)``, as ``(..., ring)``."""
+    """Return the mean power in each ring of arrays ``(..., y, x)``, as ``(..., ring)``."""
     shape = fields.shape[-2:]
     order, starts, weights = _rings(shape)
     out = np.full((*fields.shape[:-2], len(starts)), np.nan)
@@ -132,9 +133,9 @@ def _power(fields: np.ndarray) -> np.ndarray:
 
 
 def _rings(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Modes of `rfft2` in order of their ring, where each begins, and how often each mode counts.
+    """Return the modes of `rfft2` sorted by ring, the beginning of each ring, and the mode weights.
 
-    The transform of real fields leaves out the conjugates of most modes, which count too.
+    The transform of real fields leaves out the conjugates of most modes; these modes count twice.
     """
     (ny, nx), longer = shape, max(shape)
     number = np.hypot(np.fft.fftfreq(ny)[:, None], np.fft.rfftfreq(nx)[None])
@@ -142,8 +143,8 @@ def _rings(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     twice = np.where((column == 0) | (2 * column == nx), 1.0, 2.0)
     weight = np.broadcast_to(twice, number.shape).ravel()
     ring = np.floor(number.ravel() * longer + 0.5 + 1e-9).astype(int)
-    ring = np.minimum(ring, longer // 2)  # of an odd number of cells the last ends at 0.5 too
+    ring = np.minimum(ring, longer // 2)  # for an odd number of cells the last ring ends at 0.5 too
     inside = np.flatnonzero((ring >= 1) & (number.ravel() <= 0.5 + 1e-12))
     order = inside[np.argsort(ring[inside], kind="stable")]
-    # along the longer side every ring has a mode of its own, so that none is empty
+    # along the longer side every ring has a mode, so that no ring is empty
     return order, np.searchsorted(ring[order], np.arange(1, longer // 2 + 1)), weight[order]

@@ -1,6 +1,7 @@
-"""Backbones: what turns input fields into features, on the grid that it is given.
+"""Backbones: networks that turn input fields into features on the same grid.
 
-A stack is a convolution, blocks, and a convolution, with a skip across from the first to the last.
+Most backbones are stacks: a convolution, blocks and a convolution. A skip connection joins the
+output of the first convolution with the output of the last one.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import keras
 from keras import layers
@@ -22,42 +22,45 @@ from xr_dl4ds.networks.blocks import (
     dense_block,
     residual_block,
 )
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.networks.unet import unet
 
-#: Rows and columns on which a registered backbone is tried out.
+#: Rows and columns of the input with which a registered backbone is tested.
 TRIAL = (13, 17)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Backbone:
-    """What tells one backbone from another.
+    """A backbone, and the block that belongs to it.
 
     Parameters
     ----------
     build : callable
         ``(x, network) -> x``.
     block : callable
-        The block that the HR side of the network is made of.
+        The block from which the HR side of the network is made.
     """
 
-    build: Callable[[Any, Network], Any]
+    build: Callable[[Tensor, Network], Tensor]
     block: Block
 
 
-def _add(first: Any, last: Any) -> Any:
+def _add(first: Tensor, last: Tensor) -> Tensor:
     return layers.Add(name="backbone_add")([first, last])
 
 
-def _concatenate(first: Any, last: Any) -> Any:
+def _concatenate(first: Tensor, last: Tensor) -> Tensor:
     return layers.Concatenate(name="backbone_concatenate")([first, last])
 
 
-def _last(first: Any, last: Any) -> Any:
+def _last(first: Tensor, last: Tensor) -> Tensor:
     return last
 
 
-def _stack(x: Any, network: Network, *, block: Block, join: Callable[[Any, Any], Any]) -> Any:
-    """A convolution, `n_blocks` blocks, a convolution, and the two joined."""
+def _stack(
+    x: Tensor, network: Network, *, block: Block, join: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Apply a convolution, `n_blocks` blocks and a convolution, then join both convolutions."""
     assert network.n_blocks is not None
     first = x = conv(x, network.n_filters, "backbone_first")
     for i in range(network.n_blocks):
@@ -65,7 +68,7 @@ def _stack(x: Any, network: Network, *, block: Block, join: Callable[[Any, Any],
     return join(first, conv(x, network.n_filters, "backbone_last"))
 
 
-def _stack_of(block: Block, join: Callable[[Any, Any], Any]) -> Backbone:
+def _stack_of(block: Block, join: Callable[[Tensor, Tensor], Tensor]) -> Backbone:
     return Backbone(build=functools.partial(_stack, block=block, join=join), block=block)
 
 
@@ -78,18 +81,18 @@ BACKBONES: dict[str, Backbone] = {
 }
 
 
-def find(name: str) -> Backbone:
-    """The backbone of that name, built in or registered."""
+def backbone_by_name(name: str) -> Backbone:
+    """Return a backbone by its name, built in or registered."""
     if name in BACKBONES:
         return BACKBONES[name]
     return Backbone(build=_checked(name), block=convolutional_block)
 
 
-def _checked(name: str) -> Callable[[Any, Network], Any]:
-    """The registered function; its result must be on the grid of its input."""
+def _checked(name: str) -> Callable[[Tensor, Network], Tensor]:
+    """Return a registered backbone that raises if its output is not on the grid of its input."""
 
-    def build(x: Any, network: Network) -> Any:
-        # y and x of the network are open: a size of its own shows what happens to them
+    def build(x: Tensor, network: Network) -> Tensor:
+        # y and x of the network are undefined: an input of known size shows whether they change
         trial = CUSTOM_BACKBONES[name](keras.Input((*TRIAL, x.shape[-1])), network)
         shape = getattr(trial, "shape", ())
         if len(shape) != 4 or shape[1:3] != TRIAL:

@@ -1,34 +1,39 @@
-"""Blocks: functions of Keras layers that keep rows and columns and change channels to `filters`.
+"""Blocks: groups of Keras layers that keep rows and columns and change channels to `filters`.
 
 Features are ``(batch, y, x, channel)``, or ``(batch, time, y, x, channel)`` for spatio-temporal
-samples: there the convolutions of a block are recurrent (ConvLSTM, Shi et al. 2015,
-arXiv:1506.04214), 5 x 5 first and 3 x 3 after, and everything else is the same. A block takes
-normalization, activation, dropout and attention from the options, whichever block it is.
+samples. With a time axis the convolutions of a block are recurrent (ConvLSTM, Shi et al. 2015,
+arXiv:1506.04214): the first kernel is 5 x 5, the following kernels are 3 x 3. All blocks take
+normalization, activation, dropout and attention from the options.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
+import keras
 from keras import layers, ops
 
 from xr_dl4ds.config import Network
-from xr_dl4ds.layers import ConvLSTM, FoldTime, MonteCarloDropout, UnfoldTime
+from xr_dl4ds.networks.layers import ConvLSTM, FoldTime, MonteCarloDropout, UnfoldTime
+from xr_dl4ds.networks.tensors import Tensor
 
-#: Channels of the hidden layer of the attention: a share of those that it weighs (CBAM uses 16;
-#: 8 leaves two at the 16 filters of the HR side).
+#: The hidden layer of the attention has 1 / ATTENTION_RATIO of the weighted channels. CBAM uses 16;
+#: with 8, two hidden channels remain for the 16 filters of the HR side.
 ATTENTION_RATIO = 8
 
 
 class Block(Protocol):
-    """``(x, filters, network, name) -> x``."""
+    """The signature of a block: ``(x, filters, network, name) -> x``."""
 
-    def __call__(self, x: Any, filters: int, network: Network, name: str) -> Any:
+    def __call__(self, x: Tensor, filters: int, network: Network, name: str) -> Tensor:
         """Add the block's layers to the graph."""
 
 
-def conv(x: Any, filters: int, name: str, activation: str | None = None, size: int = 3) -> Any:
-    """One convolution that keeps rows and columns, at each time step by itself."""
+def conv(
+    x: Tensor, filters: int, name: str, activation: str | None = None, size: int = 3
+) -> Tensor:
+    """Apply a convolution that keeps rows and columns, to each time step separately."""
     convolution = layers.Conv2D(filters, size, padding="same", activation=activation, name=name)
     if not is_sequence(x):
         return convolution(x)
@@ -36,25 +41,31 @@ def conv(x: Any, filters: int, name: str, activation: str | None = None, size: i
     return UnfoldTime(name=f"{name}_unfold")([steps, x])
 
 
-def is_sequence(x: Any) -> bool:
-    """Whether there is a time axis."""
+def is_sequence(x: Tensor) -> bool:
+    """Return whether the features have a time axis."""
     return len(x.shape) == 5
 
 
 def hr_filters(network: Network) -> int:
-    """Filters on the HR grid, where a filter costs scale**2 as much: half of the backbone's."""
+    """Return the number of filters on the HR grid: half of the backbone's filters, at least 4.
+
+    On the HR grid a filter costs ``scale**2`` times as much as on the LR grid.
+    """
     return max(network.n_filters // 2, 4)
 
 
-def recurrent(x: Any, filters: int, name: str, size: int = 3) -> Any:
-    """One ConvLSTM over all steps; each step knows those before it."""
+def recurrent(x: Tensor, filters: int, name: str, size: int = 3) -> Tensor:
+    """Apply a ConvLSTM over all steps; each step depends on the earlier steps."""
     return ConvLSTM(filters, size, name=name)(x)
 
 
-def unit(
-    x: Any, filters: int, network: Network, name: str, *, size: int = 3, last: bool = False
-) -> Any:
-    """Convolution, normalization, and, unless it is the last of a residual branch, the rest."""
+def conv_unit(
+    x: Tensor, filters: int, network: Network, name: str, *, size: int = 3, last: bool = False
+) -> Tensor:
+    """Apply a convolution, normalization, activation and dropout.
+
+    The last unit of a residual branch (``last=True``) has neither activation nor dropout.
+    """
     if is_sequence(x):
         x = recurrent(x, filters, name, 3 if name.endswith("2") else 5)
     else:
@@ -66,15 +77,15 @@ def unit(
     return dropout(x, network, name)
 
 
-def normalization(x: Any, network: Network, name: str) -> Any:
-    """The chosen normalization, over channels (layer) or over batch and cells (batch)."""
+def normalization(x: Tensor, network: Network, name: str) -> Tensor:
+    """Apply the chosen normalization, over channels (layer) or over batch and cells (batch)."""
     if network.normalization is None:
         return x
     return NORMALIZATIONS[network.normalization](name=f"{name}_normalization")(x)
 
 
-def dropout(x: Any, network: Network, name: str) -> Any:
-    """The chosen dropout, for training alone or, Monte Carlo, for realizations too."""
+def dropout(x: Tensor, network: Network, name: str) -> Tensor:
+    """Apply the chosen dropout: in training only, or for realizations too (Monte Carlo)."""
     if network.dropout is None:
         return x
     name = f"{name}_dropout"
@@ -85,11 +96,11 @@ def dropout(x: Any, network: Network, name: str) -> Any:
     return DROPOUTS[network.dropout](network.rate, name=name)(x)
 
 
-def attention(x: Any, network: Network, name: str) -> Any:
-    """Channel attention (Woo et al. 2018, CBAM, arXiv:1807.06521, equation 2).
+def attention(x: Tensor, network: Network, name: str) -> Tensor:
+    """Apply channel attention (Woo et al. 2018, CBAM, arXiv:1807.06521, equation 2).
 
-    Means and maxima over all cells go through one small network each, the same for both; the
-    sigmoid of their sum weighs the channels.
+    The means and the maxima over all cells pass through the same small network. The sigmoid of the
+    sum of both results weighs the channels.
     """
     if not network.attention:
         return x
@@ -104,42 +115,45 @@ def attention(x: Any, network: Network, name: str) -> Any:
     return layers.Multiply(name=name)([x, weights])
 
 
-def convolutional_block(x: Any, filters: int, network: Network, name: str) -> Any:
-    """Two convolutions, each followed by the activation."""
-    x = unit(x, filters, network, f"{name}_conv1")
-    x = unit(x, filters, network, f"{name}_conv2")
+def convolutional_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+    """Apply two convolutions, each followed by the activation."""
+    x = conv_unit(x, filters, network, f"{name}_conv1")
+    x = conv_unit(x, filters, network, f"{name}_conv2")
     return attention(x, network, name)
 
 
-def residual_block(x: Any, filters: int, network: Network, name: str) -> Any:
-    """Two convolutions added to the input (Lim et al. 2017, EDSR, arXiv:1707.02921)."""
+def residual_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+    """Add two convolutions to the input (Lim et al. 2017, EDSR, arXiv:1707.02921)."""
     shortcut = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
-    x = unit(x, filters, network, f"{name}_conv1")
-    x = unit(x, filters, network, f"{name}_conv2", last=True)
+    x = conv_unit(x, filters, network, f"{name}_conv1")
+    x = conv_unit(x, filters, network, f"{name}_conv2", last=True)
     return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
 
 
-def dense_block(x: Any, filters: int, network: Network, name: str) -> Any:
-    """Two convolutions that add half as many channels each; a transition brings them together.
+def dense_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+    """Apply two convolutions that each append ``filters / 2`` channels, then a 1 x 1 transition.
 
-    Every convolution sees all channels before it (Huang et al. 2017, DenseNet, arXiv:1608.06993);
-    the transition, 1 x 1, halves the channels of a block that began with `filters`.
+    Each convolution sees all earlier channels (Huang et al. 2017, DenseNet, arXiv:1608.06993). The
+    transition reduces the channels to `filters`. For a block that began with `filters` channels
+    this is half of them.
     """
     growth = max(filters // 2, 1)
     for i in (1, 2):
-        new = unit(x, growth, network, f"{name}_conv{i}")
+        new = conv_unit(x, growth, network, f"{name}_conv{i}")
         x = layers.Concatenate(name=f"{name}_concatenate{i}")([x, new])
     x = conv(x, filters, f"{name}_transition", size=1)
     return attention(x, network, name)
 
 
-def convnext_block(x: Any, filters: int, network: Network, name: str) -> Any:
-    """Depthwise 7 x 7, then 1 x 1 to four times the channels and back, added to the input.
+def convnext_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+    """Add a depthwise 7 x 7 convolution and two 1 x 1 convolutions to the input.
 
-    After Liu et al. 2022 (ConvNeXt, arXiv:2201.03545), with the normalization and activation of the
-    options (there: layer and gelu) and without its layer scale, which serves very deep networks.
+    The first 1 x 1 convolution expands the channels to four times their number, the second one
+    reduces them again (Liu et al. 2022, ConvNeXt, arXiv:2201.03545). Normalization and activation
+    follow the options (in the paper: layer normalization and GELU). The paper's layer scale is left
+    out, because it serves very deep networks.
     """
-    # projected before the branch: a normalization over one channel would leave nothing of it
+    # project before the branch: normalization over a single channel would remove its values
     shortcut = x = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
     x = layers.DepthwiseConv2D(7, padding="same", name=f"{name}_depthwise")(x)
     x = normalization(x, network, f"{name}_depthwise")
@@ -149,13 +163,13 @@ def convnext_block(x: Any, filters: int, network: Network, name: str) -> Any:
     return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
 
 
-NORMALIZATIONS: dict[str, Any] = {
+NORMALIZATIONS: dict[str, Callable[..., keras.Layer]] = {
     "batch": layers.BatchNormalization,
     "layer": layers.LayerNormalization,
 }
 
-#: Those of Keras; Monte-Carlo forms are `MonteCarloDropout`.
-DROPOUTS: dict[str, Any] = {
+#: Keras's dropout layers. `MonteCarloDropout` is the Monte-Carlo form of all of them.
+DROPOUTS: dict[str, Callable[..., keras.Layer]] = {
     "vanilla": layers.Dropout,
     "gaussian": layers.GaussianDropout,
     "spatial": layers.SpatialDropout2D,

@@ -1,22 +1,27 @@
-"""The discriminator: LR and HR fields in, a judgement of each LR cell out.
+"""The discriminator: from LR and HR fields to a judgement of each LR cell.
 
-A conditional one that judges patches (Isola et al. 2017, arXiv:1611.07004): each LR cell with its
-surroundings. Sizes are open, as the generator's are.
+The discriminator is conditional and judges patches (Isola et al. 2017, arXiv:1611.07004): each LR
+cell with its surroundings. Like the generator, it accepts fields of any size.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import keras
 from keras import layers, ops
 
 from xr_dl4ds.config import Adversarial
-from xr_dl4ds.layers import FoldTime, NeighbourSteps, RepeatOverTime, SpectralConv2D, UnfoldTime
-from xr_dl4ds.networks.generator import Ports
-from xr_dl4ds.networks.settings import building
+from xr_dl4ds.networks.keras_settings import building
+from xr_dl4ds.networks.layers import (
+    FoldTime,
+    NeighbourSteps,
+    RepeatOverTime,
+    SpectralConv2D,
+    UnfoldTime,
+)
+from xr_dl4ds.networks.ports import Ports
+from xr_dl4ds.networks.tensors import Tensor
 
-#: Slope of the activation below 0: the generator learns through features that are off.
+#: Slope of the activation below 0. Without it no gradient would pass through negative features.
 SLOPE = 0.2
 
 
@@ -34,16 +39,16 @@ def discriminator(
     seed : int
         Seed of the initial weights.
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
-        Arithmetic inside; the output is always float32.
+        Arithmetic inside the network; the output is always float32.
 
     Returns
     -------
     keras.Model
         Inputs by name: "lr" ``(batch, [time,] y, x, n_lr)``; "hr" ``(batch, [time,] scale*y,
-        scale*x, len(skips))``, the targets, true or generated (of distributions, values);
-        "static" ``(batch, scale*y, scale*x, n_static)`` where there are such fields. Output:
-        ``(batch, [time,] y, x, 1)``, the logit of "true". In sequences each of the blocks sees a
-        step more before and after.
+        scale*x, len(skips))``, the true or generated targets (values, not distribution
+        parameters); "static" ``(batch, scale*y, scale*x, n_static)``, if there are static fields.
+        Output: ``(batch, [time,] y, x, 1)``, the logit of "true". In sequences each block extends
+        the receptive field by one step before and one step after.
     """
     with building(seed, precision):
         inputs = _inputs(ports)
@@ -67,7 +72,7 @@ def discriminator(
         return keras.Model(inputs, x, name="discriminator")
 
 
-def _inputs(ports: Ports) -> dict[str, Any]:
+def _inputs(ports: Ports) -> dict[str, Tensor]:
     time = (None,) if ports.sequence else ()
     inputs = {
         "lr": keras.Input((*time, None, None, ports.n_lr), name="lr"),
@@ -78,15 +83,17 @@ def _inputs(ports: Ports) -> dict[str, Any]:
     return inputs
 
 
-def _by_step(x: Any) -> Any:
-    """One entry of the batch for each time step; as it is for samples without time."""
+def _by_step(x: Tensor) -> Tensor:
+    """Fold time steps into the batch; return samples without time unchanged."""
     return FoldTime(dtype="float32", name=f"{x.name}_steps")(x) if len(x.shape) == 5 else x
 
 
-def _on_lr_grid(x: Any, settings: Adversarial, scale: int) -> Any:
-    """HR fields as features of LR cells: texture first, then all HR cells of an LR cell at once.
+def _on_lr_grid(x: Tensor, settings: Adversarial, scale: int) -> Tensor:
+    """Turn HR fields into features of LR cells.
 
-    Half as many filters on the HR grid, where each costs ``scale**2`` as much.
+    A convolution on the HR grid sees the texture. A second one sees all HR cells of an LR cell at
+    once. The first one has half as many filters, because a filter costs ``scale**2`` times as much
+    on the HR grid.
     """
     n = settings.discriminator_filters
     x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings))
@@ -95,8 +102,8 @@ def _on_lr_grid(x: Any, settings: Adversarial, scale: int) -> Any:
     return _active(_conv(x, n, "hr_coarse", settings, size=1))
 
 
-def _block(x: Any, lr: Any, settings: Adversarial, name: str) -> Any:
-    """Two convolutions added to the input; the first sees the steps beside its own."""
+def _block(x: Tensor, lr: Tensor, settings: Adversarial, name: str) -> Tensor:
+    """Add two convolutions to the input; the first one also sees the neighbouring steps."""
     filters, seen = settings.discriminator_filters, _active(x)
     if len(lr.shape) == 5:
         seen = NeighbourSteps(name=f"{name}_steps")([seen, lr])
@@ -105,21 +112,21 @@ def _block(x: Any, lr: Any, settings: Adversarial, name: str) -> Any:
 
 
 def _conv(
-    x: Any,
+    x: Tensor,
     filters: int,
     name: str,
     settings: Adversarial,
     *,
     size: int = 3,
     dtype: str | None = None,
-) -> Any:
+) -> Tensor:
     if settings.spectral_normalization:
         return SpectralConv2D(filters, size, dtype=dtype, name=name)(x)
     return layers.Conv2D(filters, size, padding="same", dtype=dtype, name=name)(x)
 
 
-def _active(x: Any) -> Any:
-    """Leaky ReLU."""
-    # of plain operations: TensorFlow's optimizer of graphs fails at the gradient of its own after a
-    # convolution, and says so in the user's terminal
+def _active(x: Tensor) -> Tensor:
+    """Apply a leaky ReLU."""
+    # plain operations, because TensorFlow's graph optimizer fails on the gradient of its own leaky
+    # ReLU after a convolution and prints an error in the user's terminal
     return ops.maximum(x, SLOPE * x)

@@ -1,77 +1,30 @@
-"""The generator: LR fields and HR static fields in, HR fields out.
+"""The generator: from LR fields and HR static fields to HR fields.
 
-Topology after DL4DS (Gomez Gonzalez 2023, doi:10.1017/eds.2022.26): backbone, upsampling, HR static
-branch, transition, block, output. New here: the residual on the interpolated LR field, constraints,
-a constant number of filters, and sizes left open so that one network serves domains of any size.
+The topology follows DL4DS (Gomez Gonzalez 2023, doi:10.1017/eds.2022.26): backbone, upsampling, HR
+static branch, transition, block, output. Differences from DL4DS: the network learns the residual
+from the interpolated LR field, it may have constraints, the number of filters is constant, and
+sizes are undefined, so that one network serves domains of any size.
 
-One builder serves single time steps and sequences: only a backbone knows of time. Everything else
-works on fields ``(batch * time, y, x, channel)``.
+The same code builds networks for single time steps and for sequences. Only the backbone sees the
+time axis; all other parts work on fields ``(batch * time, y, x, channel)``.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 from keras import layers, ops
 
 from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
-from xr_dl4ds.layers import FoldTime, Interpolation, RepeatOverTime, UnfoldTime
-from xr_dl4ds.networks.backbones import find
+from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import hr_filters
+from xr_dl4ds.networks.keras_settings import building
+from xr_dl4ds.networks.layers import FoldTime, Interpolation, RepeatOverTime, UnfoldTime
 from xr_dl4ds.networks.output import output
-from xr_dl4ds.networks.settings import building
+from xr_dl4ds.networks.ports import Ports
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.networks.upsampling import upsample
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Ports:
-    """What goes in and out of a generator.
-
-    Parameters
-    ----------
-    n_lr : int
-        LR input channels.
-    n_static : int
-        HR input channels; with 0 there is no such input.
-    skips : tuple of int or None
-        For each output channel, the LR channel that is the same variable, if there is one.
-    scale : int
-        HR cells along one edge of an LR cell.
-    interpolation : {"bicubic", "bilinear", "nearest"}
-        Interpolation of the skip and of pre-upsampling.
-    sequence : bool
-        Whether samples are sequences of time steps.
-    shape : tuple of int, optional
-        Rows and columns of the training HR grid, for localized weights.
-    circle : bool
-        Whether that grid goes once around the globe.
-    zeros : tuple of float, optional
-        For each output channel, what is added to a scaled value to measure it from the zero of
-        activation and constraint; none by default.
-    masked : bool
-        Whether there is an input that says which HR cells count in the means of the constraint.
-    n_noise : int
-        Channels of normal noise on the HR grid; with 0 there is no such input.
-    distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
-        For each output channel, the distribution that is fitted, whose mean it then is; its further
-        parameters follow, see `xr_dl4ds.config.distributions.parameter_channels`.
-    """
-
-    n_lr: int
-    n_static: int
-    skips: tuple[int | None, ...]
-    scale: int
-    interpolation: str = "bicubic"
-    sequence: bool = False
-    shape: tuple[int, int] | None = None
-    circle: bool = False
-    zeros: tuple[float, ...] | None = None
-    masked: bool = False
-    n_noise: int = 0
-    distributions: tuple[str | None, ...] | None = None
 
 
 def generator(
@@ -82,14 +35,14 @@ def generator(
     Parameters
     ----------
     network : Network
-        Architecture, settled: `upsampling` and `n_blocks` are known (`xr_dl4ds.config.settled`),
-        "auto" for `constraint` is none.
+        Settled architecture: `upsampling` and `n_blocks` are known (`xr_dl4ds.config.settled`), and
+        ``constraint="auto"`` means no constraint.
     ports : Ports
         Inputs and outputs.
     seed : int
         Seed of the initial weights.
     precision : {"float32", "mixed_bfloat16", "mixed_float16"}
-        Arithmetic inside; output and interpolation are always float32.
+        Arithmetic inside the network; output and interpolation are always float32.
 
     Returns
     -------
@@ -98,9 +51,9 @@ def generator(
         n_lr)``; "static" ``(batch, scale*y, scale*x, n_static)``; "valid" ``(batch, scale*y,
         scale*x, len(skips))``, 1 where an HR cell counts; "position" ``(batch, 2)``, row and column
         of the first HR cell in the training domain; "noise" ``(batch, [time,] scale*y, scale*x,
-        n_noise)``, standard normal or zeros; each only where it is needed. Output ``(batch,
-        [time,] scale*y, scale*x, len(skips))``, and after these channels the parameters of
-        distributions.
+        n_noise)``, standard normal or zeros. The network has only the inputs that it needs. Output:
+        ``(batch, [time,] scale*y, scale*x, len(skips))``, followed by the channels of distribution
+        parameters.
     """
     with building(seed, precision):
         inputs = _inputs(network, ports)
@@ -108,7 +61,7 @@ def generator(
         fields = {name: _by_step(x, lr) for name, x in inputs.items() if name != "static"}
         x = _refine(lr, fields, network, ports)
         if ports.n_static:
-            block = find(network.backbone).block
+            block = backbone_by_name(network.backbone).block
             branch = block(inputs["static"], hr_filters(network), network, "static")
             branch = _by_step(branch, lr)
             x = layers.Concatenate(name="static_concatenate")([x, branch])
@@ -120,7 +73,7 @@ def generator(
         return keras.Model(inputs, x, name="generator")
 
 
-def _inputs(network: Network, ports: Ports) -> dict[str, Any]:
+def _inputs(network: Network, ports: Ports) -> dict[str, Tensor]:
     time = (None,) if ports.sequence else ()
     inputs = {"lr": keras.Input((*time, None, None, ports.n_lr), name="lr")}
     if ports.n_static:
@@ -134,8 +87,11 @@ def _inputs(network: Network, ports: Ports) -> dict[str, Any]:
     return inputs
 
 
-def _by_step(x: Any, lr: Any) -> Any:
-    """One entry of the batch for each time step; as it is for samples without time."""
+def _by_step(x: Tensor, lr: Tensor) -> Tensor:
+    """Fold time steps into the batch; return samples without time unchanged.
+
+    Inputs without time are repeated for each time step.
+    """
     if len(lr.shape) == 4:
         return x
     name = f"{x.name}_steps"
@@ -144,9 +100,9 @@ def _by_step(x: Any, lr: Any) -> Any:
     return RepeatOverTime(dtype=x.dtype, name=name)([x, lr])
 
 
-def _refine(lr: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
-    """Backbone and upsampling, in the order that the upsampling asks for."""
-    build = find(network.backbone).build
+def _refine(lr: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
+    """Apply backbone and upsampling, in the order that the upsampling requires."""
+    build = backbone_by_name(network.backbone).build
     if network.upsampling in LEARNED_UPSAMPLINGS:
         x = build(_with_coarse_noise(lr, fields, ports), network)
         x = FoldTime(name="backbone_steps")(x) if ports.sequence else x
@@ -163,8 +119,8 @@ def _refine(lr: Any, fields: Mapping[str, Any], network: Network, ports: Ports) 
     return FoldTime(name="backbone_steps")(x)
 
 
-def _with_coarse_noise(lr: Any, fields: Mapping[str, Any], ports: Ports) -> Any:
-    """LR channels, and the noise of the HR cells of each LR cell as channels beside them."""
+def _with_coarse_noise(lr: Tensor, fields: Mapping[str, Tensor], ports: Ports) -> Tensor:
+    """Append the noise of the HR cells of each LR cell to the LR channels."""
     if not ports.n_noise:
         return lr
     noise = fields["noise"]
@@ -172,5 +128,5 @@ def _with_coarse_noise(lr: Any, fields: Mapping[str, Any], ports: Ports) -> Any:
         noise = ops.space_to_depth(noise, ports.scale)
     if ports.sequence:
         noise = UnfoldTime(dtype="float32", name="noise_sequence")([noise, lr])
-    # LR first: whoever follows the columns through the graph follows its own
+    # LR channels first: `take_weights` adds the weights of new channels (noise) at the end
     return layers.Concatenate(dtype="float32", name="noise_first")([lr, noise])

@@ -1,32 +1,34 @@
-"""The heads of a distribution: its parameters beside the mean, from the features of the output."""
+"""Distribution heads: the parameters of a distribution beside its mean."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras import layers
 
 from xr_dl4ds.config.choices import PARAMETERS
-from xr_dl4ds.layers import DistributionParameters, LogAmount
+from xr_dl4ds.networks.layers import DistributionParameters, LogAmount
+from xr_dl4ds.networks.tensors import Tensor
 
 if TYPE_CHECKING:
-    from xr_dl4ds.networks.generator import Ports
+    from xr_dl4ds.networks.ports import Ports
 
-#: The distribution of amounts: nothing, or gamma.
+#: The distribution of amounts: zero or gamma distributed.
 AMOUNTS = "bernoulli_gamma"
 
 
-def with_parameters(mean: Any, features: Any, ports: Ports) -> Any:
-    """The mean, and after it the parameters of the targets that have a distribution.
+def with_parameters(mean: Tensor, features: Tensor, ports: Ports) -> Tensor:
+    """Append the distribution parameters of the targets to their mean.
 
-    A convolution sees the features and, for amounts, the logarithm of the mean as well: whether it
-    rains, and how unevenly, depends on how much is expected. It begins with zeros, at the first
-    guesses of `DistributionParameters`.
+    A convolution computes the parameters from the features and, for amounts, from the logarithm of
+    the mean: the chance of rain and its variability depend on the expected amount. The kernel of
+    the convolution starts at zero, so that the parameters start at the first guesses of
+    `DistributionParameters`.
 
     Parameters
     ----------
     mean : tensor
-        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, as it leaves the constraint.
+        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, the output of the constraint.
     features : tensor
         ``(batch, scale*y, scale*x, channel)``.
     ports : Ports
@@ -35,8 +37,8 @@ def with_parameters(mean: Any, features: Any, ports: Ports) -> Any:
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, len(ports.skips) + parameters)``, float32; the order is that of
-        `xr_dl4ds.config.distributions.parameter_channels`.
+        ``(batch, scale*y, scale*x, len(ports.skips) + parameters)``, float32, in the order of
+        `xr_dl4ds.config.distribution_channels.parameter_channels`.
     """
     kinds = ports.distributions or ()
     parameters = tuple(p for kind in kinds if kind is not None for p in PARAMETERS[kind])
@@ -44,7 +46,7 @@ def with_parameters(mean: Any, features: Any, ports: Ports) -> Any:
         return mean
     amounts = amount_channels(ports)
     if amounts:
-        zeros = tuple((ports.zeros or (0.0,) * len(kinds))[i] for i in amounts)
+        zeros = tuple((ports.offsets_from_zero or (0.0,) * len(kinds))[i] for i in amounts)
         logarithm = LogAmount(amounts, zeros, dtype="float32", name="parameters_amount")(mean)
         features = layers.Concatenate(dtype="float32", name="parameters_features")(
             [features, logarithm]
@@ -62,5 +64,5 @@ def with_parameters(mean: Any, features: Any, ports: Ports) -> Any:
 
 
 def amount_channels(ports: Ports) -> tuple[int, ...]:
-    """Targets whose mean is an amount, never below nothing."""
+    """Return the targets whose mean is an amount, which is never negative."""
     return tuple(i for i, kind in enumerate(ports.distributions or ()) if kind == AMOUNTS)

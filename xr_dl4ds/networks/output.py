@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keras import layers
 
 from xr_dl4ds.config import CONSTRAINTS, Network
-from xr_dl4ds.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
-from xr_dl4ds.networks.backbones import find
+from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import conv, hr_filters
 from xr_dl4ds.networks.heads import amount_channels, with_parameters
+from xr_dl4ds.networks.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
+from xr_dl4ds.networks.tensors import Tensor
 
 if TYPE_CHECKING:
-    from xr_dl4ds.networks.generator import Ports
+    from xr_dl4ds.networks.ports import Ports
 
-#: Channels that go through the locally connected convolution, as in DL4DS.
+#: Channels of the locally connected convolution, as in DL4DS.
 LOCALIZED_FILTERS = 2
 
 
-def output(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
-    """Transition, block, output channels, skip, activation, constraint and parameters.
+def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
+    """Apply transition, block, output convolution, skip, activation, constraint and parameters.
 
     Parameters
     ----------
@@ -37,19 +38,19 @@ def output(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) ->
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, len(ports.skips))``, float32; with distributions, their further
-        parameters as well.
+        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, followed by the parameters of
+        distributions, if there are any.
     """
     filters = hr_filters(network)
     x = conv(x, filters, "transition", network.activation, size=1)
     if network.localized:
         x = _localized(x, fields["position"], ports)
-    features = find(network.backbone).block(x, filters, network, "output_block")
+    features = backbone_by_name(network.backbone).block(x, filters, network, "output_block")
     return with_parameters(_fields(features, fields, network, ports), features, ports)
 
 
-def _fields(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -> Any:
-    """One channel for each target."""
+def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
+    """Compute one channel for each target."""
     skip = network.interpolation_skip and any(s is not None for s in ports.skips)
     x = _channels(x, len(ports.skips), skip)
     if skip:
@@ -57,7 +58,7 @@ def _fields(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -
             ports.scale, ports.interpolation, ports.skips, dtype="float32", name="skip"
         )(fields["lr"])
         x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
-    zeros = ports.zeros or (0.0,) * len(ports.skips)
+    zeros = ports.offsets_from_zero or (0.0,) * len(ports.skips)
     activations, constraints = _activations(network, ports), _constraints(network, ports)
     for activation, channels in activations.items():
         x = OutputActivation(
@@ -71,9 +72,10 @@ def _fields(x: Any, fields: Mapping[str, Any], network: Network, ports: Ports) -
 
 
 def _activations(network: Network, ports: Ports) -> dict[str, tuple[int, ...] | None]:
-    """Output activations and the channels that they are applied to, None for all.
+    """Choose the output activations and their channels (None for all channels).
 
-    An amount that neither activation nor constraint keeps from falling below nothing has one.
+    Without an output activation in the options, softplus applies to the amounts that no constraint
+    keeps from becoming negative.
     """
     if network.output_activation is not None:
         return {network.output_activation: None}
@@ -86,9 +88,10 @@ def _activations(network: Network, ports: Ports) -> dict[str, tuple[int, ...] | 
 
 
 def _constraints(network: Network, ports: Ports) -> dict[str, tuple[int | None, ...]]:
-    """Constraints, and for each channel its LR channel, None where it is left as it is.
+    """Choose the constraints, with the LR channel of each output channel (None: unconstrained).
 
-    The additive one could take an amount below nothing; there the multiplicative one stands in.
+    The additive constraint could make an amount negative. Amounts get the multiplicative constraint
+    instead.
     """
     if network.constraint not in CONSTRAINTS:
         return {}
@@ -100,21 +103,23 @@ def _constraints(network: Network, ports: Ports) -> dict[str, tuple[int | None, 
     return {"additive": others, "multiplicative": own}
 
 
-def _channels(x: Any, n: int, skip: bool) -> Any:
+def _channels(x: Tensor, n: int, skip: bool) -> Tensor:
     return layers.Conv2D(
         n,
         3,
         padding="same",
-        # a residual network that begins at the interpolated field itself starts ahead
+        # with the skip, zero weights make the initial output the interpolated field: a better start
         kernel_initializer="zeros" if skip else "glorot_uniform",
         dtype="float32",
         name="output",
     )(x)
 
 
-def _localized(x: Any, position: Any, ports: Ports) -> Any:
-    """A few channels with weights of their own in each cell, beside the others."""
+def _localized(x: Tensor, position: Tensor, ports: Ports) -> Tensor:
+    """Append a few channels with separate weights for each cell."""
     assert ports.shape is not None
     few = conv(x, LOCALIZED_FILTERS, "localized_transition", size=1)
-    own = LocallyConnected(LOCALIZED_FILTERS, ports.shape, wrap=ports.circle, name="localized")
+    own = LocallyConnected(
+        LOCALIZED_FILTERS, ports.shape, wrap=ports.global_domain, name="localized"
+    )
     return layers.Concatenate(name="localized_concatenate")([x, own([few, position])])

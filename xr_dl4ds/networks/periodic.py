@@ -1,8 +1,8 @@
-"""Networks for grids that go around the globe: beyond the last column comes the first.
+"""Periodic networks, for global grids: the first column follows the last one.
 
-Every layer that looks at neighbours is replaced by one that goes around, of the same name, weights
-and place in the graph. Padding layers in between would move layers in Keras's order, by depth, and
-so their weights.
+Each layer that looks at neighbours is replaced by its periodic form, with the same name, weights
+and place in the graph. Additional padding layers would change the order of Keras's layers (by
+depth), and with it the order of the weights.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from xr_dl4ds.layers import (
+from xr_dl4ds.networks.keras_settings import building
+from xr_dl4ds.networks.layers import (
     Constraint,
     ConvLSTM,
     CropTo,
@@ -30,12 +31,11 @@ from xr_dl4ds.layers import (
     UnfoldTime,
     wrapping,
 )
-from xr_dl4ds.networks.settings import building
 
 logger = logging.getLogger(__name__)
 
-#: Layers of Keras that look at neighbours, and their form for columns that go around.
-WRAPPED: dict[Any, Any] = {
+#: Keras layers that look at neighbours, and their forms for periodic columns.
+WRAPPED: dict[type[keras.Layer], type[keras.Layer]] = {
     layers.Conv2D: wrapping.Conv2D,
     layers.DepthwiseConv2D: wrapping.DepthwiseConv2D,
     layers.SeparableConv2D: wrapping.SeparableConv2D,
@@ -45,11 +45,11 @@ WRAPPED: dict[Any, Any] = {
     layers.UpSampling2D: wrapping.UpSampling2D,
 }
 
-#: Layers of ours that look at neighbours; they have an argument for it.
+#: Layers of this package that look at neighbours; their argument `wrap` makes them periodic.
 OWN: tuple[type, ...] = (Interpolation, ConvLSTM, SpectralConv2D)
 
-#: Layers that look at a cell alone, or at all of them alike. Exactly these classes: what is derived
-#: from one may do anything.
+#: Layers that look at single cells, or at all cells alike. Only exactly these classes: a subclass
+#: may do anything.
 ALONE: frozenset[type] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
@@ -67,7 +67,8 @@ ALONE: frozenset[type] = frozenset(
     }
 )
 
-#: The same of `keras.ops`, whose classes have no public place: by name.
+#: Operations of `keras.ops` that look at single cells, or at all cells alike. Their classes are not
+#: public: they are found by name.
 ALONE_OPS = frozenset(
     {
         *("Absolute", "Add", "Cast", "Clip", "Concatenate", "DepthToSpace", "Divide", "Elu", "Exp"),
@@ -81,26 +82,26 @@ ALONE_OPS = frozenset(
 
 
 def periodic(network: keras.Model) -> keras.Model:
-    """The same network for fields whose first column comes after the last one.
+    """Build a copy of a network for fields whose first column follows the last one.
 
-    A layer that cannot go around (padding other than "same", or unknown here, as a registered
-    backbone may have) stays as it is; a warning names it.
+    A layer stays unchanged if it cannot be made periodic: its padding is not "same", or the layer
+    is unknown here, as in a registered backbone. A warning names such layers.
 
     Parameters
     ----------
     network : keras.Model
-        Functional network, as `xr_dl4ds.networks.generator` builds them.
+        Functional network, built by `xr_dl4ds.networks.generator`.
 
     Returns
     -------
     keras.Model
-        Has weights of its own, equal and in the same order, and seeds; its files of weights serve
-        both networks.
+        The copy has separate weights and seeds, with equal values in the same order. Files of
+        weights serve both networks.
 
     Raises
     ------
     ValueError
-        When a layer with weights cannot be built again from its configuration.
+        When a layer with weights cannot be rebuilt from its configuration.
     """
     doubtful: list[str] = []
     # any seed: all weights are overwritten
@@ -119,8 +120,11 @@ def periodic(network: keras.Model) -> keras.Model:
     return new
 
 
-def _wrapped(layer: Any, doubtful: list[str]) -> Any:
-    """The layer that goes around, or the same anew, noted when it may look at neighbours."""
+def _wrapped(layer: keras.Layer, doubtful: list[str]) -> keras.Layer:
+    """Return the periodic form of a layer, or a copy of the layer.
+
+    The name of a layer that may look at neighbours without a periodic form is added to `doubtful`.
+    """
     if type(layer) in OWN:
         return type(layer).from_config({**_config(layer), "wrap": True})
     if type(layer) in WRAPPED:
@@ -135,18 +139,18 @@ def _wrapped(layer: Any, doubtful: list[str]) -> Any:
     return _again(layer)
 
 
-def _is_known(layer: Any) -> bool:
+def _is_known(layer: keras.Layer) -> bool:
     if not isinstance(layer, layers.Layer):
         return type(layer).__name__ in ALONE_OPS
     return type(layer) in ALONE or isinstance(layer, wrapping.Wrapping)
 
 
-def _again(layer: Any) -> Any:
+def _again(layer: keras.Layer) -> keras.Layer:
     try:
         return type(layer).from_config(_config(layer))
     except (NotImplementedError, TypeError, ValueError) as error:
         if not getattr(layer, "variables", None):
-            return layer  # such as a Lambda: with nothing of its own it can serve both networks
+            return layer  # such as a Lambda: without variables it can serve both networks
         raise ValueError(
             f"Expected layers that can be built again, got {layer.name!r}"
             f" ({type(layer).__name__}): {error}. Give it get_config and from_config: on a grid"
@@ -154,8 +158,8 @@ def _again(layer: Any) -> Any:
         ) from error
 
 
-def _config(layer: Any) -> dict[str, Any]:
+def _config(layer: keras.Layer) -> dict[str, Any]:
     config = layer.get_config()
-    if isinstance(config.get("dtype"), str):  # Keras's spatial dropout tells that of its variables
+    if isinstance(config.get("dtype"), str):  # Keras's spatial dropout stores its variables' dtype
         config["dtype"] = layer.dtype_policy.name
     return config

@@ -1,9 +1,8 @@
-"""Weights of one network into another that has the same layers, and perhaps more inputs."""
+"""Transfer of weights to a network with the same layers and possibly more inputs."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,20 +11,20 @@ logger = logging.getLogger(__name__)
 
 
 def take_weights(network: keras.Model, source: keras.Model, *, parameters: bool = True) -> None:
-    """Give a network the weights of another one, layer by layer, by name.
+    """Copy the weights of another network, layer by layer, by name.
 
-    Where a layer has further input channels (noise), their weights begin at zero: the network
-    begins as what the other one is.
+    If a layer has additional input channels (noise), the weights of these channels start at zero.
+    The network then initially gives the output of the other network.
 
     Parameters
     ----------
     network : keras.Model
-        Its weights are changed.
+        The network whose weights are changed.
     source : keras.Model
-        The other one.
+        The network whose weights are copied.
     parameters : bool
-        Whether the layers that make the parameters of distributions are taken too, where both
-        networks have them: those of the same targets and distributions.
+        Whether to copy the layers of the distribution parameters too, where both networks have
+        these layers. Both networks must then have the same targets and distributions.
 
     Raises
     ------
@@ -49,12 +48,12 @@ def take_weights(network: keras.Model, source: keras.Model, *, parameters: bool 
         logger.info("not in the model in start=, with weights of their own: %s", ", ".join(fresh))
 
 
-#: With what the names of layers begin that make the parameters of distributions.
+#: Prefix of the names of the layers that compute distribution parameters.
 PARAMETERS = "parameters"
 
 
-def _fitted(layer: Any, source: Any) -> list[np.ndarray]:
-    """The weights of `source`, with zeros for input channels that it does not have."""
+def _fitted(layer: keras.Layer, source: keras.Layer) -> list[np.ndarray]:
+    """Return the weights of `source`, with zeros for input channels that `source` lacks."""
     found = []
     for mine, value in zip(layer.get_weights(), source.get_weights(), strict=True):
         if mine.shape != value.shape:

@@ -1,25 +1,24 @@
-"""The U-Net: features at coarser and coarser levels, brought back beside those of each level."""
+"""The U-Net: an encoder to coarser levels and a decoder that joins the features of each level."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from keras import layers
 
 from xr_dl4ds.config import Network
-from xr_dl4ds.layers import CropTo
 from xr_dl4ds.networks.blocks import convolutional_block
+from xr_dl4ds.networks.layers import CropTo
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.networks.upsampling import UPSAMPLINGS
 
-#: No level has more filters than this.
+#: Maximum number of filters of a level.
 CAP = 256
 
 
-def unet(x: Any, network: Network) -> Any:
-    """Run the U-Net (Ronneberger et al. 2015, arXiv:1505.04597) on ``(batch, y, x, channel)``.
+def unet(x: Tensor, network: Network) -> Tensor:
+    """Apply the U-Net (Ronneberger et al. 2015, arXiv:1505.04597) to ``(batch, y, x, channel)``.
 
-    Any y and x: pooling of an odd number of cells takes the last one alone (padding), and what the
-    decoder has too much of after doubling is cropped.
+    The field may have any size. Pooling of an odd number of cells takes the last cell alone
+    (padding); the decoder crops the additional cells after doubling.
     """
     assert network.n_blocks is not None
     assert network.decoder_upsampling is not None

@@ -1,4 +1,4 @@
-"""What comes up while data are looked through: errors that stop a step, and the log's words."""
+"""Messages that come up while data are surveyed: errors that stop a step, and log messages."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ _GRID = logging.getLogger("xr_dl4ds.grid")
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Messages in the order in which they came up; the same one may come again.
+    """Messages in the order in which they came up; a message may occur twice.
 
     Parameters
     ----------
     problems : list of str
-        For which data are refused.
+        Errors for which data are refused.
     notes : list of str
-        What is good to know.
+        Remarks on data that are valid.
     """
 
     problems: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
 
-    def step(self) -> Step:
-        """A step that may fail: its error becomes a problem, and the next step follows."""
-        return Step(self.problems)
+    def step(self) -> SurveyStep:
+        """Return a context that turns an error into a problem, so that the next step can follow."""
+        return SurveyStep(self.problems)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Note what the grid package logs in this thread, and keep it from the log."""
+        """Collect what the grid package logs in this thread, and keep it out of the log."""
         handler = _Listener(self.notes)
         before = _GRID.level, _GRID.propagate
         handler.usual = _GRID.getEffectiveLevel()
@@ -48,25 +48,25 @@ class Findings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
-    """Turns an error within its ``with`` into a message among `problems`."""
+class SurveyStep:
+    """Context that turns an error into a message among `problems`."""
 
     problems: list[str]
 
-    def __enter__(self) -> Step:
+    def __enter__(self) -> SurveyStep:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if not isinstance(error, Exception):  # none, or an interrupt
             return False
-        # those of the package are ValueErrors; whatever else is odd, the rest can still be shown
+        # the package raises ValueErrors; after any other error, the rest can still be shown
         own = isinstance(error, ValueError)
         self.problems.append(str(error) if own else f"{type(error).__name__}: {error}")
         return True
 
 
 class _Listener(logging.Handler):
-    """Notes what its own thread logs; the records of other threads go on as ever."""
+    """Log handler that collects the records of its thread, and passes on those of other threads."""
 
     def __init__(self, notes: list[str]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What is not wrong but good to know of a grid and of the variables on it."""
+"""Notes on a grid and its variables: remarks on data that are valid."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
+from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.crs import is_planar
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import Grid
+from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.overview.findings import Findings
 
-#: Degrees from a pole that still count as at it.
+#: Distance from a pole, in degrees, that still counts as on the pole.
 _AT_POLE = 1e-6
 
 
 def is_even(axis: Axis) -> bool:
-    """Whether neighbouring centres are equally far apart; Gaussian latitudes differ by a hundredth.
+    """Return True if neighbouring cell centres are equally far apart.
 
-    Both neighbours may be off by `TOLERANCE` of a cell.
+    Both neighbours may be off by `TOLERANCE` of a cell. Gaussian latitudes differ by a hundredth.
     """
     return bool(np.abs(np.diff(axis.canonical) / axis.spacing - 1).max() < 2 * TOLERANCE)
 
 
 def note_grid(grid: Grid | None, crs: pyproj.CRS | None, told: Findings) -> None:
-    """Notes on where the cells lie, by their CRS if it can be read."""
+    """Add notes on the position of the cells, by their CRS if it can be read."""
     if grid is None:
         return
     for axis in (grid.y, grid.x):
@@ -51,9 +51,9 @@ def note_grid(grid: Grid | None, crs: pyproj.CRS | None, told: Findings) -> None
 
 
 def _note_plane(grid: Grid, crs: pyproj.CRS | None, told: Findings) -> None:
-    """Which of CRS and two-dimensional coordinates, if any, places the cells."""
+    """Note if cells have no place on the Earth, or an unusual one, by CRS and 2D coordinates."""
     readable = bool(grid.mapping) or grid.mapping_name is None
-    if crs is None and grid.graticule is None:
+    if crs is None and grid.geolocation is None:
         if readable:
             told.notes.append(
                 f"{grid.y.name!r} and {grid.x.name!r} come without a CRS and without latitude and"
@@ -89,7 +89,7 @@ def note_data(
     time: str | None,
     told: Findings,
 ) -> None:
-    """Notes on the variables and on what they refer to."""
+    """Add notes on the variables and on the variables to which they refer."""
     if found and not any(time in ds[n].dims for n in found):
         told.notes.append("no variable varies in time: these are static fields")
     _note_references(ds, found, grid, told)
@@ -107,7 +107,7 @@ def note_data(
 def _note_references(
     ds: xr.Dataset, found: Mapping[Hashable, Dims], grid: Grid | None, told: Findings
 ) -> None:
-    """Attributes that name what is not there, as after selecting variables, or of another form."""
+    """Note attributes that name a missing variable, as after a selection, or an unusable one."""
     for name in found:
         text = ds[name].attrs.get("grid_mapping") or ds[name].encoding.get("grid_mapping")
         mapping = str(text or "").split()[:1]

@@ -1,4 +1,4 @@
-"""What an overview holds, and how it shows itself in a terminal and in a notebook."""
+"""The overview of a Dataset or DataArray, and how it is shown in a terminal and in a notebook."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from collections.abc import Mapping
 
 import pyproj
 
-from xr_dl4ds.display import as_html, as_text
 from xr_dl4ds.grid.crs import is_planar, projection
-from xr_dl4ds.grid.fields import Grid
-from xr_dl4ds.overview.drawing import maps
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.model.display import as_html, as_text
 
 _WIDTH = 100
 #: Readable on white and on black.
@@ -21,46 +20,46 @@ _RED = "#e5484d"
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Overview:
-    """What the package understood of a Dataset or DataArray.
+    """Overview of how the package interprets a Dataset or DataArray.
 
     Parameters
     ----------
     y, x, time : str or None
-        Names of the dimensions; None where there is none or it cannot be told. `time` may be a
-        sample axis.
+        Names of the dimensions; None if there is none or it is unknown. `time` may be a sample
+        axis.
     kind : str or None
         "latitude-longitude", "rotated pole", the name of a projection such as "Lambert Conic
         Conformal", "planar, no CRS", or None without a usable grid.
     crs : pyproj.CRS or None
-        In the unit of the axes.
+        CRS in the unit of the axes.
     shape : tuple of int or None
         Cells along y and x.
     spacing : mapping
-        By dimension, the median distance of neighbouring centres, in the units of the coordinate.
+        Median distance of neighbouring cell centres, by dimension, in the units of the coordinate.
     extent : mapping
-        By dimension, first and last cell edge, the lesser first; longitudes begin in [-180, 180).
+        First and last cell edge, by dimension, the smaller first; longitudes begin in [-180, 180).
     even : mapping
-        By dimension, whether cells are equally spaced.
+        Whether cells are equally spaced, by dimension.
     periodic : bool
-        Whether columns go once around the globe.
+        Whether the columns go once around the globe.
     calendar, frequency : str or None
         CF calendar; "daily", "monthly", "yearly", a step such as "6 h", or "irregular".
     period : tuple of str or None
         First and last time.
     n_times : int or None
-        Steps along `time`.
+        Number of steps along `time`.
     varying, static : tuple of str
         Variables on the grid with and without `time`.
     extra : mapping
-        By further dimension, what becomes of it.
+        Roles of further dimensions, by dimension.
     left_out : tuple of str
         Variables that do not lie on the grid.
     problems : tuple of str
         Errors that `fit` or `coarsen` raise for these data.
     notes : tuple of str
-        What is not wrong but good to know.
+        Remarks on data that are valid.
     grid : Grid or None
-        The package's own form of the axes, of which maps are drawn.
+        The package's own form of the axes, from which maps are drawn.
     """
 
     y: str | None
@@ -86,7 +85,7 @@ class Overview:
     grid: Grid | None
 
     def rows(self) -> dict[str, str]:
-        """What there is to say but problems and notes, in the order in which to say it."""
+        """Return all rows of the overview except problems and notes, in order."""
         return {
             "grid": self._kind(),
             "y": self._axis(self.y),
@@ -114,7 +113,10 @@ class Overview:
             for k, v in numbered("problem", self.problems).items()
         )
         table = as_html(self._title(), self.rows() | numbered("note", self.notes))
-        drawn = "" if self.grid is None else maps(self.grid)
+        # loads matplotlib, which the other parts of an overview do not need
+        from xr_dl4ds.overview.domain_map import picture
+
+        drawn = "" if self.grid is None else picture(self.grid)
         return f"<div>{red}{table}{drawn}</div>"
 
     def _title(self) -> str:
@@ -149,21 +151,21 @@ class Overview:
 
 
 def numbered(word: str, texts: tuple[str, ...]) -> dict[str, str]:
-    """Texts under "note", or "note 1", "note 2"."""
+    """Return texts by label: "note", or "note 1", "note 2" if there are several."""
     if len(texts) == 1:
         return {word: texts[0]}
     return {f"{word} {i}": text for i, text in enumerate(texts, 1)}
 
 
 def kind_of(grid: Grid | None, crs: pyproj.CRS | None) -> str | None:
-    """The kind of a grid, see `Overview`; None where its grid mapping cannot be read."""
+    """Return the kind of a grid, see `Overview`; None if its grid mapping cannot be read."""
     if grid is None:
         return None
     if not is_planar(grid):
         return "latitude-longitude"
     if crs is None:
         return "planar, no CRS" if projection(grid) is None and not grid.mapping_name else None
-    while crs.is_bound or crs.is_compound:  # with a datum shift, or heights beside
+    while crs.is_bound or crs.is_compound:  # with a datum shift, or with heights
         crs = crs.source_crs or crs.sub_crs_list[0]
     if crs.to_cf().get("grid_mapping_name") == "rotated_latitude_longitude":
         return "rotated pole"

@@ -1,4 +1,4 @@
-"""Looking through an object step by step: a step that fails is noted, and the others follow."""
+"""Survey of an object, step by step: an error in one step is noted, and the next steps follow."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Hashable
 import pyproj
 import xarray as xr
 
-from xr_dl4ds.grid.coordinates import axis_of
-from xr_dl4ds.grid.crs import projection
-from xr_dl4ds.grid.discovery import (
+from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
+from xr_dl4ds.grid.cf.coordinates import axis_of
+from xr_dl4ds.grid.cf.dimensions import (
     Dims,
     auxiliary_names,
     find_dim,
@@ -19,7 +19,7 @@ from xr_dl4ds.grid.discovery import (
     find_time,
     grid_mapping,
 )
-from xr_dl4ds.grid.extra import (
+from xr_dl4ds.grid.cf.extra_dims import (
     AXIS,
     CHANNELS,
     SAMPLES,
@@ -29,17 +29,17 @@ from xr_dl4ds.grid.extra import (
     roles_of,
     sample_axis,
 )
-from xr_dl4ds.grid.fields import (
+from xr_dl4ds.grid.cf.fields import (
     Fields,
-    Grid,
     as_dataset,
     candidates_of,
     gridded,
     require_usable,
     standardize,
 )
-from xr_dl4ds.grid.graticule import graticule_of
-from xr_dl4ds.grid.members import members_of
+from xr_dl4ds.grid.cf.members import members_of
+from xr_dl4ds.grid.crs import projection
+from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.overview.findings import Findings
 from xr_dl4ds.overview.notes import is_even, note_data, note_grid
 from xr_dl4ds.overview.report import Overview, kind_of
@@ -47,7 +47,7 @@ from xr_dl4ds.overview.times import times_of
 
 ROLE = "the data"
 
-#: How what a further dimension is, is told; channels and samples with their entries.
+#: Texts for the roles of further dimensions; channels and samples are listed with their entries.
 _TOLD: dict[str | None, str] = {
     SINGLE: "set aside (length 1)",
     AXIS: "the sample axis",
@@ -56,25 +56,25 @@ _TOLD: dict[str | None, str] = {
 
 
 def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
-    """What the package understands of these data, and what it will refuse them for.
+    """Return how the package interprets these data, and why it would refuse them.
 
-    Nothing but coordinates is read, and the object is not changed. Odd data raise nothing: what is
-    wrong stands in `problems`, beside what was understood all the same.
+    Only coordinates are read, and the object is not changed. Invalid data raise no error: the
+    overview lists their problems, together with everything that could be read.
 
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
-        Any, with a name or not.
+        Any object, with a name or without.
 
     Returns
     -------
     Overview
-        With a table and a map in notebooks.
+        The overview, with a table and a map in notebooks.
 
     Raises
     ------
     TypeError
-        For anything but an xarray object.
+        If the object is not an xarray object.
 
     Examples
     --------
@@ -89,15 +89,15 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
         found = _dims(ds, told)
         extra = _extra(ds, found, told)
         fields = _fields(ds, told)
-        dims = next(iter(found.values()), Dims())
         grid, crs = _grid(ds, found, fields, told)
         time = next((d.time for d in found.values() if d.time), sample_axis(extra))
         times = times_of(ds, time, ROLE, told)
         note_grid(grid, crs, told)
         note_data(ds, found, grid, time, told)
-    known = () if grid is None else (grid.y, grid.x)
-    axes = known or _axes(ds, found, Findings())
+    dims = next(iter(found.values()), Dims())
     both = dims.y is not None and dims.x is not None
+    axes = _axes(ds, found, Findings()) if grid is None else [grid.y, grid.x]
+    known = {*found, *auxiliary_names(ds)}
     return Overview(
         y=dims.y,
         x=dims.x,
@@ -112,9 +112,7 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
         varying=tuple(str(n) for n in found if time in ds[n].dims),
         static=tuple(str(n) for n in found if time not in ds[n].dims),
         extra={d: _told(ds, d, role) for d, role in extra.items()},
-        left_out=tuple(
-            str(n) for n in ds.data_vars if n not in found and n not in auxiliary_names(ds)
-        ),
+        left_out=tuple(str(n) for n in ds.data_vars if n not in known),
         problems=tuple(dict.fromkeys(told.problems)),
         notes=tuple(dict.fromkeys(told.notes)),
         grid=grid,
@@ -123,7 +121,7 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
 
 
 def _dataset(obj: xr.Dataset | xr.DataArray, told: Findings) -> xr.Dataset:
-    """A Dataset of the object, under a stand-in where a DataArray has no name of its own."""
+    """Return the object as a Dataset; an unnamed DataArray gets a substitute name."""
     if not isinstance(obj, xr.DataArray):
         return as_dataset(obj, ROLE)
     with told.step():
@@ -135,7 +133,7 @@ def _dataset(obj: xr.Dataset | xr.DataArray, told: Findings) -> xr.Dataset:
 
 
 def _dims(ds: xr.Dataset, told: Findings) -> dict[Hashable, Dims]:
-    """Dimensions of each variable on the grid; where they differ, of the largest group."""
+    """Return the dimensions of each variable on the grid; if they differ, of the largest group."""
     with told.step():
         return gridded(ds, Dims(), ROLE)
     found = {}
@@ -147,7 +145,7 @@ def _dims(ds: xr.Dataset, told: Findings) -> dict[Hashable, Dims]:
     layouts = Counter((d.y, d.x) for d in found.values() if d.y or d.x)
     if not layouts:
         return {}
-    # of equally many, the first; one that is whole before those of which half is known
+    # complete pairs before incomplete ones, then the most frequent, then the first
     y, x = max(layouts, key=lambda at: (None not in at, layouts[at]))
     found = {n: d for n, d in found.items() if (d.y, d.x) == (y, x)}
     time = Counter(d.time for d in found.values() if d.time).most_common(1)
@@ -155,7 +153,7 @@ def _dims(ds: xr.Dataset, told: Findings) -> dict[Hashable, Dims]:
 
 
 def _some_dims(variable: xr.DataArray, told: Findings) -> Dims:
-    """Those dimensions that can be found one by one."""
+    """Return the dimensions that can be found one by one."""
     y = x = time = None
     with told.step():
         y = find_dim(variable, "y")
@@ -169,7 +167,7 @@ def _some_dims(variable: xr.DataArray, told: Findings) -> Dims:
 
 
 def _extra(ds: xr.Dataset, found: dict[Hashable, Dims], told: Findings) -> dict[str, str | None]:
-    """What further dimensions are; an error for each that is unknown."""
+    """Return the roles of further dimensions; each unknown dimension is noted as a problem."""
     if not all(d.y and d.x for d in found.values()):
         return {}  # what is left over may be y or x
     known = recognized(ds, found, Dims())
@@ -177,7 +175,7 @@ def _extra(ds: xr.Dataset, found: dict[Hashable, Dims], told: Findings) -> dict[
     for dim in (d for d, role in known.items() if role is None):
         with told.step():
             roles_of(ds, found, Dims(extra=said))
-        said[dim] = CHANNELS  # to come to the next one
+        said[dim] = CHANNELS  # to find the next unknown dimension
     return known
 
 
@@ -190,7 +188,7 @@ def _told(ds: xr.Dataset, dim: str, role: str | None) -> str:
 
 
 def _fields(ds: xr.Dataset, told: Findings) -> Fields | None:
-    """The data as `fit` reads them, of the first member; None where it refuses them."""
+    """Return the first member of the data as `fit` reads them, or None if it refuses them."""
     for name in candidates_of(ds):
         with told.step():
             require_usable(ds[[name]], ROLE)
@@ -203,7 +201,7 @@ def _fields(ds: xr.Dataset, told: Findings) -> Fields | None:
 def _grid(
     ds: xr.Dataset, found: dict[Hashable, Dims], fields: Fields | None, told: Findings
 ) -> tuple[Grid | None, pyproj.CRS | None]:
-    """The grid and its CRS; as much of them as can be read."""
+    """Return the grid and its CRS, as far as they can be read."""
     if fields is not None:
         return fields.grid, projection(fields.grid)
     axes = _axes(ds, found, told)
@@ -218,13 +216,13 @@ def _grid(
     if not readable:
         grid = dataclasses.replace(grid, mapping={})
     with told.step():
-        graticule = graticule_of(ds[name], (str(dims.y), str(dims.x)), grid)
-        grid = dataclasses.replace(grid, graticule=graticule)
+        geolocation = geolocation_of(ds[name], (str(dims.y), str(dims.x)), grid)
+        grid = dataclasses.replace(grid, geolocation=geolocation)
     return grid, crs
 
 
 def _axes(ds: xr.Dataset, found: dict[Hashable, Dims], told: Findings) -> list:
-    """Those axes that are usable, also with gaps."""
+    """Return the usable axes, also those with gaps."""
     axes = []
     for name, dims in list(found.items())[:1]:
         for dim in (dims.y, dims.x):

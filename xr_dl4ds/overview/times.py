@@ -1,4 +1,4 @@
-"""The time axis as an overview tells it."""
+"""The time axis of an overview."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xr_dl4ds.grid.fields import TIME
-from xr_dl4ds.grid.stamps import frequency
-from xr_dl4ds.grid.timeline import calendar, check_index, runs, step_lengths, usual_step
+from xr_dl4ds.grid.cf.time_axis import calendar, check_index, runs, step_lengths, usual_step
+from xr_dl4ds.grid.cf.time_stamps import frequency
+from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.overview.findings import Findings
 
 _DAY = 86400
-#: Seconds of the units in which a step may be told, and the shortest that is told so.
+#: Units of time steps, with their seconds; a unit is used for steps of at least this length.
 _UNITS = ((_DAY, "d"), (3600, "h"), (60, "min"), (1, "s"))
-#: Part of the usual step by which another may be off and still be that step, or several.
+#: Tolerance, in usual steps, within which another step counts as one or several usual steps.
 _SLACK = 0.01
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Times:
-    """What is known of a time axis, see `xr_dl4ds.overview.Overview`."""
+    """Properties of a time axis, see `xr_dl4ds.overview.Overview`."""
 
     calendar: str | None = None
     period: tuple[str, str] | None = None
@@ -31,7 +31,7 @@ class Times:
 
 
 def times_of(ds: xr.Dataset, name: str | None, role: str, told: Findings) -> Times:
-    """The time axis `name`; what is wrong or good to know of it is added to `told`."""
+    """Return the properties of the time axis `name`, and add its problems and notes to `told`."""
     if name is None or name not in ds.sizes:
         return Times()
     size = ds.sizes[name]
@@ -57,7 +57,7 @@ def times_of(ds: xr.Dataset, name: str | None, role: str, told: Findings) -> Tim
 
 
 def _frequency(index: pd.Index, name: str, role: str, told: Findings) -> str | None:
-    """The frequency as text; gaps are noted."""
+    """Return the frequency as text, and note gaps."""
     if len(index) < 2:
         return None
     data = xr.Dataset(coords={TIME: (TIME, index)})
@@ -78,7 +78,7 @@ def _yearly(index: pd.Index, usual: float) -> str | None:
 
 
 def _regular(seconds: np.ndarray, usual: float) -> str:
-    """Such as "6 h", where all steps are so long or several such steps."""
+    """Return text such as "6 h" if all steps are one or several times as long, else "irregular"."""
     count = seconds / usual
     if (np.abs(count - np.round(count)) > _SLACK).any():
         return "irregular"

@@ -1,4 +1,4 @@
-"""What all figures share: how they are made, and which variable they show."""
+"""Functions that all figures share: making a figure, and choosing its variable."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.fields import Fields
+from xr_dl4ds.grid.cf.fields import Fields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure, sizes in inches, that pyplot knows where it opens windows, and forgets elsewhere.
+    """Return a new figure with sizes in inches, which pyplot knows only if it opens windows.
 
-    A notebook would otherwise show the figure twice, and a long loop would gather figures.
+    Otherwise a notebook would show the figure twice, and a long loop would accumulate figures.
     """
     import matplotlib.pyplot as plt
 
@@ -26,7 +26,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def choose(fields: Fields, variable: str | None) -> str:
-    """The name of the variable that is drawn, by default the first."""
+    """Return the name of the variable to draw, by default the first."""
     names = list(map(str, fields.data.data_vars))
     if variable is None:
         return names[0]

@@ -11,13 +11,15 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import TimeError, VariableError
-from xr_dl4ds.grid.discovery import Dims, holds_times
-from xr_dl4ds.grid.fields import REALIZATION, TIME, Fields, Grid, X, Y, as_dataset, standardize
-from xr_dl4ds.grid.nesting import turns_between
-from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.regrid import window
-from xr_dl4ds.grid.stamps import stamped_as
-from xr_dl4ds.grid.timeline import at_times, index_of
+from xr_dl4ds.grid.cf.dimensions import Dims, holds_times
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
+from xr_dl4ds.grid.cf.time_axis import at_times, index_of
+from xr_dl4ds.grid.cf.time_stamps import stamped_as
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.regridding.nesting import turns_between
+from xr_dl4ds.grid.regridding.rectilinear import window
+from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.plotting.figure import choose, new_figure
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 Data = xr.Dataset | xr.DataArray
 
-#: Panels that are no fields in the units and colours of the others, with their colours.
+#: Panels with separate units and colours, and their colour maps.
 _OWN = {"spread": "magma", "error": "RdBu_r"}
 
 
@@ -39,18 +41,18 @@ def plot(
     time: int = 0,
     dims: Dims | None = None,
 ) -> Figure:
-    """Draw LR | prediction | truth | error, as far as they are given.
+    """Draw maps of LR fields, prediction, truth and error, as far as they are given.
 
-    Of an ensemble: LR | first member | mean | spread | truth | error of the mean.
+    For an ensemble the panels are LR, first member, mean, spread, truth and error of the mean.
 
     Parameters
     ----------
     prediction : xarray.Dataset or xarray.DataArray
-        ``(time, y, x)`` or ``(y, x)``, and in any position a dimension of members.
+        ``(time, y, x)`` or ``(y, x)``, optionally with a dimension of members in any position.
     lr, hr : xarray.Dataset or xarray.DataArray, optional
-        LR fields and truth; the step at the same time is taken.
+        LR fields and truth; the step at the same time is drawn.
     variable : str, optional
-        Which one; by default the first.
+        Variable to draw; by default the first.
     time : int
         Position of the step in `prediction`.
     dims : Dims, optional
@@ -59,15 +61,15 @@ def plot(
     Returns
     -------
     matplotlib.figure.Figure
-        One row of maps under shared colours; the error has its own, centred on zero, and its
-        bias and RMSE in the title; the spread, the standard deviation of the members (with M - 1),
-        its own from 0. A notebook shows it where it is a cell's last value; in a
-        script use ``savefig``, or `matplotlib.pyplot.show` with a window.
+        One row of maps with shared colours. The error has separate colours, centred on zero, and
+        its bias and RMSE are in the title. The spread, the standard deviation of the members (with
+        M - 1), has separate colours from 0. A notebook shows the figure if it is the last value of
+        a cell; in a script use ``savefig``, or `matplotlib.pyplot.show` with a window.
 
     Raises
     ------
     VariableError
-        When the variable, or a step at that time, is missing.
+        If the variable, or a step at that time, is missing.
 
     Examples
     --------
@@ -111,7 +113,7 @@ def plot(
 
 
 def _of_members(step: xr.DataArray) -> dict[str, xr.DataArray]:
-    """The prediction, or of several members the first, their mean and their spread."""
+    """Return the prediction; for several members the first member, their mean and their spread."""
     if REALIZATION not in step.dims:
         return {"prediction": step}
     first = step.isel({REALIZATION: 0})
@@ -126,16 +128,19 @@ def _of_members(step: xr.DataArray) -> dict[str, xr.DataArray]:
 
 
 def _beside(obj: Data, sr: Fields, dims: Dims, role: str) -> Fields:
-    """Other data of the same region, longitudes by whole turns beside those of `sr`."""
+    """Return other data of the region, with longitudes shifted by whole turns to those of `sr`."""
     ds = as_dataset(obj, role)
-    fields = facing(standardize(ds, dims.within(ds), role), sr.grid)
+    fields = roll_to_face(standardize(ds, dims.within(ds), role), sr.grid)
     fields = stamped_as(fields, sr, role, "the prediction")
     beside = fields.data[X] + turns_between(fields.grid.x, sr.grid.x)
     return dataclasses.replace(fields, data=fields.data.assign_coords({X: beside}))
 
 
 def _aspect(grid: Grid) -> float:
-    """Height of a degree of latitude over the width of a degree of longitude, midway; else 1."""
+    """Return the height of a degree of latitude over the width of a degree of longitude, or 1.
+
+    The ratio is taken midway in latitude; it is 1 for other axes.
+    """
     if (grid.y.kind, grid.x.kind) != ("latitude", "longitude"):
         return 1.0
     middle = np.deg2rad(grid.y.canonical[[0, -1]].mean())
@@ -149,7 +154,7 @@ def _new_figure(grid: Grid, panels: int) -> Figure:
 
 
 def _time_of(ds: xr.Dataset, sr: Fields, time: int) -> Any:
-    """The time that is drawn: of a step, or the scalar one that selecting a step leaves."""
+    """Return the time to draw: of a step, or the scalar time that selecting a step leaves."""
     index = index_of(sr.data)
     if index is not None:
         return index[time]
@@ -170,7 +175,7 @@ def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataAr
     index = index_of(fields.data)
     if index is None or at is None:
         return field.isel({TIME: time}).compute()
-    try:  # numpy and cftime dates of one calendar are the same
+    try:  # numpy and cftime dates of one calendar match
         wanted = xr.CFTimeIndex([at]) if isinstance(at, cftime.datetime) else pd.Index([at])
         steps = at_times(fields.data[[name]], wanted)
     except TimeError as error:
@@ -188,7 +193,7 @@ def _draw(
     aspect: float,
     judged: str,
 ) -> None:
-    """The maps in a row; `judged` is the panel whose error is drawn."""
+    """Draw the maps in a row; `judged` is the panel whose error is drawn."""
     units = about.attrs.get("units", "1")
     fields = [panel for name, panel in panels.items() if name not in _OWN]
     low = np.nanmin([float(f.min()) for f in fields])
@@ -217,7 +222,7 @@ def _draw(
             shared.append(axes)
             image = mesh
     if image is not None:
-        beside = shared if "spread" not in panels else shared[-1:]  # not across other colours
+        beside = shared if "spread" not in panels else shared[-1:]  # not across separate colours
         figure.colorbar(image, ax=beside, shrink=0.8, label=_label(about))
 
 

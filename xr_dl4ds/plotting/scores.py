@@ -1,4 +1,4 @@
-"""Figures of scores: power spectra beside that of the truth, ranks of the truth."""
+"""Figures of scores: power spectra, and ranks of the truth."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, VariableError
-from xr_dl4ds.grid.discovery import Dims
-from xr_dl4ds.grid.fields import TIME, Fields, Grid, X, Y
-from xr_dl4ds.grid.periodic import facing
-from xr_dl4ds.grid.stamps import stamped_as
-from xr_dl4ds.grid.timeline import at_times, index_of
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.time_axis import at_times, index_of
+from xr_dl4ds.grid.cf.time_stamps import stamped_as
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.metrics.matching import common_names, on_common_cells, read
 from xr_dl4ds.metrics.spectral import spectrum
 from xr_dl4ds.plotting.figure import choose, new_figure
@@ -32,35 +34,38 @@ def plot_spectra(
     scale: int | None = None,
     dims: Dims | None = None,
 ) -> Figure:
-    """Draw the power spectra of products beside that of the truth.
+    """Draw the power spectra of products together with the spectrum of the truth.
 
-    Where a line lies below that of the truth, the product is too smooth at these scales.
+    Where the line of a product is below the line of the truth, the product is too smooth at these
+    scales.
 
     Parameters
     ----------
     products : mapping
-        Predictions or interpolated fields by the names to show, all on the same cells; the times
-        that all have are taken. Of an ensemble the mean spectrum of its members is drawn.
+        Predictions or interpolated fields by the names to show, all on the same cells. The times in
+        common are used. For an ensemble the mean spectrum of its members is drawn.
     truth : xarray.Dataset or xarray.DataArray
-        Covering these cells.
+        The truth, which must cover these cells.
     variable : str, optional
-        Which one; by default the first.
+        Variable to draw; by default the first.
     scale : int, optional
-        Marks the shortest wave of LR cells of so many cells, where downscaling begins.
+        HR cells along one edge of an LR cell; marks the shortest wave of the LR fields, where
+        downscaling begins.
     dims : Dims, optional
         Dimensions named by the caller.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Power over wavenumber, both logarithmic. Cells that are missing in any are left out of all.
+        Power over wavenumber, both logarithmic. Cells that are missing in any field are left out of
+        all fields.
 
     Raises
     ------
     GridError
-        When the products are on other cells.
+        If the products are on different cells.
     VariableError
-        Without products, or when the variable is missing.
+        If there are no products, or the variable is missing.
 
     Examples
     --------
@@ -93,7 +98,7 @@ def plot_spectra(
 
 
 def _label_wavenumbers(axes: Axes) -> None:
-    """Plain numbers at 1, 2 and 5: those of matplotlib lie over one another in a decade or two."""
+    """Label wavenumbers with plain numbers at 1, 2 and 5; matplotlib's labels would overlap."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -104,7 +109,7 @@ def _label_wavenumbers(axes: Axes) -> None:
 def _together(
     products: Mapping[str, Data], truth: Data, variable: str | None, dims: Dims
 ) -> tuple[xr.DataArray, dict[str, xr.DataArray], str]:
-    """The truth and the products on the same cells and times, and the name of the variable."""
+    """Return truth and products on the same cells and times, and the name of the variable."""
     if not products:
         raise VariableError(
             "Expected products to draw beside the truth, got none. Pass some by name, such as"
@@ -119,7 +124,7 @@ def _together(
             first, name = label, choose(mine.pick(common_names(mine, reference)), variable)
         else:
             choose(mine, name)
-            mine = facing(mine, matched[first].grid)
+            mine = roll_to_face(mine, matched[first].grid)
             mine = stamped_as(mine, reference, repr(label), repr(first))
             _require_same_cells(mine.grid, matched[first].grid, label, first)
         matched[label], reference = on_common_cells(mine, reference)
@@ -143,18 +148,18 @@ def plot_rank_histogram(scores: xr.Dataset) -> Figure:
     Parameters
     ----------
     scores : xarray.Dataset
-        From `.downscale.evaluate` of an ensemble; one panel for each variable.
+        Scores of an ensemble from `.downscale.evaluate`; one panel for each variable.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Shares of the ranks as bars, and a line at the share that each has where the truth might be
-        a member: bars above it at both ends mean too little spread, in the middle too much.
+        Shares of the ranks as bars, and a line at the share of a flat histogram. Bars above the
+        line at both ends mean too little spread; bars above it in the middle mean too much spread.
 
     Raises
     ------
     VariableError
-        When the scores are not those of an ensemble.
+        If the scores are not those of an ensemble.
 
     Examples
     --------

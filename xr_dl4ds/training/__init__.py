@@ -1,20 +1,20 @@
 """Training of networks on batches."""
 
-import xr_dl4ds.backend  # noqa: F401  before Keras and TensorFlow: a quiet start
-from xr_dl4ds.training.loop import Task as Task
+import xr_dl4ds.networks.quiet_import  # noqa: F401  first, to silence TensorFlow's start
 from xr_dl4ds.training.loop import Trained as Trained
+from xr_dl4ds.training.loop import TrainingTask as TrainingTask
 from xr_dl4ds.training.loop import train as train
 from xr_dl4ds.training.precision import resolve as resolve_precision
 from xr_dl4ds.training.workers import Workers as Workers
-from xr_dl4ds.training.workers import computed_once as computed_once
-from xr_dl4ds.training.workers import told_when_lost as told_when_lost
+from xr_dl4ds.training.workers import compute_on_first_worker as compute_on_first_worker
+from xr_dl4ds.training.workers import explain_lost_workers as explain_lost_workers
 
 __all__ = [
-    "Task",
     "Trained",
+    "TrainingTask",
     "Workers",
-    "computed_once",
+    "compute_on_first_worker",
+    "explain_lost_workers",
     "resolve_precision",
-    "told_when_lost",
     "train",
 ]

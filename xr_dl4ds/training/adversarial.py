@@ -1,7 +1,7 @@
-"""Adversarial training: a discriminator judges HR fields given the LR ones.
+"""Adversarial training: a discriminator judges HR fields, conditional on LR fields.
 
 After Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks",
-arXiv:1611.07004: both networks move in one step, from one pass of each over the batch.
+arXiv:1611.07004. One step updates both networks, from one pass of each network over the batch.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from xr_dl4ds import losses
 from xr_dl4ds.config import Adversarial
-from xr_dl4ds.losses import Loss
+from xr_dl4ds.networks import losses
+from xr_dl4ds.networks.losses import Loss
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.training.spectrum import SpectralDistance
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.workers import ALONE, Workers
@@ -24,7 +25,7 @@ FIRST_MOMENT = 0.5
 
 
 class AdversarialStep(Step):
-    """One training step of a generator and a discriminator on ``(inputs, target, weight)``.
+    """A training step of a generator and a discriminator on ``(inputs, target, weight)``.
 
     Parameters
     ----------
@@ -39,9 +40,9 @@ class AdversarialStep(Step):
     seed : int
         Seed of the noise.
     shape : tuple of int
-        Rows, columns and channels of the HR fields that are validated.
+        Rows, columns and channels of the HR validation fields.
     workers : Workers
-        Over which gradients are averaged.
+        Workers over which gradients are averaged.
     """
 
     def __init__(
@@ -66,18 +67,18 @@ class AdversarialStep(Step):
         self.distance = SpectralDistance(shape[:2], shape[2], name="ralsd")
 
     def add_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
-        """Give the discriminator its optimizer; the generator's comes by `compile`."""
+        """Set the discriminator's optimizer; `compile` sets the generator's optimizer."""
         self.discriminator_optimizer = optimizer
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """What begins anew with each epoch."""
+        """Metrics that are reset at the start of each epoch."""
         own = [self.adversarial_tracker, self.pixel_tracker, self.discriminator_tracker]
         return [*super().metrics, *own, self.distance]
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """Of generator and discriminator."""
+        """Optimizers of generator and discriminator."""
         return [self.optimizer, self.discriminator_optimizer]
 
     @property
@@ -86,7 +87,7 @@ class AdversarialStep(Step):
         return [self.network, self.discriminator]
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Move the weights of both by one batch."""
+        """Update the weights of both networks with one batch."""
         inputs, target, weight = data
         judged = _judged(weight, inputs["lr"])
         with tf.GradientTape() as generating, tf.GradientTape() as judging:
@@ -112,7 +113,7 @@ class AdversarialStep(Step):
         )
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Pixel loss and spectrum of one batch, and what follows for the whole."""
+        """Compute pixel loss and spectral distance, averaged over the batches so far."""
         inputs, target, weight = data
         output = self.generate(inputs, target, training=False)
         pixel = self.loss_of(target, output, weight)
@@ -126,13 +127,17 @@ class AdversarialStep(Step):
             "ralsd": ralsd,
         }
 
-    def _judge(self, inputs: Mapping[str, Any], fields: Any) -> Any:
+    def _judge(self, inputs: Mapping[str, Tensor], fields: Tensor) -> Tensor:
         asked = {tensor.name for tensor in self.discriminator.inputs}
         conditions = {name: x for name, x in inputs.items() if name in asked}
         return self.discriminator({**conditions, "hr": fields}, training=True)
 
-    def _gradient(self, inputs: Mapping[str, Any], target: Any, judged: Any) -> Any:
-        """Mean over samples of the squared gradient of their mean judgement times their cells."""
+    def _gradient(self, inputs: Mapping[str, Tensor], target: Tensor, judged: Tensor) -> Tensor:
+        """Return the mean gradient penalty of the samples.
+
+        For each sample it is the squared gradient of the mean judgement times the number of judged
+        cells.
+        """
         with tf.GradientTape() as tape:
             tape.watch(target)
             logits = tf.reduce_sum(self._judge(inputs, target) * judged)
@@ -141,12 +146,12 @@ class AdversarialStep(Step):
             return losses.divided(tf.reduce_sum(tf.square(gradient)), tf.reduce_sum(judged))
 
     @staticmethod
-    def _named(found: dict[str, Any]) -> dict[str, Any]:
+    def _named(found: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name if name == "loss" else f"{name}_loss": x for name, x in found.items()}
 
 
-def _judged(weight: Any, lr: Any) -> Any:
-    """The share of HR cells of each LR cell ``(batch, [time,] y, x, 1)`` that are valid."""
+def _judged(weight: Tensor, lr: Tensor) -> Tensor:
+    """Return the share of valid HR cells in each LR cell, ``(batch, [time,] y, x, 1)``."""
     lead, (y, x) = tf.shape(lr)[:-3], (tf.shape(lr)[-3], tf.shape(lr)[-2])
     scale_y = tf.shape(weight)[-3] // y
     scale_x = tf.shape(weight)[-2] // x

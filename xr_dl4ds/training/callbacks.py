@@ -1,4 +1,4 @@
-"""What happens between epochs: the best weights, the history, the progress bar."""
+"""Keras callbacks: best weights, learning rates, history and progress bar."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import xarray as xr
 
-with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain bar, without advice
+with warnings.catch_warnings():  # without ipywidgets, notebooks show the plain bar and no warning
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
@@ -23,10 +23,10 @@ from xr_dl4ds.training.rates import Rates
 logger = logging.getLogger(__name__)
 
 
-#: The learning rate of each optimizer.
+#: Names of the optimizers' learning rates in the history.
 RATES = ("learning_rate", "discriminator_learning_rate")
 
-#: What stands in the history, as far as there is such.
+#: Long names of the history's variables; a history contains those that apply.
 ABOUT = {
     "loss": "training loss",
     "val_loss": "validation loss",
@@ -43,7 +43,7 @@ UNITS = {"val_ralsd": "dB", "seconds": "s"}
 
 
 class StopIfNotFinite(keras.callbacks.Callback):
-    """End training with an error as soon as a loss is NaN or infinite."""
+    """Callback that ends training with an error as soon as a loss is NaN or infinite."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Check the losses of the epoch."""
@@ -56,12 +56,12 @@ class StopIfNotFinite(keras.callbacks.Callback):
 
 
 class LearningRates(keras.callbacks.Callback):
-    """Set the learning rates of each epoch, in the warm-up those of each step.
+    """Callback that sets the learning rates of each epoch, or of each step during warm-up.
 
     Parameters
     ----------
     rates : Rates
-        What they are.
+        The learning rates.
     """
 
     def __init__(self, rates: Rates) -> None:
@@ -70,27 +70,28 @@ class LearningRates(keras.callbacks.Callback):
         self._epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Set them."""
+        """Set the rates of the epoch."""
         self._epoch = epoch
         self.model.set_rates(self.rates.at(epoch))
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Set them anew where they grow."""
+        """Set the rates of the step during warm-up."""
         if self.rates.warms_up(self._epoch):
             self.model.set_rates(self.rates.at(self._epoch, batch))
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keep the weights of the lowest `val_loss`, and stop when it no longer falls.
+    """Callback that keeps the weights with the lowest `val_loss` and stops training early.
 
     Parameters
     ----------
     network : keras.Model
-        Whose weights are kept, in memory, and restored at the end of training.
+        The network whose weights are kept in memory and restored at the end of training.
     patience : int, optional
-        Epochs to wait for a fall of more than `min_delta`; None never stops early.
+        Number of epochs to wait until `val_loss` falls by more than `min_delta`; None never stops
+        early.
     min_delta : float
-        Smallest fall that counts for stopping. Any fall counts for the best weights.
+        Smallest fall that counts for early stopping. Any fall counts for the best weights.
     """
 
     def __init__(self, network: keras.Model, patience: int | None, min_delta: float) -> None:
@@ -105,11 +106,11 @@ class KeepBest(keras.callbacks.Callback):
 
     @property
     def stops(self) -> bool:
-        """Whether there was no improvement for `patience` epochs."""
+        """True if `val_loss` has not improved for `patience` epochs."""
         return self.patience is not None and self._waited >= self.patience
 
     def progress(self) -> dict[str, float]:
-        """Where it stands, beside the weights, as plain values."""
+        """Return the state, without the weights, as plain values."""
         return {
             "best": self.best,
             "best_epoch": self.best_epoch,
@@ -118,7 +119,7 @@ class KeepBest(keras.callbacks.Callback):
         }
 
     def restore(self, progress: Mapping[str, float], weights: list[np.ndarray]) -> None:
-        """Go on from there."""
+        """Restore the state from plain values and weights."""
         self.best, self.best_epoch = progress["best"], int(progress["best_epoch"])
         self._reference, self._waited = progress["reference"], int(progress["waited"])
         self.weights = weights
@@ -144,12 +145,12 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class Record(keras.callbacks.Callback):
-    """Collect the history.
+    """Callback that collects the history.
 
     Attributes
     ----------
     rows : list of dict
-        One for each epoch: losses, learning rate, seconds.
+        Losses, learning rates and seconds of each epoch.
     """
 
     def __init__(self) -> None:
@@ -170,7 +171,7 @@ class Record(keras.callbacks.Callback):
         self.rows.append(row)
 
     def history(self) -> xr.Dataset:
-        """The rows as a Dataset over `epoch`, counted from 1."""
+        """Return the history as a Dataset over `epoch`, counted from 1."""
         names = [n for n in ABOUT if n in self.rows[0]]
         epochs = np.arange(1, len(self.rows) + 1, dtype="i4")
         return xr.Dataset(
@@ -184,7 +185,7 @@ def _attrs(name: str) -> dict[str, str]:
 
 
 class Progress(keras.callbacks.Callback):
-    """A tqdm bar over epochs with the current losses; `done` were trained before."""
+    """Callback that shows a tqdm bar over epochs with the losses; `done` epochs are complete."""
 
     def __init__(self, epochs: int, done: int = 0) -> None:
         super().__init__()
@@ -197,10 +198,10 @@ class Progress(keras.callbacks.Callback):
         self._bar = tqdm(total=self._epochs, initial=self._done, desc="fit", unit="epoch")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._bar.set_postfix({k: f"{v:.4f}" for k, v in (logs or {}).items()}, refresh=False)
         self._bar.update()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Leave the bar as it stands."""
+        """Close the bar and leave it visible."""
         self._bar.close()

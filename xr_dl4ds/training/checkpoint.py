@@ -1,7 +1,8 @@
-"""The state of training on disk, so that a killed run goes on where it was.
+"""Checkpoints: the state of training on disk, from which an interrupted run resumes.
 
-One file for each folder, replaced as a whole after every epoch: a kill leaves the state of the last
-epoch that ended. Arrays and plain JSON values alone; reading it runs no code.
+A folder holds one file, which is replaced as a whole after every epoch: an interrupted run leaves
+the state of the last complete epoch. The file contains only arrays and plain JSON values; reading
+it runs no code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from xr_dl4ds.config import Training
+from xr_dl4ds.config import Json, Training
 from xr_dl4ds.exceptions import CheckpointError
 from xr_dl4ds.training.callbacks import KeepBest, Record
 from xr_dl4ds.training.step import Step
@@ -33,12 +34,14 @@ FORMAT_VERSION = 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingState:
-    """All that the next epoch depends on, but the order of samples, which follows from its number.
+    """All state on which the next epoch depends.
+
+    The order of samples is not part of the state, because it follows from the number of the epoch.
 
     Parameters
     ----------
     step : Step
-        Its networks and optimizers.
+        The training step with its networks and optimizers.
     record : Record
         The history.
     keeper : KeepBest, optional
@@ -49,20 +52,20 @@ class TrainingState:
     record: Record
     keeper: KeepBest | None
 
-    def about(self) -> dict[str, Any]:
-        """The plain values."""
+    def about(self) -> Json:
+        """Return the plain values."""
         progress = None if self.keeper is None else self.keeper.progress()
         return {"epochs": len(self.record.rows), "rows": self.record.rows, "keeper": progress}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name."""
+        """Return the arrays by name."""
         found = {f"state{i}": _array(v) for i, v in enumerate(self.step.state)}
         if self.keeper is not None:
             found |= {f"best{i}": a for i, a in enumerate(self.keeper.weights or ())}
         return found
 
-    def restore(self, about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-        """Go on from there."""
+    def restore(self, about: Json, arrays: Mapping[str, np.ndarray]) -> None:
+        """Restore the state from plain values and arrays."""
         variables = self.step.state
         found = [arrays[f"state{i}"] for i in range(len(variables))]
         for variable, value in zip(variables, found, strict=True):
@@ -74,16 +77,16 @@ class TrainingState:
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Write the state after every epoch.
+    """Callback that writes the state after every epoch.
 
     Parameters
     ----------
     folder : path
-        Made where it is not there.
+        Folder of the checkpoint, created if it does not exist.
     fingerprint : str
-        What tells this training (its data and options) from another one.
+        Identifies this training by its data and options.
     state : TrainingState
-        What is written.
+        The state to write.
     """
 
     def __init__(
@@ -103,7 +106,7 @@ class Checkpoint(keras.callbacks.Callback):
             **self.state.about(),
         }
         arrays: dict[str, Any] = self.state.arrays()
-        # a name of its own: another process may write into the same folder
+        # a unique name: another process may write to the same folder
         draft = self.file.with_suffix(f".{uuid.uuid4().hex[:8]}.part")
         try:
             with draft.open("wb") as stream:
@@ -116,28 +119,29 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 def resume(training: Training, fingerprint: str, state: TrainingState, workers: Workers) -> int:
-    """Bring the state back on all workers, of which the first reads it.
+    """Restore the state on all workers; worker 0 reads the checkpoint.
 
     Parameters
     ----------
     training : Training
-        Has the folder, and the epochs that are asked for.
+        Options with the folder and the number of epochs.
     fingerprint : str
-        Of this training; the first worker's counts.
+        Fingerprint of this training; that of worker 0 counts.
     state : TrainingState
-        What is brought back.
+        The state to restore.
     workers : Workers
-        Any number, whatever it was before.
+        The workers; their number may differ from that of the interrupted run.
 
     Returns
     -------
     int
-        Epochs that were trained already; 0 where there is no checkpoint.
+        Number of complete epochs; 0 without a checkpoint.
 
     Raises
     ------
     CheckpointError
-        For a file that is damaged, or of another training, or with more epochs than are asked for.
+        For a checkpoint that is damaged, belongs to another training, or has more epochs than the
+        options request.
     """
     folder = training.checkpoint
     assert folder is not None
@@ -156,11 +160,9 @@ def resume(training: Training, fingerprint: str, state: TrainingState, workers: 
     return done
 
 
-def _found(
-    file: pathlib.Path, fingerprint: str
-) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-    """What is on disk, if it is of this training."""
-    for draft in file.parent.glob(f"{file.stem}.*.part"):  # of a killed write
+def _found(file: pathlib.Path, fingerprint: str) -> tuple[Json, dict[str, np.ndarray]] | None:
+    """Return the checkpoint on disk, or None; raise if it belongs to another training."""
+    for draft in file.parent.glob(f"{file.stem}.*.part"):  # left by an interrupted write
         draft.unlink(missing_ok=True)
     if not file.exists():
         return None
@@ -182,7 +184,7 @@ def _file_in(folder: str | os.PathLike[str]) -> pathlib.Path:
             " path."
         )
     path.mkdir(parents=True, exist_ok=True)
-    if not os.access(path, os.W_OK | os.X_OK):  # now, and not after the first epoch
+    if not os.access(path, os.W_OK | os.X_OK):  # raise now, not after the first epoch
         raise PermissionError(
             f"Expected to be allowed to write in the folder `checkpoint`, {str(path)!r}, got no"
             " permission."
@@ -190,7 +192,7 @@ def _file_in(folder: str | os.PathLike[str]) -> pathlib.Path:
     return path / NAME
 
 
-def _read(file: pathlib.Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(file: pathlib.Path) -> tuple[Json, dict[str, np.ndarray]]:
     try:
         with np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}

@@ -1,4 +1,4 @@
-"""The devices of one of several workers on a host: a GPU of its own, or its share of the cores."""
+"""Devices of one of several workers on a host: one GPU, or a share of the CPU cores."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from xr_dl4ds.exceptions import TrainingError
 
 logger = logging.getLogger(__name__)
 
-#: By which users say themselves how many threads compute.
+#: Environment variables with which users set the number of threads.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")
 
 
-@functools.cache  # once in a process: a second training finds TensorFlow at work
+@functools.cache  # once per process: before a second training TensorFlow is already initialized
 def pin(rank: int, size: int) -> None:
-    """Take the devices of a worker.
+    """Assign a worker its devices.
 
-    With GPUs the one of its number on the host, whose memory is taken as it is needed; without, as
-    many threads as its share of the cores, unless `THREADS` say how many.
+    With GPUs, the worker gets the GPU with its number on the host; TensorFlow allocates the GPU's
+    memory as needed. Without GPUs, the worker gets as many threads as its share of the cores,
+    unless one of `THREADS` sets the number.
 
     Parameters
     ----------
     rank, size : int
-        Which worker of its host it is, from 0, and how many there are on the host.
+        Number of the worker on its host, from 0, and number of workers on the host.
 
     Raises
     ------
     TrainingError
-        When TensorFlow has taken all GPUs already.
+        When TensorFlow has already taken all GPUs.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:

@@ -1,4 +1,4 @@
-"""The loop over epochs, the same for every kind of training."""
+"""The loop over epochs, shared by all kinds of training."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import keras
 import tensorflow as tf
 import xarray as xr
 
-from xr_dl4ds import losses
-from xr_dl4ds.batches import Batches, Samples
 from xr_dl4ds.config import Adversarial, Sampling, Training
+from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.exceptions import TrainingError
-from xr_dl4ds.features import Targets
-from xr_dl4ds.networks import own_keras
+from xr_dl4ds.networks import losses, own_keras
 from xr_dl4ds.training.adversarial import AdversarialStep
+from xr_dl4ds.training.batches import Batches, Samples
 from xr_dl4ds.training.callbacks import (
     KeepBest,
     LearningRates,
@@ -38,15 +37,15 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """What training gives back.
+    """The result of training.
 
     Parameters
     ----------
     network : keras.Model
-        The network that was given, with its final weights.
+        The given network, with its final weights.
     history : xarray.Dataset
-        Over `epoch`: loss, val_loss (with validation data), learning_rate and seconds; for
-        adversarial training its parts.
+        Over `epoch`: loss, val_loss (with validation data), learning_rate and seconds; adversarial
+        training adds the parts of the loss.
     best_epoch : int
         The epoch, counted from 1, whose weights the network has.
     """
@@ -57,19 +56,19 @@ class Trained:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Task:
-    """What is trained.
+class TrainingTask:
+    """The networks to train, and their targets.
 
     Parameters
     ----------
     network : keras.Model
-        A generator; its weights are changed.
+        A generator; training changes its weights.
     targets : Targets
         Names and scaled limits of the targets.
     discriminator : keras.Model, optional
-        For adversarial training.
+        The discriminator of adversarial training.
     fingerprint : str
-        What tells this training from others, see `xr_dl4ds.training.checkpoint`.
+        Identifies this training, see `xr_dl4ds.training.checkpoint`.
     """
 
     network: keras.Model
@@ -80,7 +79,7 @@ class Task:
 
 @own_keras()
 def train(
-    task: Task,
+    task: TrainingTask,
     samples: Samples,
     validation: Samples | None,
     *,
@@ -91,28 +90,28 @@ def train(
 
     Parameters
     ----------
-    task : Task
-        The network, and what there is to know of the data.
+    task : TrainingTask
+        The networks and their targets.
     samples : Samples
         Training samples.
     validation : Samples, optional
-        Held-out samples; their loss, on whole fields, chooses the weights that are kept.
+        Held-out samples. Their loss, on whole fields, selects the weights to keep.
     sampling : Sampling
         Batches and patches.
     training : Training
-        Loss, optimizer and length.
+        Loss, optimizer and number of epochs.
 
     Returns
     -------
     Trained
-        The network with its best weights (the last ones without `validation`), and the history.
+        The network with its best weights (the last weights without `validation`), and the history.
 
     Raises
     ------
     TrainingError
         When a loss is not finite.
     CheckpointError
-        For a checkpoint that is damaged, or of another training.
+        For a checkpoint that is damaged or belongs to another training.
     """
     workers = Workers.current()
     workers.require_same("samples", _sizes(samples, validation))
@@ -145,12 +144,12 @@ def train(
         keeper.on_train_end()
     best = len(record.rows) if keeper is None else keeper.best_epoch
     logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
-    history = workers.once(record.history)  # seconds differ
+    history = workers.once(record.history)  # the wall times differ between workers
     return Trained(network=task.network, history=history, best_epoch=best)
 
 
 def _sizes(*parts: Samples | None) -> list[tuple[int, ...]]:
-    """How many samples there are, and the shapes of their fields."""
+    """Return the number of samples and the shapes of their fields."""
     return [(len(one), *one.lr.shape, *one.target.shape) for one in parts if one is not None]
 
 
@@ -158,7 +157,7 @@ def _run(
     step: Step, batches: Batches, held_out: Batches | None, callbacks: list[Any], epochs: range
 ) -> None:
     def next_epoch(epoch: int, logs: Any) -> None:
-        if epoch + 1 < epochs.stop:  # or a pool would be read for nothing
+        if epoch + 1 < epochs.stop:  # after the last epoch, no pool is read ahead
             batches.on_epoch_end()
 
     anew = keras.callbacks.LambdaCallback(on_epoch_end=next_epoch)
@@ -168,13 +167,15 @@ def _run(
         initial_epoch=epochs.start,
         epochs=epochs.stop,
         callbacks=[*callbacks, anew],
-        shuffle=False,  # Batches shuffles, seeded
+        shuffle=False,  # Batches shuffles with a seed
         verbose=0,
     )
 
 
-def _step(task: Task, samples: Samples, training: Training, seed: int, workers: Workers) -> Step:
-    """The compiled step with its optimizers."""
+def _step(
+    task: TrainingTask, samples: Samples, training: Training, seed: int, workers: Workers
+) -> Step:
+    """Build the compiled training step with its optimizers."""
     loss = _loss(task.targets, training)
     step: Step
     if isinstance(training, Adversarial):
@@ -191,24 +192,24 @@ def _step(task: Task, samples: Samples, training: Training, seed: int, workers: 
         step.add_optimizer(optimizer_for(task.discriminator, training, 1))
     else:
         step = SupervisedStep(task.network, loss, training, seed, workers)
-    # XLA on a CPU made these steps twice slower
+    # with XLA these steps were twice as slow on a CPU
     step.compile(optimizer=optimizer_for(task.network, training), jit_compile=False)
     return step
 
 
 def _loss(targets: Targets, training: Training) -> losses.Loss:
-    return losses.build_for(
-        [training.loss_of(name) for name in targets.names],
+    return losses.build_target_loss(
+        [training.loss_name_of(name) for name in targets.names],
         low=targets.low,
         high=targets.high,
-        zeros=targets.zeros,
+        offsets_from_zero=targets.offsets_from_zero,
         members=training.draws_members,
     )
 
 
 @contextlib.contextmanager
 def _shown(shows: bool, epochs: int, done: int, callbacks: list[Any]) -> Iterator[None]:
-    """A bar while it runs, closed after an error too: Keras ends no callback then."""
+    """Show a progress bar; close it after an error too, because Keras then ends no callback."""
     if not shows:
         yield
         return
@@ -222,7 +223,7 @@ def _shown(shows: bool, epochs: int, done: int, callbacks: list[Any]) -> Iterato
 
 @contextlib.contextmanager
 def _reading(*given: Batches | None) -> Iterator[None]:
-    """Read in the background while it runs; what goes wrong there is told as it is."""
+    """Close the batches at the end; raise errors of the background reading with their cause."""
     every = [batches for batches in given if batches is not None]
     try:
         yield
@@ -250,7 +251,7 @@ def _batches(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
 
 
 def _whole_fields(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
-    """Batches of whole fields with about as many cells as the training batches have."""
+    """Return batches of whole fields with about as many cells as the training batches."""
     y, x = samples.target.shape[1:3]
     share = 1.0 if sampling.patch_size is None else sampling.patch_size**2 / (y * x)
     size = max(1, int(sampling.batch_size * share))

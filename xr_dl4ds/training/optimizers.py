@@ -1,4 +1,4 @@
-"""Optimizers by their names, as both kinds of training use them."""
+"""Optimizers by name, for supervised and adversarial training."""
 
 from __future__ import annotations
 
@@ -14,32 +14,33 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
 }
 
-#: Norm of all gradients together to which a likelihood's are cut (Pascanu et al. 2013,
-#: arXiv:1211.5063). A cell where rain fell and next to none was expected has a slope of thousands,
-#: and Adam, which remembers its square, makes the steps after it small: of daily precipitation
-#: (CORDEX Iberia) 0.1 % of the cells had 74 % of the squared slopes by the mean. Norms are 4 there,
-#: a tenth of them above 17, so that nearly all are cut; for Adam only their ratios matter.
+#: Global norm to which the gradients of a likelihood are clipped (Pascanu et al. 2013,
+#: arXiv:1211.5063). A cell where rain fell although hardly any was expected has a slope of
+#: thousands. Adam remembers its square and makes the following steps small: for daily precipitation
+#: (CORDEX Iberia), 0.1 % of the cells had 74 % of the squared slopes with respect to the mean. The
+#: gradient norm is 4 there, and above 17 in a tenth of the steps, so that nearly all gradients are
+#: clipped; Adam depends only on the ratios of gradients.
 LIKELIHOOD_CLIPNORM = 1.0
 
 
 def optimizer_for(
     network: keras.Model, training: Training, which: int = 0
 ) -> keras.optimizers.Optimizer:
-    """The optimizer of a network, with its variables.
+    """Build the optimizer of a network, with its variables.
 
     Parameters
     ----------
     network : keras.Model
-        What it trains.
+        The network to train.
     training : Training
-        The kind of optimizer, and its learning rates.
+        Options with the kind of optimizer and its learning rates.
     which : int
-        Of these rates: 0 for the generator, 1 for the discriminator.
+        Index of the learning rate: 0 for the generator, 1 for the discriminator.
 
     Returns
     -------
     keras.optimizers.Optimizer
-        It scales the loss where the network computes in half precision.
+        The optimizer, with loss scaling if the network computes in half precision.
     """
     kind = OPTIMIZERS[training.optimizer]
     given: dict[str, float] = {}
@@ -49,9 +50,9 @@ def optimizer_for(
         given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
     optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        # Keras would add the gradients up over the replicas, of which there is one; gradients of
-        # workers are averaged before. The derivative of this sum stays in a table of TensorFlow's
-        # as long as the process, and with it graph, weights and moments (its issue 80895).
+        # Keras would sum the gradients over the replicas, of which there is one; gradients of
+        # workers are averaged before. TensorFlow would keep the derivative of this sum in a table
+        # as long as the process lives, and with it graph, weights and moments (its issue 80895).
         optimizer._all_reduce_sum_gradients = list
     if network.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -1,4 +1,4 @@
-"""The arithmetic of training that suits the hardware."""
+"""Selection of the training precision that suits the hardware."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import pathlib
 
 import tensorflow as tf
 
-#: Where Linux says what the processor can do.
+#: The file in which Linux lists the processor's instructions.
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
 def resolve(precision: str) -> str:
-    """The Keras dtype policy that an option stands for.
+    """Return the Keras dtype policy for a precision option.
 
     Parameters
     ----------
     precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
-        The option. "auto" takes mixed_bfloat16 where matrix units multiply it natively: GPUs of
-        compute capability 8.0 and up (NVIDIA Ampere), processors with AMX. Elsewhere bfloat16 is
+        The option. "auto" selects mixed_bfloat16 where matrix units multiply it natively: GPUs with
+        compute capability 8.0 or higher (NVIDIA Ampere), processors with AMX. Elsewhere bfloat16 is
         not faster (measured on AVX512-BF16: within 10 % of float32).
 
     Returns

@@ -1,4 +1,4 @@
-"""Learning rates of several workers, whose batches together are those of a step."""
+"""Learning rates of data-parallel training, where the workers' batches together form a step."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from xr_dl4ds.config import Training
 
-#: What a learning rate is multiplied by, from the number of workers. By the linear rule a step of N
-#: batches goes as far as N steps of one (Goyal et al. 2017, arXiv:1706.02677, section 2.1). The
-#: root keeps the noise of the weights with Adam, which divides by the size of gradients (Malladi et
-#: al. 2022, arXiv:2205.10287, definition 5.2, without its change of the moments).
+#: Factors of the learning rate, as functions of the number of workers. With the linear rule a step
+#: of N batches moves as far as N steps of one batch (Goyal et al. 2017, arXiv:1706.02677, section
+#: 2.1). With Adam, which divides by the size of gradients, the square root keeps the noise of the
+#: weights (Malladi et al. 2022, arXiv:2205.10287, definition 5.2, without its change of the
+#: moments).
 SCALINGS: dict[str | None, Callable[[int], float]] = {
     None: lambda workers: 1.0,
     "linear": float,
@@ -26,11 +27,11 @@ class Rates:
     Parameters
     ----------
     training : Training
-        Rates of one worker, how they are scaled, and how many epochs they grow.
+        Learning rates of one worker, their scaling, and the number of warm-up epochs.
     workers : int
-        How many train together.
+        Number of workers.
     steps : int
-        Steps of an epoch.
+        Steps per epoch.
     """
 
     training: Training
@@ -38,9 +39,9 @@ class Rates:
     steps: int
 
     def at(self, epoch: int, step: int = 0) -> tuple[float, ...]:
-        """The rate of each optimizer in a step of an epoch, both counted from 0.
+        """Return the rate of each optimizer in a step of an epoch, both counted from 0.
 
-        It grows by the same amount in every step of the warm-up, from the rate of one worker.
+        During warm-up the rate grows linearly, step by step, from the rate of one worker.
         """
         full = SCALINGS[self.training.lr_scaling](self.workers)
         if self.warms_up(epoch):
@@ -49,5 +50,5 @@ class Rates:
         return tuple(rate * full for rate in self.training.rates_of(epoch))
 
     def warms_up(self, epoch: int) -> bool:
-        """Whether the rates still grow in an epoch."""
+        """Return whether an epoch belongs to the warm-up."""
         return epoch < self.training.lr_warmup and self.workers > 1

@@ -1,24 +1,25 @@
-"""The distance between power spectra of generated and true fields, gathered over batches."""
+"""Distance between the power spectra of generated and true fields, accumulated over batches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-#: Added to mean powers: fields are scaled, and what is below has no meaning.
+from xr_dl4ds.networks.tensors import Tensor
+
+#: Added to mean powers: fields are scaled, so that lower powers have no meaning.
 FLOOR = 1e-12
 
 
 class SpectralDistance(keras.metrics.Metric):
-    """RALSD (Harris et al. 2022, doi:10.1029/2022MS003120) between true and generated fields, dB.
+    """RALSD (Harris et al. 2022, doi:10.1029/2022MS003120) of generated fields, in dB.
 
     ``sqrt(mean((10 log10(S_true / S_generated))**2))`` over rings of the radial wavenumber up to
-    0.5 cycles a cell, S the power averaged over ring and fields; the mean over channels. The ring
-    about 0, the mean of the field, is left out.
+    0.5 cycles per cell, averaged over channels. S is the power averaged over ring and fields. The
+    ring around 0, the mean of the field, is excluded.
 
     Parameters
     ----------
@@ -39,26 +40,26 @@ class SpectralDistance(keras.metrics.Metric):
         ]
 
     def update_state(
-        self, target: Any, output: Any, average: Callable[[list[Any]], list[Any]] = list
+        self, target: Tensor, output: Tensor, average: Callable[[list[Tensor]], list[Tensor]] = list
     ) -> None:
         """Add the powers of a batch ``(batch, [time,] y, x, channel)``.
 
-        The output may have further channels after those of the target, which are not looked at.
-        `average` gives the mean over all that add a batch at once.
+        Channels of the output after those of the target are ignored. `average` returns the mean
+        over all workers, each of which adds a batch.
         """
         channels = target.shape[-1]
         added = [self._powers(fields, channels) for fields in (target, output[..., :channels])]
         for total, powers in zip(self.powers, average(added), strict=True):
             total.assign_add(powers)
 
-    def result(self) -> Any:
-        """The distance so far."""
+    def result(self) -> Tensor:
+        """Return the distance so far."""
         true, generated = (tf.convert_to_tensor(p) + FLOOR for p in self.powers)
         decibel = 10 / np.log(10) * tf.math.log(true / generated)
         return tf.reduce_mean(tf.sqrt(tf.reduce_mean(tf.square(decibel), axis=0)))
 
-    def _powers(self, fields: Any, channels: int) -> Any:
-        """Power ``(ring, channel)``, summed over fields and wavenumbers."""
+    def _powers(self, fields: Tensor, channels: int) -> Tensor:
+        """Return the power ``(ring, channel)``, summed over fields and wavenumbers."""
         flat = tf.reshape(tf.cast(fields, tf.float32), [-1, *self.shape, channels])
         spectrum = tf.signal.rfft2d(tf.transpose(flat, [0, 3, 1, 2]))
         power = tf.reduce_sum(tf.square(tf.abs(spectrum)), axis=0) * self.columns
@@ -67,7 +68,10 @@ class SpectralDistance(keras.metrics.Metric):
 
 
 def _rings(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
-    """The ring of each wavenumber of a real transform, from 1; 0 and the last are left out."""
+    """Return the ring of each wavenumber of a real transform, from 1, and the number of rings.
+
+    Ring 0 and the ring after the last one are excluded from the distance.
+    """
     y, x = shape
     radius = np.hypot(np.fft.fftfreq(y)[:, None], np.fft.rfftfreq(x)[None, :])
     n = max(min(shape) // 2, 1)
@@ -76,7 +80,7 @@ def _rings(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
 
 
 def _column_weights(shape: tuple[int, int]) -> np.ndarray:
-    """How often each column of a real transform stands in the full one."""
+    """Return how often each column of a real transform occurs in the full transform."""
     weights = np.full(shape[1] // 2 + 1, 2.0, "f4")
     weights[0] = 1
     if shape[1] % 2 == 0:

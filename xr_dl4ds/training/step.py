@@ -1,4 +1,4 @@
-"""What every training step has: networks, optimizers, noise, and the report of an epoch."""
+"""The base of all training steps: networks, optimizers, noise, and reported losses."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ import keras
 import tensorflow as tf
 
 from xr_dl4ds.config import Training
-from xr_dl4ds.losses import Loss, counted_by
+from xr_dl4ds.networks.losses import Loss, counted_by
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.training.workers import ALONE, Workers
 
-#: Keeps the noise of validation apart from that of training.
+#: Offset of the seed that separates the noise of validation from that of training.
 VALIDATION = 2**30
 
 
 class Step(keras.Model):
-    """A network and its loss; subclasses say what one batch changes.
+    """A network and its loss; subclasses define the update by one batch.
 
     Parameters
     ----------
     network : keras.Model
         A generator.
     loss : callable
-        ``(target, output, weight) -> scalar``, see `xr_dl4ds.losses`; the output has a leading
-        dimension of realizations where the options draw members.
+        ``(target, output, weight) -> scalar``, see `xr_dl4ds.networks.losses`. The output has a
+        leading dimension of realizations if the options draw members.
     training : Training
         Options.
     seed : int
-        Seed of the noise: batch after batch the same, whether or not training was interrupted.
+        Seed of the noise, which is the same for each batch whether or not training was interrupted.
     workers : Workers
-        Over which losses and gradients are averaged.
+        Workers over which losses and gradients are averaged.
 
     Attributes
     ----------
     first_held : int
-        The number of this worker's first batch of validation data among those of all workers.
+        Number of this worker's first validation batch among the batches of all workers.
     """
 
     def __init__(
@@ -62,21 +63,21 @@ class Step(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """What begins anew with each epoch."""
+        """Metrics that are reset at the start of each epoch."""
         return [self.tracker, self.batch_number]
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """One for each trained network, in the order of their learning rates."""
+        """Optimizers of the trained networks, in the order of their learning rates."""
         return [self.optimizer]
 
     @property
     def trained(self) -> list[keras.Model]:
-        """The networks whose weights move."""
+        """The networks whose weights are trained."""
         return [self.network]
 
     @property
-    def state(self) -> list[Any]:
+    def state(self) -> list[Tensor]:
         """All variables that the next step depends on."""
         owners = [*self.trained, *self.optimizers]
         return [variable for owner in owners for variable in owner.variables]
@@ -87,22 +88,22 @@ class Step(keras.Model):
             optimizer.learning_rate = rate
 
     def join(self) -> None:
-        """Begin with the state of worker 0, but with dropout of its own."""
+        """Start with the state of worker 0, but with a separate dropout seed for each worker."""
         if self.workers.size == 1:
             return
         self.workers.broadcast(self.state)
         for network in self.trained:
             weights = {id(variable) for variable in network.weights}
-            # what is no weight is the seed of a layer with the number of its calls
+            # variables that are not weights hold a layer's seed and the number of its calls
             for seed in (v for v in network.variables if id(v) not in weights):
                 seed.assign(seed.value + tf.constant([self.workers.rank, 0], seed.dtype))
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Run the network."""
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """Apply the network."""
         return self.network(inputs, training=training)
 
-    def generate(self, inputs: Mapping[str, Any], target: Any, *, training: bool) -> Any:
-        """Output for a batch; with members, all of them one after the other.
+    def generate(self, inputs: Mapping[str, Tensor], target: Tensor, *, training: bool) -> Tensor:
+        """Return the output for a batch; with several members, concatenated along the batch.
 
         Returns
         -------
@@ -116,14 +117,14 @@ class Step(keras.Model):
             inputs["noise"] = tf.random.stateless_normal(shape, seed=self._noise_key(training))
         return self.network(inputs, training=training)
 
-    def repeated(self, x: Any) -> Any:
-        """The batch once for each member."""
+    def repeated(self, x: Tensor) -> Tensor:
+        """Repeat the batch once for each member."""
         if self.members == 1:
             return x
         return tf.tile(x, [self.members, *([1] * (len(x.shape) - 1))])
 
-    def loss_of(self, target: Any, output: Any, weight: Any) -> Any:
-        """The loss between truth and output over valid cells."""
+    def loss_of(self, target: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        """Return the loss between truth and output over valid cells."""
         if self.members > 1:
             shape = tf.concat([[self.members, -1], tf.shape(output)[1:]], axis=0)
             static = output.shape
@@ -132,33 +133,33 @@ class Step(keras.Model):
         with counted_by(self.over_workers):
             return self.cell_loss(target, output, weight)
 
-    def over_workers(self, value: Any) -> Any:
-        """The mean of a scalar over all workers."""
+    def over_workers(self, value: Any) -> Tensor:
+        """Return the mean of a scalar over all workers."""
         return self.workers.average([value])[0]
 
-    def descend(self, tape: tf.GradientTape, loss: Any, which: int = 0) -> None:
-        """Move the weights of one network down its loss, which the tape has seen scaled."""
+    def descend(self, tape: tf.GradientTape, loss: Tensor, which: int = 0) -> None:
+        """Update the weights of one network with the gradient of its scaled loss."""
         network = self.trained[which]
         variables = network.trainable_variables
         slopes = tape.gradient(loss, [v.value for v in variables])
         gradients = self.workers.average(slopes, compression=self.compression)
         self.optimizers[which].apply(gradients, variables)
 
-    def settle(self, weight: Any) -> None:
-        """Give moving means of batch normalization the values that all workers have together."""
+    def settle(self, weight: Tensor) -> None:
+        """Average batch normalization's moving means over all workers, weighted by valid cells."""
         if self.workers.size == 1:
             return
         cells = tf.reduce_sum(weight)
         usual = self.over_workers(cells)
         share = tf.where(usual > 0, cells / tf.maximum(usual, 1e-9), 1.0)
         weights = [v for network in self.trained for v in network.non_trainable_weights]
-        moving = [v for v in weights if "float" in v.dtype]  # counts are the same on all
+        moving = [v for v in weights if "float" in v.dtype]  # counts are equal on all workers
         means = self.workers.average([v.value * share for v in moving])
         for variable, mean in zip(moving, means, strict=True):
             variable.assign(mean)
 
-    def report(self, loss: Any, weight: Any, **others: Any) -> dict[str, Any]:
-        """Add the batches of all workers to the means of the epoch, by name."""
+    def report(self, loss: Tensor, weight: Tensor, **others: Any) -> dict[str, Any]:
+        """Add the batches of all workers to the epoch's means, and return the means by name."""
         # weighted by valid cells, so that the mean over batches is the mean over cells
         found = self.workers.average([tf.reduce_sum(weight), loss, *others.values()])
         trackers = [self.tracker, *(getattr(self, f"{name}_tracker") for name in others)]
@@ -168,10 +169,10 @@ class Step(keras.Model):
         names = ["loss", *others]
         return {n: tracker.result() for n, tracker in zip(names, trackers, strict=True)}
 
-    def _noise_key(self, training: bool) -> Any:
-        """One for each batch: of all training, or of one pass over the validation data."""
+    def _noise_key(self, training: bool) -> Tensor:
+        """Return the noise key of a batch, unique within training or within one validation pass."""
         if training:
-            # the batches of all workers are numbered through
+            # one numbering covers the batches of all workers
             number, stream = tf.cast(self.optimizers[0].iterations, tf.int32), 0
             number = number * self.workers.size + self.workers.rank
         else:

@@ -8,13 +8,13 @@ import keras
 import tensorflow as tf
 
 from xr_dl4ds.config import Training
-from xr_dl4ds.losses import Loss
+from xr_dl4ds.networks.losses import Loss
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.workers import ALONE, Workers
 
 
 class SupervisedStep(Step):
-    """One training step of a network on ``(inputs, target, weight)``."""
+    """A training step of a network on ``(inputs, target, weight)``."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class SupervisedStep(Step):
         super().__init__(network, loss, training, seed, "supervised", workers)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Move the weights by one batch."""
+        """Update the weights with one batch."""
         inputs, target, weight = data
         with tf.GradientTape() as tape:
             output = self.generate(inputs, target, training=True)
@@ -38,7 +38,7 @@ class SupervisedStep(Step):
         return self.report(loss, weight)
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Loss of one batch."""
+        """Compute the loss of one batch."""
         inputs, target, weight = data
         output = self.generate(inputs, target, training=False)
         return self.report(self.loss_of(target, output, weight), weight)

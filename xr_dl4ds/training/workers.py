@@ -1,7 +1,7 @@
 """Data-parallel training: every worker trains the same network on its share of the samples.
 
 Processes started by ``horovodrun -np 4 python train.py``, by ``mpirun`` or by ``fit(workers=4)``
-are the workers, one for each device. The only module that knows Horovod.
+are the workers, one per device. Only this module imports Horovod.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import cloudpickle
 import dask
 import dask.base
 import dask.threaded
+import keras
 import tensorflow as tf
 
-from xr_dl4ds.batches import Share
 from xr_dl4ds.exceptions import LostWorkerError, TrainingError
-from xr_dl4ds.launched import BUILD_HOROVOD, join, launcher
+from xr_dl4ds.networks.tensors import Tensor
+from xr_dl4ds.processes import BUILD_HOROVOD, join, launcher
+from xr_dl4ds.training.batches import Share
 from xr_dl4ds.training.devices import pin
 
 Result = TypeVar("Result")
@@ -29,14 +31,14 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class Workers:
-    """The processes that train together, and which of them this one is.
+    """The processes that train together, and the number of this process.
 
     Parameters
     ----------
     size : int
-        How many there are; 1 trains alone, without Horovod.
+        Number of workers; 1 trains without Horovod.
     rank : int
-        The number of this one, from 0.
+        Number of this worker, from 0.
     """
 
     size: int = 1
@@ -44,14 +46,14 @@ class Workers:
 
     @classmethod
     def current(cls) -> Workers:
-        """Those of this process: it alone, unless a launcher has started several.
+        """Return the workers of this process: `ALONE`, unless a launcher has started several.
 
-        Each takes a GPU of its host for itself, where there are any.
+        Each worker gets its own GPU of the host, if the host has GPUs.
 
         Raises
         ------
         ImportError
-            When a launcher has started the process, and Horovod cannot be used in it.
+            When a launcher has started the process, but the process cannot use Horovod.
         """
         variable = launcher()
         if variable is None:
@@ -78,18 +80,20 @@ class Workers:
 
     @property
     def share(self) -> Share:
-        """The part of the samples that is this worker's."""
+        """The samples of this worker."""
         return Share(self.size, self.rank)
 
-    def average(self, tensors: Sequence[Any], *, compression: str | None = None) -> list[Any]:
-        """Means over all workers, of float tensors in the same order on each; None stays None.
+    def average(self, tensors: Sequence[Tensor], *, compression: str | None = None) -> list[Tensor]:
+        """Average float tensors over all workers; None stays None.
+
+        All workers must pass the tensors in the same order.
 
         Parameters
         ----------
         tensors : sequence of tensor or None
-            Of the same shapes on each worker.
+            Tensors of the same shapes on each worker.
         compression : {"float16"}, optional
-            What they travel as.
+            Type in which the tensors are sent.
         """
         if self.size == 1:
             return list(tensors)
@@ -100,18 +104,18 @@ class Workers:
         means = iter(done)
         return [None if x is None else next(means) for x in tensors]
 
-    def broadcast(self, variables: Sequence[Any]) -> None:
-        """Give Keras variables the values that they have on worker 0."""
+    def broadcast(self, variables: Sequence[keras.Variable]) -> None:
+        """Assign the values of worker 0 to Keras variables on all workers."""
         if self.size > 1:
             _horovod().broadcast_variables([v.value for v in variables], root_rank=0)
 
     def once(self, make: Callable[[], Result]) -> Result:
-        """What worker 0 makes, on all of them; also the error that it raises.
+        """Call a function on worker 0, and return its result or raise its error on all workers.
 
         Parameters
         ----------
         make : callable
-            Called by worker 0 alone; its result is pickled, and at most 2 GiB.
+            Function that worker 0 alone calls. Its result is pickled, and may have at most 2 GiB.
         """
         if self.size == 1:
             return make()
@@ -127,20 +131,20 @@ class Workers:
         made: Result = result
         return made
 
-    def require_same(self, what: str, value: Any) -> None:
-        """Raise on a worker that is about to train something else than worker 0.
+    def require_same(self, what: str, value: object) -> None:
+        """Raise on a worker whose value differs from that of worker 0.
 
         Parameters
         ----------
         what : str
-            What the value is, for the message.
+            Name of the value in the message.
         value : object
-            Compared by ``==``.
+            Value to compare with ``==``.
 
         Raises
         ------
         TrainingError
-            Where it is not that of worker 0.
+            When the values differ.
         """
         first = self.once(lambda: value)
         if first != value:
@@ -151,20 +155,20 @@ class Workers:
             )
 
 
-#: The programs whose processes need no MPI, by what they tell them.
+#: Launchers whose processes need no MPI, by the environment variable that they set.
 _PROGRAM = {"HOROVOD_SIZE": "horovodrun"}
 
-#: Trains without Horovod.
+#: A single worker, which trains without Horovod.
 ALONE = Workers()
 
 
 def portable(error: Exception) -> Exception:
-    """An error that arrives in another process as it is, or else what it says.
+    """Return an error unchanged if it can be pickled, else its text as a `TrainingError`.
 
     Parameters
     ----------
     error : Exception
-        Of any class; some cannot be pickled, or not be read again.
+        Error of any class; some classes cannot be pickled or unpickled.
     """
     try:
         pickle.loads(cloudpickle.dumps(error))
@@ -173,25 +177,25 @@ def portable(error: Exception) -> Exception:
     return error
 
 
-def start(work: Callable[[Any], None], argument: Any, size: int) -> None:
-    """Have processes of this host do something as workers, by Horovod's run API.
+def start(work: Callable[[Result], None], argument: Result, size: int) -> None:
+    """Call a function in several worker processes of this host, with Horovod's run API.
 
-    To be called by the main thread of a process that is there for it alone: signals and output are
-    Horovod's from then on.
+    The main thread of a process that does nothing else must call this function, because Horovod
+    takes over signals and output.
 
     Parameters
     ----------
     work : callable
-        Called by each worker with `argument`; both are pickled.
+        Function that each worker calls with `argument`; both are pickled.
     argument : object
-        What each worker gets.
+        Argument of the function.
     size : int
-        How many.
+        Number of workers.
 
     Raises
     ------
     RuntimeError
-        When one ends with an error: Horovod ends the others, and names the first.
+        When a worker ends with an error. Horovod then stops the others and names the first.
     """
     import horovod
 
@@ -199,13 +203,13 @@ def start(work: Callable[[Any], None], argument: Any, size: int) -> None:
 
 
 @contextlib.contextmanager
-def told_when_lost(workers: Workers) -> Iterator[None]:
-    """Say what it means when Horovod ends while others are waited for.
+def explain_lost_workers(workers: Workers) -> Iterator[None]:
+    """Explain Horovod's error when another worker stops during training.
 
     Parameters
     ----------
     workers : Workers
-        Those that train.
+        The workers that train.
 
     Raises
     ------
@@ -226,22 +230,22 @@ def told_when_lost(workers: Workers) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def computed_once(workers: Workers) -> Iterator[None]:
-    """What dask computes while it lasts is computed by worker 0, and told to the others.
+def compute_on_first_worker(workers: Workers) -> Iterator[None]:
+    """Let worker 0 compute all dask graphs, and send the results to the other workers.
 
-    All of them have to compute the same, in the same order.
+    All workers must compute the same graphs in the same order.
 
     Parameters
     ----------
     workers : Workers
-        Of one, nothing changes.
+        The workers; with a single worker nothing changes.
     """
     if workers.size == 1:
         yield
         return
     compute = dask.base.get_scheduler() or dask.threaded.get
 
-    making: list[bool] = []  # seen by the threads of tasks, which may compute themselves
+    making: list[bool] = []  # read by the threads of tasks, which may call compute
 
     def make(graph: Any, keys: Any, options: dict[str, Any]) -> Any:
         making.append(True)

@@ -1,4 +1,4 @@
-"""What of a dataset is written when: regions, chunks on disk, and what tells it from others."""
+"""The plan of a write: its regions, its chunks on disk, and a fingerprint of the dataset."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.grid.discovery import holds_times
+from xr_dl4ds.grid.cf.dimensions import holds_times
 
 logger = logging.getLogger(__name__)
 
-#: What an encoding says of the file that was read; the rest of it is CF.
+#: Encoding entries that describe the file that was read; the other entries are CF.
 _OF_THE_SOURCE = {"chunks", "preferred_chunks", "shards", "compressor", "compressors", "filters"}
 _OF_THE_SOURCE |= {"serializer", "codecs", "chunk_key_encoding", "object_codec", "source"}
 
-#: What an encoding says of the values: it is applied before regions are computed.
+#: Encoding entries that describe the values; they are applied before regions are computed.
 _OF_VALUES = {"dtype", "units", "calendar", "scale_factor", "add_offset", "_Unsigned"}
 _OF_VALUES |= {"_FillValue", "missing_value"}
 
-#: Time stamps of CF's `history`, which differ between two runs of the same prediction.
+#: Time stamps in CF's `history`, which differ between two runs of the same prediction.
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
-    """How a dataset goes into a store.
+    """Plan for writing a dataset into a store.
 
     Parameters
     ----------
     data : xarray.Dataset
-        Lazy variables are as they will be on disk, with the attributes that say so; the others are
-        in memory.
+        The dataset. Lazy variables are as they will be on disk, with the attributes of their
+        encoding; other variables are in memory.
     dim : str, optional
-        Dimension that regions part; None where nothing is lazy along any.
+        Dimension that is divided into regions; None if nothing is lazy along a dimension.
     names : tuple
         The lazy variables along `dim`.
     regions : tuple of slice
-        In order; none is empty.
+        The regions in order; none is empty.
     chunks : dict
-        For each of `names`, cells of a chunk on disk along each of its dimensions.
+        For each of `names`, the size of a chunk on disk along each dimension.
     rounded : frozenset
-        Those of `names` that are floating-point numbers, whatever they are on disk.
+        The variables of `names` that are floating-point numbers before they are encoded.
     """
 
     data: xr.Dataset
@@ -63,12 +63,12 @@ class Plan:
     rounded: frozenset[Hashable]
 
     def part(self, region: slice) -> xr.Dataset:
-        """The lazy variables of a region, without coordinates."""
+        """Return the lazy variables of a region, without coordinates."""
         lazy = {n: self.data.variables[n].isel({self.dim: region}) for n in self.names}
         return xr.Dataset(lazy)
 
     def template(self) -> xr.Dataset:
-        """Everything that is in memory; lazy variables as one chunk of zeros."""
+        """Return everything that is in memory, with lazy variables as one chunk of zeros."""
         out = self.data.copy()
         for name, variable in self.data.variables.items():
             encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_THE_SOURCE}
@@ -83,7 +83,7 @@ class Plan:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of names, coordinates, types, chunks and attributes but for time stamps."""
+        """SHA-256 of names, coordinates, types, chunks and attributes, without time stamps."""
         digest = hashlib.sha256()
         spans = [(r.start, r.stop) for r in self.regions]
         for part in (str(self.dim), spans, _plain(self.data.attrs)):
@@ -100,28 +100,28 @@ class Plan:
 
 
 def plan(data: xr.Dataset) -> Plan:
-    """Part a dataset into regions: one chunk in time of all variables.
+    """Divide a dataset into regions: one chunk in time of all variables.
 
-    Where there is no time, regions are the chunks of the first dimension that has several. Nothing
-    is computed but lazy variables that do not have this dimension, those of objects, and the
-    coordinates of dimensions.
+    Without a time dimension, regions are the chunks of the first dimension that has several. Three
+    kinds of variables are computed: lazy variables without this dimension, variables of objects,
+    and coordinates of dimensions.
 
     Parameters
     ----------
     data : xarray.Dataset
-        Lazy or not; what is in memory is one region.
+        The dataset, lazy or not. A dataset in memory is one region.
 
     Returns
     -------
     Plan
-        Regions are whole chunks on disk, and dask chunks stay whole.
+        Plan whose regions are whole chunks on disk, and whose dask chunks stay whole.
 
     Raises
     ------
     TypeError
-        For an attribute that a store cannot hold.
+        If a store cannot hold an attribute.
     ValueError
-        For chunks of unknown sizes.
+        If chunks have unknown sizes.
     """
     _require_storable(data)
     _require_known_chunks(data)
@@ -152,10 +152,10 @@ def plan(data: xr.Dataset) -> Plan:
 
 
 def _parts(name: Hashable, variable: xr.Variable) -> bool:
-    """Whether regions part it; not what is small, and needed whole.
+    """Return True if a variable is divided into regions, not written as a whole.
 
-    That are texts and dates of another calendar, which get a type on disk by their values, the
-    coordinates of dimensions, and what has a dimension twice.
+    Small variables are written as a whole: texts and dates of other calendars, whose type on disk
+    depends on their values, the coordinates of dimensions, and variables with a repeated dimension.
     """
     if variable.dtype.kind == "O" or name in variable.dims:
         return False
@@ -163,35 +163,36 @@ def _parts(name: Hashable, variable: xr.Variable) -> bool:
 
 
 def _loaded(data: xr.Dataset, *, but: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
-    """In memory, all but these."""
+    """Load all variables into memory, except those in `but`."""
     others = {n: v for n, v in data.variables.items() if v.chunks is not None and n not in but}
     return _assigned(data, dask.compute(others)[0]) if others else data
 
 
 def _assigned(data: xr.Dataset, variables: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
-    """The same coordinates and data variables, with other values."""
+    """Return the same coordinates and data variables with other values."""
     data = data.assign({n: v for n, v in variables.items() if n in data.data_vars})
     return data.assign_coords({n: v for n, v in variables.items() if n not in data.data_vars})
 
 
 def _encoded(name: Hashable, variable: xr.Variable) -> xr.Variable:
-    """As it will be on disk, lazily: all regions in the same units, packed the same way."""
-    if variable.dtype.kind == "b":  # Zarr has them, CF has not
+    """Encode a variable lazily as it will be on disk: all regions in the same units and packing."""
+    if variable.dtype.kind == "b":  # Zarr has booleans, CF has not
         return variable
     values = variable.copy(deep=False)
     values.encoding = {k: v for k, v in variable.encoding.items() if k in _OF_VALUES}
     out = xr.conventions.encode_cf_variable(values, name=name)
     out.encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_VALUES}
     if "_FillValue" not in out.attrs:
-        out.encoding["_FillValue"] = None  # or xarray, when it writes, would add one
+        out.encoding["_FillValue"] = None  # otherwise xarray adds one when it writes
     return out
 
 
 def _codec() -> Any:
-    """Bytes of equal weight side by side, then a quick Zstandard.
+    """Return a codec that puts bytes of equal weight side by side, then compresses by Zstandard.
 
-    On a prediction of 24 x 512 x 512 cells: 53 % of its bytes in 3.1 ms/MiB of one core. Zarr's own
-    choice, which does not part the bytes: 74 % in 12 ms/MiB; LZ4 on parted bytes: 56 % in 1.4.
+    On a prediction of 24 x 512 x 512 cells it leaves 53 % of the bytes, in 3.1 ms/MiB of one core.
+    Zarr's default, without this order of bytes, leaves 74 % in 12 ms/MiB. LZ4 with this order
+    leaves 56 % in 1.4 ms/MiB.
     """
     from zarr.codecs import BloscCodec
 
@@ -199,7 +200,7 @@ def _codec() -> Any:
 
 
 def _dimension(data: xr.Dataset, lazy: dict[Hashable, xr.Variable]) -> Hashable | None:
-    """Time, or the first dimension of several chunks, or the first."""
+    """Return time, else the first dimension with several chunks, else the first dimension."""
     dims = list(dict.fromkeys(d for v in lazy.values() for d in v.dims))
     times = [d for d in dims if d in data.coords and holds_times(data[d])]
     several = [d for d in dims if len(data.chunksizes[d]) > 1]
@@ -207,7 +208,7 @@ def _dimension(data: xr.Dataset, lazy: dict[Hashable, xr.Variable]) -> Hashable 
 
 
 def _on_disk(sizes: Sequence[int]) -> int:
-    """The largest chunk of which each dask chunk but the last holds whole ones."""
+    """Return the largest chunk size of which each dask chunk, except the last, is a multiple."""
     sizes = [size for size in sizes if size]
     if not sizes:
         return 1
@@ -217,13 +218,13 @@ def _on_disk(sizes: Sequence[int]) -> int:
 
 
 def _plain(attrs: Mapping[Any, Any]) -> str:
-    """Attributes as JSON, without time stamps."""
+    """Return attributes as JSON, without time stamps."""
     named = {str(name): value for name, value in attrs.items()}
     return _STAMP.sub("", json.dumps(named, default=_text, sort_keys=True))
 
 
 def _text(value: Any) -> Any:
-    """Also of fill values that JSON has not: of complex numbers, of bytes."""
+    """Convert a value for JSON; fill values without a form in JSON (complex, bytes) become text."""
     try:
         return _number(value)
     except TypeError:
@@ -231,7 +232,7 @@ def _text(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """NumPy's numbers and arrays of them as Python's, for JSON."""
+    """Convert NumPy numbers and arrays of numbers to Python's, for JSON."""
     out = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
     if out is value or isinstance(out, np.generic):
         raise TypeError(f"no JSON for {type(value).__name__}")
@@ -248,12 +249,12 @@ def _require_known_chunks(data: xr.Dataset) -> None:
 
 
 def _require_storable(data: xr.Dataset) -> None:
-    """Raise where an attribute has no place in Zarr's metadata, which are JSON.
+    """Raise if an attribute has no form in Zarr's metadata, which are JSON.
 
     Raises
     ------
     TypeError
-        Names the attribute, and the variable.
+        Names the attribute and the variable.
     """
     for name in data.attrs:
         if not isinstance(name, str):

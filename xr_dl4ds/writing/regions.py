@@ -1,149 +1,134 @@
-"""The way of the regions: one is computed while the one before is written, in order."""
+"""Writing of regions in order: one region is computed while the previous region is written."""
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import contextvars
-import os
 import pathlib
+import shutil
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xr_dl4ds.grid.finished import require_finished
-from xr_dl4ds.launched import is_first
-from xr_dl4ds.places import swap
-from xr_dl4ds.writing.claim import (
-    LOCK,
-    NEW,
-    NEW_REGIONS,
-    OLD,
-    claimed,
-    release,
-    waiting_beside,
-)
+from xr_dl4ds.grid.cf.unfinished import require_finished
+from xr_dl4ds.processes import is_first
 from xr_dl4ds.writing.comparison import require_equal
 from xr_dl4ds.writing.plan import Plan, plan
-from xr_dl4ds.writing.store import Store, journal_of, require_writable
+from xr_dl4ds.writing.store import DRAFTS, RegionStore, StorePlace, replace, require_writable
 
-#: Regions in memory: while the network runs on one, the other is read, finished or written. On two
-#: cores (20 regions of 2**20 cells) it runs for 91 % of the time; with one computed at a time 76 %.
+if TYPE_CHECKING:
+    from xr_dl4ds.writing.store import StoreLike
+
+#: Number of regions in memory: while the network computes one region, the other is read, finished
+#: or written. On two cores (20 regions of 2**20 cells) the network runs for 91 % of the time; with
+#: one region at a time for 76 %.
 AT_ONCE = 2
 
 
 def write(
-    data: xr.Dataset,
-    path: str | os.PathLike[str],
-    *,
-    overwrite: bool = False,
-    progress: bool = True,
-) -> pathlib.Path:
-    """Write a dataset into a Zarr store, region by region.
+    data: xr.Dataset, target: StoreLike, *, overwrite: bool = False, progress: bool = True
+) -> pathlib.Path | StoreLike:
+    """Write a dataset to a Zarr store, region by region.
 
     A region is one chunk in time of all variables (without time, one chunk of the first dimension
-    that has several). While the network runs on one, another is read, finished and written; memory
-    holds two.
-    A process that is killed leaves whole regions, and the same call goes on at the first that is
-    missing. The last region that is there is computed again, to see that it is of the same data.
+    that has several). While the network runs on one region, another is read, finished and written;
+    memory holds two.
+
+    A process may be killed at any time: the same call resumes at the first missing region. It
+    computes the last existing region again, to check that the store holds the same data.
 
     Parameters
     ----------
     data : xarray.Dataset
-        Lazy; what is in memory is one region.
-    path : path
-        Of the store, on a local file system. Until it is whole, it has an attribute that says how
-        many regions are there, and a hidden folder beside it.
+        Lazy data; data in memory are one region.
+    target : path, URL or zarr.abc.store.Store
+        Where to write: a local path, a URL of fsspec such as ``s3://bucket/sr.zarr``, or a store
+        object. An attribute of an unfinished store counts its regions.
     overwrite : bool
-        Replace a store that is there already, finished or not, when the new one is whole; until
-        then it is written beside it.
+        Replace an existing store. On local file systems it stays until the new one is complete.
+        Elsewhere it is removed first, because object stores cannot rename.
     progress : bool
-        Show a bar over regions.
+        Show a progress bar.
 
     Returns
     -------
-    pathlib.Path
-        The store, absolute.
+    pathlib.Path, str or zarr.abc.store.Store
+        The absolute path of a local store, else `target`.
 
     Raises
     ------
     FileExistsError
-        When there is a finished store, or an unfinished one of another prediction.
+        When there is a finished store, an unfinished one of another prediction, or a process that
+        writes the same local store.
     ImportError
         When zarr is not installed.
     """
-    if not is_first():  # of processes that train together
-        return pathlib.Path(path).expanduser().resolve()
+    if not is_first():  # one of the processes that train together writes
+        return StorePlace.of(target).path or target
     require_finished(data, "the data")
     planned = plan(data)
-    try:
-        place = require_writable(path, planned, overwrite=overwrite)
-    except FileExistsError:
-        _tidy(pathlib.Path(path).expanduser().resolve())
-        raise
-    with claimed(place) as folder:
+    place = require_writable(target, planned, overwrite=overwrite)
+    with place.locked():
+        # once more, because another process may have written it since
+        require_writable(target, planned, overwrite=overwrite)
+        store = _opened(place, planned, overwrite)
+        _write_from(store, _resumed(store, overwrite), progress)
+        if store.place is not place:
+            replace(store.place, place)
+        place.set_note(None)
+        _clean(place)
+    return place.path or target
+
+
+def _opened(place: StorePlace, planned: Plan, overwrite: bool) -> RegionStore:
+    """Choose where to write: at the place, or beside a store that stays until the end."""
+    direct = RegionStore(place=place, plan=planned)
+    if place.path is None or not overwrite or direct.is_ours() or not place.exists():
+        return direct
+    beside = RegionStore(place=place.beside, plan=planned)
+    path = place.beside.path
+    if path is not None and path.exists() and not place.beside.note():
+        raise FileExistsError(
+            f"Expected {str(path)!r} to be free for the new store, got something else. Move it"
+            " away, or choose another path."
+        )
+    return beside
+
+
+def _resumed(store: RegionStore, overwrite: bool) -> int:
+    """Count the regions of an unfinished store of these data; else create a store without any."""
+    if store.is_ours():
+        written = int(store.place.note()["written"])
         try:
-            # once more: another process may have written it since
-            require_writable(place, planned, overwrite=overwrite)
-            direct = Store(path=place, folder=folder, plan=planned)
-            if overwrite and place.exists():
-                # the old store stays until the new one is whole: it may be what is read
-                beside = Store(path=folder / NEW, folder=folder / NEW_REGIONS, plan=planned)
-                store, first = _begun(beside, direct)
-            else:
-                store, first = direct, _kept(direct)
-            _write_from(store, planned, first, progress)
-            if store is not direct:
-                swap(store.path, place, aside=folder / OLD)
-            direct.finish()
-        finally:
-            _leave(place, folder)
-    return place
+            if written:
+                again = store.plan.part(store.plan.regions[written - 1]).compute()
+                found = store.stored(written - 1)
+                require_equal(found, again, str(store.place), store.plan.rounded)
+            return written
+        except FileExistsError:  # other values under the same coordinates and attributes
+            if not overwrite:
+                raise
+    store.create()
+    return 0
 
 
-def _leave(place: pathlib.Path, folder: pathlib.Path) -> None:
-    """Remove the folder, unless the next call goes on with what is in it."""
-    halved = (folder / OLD).exists() and not place.exists()
-    if not (halved or journal_of(place) or journal_of(folder / NEW)):
-        release(folder)
+def _clean(place: StorePlace) -> None:
+    """Remove what killed calls left in the store and beside it."""
+    if place.path is not None:
+        for draft in place.path.rglob(DRAFTS):
+            draft.unlink()
+        if place.beside.note():
+            shutil.rmtree(str(place.beside), ignore_errors=True)
 
 
-def _tidy(place: pathlib.Path) -> None:
-    """Remove what a process left that was killed when its store was whole."""
-    if (waiting_beside(place) / LOCK).is_file():
-        with contextlib.suppress(FileExistsError), claimed(place) as folder:
-            _leave(place, folder)
-
-
-def _begun(beside: Store, direct: Store) -> tuple[Store, int]:
-    """The store that is of these data already, or one without a region, to replace the other."""
-    for store in (beside, direct):
-        with contextlib.suppress(FileExistsError):  # other data: they are to be replaced
-            if store.goes_on():
-                return store, _kept(store)
-    beside.create()
-    return beside, 0
-
-
-def _kept(store: Store) -> int:
-    """How many regions are there, when the last of them is that of these data."""
-    if not store.goes_on():
-        store.create()
-        return 0
-    written = store.resume()
-    if written:
-        again = store.plan.part(store.plan.regions[written - 1]).compute()
-        require_equal(store.stored(written - 1), again, store.path, store.plan.rounded)
-    return written
-
-
-def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None:
+def _write_from(store: RegionStore, first: int, progress: bool) -> None:
     with warnings.catch_warnings():  # a notebook without ipywidgets gets the plain bar
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
 
-    total = len(planned.regions)
+    total = len(store.plan.regions)
     bar = tqdm(total=total, initial=first, desc="write", unit="region", disable=not progress)
     running: collections.deque[Future[None]] = collections.deque()
     with bar, ThreadPoolExecutor(AT_ONCE, thread_name_prefix="region") as workers:
@@ -152,21 +137,22 @@ def _write_from(store: Store, planned: Plan, first: int, progress: bool) -> None
                 running.popleft().result()  # an error in a region ends the others here
                 bar.update()
             before = running[-1] if running else None
-            context = contextvars.copy_context()  # has the dask client of a with-statement
-            running.append(workers.submit(context.run, _one, store, planned, index, before))
+            context = contextvars.copy_context()  # keeps the dask client of a with statement
+            running.append(workers.submit(context.run, _one, store, index, before))
         for last in running:
             last.result()
             bar.update()
 
 
-def _one(store: Store, planned: Plan, index: int, before: Future[None] | None) -> None:
-    """Compute a region, and write it after the one before."""
+def _one(store: RegionStore, index: int, before: Future[None] | None) -> None:
+    """Compute a region, and write it after the previous region."""
+    planned = store.plan
     try:
         part = planned.part(planned.regions[index]).compute()
     except Exception as error:
         error.add_note(
             f"This was region {index + 1} of {len(planned.regions)}, of the variables"
-            f" {', '.join(map(str, planned.names))}; the same call goes on after the regions before"
+            f" {', '.join(map(str, planned.names))}; the same call resumes after the regions before"
             " it."
         )
         raise

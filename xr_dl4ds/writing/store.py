@@ -1,233 +1,328 @@
-"""A Zarr store that is being written, and the folder beside it where regions wait.
+"""A Zarr store that is being written: its place, the note of its progress, and its regions.
 
-A region is written into the folder, renamed when it is whole, moved into the store, and counted in
-an attribute of the store. A process that is killed leaves a store that says how many regions it
-has; what waits as a whole is moved in by the next.
+Zarr writes each chunk and each metadata file as a whole. A region counts when the note in the
+attributes of the store says so; the same call writes a region that does not count once more. So a
+process may be killed at any time, and no renames are needed, which object stores do not have.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import re
 import shutil
 import warnings
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.grid.finished import UNFINISHED
-from xr_dl4ds.places import require_makeable
-from xr_dl4ds.writing.claim import clear
+from xr_dl4ds.grid.cf.unfinished import UNFINISHED
+from xr_dl4ds.writing.paths import require_makeable, swap
 from xr_dl4ds.writing.plan import Plan
 
-#: Metadata of a group or array in Zarr's third format.
-_METADATA = "zarr.json"
+if TYPE_CHECKING:
+    from zarr.abc.store import Store as ZarrStore
+
+    StoreLike: TypeAlias = str | os.PathLike[str] | ZarrStore
+
+logger = logging.getLogger(__name__)
+
+#: A URL of fsspec, such as ``s3://bucket/sr.zarr``.
+_URL = re.compile(r"([A-Za-z][\w+.-]+)://")
+#: Drafts of Zarr's files, before it renames them.
+DRAFTS = "*.partial"
+#: Files that tell a Zarr store from another folder.
+_METADATA = ("zarr.json", ".zgroup")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Store:
-    """A store in the making.
+class StorePlace:
+    """The place of a store.
 
     Parameters
     ----------
-    path : pathlib.Path
-        Of the store, absolute.
-    folder : pathlib.Path
-        Where regions wait, on the same file system.
-    plan : Plan
-        What is written.
+    store : zarr.abc.store.Store or str
+        A form that Zarr and xarray take.
+    path : pathlib.Path, optional
+        Its folder, absolute, on a local file system.
     """
 
-    path: pathlib.Path
-    folder: pathlib.Path
+    store: Any
+    path: pathlib.Path | None = None
+
+    @classmethod
+    def of(cls, target: StoreLike) -> StorePlace:
+        """Find the place of a path, a URL of fsspec, an fsspec mapping, or a Zarr store.
+
+        Raises
+        ------
+        ImportError
+            When zarr, or the file system of a URL, is not installed.
+        TypeError
+            For an object of another type.
+        """
+        require_zarr()
+        from zarr.abc.store import Store as ZarrStore
+        from zarr.storage import FsspecStore, LocalStore
+
+        if isinstance(target, LocalStore):
+            target = target.root
+        if isinstance(target, ZarrStore):
+            return cls(store=target)
+        if hasattr(target, "fs") and hasattr(target, "root"):
+            return cls(store=FsspecStore.from_mapper(target))
+        if not isinstance(target, (str, os.PathLike)):
+            raise TypeError(
+                f"Expected a path, a URL or a Zarr store, got {type(target).__name__}: {target!r}."
+                " Pass a path such as 'sr.zarr'."
+            )
+        scheme = _URL.match(os.fspath(target))
+        if scheme and scheme[1] not in ("file", "local"):
+            return cls(store=FsspecStore.from_url(os.fspath(target)))
+        path = pathlib.Path(os.fspath(target)[scheme.end() if scheme else 0 :])
+        path = path.expanduser().resolve()
+        return cls(store=str(path), path=path)
+
+    def __str__(self) -> str:
+        return str(self.store if self.path is None else self.path)
+
+    @property
+    def beside(self) -> StorePlace:
+        """The place where a store waits that replaces the one at `path`."""
+        assert self.path is not None
+        path = self.path.with_name(f".{self.path.name}.new")
+        return StorePlace(store=str(path), path=path)
+
+    @property
+    def old(self) -> pathlib.Path:
+        """The place of a store while it is replaced."""
+        assert self.path is not None
+        return self.path.with_name(f".{self.path.name}.old")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes of local file systems from writing the store.
+
+        Raises
+        ------
+        FileExistsError
+            When another process writes the store.
+        """
+        if self.path is None:  # object stores have no locks
+            yield
+            return
+        from filelock import FileLock, Timeout
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise FileExistsError(
+                f"Expected no other process to write {str(self.path)!r}, got one. Wait for it, or"
+                " choose another path."
+            ) from error
+        except (OSError, NotImplementedError) as error:  # some mounts of Lustre and NFS
+            logger.warning(
+                "%s cannot be locked (%s): make sure that one process writes it at a time",
+                *(self.path, error),
+            )
+        try:
+            self._settle()
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                pathlib.Path(lock.lock_file).unlink()
+            lock.release()
+
+    def _settle(self) -> None:
+        """Finish or undo a replacement in which a process was killed."""
+        assert self.path is not None
+        if self.old.exists():
+            if self.path.exists():
+                shutil.rmtree(self.old)
+            else:
+                os.replace(self.old, self.path)
+
+    def exists(self) -> bool:
+        """Return True if there is a Zarr store, of any kind."""
+        if self.path is not None:
+            return any((self.path / name).is_file() for name in _METADATA)
+        return self._group("r") is not None
+
+    def _group(self, mode: Literal["r", "r+"]) -> Any:
+        """Open the group of the store; None where there is none."""
+        import zarr
+
+        try:
+            return zarr.open_group(self.store, mode=mode, zarr_format=3)
+        except (OSError, ValueError, KeyError):  # GroupNotFoundError is a FileNotFoundError
+            return None
+
+    def note(self) -> dict[str, Any]:
+        """Read the progress of an unfinished store; empty for any other."""
+        group = self._group("r")
+        try:
+            return dict(json.loads(group.attrs[UNFINISHED]))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return {}
+
+    def set_note(self, note: dict[str, Any] | None) -> None:
+        """Replace the progress in the attributes of the store; None removes it."""
+        group = self._group("r+")
+        attributes = {k: v for k, v in group.attrs.items() if k != UNFINISHED}
+        if note is not None:
+            attributes[UNFINISHED] = json.dumps(note)
+        group.attrs.put(attributes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RegionStore:
+    """A store to which regions are written.
+
+    Parameters
+    ----------
+    place : StorePlace
+        Its place.
+    plan : Plan
+        Its regions.
+    """
+
+    place: StorePlace
     plan: Plan
 
     def create(self) -> None:
-        """Make the store without any region."""
-        self.folder.mkdir(exist_ok=True)
-        clear(self.folder)
-        draft = self.folder / "store"
-        state = {"prediction": self.plan.fingerprint, "regions": len(self.plan.regions)}
-        data = self.plan.template().assign_attrs(
-            {**self.plan.data.attrs, UNFINISHED: json.dumps({**state, "written": 0})}
-        )
-        with warnings.catch_warnings():  # consolidated, as xarray does: read without a warning
+        """Create the store without any region; what is there is removed."""
+        import zarr
+
+        note = {"prediction": "", "regions": len(self.plan.regions), "written": 0}
+        unfinished = {UNFINISHED: json.dumps(note)}
+        # the note comes first: a process that is killed later leaves a store known as unfinished
+        zarr.create_group(self.place.store, overwrite=True, zarr_format=3, attributes=unfinished)
+        data = self.plan.template().assign_attrs({**self.plan.data.attrs, **unfinished})
+        with warnings.catch_warnings():  # consolidated, as by xarray: it opens without a warning
             warnings.filterwarnings("ignore", "Consolidated metadata")
             data.to_zarr(
-                draft, mode="w-", compute=False, safe_chunks=False, zarr_format=3, consolidated=True
+                self.place.store,
+                mode="a",
+                compute=False,
+                safe_chunks=False,
+                zarr_format=3,
+                consolidated=True,
             )
-        if journal_of(self.path):  # of other data, of which nothing is to be kept
-            os.replace(self.path, self.folder / "dropped")  # known as ours as long as it is there
-        elif self.path.exists():  # a folder with nothing in it
-            self.path.rmdir()
-        os.replace(draft, self.path)
-        shutil.rmtree(self.folder / "dropped", ignore_errors=True)
+        self.place.set_note({**note, "prediction": self.plan.fingerprint})
 
-    def goes_on(self) -> bool:
-        """Whether there is an unfinished store of this plan."""
-        return journal_of(self.path).get("prediction") == self.plan.fingerprint
-
-    def resume(self) -> int:
-        """Move in what waits as a whole, drop the rest, and count the regions of the store."""
-        self.folder.mkdir(exist_ok=True)
-        written = journal_of(self.path)["written"]
-        waiting = self._waiting(written)
-        if waiting.exists():
-            self._move_in(written)
-            written += 1
-        clear(self.folder)
-        return written
+    def is_ours(self) -> bool:
+        """Return True if the place has an unfinished store of this plan."""
+        return self.place.note().get("prediction") == self.plan.fingerprint
 
     def stored(self, index: int) -> dict[Hashable, np.ndarray]:
-        """The numbers of a region as they were written, by name."""
-        return {n: self._array(self.path, n)[self._cells(n, index)] for n in self.plan.names}
+        """Read the values of a region as they were written, by name."""
+        return {n: self._array(n)[self._cells(n, index)] for n in self.plan.names}
 
     def put(self, index: int, part: xr.Dataset) -> None:
-        """Write a region that is in memory: wholly, or not at all."""
-        draft = self.folder / f"region-{index}.draft"
+        """Write a region that is in memory, then count it."""
         for name in self.plan.names:
-            metadata = _place(draft, name) / _METADATA
-            metadata.parent.mkdir(parents=True)
-            shutil.copyfile(_place(self.path, name) / _METADATA, metadata)
-            # not by xarray, which would take what is on disk for what is meant, and encode again
-            self._array(draft, name)[self._cells(name, index)] = part.variables[name].to_numpy()
-            metadata.unlink()
-        os.replace(draft, self._waiting(index))
-        self._move_in(index)
+            # not by xarray, which would take the encoding on disk for the one wanted
+            self._array(name)[self._cells(name, index)] = part.variables[name].to_numpy()
+        self.place.set_note({**self.place.note(), "written": index + 1})
 
-    def _array(self, folder: pathlib.Path, name: Hashable) -> Any:
+    def _array(self, name: Hashable) -> Any:
         import zarr
 
         with warnings.catch_warnings():  # types that Zarr's specification does not have yet
             warnings.filterwarnings("ignore", "The data type")
-            return zarr.open_array(_place(folder, name), mode="r+", zarr_format=3)
+            path = str(name).strip("/")  # Zarr removes outer slashes
+            return zarr.open_array(self.place.store, path=path, mode="r+", zarr_format=3)
 
     def _cells(self, name: Hashable, index: int) -> tuple[slice, ...]:
         dims = self.plan.data.variables[name].dims
         return tuple(self.plan.regions[index] if d == self.plan.dim else slice(None) for d in dims)
 
-    def finish(self) -> None:
-        """Leave the store as if it had been written at once."""
-        self._note(None)
-
-    def _waiting(self, index: int) -> pathlib.Path:
-        return self.folder / f"region-{index}"
-
-    def _move_in(self, index: int) -> None:
-        _move(self._waiting(index), self.path)
-        self._note({**journal_of(self.path), "written": index + 1})
-        shutil.rmtree(self._waiting(index), ignore_errors=True)
-
-    def _note(self, journal: Mapping[str, Any] | None) -> None:
-        """Change the journal in the store's attributes, by one rename."""
-        metadata = json.loads((self.path / _METADATA).read_text("utf-8"))
-        metadata["attributes"].pop(UNFINISHED, None)
-        if journal is not None:
-            metadata["attributes"][UNFINISHED] = json.dumps(journal)
-        draft = self.folder / _METADATA
-        draft.write_text(json.dumps(metadata, indent=2), "utf-8")
-        os.replace(draft, self.path / _METADATA)
-
-
-def _place(folder: pathlib.Path, name: Hashable) -> pathlib.Path:
-    """Of an array; Zarr takes slashes before and after a name away."""
-    return folder / str(name).strip("/")
-
-
-def journal_of(path: pathlib.Path) -> dict[str, Any]:
-    """The journal of an unfinished store; empty for any other."""
-    try:
-        metadata = json.loads((path / _METADATA).read_text("utf-8"))
-        return dict(json.loads(metadata["attributes"][UNFINISHED]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
 
 def require_writable(
-    path: str | os.PathLike[str], plan: Plan | None = None, *, overwrite: bool = False
-) -> pathlib.Path:
-    """Check, before the work is done, that a store can be written at `path`.
+    target: StoreLike, plan: Plan | None = None, *, overwrite: bool = False
+) -> StorePlace:
+    """Check, before the work is done, that a store can be written.
 
     Parameters
     ----------
-    path : path
-        Of the store.
+    target : path, URL or zarr.abc.store.Store
+        Where to write.
     plan : Plan, optional
-        What is to be written; without it any unfinished store will do.
+        The data to write; without it any unfinished store is accepted.
     overwrite : bool
-        Replace a store that is there already; other folders and files are never replaced.
+        Replace an existing store. Other folders and files are never replaced.
 
     Returns
     -------
-    pathlib.Path
-        The path, absolute.
+    StorePlace
+        The place of the store.
 
     Raises
     ------
     FileExistsError
-        When something is there that is not to be replaced.
+        When something is there that must not be replaced.
     PermissionError, NotADirectoryError
-        When nothing can be made there.
+        When nothing can be created there.
     """
-    require_zarr()
-    if not isinstance(path, (str, os.PathLike)) or re.match(r"[A-Za-z][\w+.-]+://", str(path)):
-        raise ValueError(
-            f"Expected a path on a local file system, got {path!r}. Write there, then copy the"
-            " store; or use sr.to_zarr(...) of xarray, which cannot be resumed."
+    place = StorePlace.of(target)
+    path = place.path
+    empty = path is not None and path.is_dir() and _is_empty(path)
+    if path is not None and path.exists() and not (empty or place.exists()):
+        got = "a folder with other files" if path.is_dir() else "a file"
+        raise FileExistsError(
+            f"Expected {str(path)!r} to be free for a Zarr store, got {got}. Choose another path."
         )
-    place = pathlib.Path(path).expanduser().resolve()
-    if place.exists():
-        empty = place.is_dir() and not any(place.iterdir())
-        if not empty and not any((place / n).is_file() for n in (_METADATA, ".zgroup")):
-            raise FileExistsError(
-                f"Expected {str(place)!r} to be free for a Zarr store, got"
-                f" {'a folder with other files' if place.is_dir() else 'a file'}. Choose another"
-                " path."
-            )
-        journal = journal_of(place)
-        if journal and not overwrite:
-            _require_same(place, journal, plan)
-        elif not (empty or overwrite):
-            raise FileExistsError(
-                f"Expected no Zarr store at {str(place)!r} yet, got a finished one. Choose another"
-                " path, or pass overwrite=True."
-            )
-    require_makeable(place)
+    note = place.note()
+    if note and not overwrite:
+        _require_same(place, note, plan)
+    elif not (empty or overwrite) and place.exists():
+        raise FileExistsError(
+            f"Expected no Zarr store at {str(place)!r} yet, got a finished one. Choose another"
+            " path, or pass overwrite=True."
+        )
+    if path is not None:
+        require_makeable(path)
     return place
 
 
-def _require_same(place: pathlib.Path, journal: Mapping[str, Any], plan: Plan | None) -> None:
-    if plan is None or not journal["written"]:
+def _is_empty(path: pathlib.Path) -> bool:
+    """Return True for a folder without files but drafts, which a killed process leaves."""
+    return all(inside.match(DRAFTS) for inside in path.iterdir())
+
+
+def _require_same(place: StorePlace, note: dict[str, Any], plan: Plan | None) -> None:
+    if plan is None or not note["written"]:
         return
-    if journal["prediction"] != plan.fingerprint:
+    if note["prediction"] != plan.fingerprint:
         raise FileExistsError(
             f"Expected the unfinished store at {str(place)!r} to be of this prediction, got one of"
-            f" another model, LR data, options or chunks ({journal['written']} of"
-            f" {journal['regions']} regions). Choose another path, or pass overwrite=True."
+            f" another model, LR data, options or chunks ({note['written']} of"
+            f" {note['regions']} regions). Choose another path, or pass overwrite=True."
         )
 
 
+def replace(new: StorePlace, place: StorePlace) -> None:
+    """Put a whole store in the place of another one, which is removed."""
+    assert new.path is not None
+    assert place.path is not None
+    swap(new.path, place.path, aside=place.old)
+
+
 def require_zarr() -> None:
-    """Raise where Zarr stores cannot be written."""
+    """Raise an `ImportError` that names the extra, unless Zarr stores can be written."""
     try:
+        import filelock  # noqa: F401
         import zarr  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"Expected zarr, which reads and writes Zarr stores, got: {error}. Use"
+            f"Expected zarr and filelock, which write Zarr stores, got: {error}. Use"
             " `pip install 'xr_dl4ds[zarr]'`."
         ) from error
-
-
-def _move(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Move what is inside a folder into another, whole folders at once where they are new."""
-    for inside in source.iterdir():
-        place = target / inside.name
-        if inside.is_dir() and place.exists():
-            _move(inside, place)
-        else:
-            os.replace(inside, place)

@@ -1,0 +1,90 @@
+"""``xr-dl4ds evaluate``: scores of a prediction, as a table, a file and a figure."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+from typing import Any
+
+import xarray as xr
+
+from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, whole
+from xr_dl4ds.cli.files import opened, selected
+from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
+from xr_dl4ds.cli.table import table
+from xr_dl4ds.grid.cf.dimensions import holds_times
+
+#: File name endings of each output.
+SUFFIXES = {"output": (".nc",), "figure": (".png", ".pdf", ".svg", ".jpg")}
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    one = commands.add_parser(
+        "evaluate",
+        help="score a prediction against the truth",
+        description="Score a prediction against the truth, beside interpolation of LR fields.",
+    )
+    one.add_argument("sr", metavar="SR", help="prediction")
+    one.add_argument("hr", metavar="HR", help="truth, covering the cells of the prediction")
+    one.add_argument("--variable", nargs="+", metavar="NAME", help="which ones (default: all)")
+    one.add_argument(
+        "--lr",
+        nargs="+",
+        metavar="FILE",
+        help="LR data that the baselines interpolate (default: the truth, averaged)",
+    )
+    one.add_argument(
+        "--scale",
+        type=whole(2),
+        metavar="N",
+        help="for that average (default: as noted on the prediction)",
+    )
+    one.add_argument("--output", "-o", metavar="FILE", help="NetCDF file of all scores and maps")
+    one.add_argument(
+        "--figure", metavar="FILE", help="figure (.png, .pdf, .svg, .jpg) of the step in the middle"
+    )
+    one.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    add_talk(one)
+    one.set_defaults(run=evaluate, resumes=lambda options: None)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Check the paths, open the data, compute scores, and show and write them."""
+    inputs = [options.sr, options.hr, *(options.lr or ())]
+    places = {}
+    for what, suffixes in SUFFIXES.items():
+        given = getattr(options, what)
+        if given is not None:
+            if pathlib.Path(given).suffix.lower() not in suffixes:
+                words = " or ".join(suffixes)
+                raise ArgumentError(f"Expected --{what} to end in {words}, got {given!r}.")
+            require_apart(given, inputs)
+            places[what] = place_for(given, overwrite=options.overwrite)
+    sr = selected(opened(options.sr), options.variable, "--variable")
+    hr = opened(options.hr)
+    lr = None if options.lr is None else opened(options.lr)
+    scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale).compute()
+    for one in _each(scores):
+        say(f"{table(one, str(one['variable'].item()))}\n")
+    if "output" in places:
+        with drafted(places["output"]) as draft:
+            scores.to_netcdf(draft, engine="netcdf4")
+        say(f"scores     {places['output']}")
+    if "figure" in places:
+        figure = sr.downscale.plot(lr=lr, hr=hr, time=_middle(sr))
+        with drafted(places["figure"]) as draft:
+            figure.savefig(draft, dpi=120)
+        say(f"figure     {places['figure']}")
+
+
+def _each(scores: xr.Dataset) -> list[xr.Dataset]:
+    """Return the scores of each variable."""
+    if "variable" not in scores.dims:
+        return [scores]
+    return [scores.isel(variable=i) for i in range(scores.sizes["variable"])]
+
+
+def _middle(sr: xr.Dataset) -> int:
+    dims = [d for d in sr.dims if d in sr.coords and holds_times(sr[d])]
+    return sr.sizes[dims[0]] // 2 if dims else 0

@@ -1,0 +1,123 @@
+"""``xr-dl4ds predict``: HR fields from LR files and a model."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+from typing import Any
+
+import xarray as xr
+
+from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, shows_progress, whole
+from xr_dl4ds.cli.files import BLOCK, opened
+from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
+from xr_dl4ds.downscaler import load
+from xr_dl4ds.exceptions import TimeError
+from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.writing import require_writable
+
+#: Arguments that are passed on to `predict` if they are given.
+PASSED_ON = ("realizations", "seed", "spread", "tile_size")
+
+
+def add(commands: Any) -> None:
+    """Add the command to those of the program."""
+    one = commands.add_parser(
+        "predict",
+        help="downscale LR data with a model",
+        description="Downscale LR data. A Zarr store is written region by region: when the call is"
+        " interrupted or killed, the same call goes on at the first region that is missing. The"
+        " model takes its own variables from the data.",
+        argument_default=argparse.SUPPRESS,
+    )
+    _add_data(one)
+    one.add_argument(
+        "--realizations", type=whole(1), metavar="N", help="members of an ensemble (default: none)"
+    )
+    one.add_argument("--seed", type=whole(0), metavar="N", help="of the members (default: 0)")
+    one.add_argument("--spread", action="store_true", help="add the standard deviation")
+    one.add_argument(
+        "--tile-size",
+        type=whole(1),
+        metavar="N",
+        help="edge of the tiles of a large domain, in HR cells (default: chosen by its size)",
+    )
+    one.add_argument(
+        "--overwrite", action="store_true", default=False, help="replace what is there, in the end"
+    )
+    add_talk(one)
+    one.set_defaults(run=predict, resumes=_resumes)
+
+
+def _add_data(one: argparse.ArgumentParser) -> None:
+    """Add the arguments that name data."""
+    one.add_argument("model", metavar="MODEL", help="folder that fit made")
+    one.add_argument("lr", nargs="+", metavar="LR", help="LR data: a store, or one or more files")
+    one.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="Zarr store (.zarr), or NetCDF file (.nc), which is written in one go",
+    )
+    one.add_argument("--static", nargs="+", metavar="FILE", help="static fields, a dataset each")
+    one.add_argument("--predictors", nargs="+", metavar="FILE", help="predictors, a dataset each")
+    one.add_argument(
+        "--time-slice",
+        nargs=2,
+        metavar=("START", "END"),
+        help="first and last time, such as 2001-01 2001-12",
+    )
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Check the paths, load the model, open the data, and write the prediction."""
+    suffix = pathlib.Path(options.output).suffix.lower()
+    if suffix not in (".zarr", ".nc"):
+        raise ArgumentError(f"Expected --output to end in .zarr or .nc, got {options.output!r}.")
+    beside = {n: getattr(options, n, None) for n in ("static", "predictors")}
+    inputs = [path for paths in beside.values() for path in paths or ()]
+    require_apart(options.output, [options.model, *options.lr, *inputs])
+    in_zarr = suffix == ".zarr"
+    check = require_writable if in_zarr else place_for
+    place = check(options.output, overwrite=options.overwrite)
+    model = load(options.model)
+    block = max(1, BLOCK // model.scale**2)  # so that the HR fields fit in memory
+    lr = opened(options.lr, block=block)
+    if hasattr(options, "time_slice"):
+        lr = _within(lr, *options.time_slice)
+    given = {n: getattr(options, n) for n in PASSED_ON if hasattr(options, n)}
+    given |= {n: [opened(p, block=block) for p in paths] for n, paths in beside.items() if paths}
+    out = lr.downscale.predict(model, **given)
+    if in_zarr:
+        progress = shows_progress(options)
+        out.downscale.to_zarr(options.output, overwrite=options.overwrite, verbose=progress)
+    else:
+        with drafted(pathlib.Path(str(place))) as draft:
+            out.to_netcdf(draft, engine="netcdf4")
+    say(str(place))
+
+
+def _within(lr: xr.Dataset, start: str, end: str) -> xr.Dataset:
+    """Return the steps from one time to another, both included."""
+    dims = [d for d in lr.dims if d in lr.indexes and holds_times(lr[d])]
+    if not dims:
+        raise TimeError("Expected LR data with dates along a dimension for --time-slice, got none.")
+    try:
+        part = lr.sel({dims[0]: slice(start, end)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArgumentError(f"Expected two times for --time-slice, got: {error}.") from error
+    if not part.sizes[dims[0]]:
+        index = lr.indexes[dims[0]]
+        raise TimeError(
+            f"Expected LR data from {start} to {end}, got {index[0]} to {index[-1]}. Choose times"
+            " between these."
+        )
+    return part
+
+
+def _resumes(options: argparse.Namespace) -> str | None:
+    """Return the advice to show after Ctrl-C."""
+    if not options.output.lower().endswith(".zarr"):
+        return None
+    return "the same call goes on at the first region that is missing"

@@ -1,0 +1,75 @@
+"""All options of a model in one object."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from xr_dl4ds.config.adversarial_options import Adversarial
+from xr_dl4ds.config.network_options import Network
+from xr_dl4ds.config.sampling_options import Sampling
+from xr_dl4ds.config.training_options import Supervised, Training
+
+#: A JSON object.
+Json: TypeAlias = dict[str, Any]
+#: The classes that hold the options of one role.
+OptionGroup = Network | Sampling | Training
+#: Training classes, by the names that saved models use.
+TRAININGS: dict[str, type[Training]] = {"supervised": Supervised, "adversarial": Adversarial}
+#: The default class of each role.
+OPTION_CLASSES: dict[str, type[OptionGroup]] = {
+    "network": Network,
+    "sampling": Sampling,
+    "training": Supervised,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of a model: its architecture, its samples and its training.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    sampling : Sampling
+        How samples are made from the data.
+    training : Supervised or Adversarial
+        How the network is trained.
+    """
+
+    network: Network = dataclasses.field(default_factory=Network)
+    sampling: Sampling = dataclasses.field(default_factory=Sampling)
+    training: Training = dataclasses.field(default_factory=Supervised)
+
+    def as_plain(self) -> Json:
+        """Convert to JSON values."""
+        plain = dataclasses.asdict(self)
+        kind = next(k for k, cls in TRAININGS.items() if type(self.training) is cls)
+        return {**plain, "training": {"kind": kind, **plain["training"]}}
+
+    @classmethod
+    def from_plain(cls, plain: Json) -> Options:
+        """Restore the options that `as_plain` converted."""
+        training = dict(plain["training"])
+        return cls(
+            network=Network(**plain["network"]),
+            sampling=Sampling(**plain["sampling"]),
+            training=TRAININGS[training.pop("kind")](**training),
+        )
+
+    def replace(self, **groups: OptionGroup) -> Options:
+        """Return a copy with other network, sampling or training options."""
+        return dataclasses.replace(self, **groups)  # type: ignore[arg-type]
+
+    def keys(self) -> Iterable[str]:
+        """Return the roles: network, sampling and training."""
+        return OPTION_CLASSES
+
+    def __getitem__(self, role: str) -> OptionGroup:
+        """Return the options of one role, so that an `Options` can be used as a mapping."""
+        if role not in OPTION_CLASSES:
+            raise KeyError(role)
+        group: OptionGroup = getattr(self, role)
+        return group

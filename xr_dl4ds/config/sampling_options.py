@@ -1,0 +1,101 @@
+"""Options of the training samples."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from xr_dl4ds.config import choices
+from xr_dl4ds.config.value_checks import one_of, several_of, whole
+
+#: Features that `time_features=True` selects.
+USUAL_TIME_FEATURES = ("day_of_year", "hour_of_day")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Options of the training samples: how they are cut from the data, and their further channels.
+
+    Parameters
+    ----------
+    patch_size : int, optional
+        Edge of the square patches cut from the fields, in HR cells; a multiple of the scale. Each
+        epoch draws a new patch from each time step, every position equally likely. None trains on
+        whole fields.
+    time_window : int, optional
+        Steps of a spatio-temporal sample, >= 2. The network becomes recurrent and sees, for each
+        time, the window of steps that ends there. Windows never cross a gap in time. None takes
+        single time steps.
+    batch_size : int
+        Samples per training step. If there are fewer samples, one step takes all of them. The last,
+        smaller batch of an epoch is used too.
+    interpolation : {"bicubic", "bilinear", "nearest"}
+        Interpolation of LR fields to the HR grid, for `interpolation_skip`, for
+        ``upsampling="interpolation"`` and for pairs whose cells do not nest.
+    scaling : {"standard", "minmax"} or dict
+        Scaling of variables by ``(value - mean) / standard deviation`` or ``(value - min) / (max -
+        min)``, over the training part. A dict sets it by variable, such as ``{"pr": "minmax"}``;
+        other variables are standardized.
+    time_features : bool or sequence of str
+        Further LR channels that follow from time: "day_of_year" and "hour_of_day" (UTC), each as
+        sine and cosine; "solar_zenith", the cosine of the solar zenith angle; "toa_insolation",
+        radiation at the top of the atmosphere as a share of the solar constant. True selects the
+        first two.
+    coordinate_features : sequence of str
+        Further LR channels that follow from position: "latitude" (sine), "longitude" (sine and
+        cosine), "x" and "y" (-1 to 1 over the training domain).
+    seed : int
+        Seed of the initial weights, the shuffling and the patch positions.
+    cache : {"auto", "memory", "disk", "none"}
+        Where samples are held while the network trains: "memory" as float32; "disk", written once
+        to a temporary folder; "none", read again in each epoch, block by block, while the network
+        trains on the previous block. "auto" is "memory" for samples up to 2 GiB and "none" for
+        larger ones. With "none" neighbouring steps are read together: they share a patch position,
+        and samples are shuffled within groups of blocks (see `xr_dl4ds.training.batches`).
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> xd.Sampling(patch_size=64, time_features=True).time_features
+    ('day_of_year', 'hour_of_day')
+    """
+
+    patch_size: int | None = None
+    time_window: int | None = None
+    batch_size: int = 32
+    interpolation: str = "bicubic"
+    scaling: str | Mapping[str, str] = "standard"
+    time_features: bool | Sequence[str] = ()
+    coordinate_features: Sequence[str] = ()
+    seed: int = 0
+    cache: str = "auto"
+
+    def __post_init__(self) -> None:
+        whole(self, "patch_size", 1, optional=True)
+        if self.time_window == 1:
+            raise ValueError(
+                "Expected `time_window` to be a whole number >= 2, got 1. Use None for spatial"
+                " samples."
+            )
+        whole(self, "time_window", 2, optional=True)
+        whole(self, "batch_size", 1)
+        whole(self, "seed", 0)
+        one_of("interpolation", self.interpolation, choices.INTERPOLATIONS)
+        one_of("cache", self.cache, choices.CACHES)
+        if isinstance(self.time_features, bool):
+            names = USUAL_TIME_FEATURES if self.time_features else ()
+            object.__setattr__(self, "time_features", names)
+        several_of(self, "time_features", choices.TIME_FEATURES)
+        several_of(self, "coordinate_features", choices.COORDINATE_FEATURES)
+        if isinstance(self.scaling, Mapping):
+            for name, scaling in self.scaling.items():
+                one_of(f"scaling[{name!r}]", scaling, choices.SCALINGS)
+            object.__setattr__(self, "scaling", dict(self.scaling))
+        else:
+            one_of("scaling", self.scaling, choices.SCALINGS)
+
+    def scaling_of(self, name: str) -> str:
+        """Return the scaling of one variable."""
+        if isinstance(self.scaling, Mapping):
+            return self.scaling.get(name, "standard")
+        return self.scaling

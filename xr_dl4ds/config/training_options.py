@@ -1,0 +1,288 @@
+"""Options of supervised training, and the options that all kinds of training share."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from xr_dl4ds.config import choices
+from xr_dl4ds.config.value_checks import flag, one_of, positive, whole
+
+Rate = float | Sequence[float]
+#: A loss: a name, a weight for each of several names, or a name for each variable.
+Loss = str | Mapping[str, float] | Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """Options that `Supervised` and `Adversarial` share; these classes document them."""
+
+    epochs: int = 60
+    optimizer: str = "adam"
+    lr_decay_after: int | None = None
+    early_stopping: bool = False
+    patience: int = 10
+    min_delta: float = 0.0
+    noise_channels: int | None = None
+    loss_realizations: int | None = None
+    precision: str = "auto"
+    checkpoint: str | None = None
+    lr_scaling: str | None = "linear"
+    lr_warmup: int = 5
+    gradient_compression: str | None = None
+    verbose: bool = True
+
+    def __post_init__(self) -> None:
+        whole(self, "epochs", 1)
+        whole(self, "patience", 1)
+        whole(self, "noise_channels", 0, optional=True)
+        whole(self, "loss_realizations", 2, optional=True)
+        whole(self, "lr_decay_after", 1, optional=True)
+        whole(self, "lr_warmup", 0)
+        one_of("lr_scaling", self.lr_scaling, (None, *choices.LR_SCALINGS))
+        one_of("gradient_compression", self.gradient_compression, (None, *choices.COMPRESSIONS))
+        one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
+        one_of("precision", self.precision, choices.PRECISIONS)
+        positive("min_delta", self.min_delta, zero=True)
+        flag("early_stopping", self.early_stopping)
+        if type(self.verbose) is int and self.verbose in (0, 1):  # Keras's spelling
+            object.__setattr__(self, "verbose", bool(self.verbose))
+        flag("verbose", self.verbose)
+        self._check_checkpoint()
+
+    @property
+    def cell_loss(self) -> Loss:
+        """Loss between prediction and truth."""
+        raise NotImplementedError
+
+    @property
+    def n_noise(self) -> int:
+        """Number of noise channels of the network."""
+        raise NotImplementedError
+
+    def rates_of(self, epoch: int) -> tuple[float, ...]:
+        """Return the learning rate of each optimizer in an epoch, counted from 0."""
+        raise NotImplementedError
+
+    @property
+    def draws_members(self) -> bool:
+        """True if the loss is taken over several realizations of each sample."""
+        return choices.ENSEMBLE_LOSS in self._names()
+
+    @property
+    def fits_distributions(self) -> bool:
+        """True if the loss of any target is a likelihood."""
+        return any(name in choices.DISTRIBUTIONS for name in self._names())
+
+    @property
+    def members(self) -> int:
+        """Number of realizations of each sample in a training step."""
+        if not self.draws_members:
+            return 1
+        return (
+            choices.LOSS_REALIZATIONS if self.loss_realizations is None else self.loss_realizations
+        )
+
+    @property
+    def least_cells(self) -> int:
+        """Number of HR cells along y and x that a sample needs for the windows of the loss."""
+        return max(choices.LEAST_CELLS.get(name.split("_")[0], 1) for name in self._names())
+
+    def loss_name_of(self, target: str) -> str | Mapping[str, float]:
+        """Return the loss of one target: a name, or weights of several names."""
+        loss = self.cell_loss
+        if self.by_variable and isinstance(loss, Mapping):
+            return str(loss[target])
+        return cast("str | Mapping[str, float]", loss)
+
+    def distribution_of(self, target: str) -> str | None:
+        """Return the distribution that the network fits to a target, or None for a single value."""
+        loss = self.loss_name_of(target)
+        return choices.DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None
+
+    @property
+    def by_variable(self) -> bool:
+        """True if each target has a separate loss."""
+        loss = self.cell_loss
+        return isinstance(loss, Mapping) and all(isinstance(v, str) for v in loss.values())
+
+    def _names(self) -> list[str]:
+        loss = self.cell_loss
+        if isinstance(loss, str):
+            return [loss]
+        return [str(v) for v in loss.values()] if self.by_variable else list(loss)
+
+    def _check_members(self, option: str) -> None:
+        """Raise if realizations or noise channels do not fit the loss."""
+        if self.loss_realizations is not None and not self.draws_members:
+            raise ValueError(
+                f"Expected {option}='crps' for loss_realizations={self.loss_realizations}, got"
+                f" {self.cell_loss!r}, which is taken of one. Leave it out."
+            )
+        if self.noise_channels == 0 and self.draws_members:
+            raise ValueError(
+                f"Expected `noise_channels` >= 1 for {option}='crps', whose members are drawn from"
+                " noise, got 0. Leave it out."
+            )
+
+    def _check_checkpoint(self) -> None:
+        if self.checkpoint is None:
+            return
+        if not isinstance(self.checkpoint, (str, os.PathLike)) or not os.fspath(self.checkpoint):
+            raise ValueError(
+                f"Expected `checkpoint` to be the path of a folder, got {self.checkpoint!r}."
+            )
+        object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
+
+    def _check_loss(self, option: str, known: Sequence[str]) -> None:
+        """Check a loss in any of its three forms, and store a private copy of a dict."""
+        loss: Any = getattr(self, option)
+        if not isinstance(loss, Mapping):
+            one_of(option, loss, known)
+            return
+        if not loss:
+            raise ValueError(f"Expected `{option}` to name at least one loss, got an empty dict.")
+        texts = [isinstance(value, str) for value in loss.values()]
+        if any(texts) and not all(texts):
+            raise ValueError(
+                f"Expected `{option}` to hold a weight for each loss, or a loss for each variable,"
+                f" got both: {dict(loss)}."
+            )
+        for name, value in loss.items():
+            if all(texts):
+                one_of(f"{option}[{name!r}]", value, known)
+            else:
+                one_of(option, name, choices.LOSSES)
+                positive(f"{option}[{name!r}]", value)
+        object.__setattr__(self, option, dict(loss))
+
+    def _check_rate(self, option: str, rate: Any) -> Rate:
+        """Check a learning rate: one number, or two numbers with `lr_decay_after`."""
+        if isinstance(rate, (list, tuple)):
+            if len(rate) != 2:
+                raise ValueError(
+                    f"Expected `{option}` to be one number or two, got {len(rate)}: {rate!r}."
+                )
+            if self.lr_decay_after is None:
+                raise ValueError(
+                    "Expected `lr_decay_after`, the epochs at the first of two learning rates, got"
+                    f" None for {option}={rate!r}. Use lr_decay_after=40, for instance."
+                )
+        elif self.lr_decay_after is not None:
+            raise ValueError(
+                f"Expected two learning rates for lr_decay_after={self.lr_decay_after}, got"
+                f" {rate!r}. Use {option}=(1e-3, 1e-4), for instance."
+            )
+        for one in rate if isinstance(rate, (list, tuple)) else (rate,):
+            positive(option, one)
+        return tuple(rate) if isinstance(rate, (list, tuple)) else rate
+
+    def _at(self, rate: Rate, epoch: int) -> float:
+        """Return a learning rate in an epoch, counted from 0."""
+        if isinstance(rate, Sequence):
+            assert self.lr_decay_after is not None
+            return rate[epoch >= self.lr_decay_after]
+        return rate
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Supervised(Training):
+    """Options of supervised training against the HR truth.
+
+    Parameters
+    ----------
+    loss : str or dict
+        Loss between prediction and truth: "mae", "mse", "dssim", "dssim_mae", "dssim_mse",
+        "dssim_mae_mse", "msdssim", "msdssim_mae" or "msdssim_mae_mse", or weights of these names
+        such as ``{"dssim": 0.8, "mae": 0.2}``. DSSIM is (1 - SSIM) / 2 (Wang et al. 2004) on values
+        brought to [0, 1] by their training range, and MS-DSSIM is its form at four scales. Names
+        with several terms use DL4DS's weights. All are computed on scaled values, over valid cells
+        only. Further losses train an ensemble for ``predict(model, realizations=20)``.
+        "gaussian_nll" fits the mean and the spread of each cell. "bernoulli_gamma_nll" fits the
+        probability of a wet cell and a gamma distribution of the amount (precipitation; Cannon
+        2008). Both are likelihoods, with gradients clipped to the norm 1. "crps" (Gneiting &
+        Raftery 2007, in its fair form, Ferro 2014) draws members from noise. A dict of names gives
+        each target a separate loss: ``{"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}``.
+    learning_rate : float or pair of float
+        Learning rate of the optimizer; two rates with `lr_decay_after`.
+    epochs : int
+        Passes over the training samples.
+    optimizer : {"adam", "adamw", "sgd"}
+        Keras optimizer of that name.
+    lr_decay_after : int, optional
+        Number of epochs at the first of two learning rates; later epochs use the second.
+    early_stopping : bool
+        Stop training when `val_loss` has not fallen by more than `min_delta` for `patience` epochs.
+        With validation data the best weights are restored at the end, early or not.
+    patience : int
+        Number of epochs to wait for an improvement.
+    min_delta : float
+        Smallest decrease of `val_loss` that counts as an improvement for early stopping.
+    noise_channels : int, optional
+        Number of channels of normal noise on the HR grid, from which members are drawn. The default
+        is 4 for the loss "crps"; other losses take none.
+    loss_realizations : int, optional
+        Number of realizations of each training sample over which "crps" is taken, >= 2. The default
+        is 2; other losses take none. The cost of a step grows by the same factor.
+    precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
+        Arithmetic of training; weights, losses and predictions stay float32. "auto" is
+        mixed_bfloat16 where the hardware multiplies it natively in matrix units (GPUs of compute
+        capability 8 and up, CPUs with AMX), else float32.
+    checkpoint : path, optional
+        Folder in which the state of training is stored after every epoch. If training is
+        interrupted, the same call resumes there and ends with the weights of an uninterrupted run.
+        A finished training is not repeated; a call with more `epochs` continues it.
+    lr_scaling : {"linear", "sqrt"}, optional
+        Factor of the learning rates when several workers train together and their batches form one
+        step: the number of workers (Goyal et al. 2017, arXiv:1706.02677, section 2.1), or its
+        square root (Malladi et al. 2022, arXiv:2205.10287, for Adam). None leaves the rates
+        unchanged.
+    lr_warmup : int
+        Number of epochs in which the learning rates of several workers grow, step by step, from the
+        rates of one worker (Goyal et al. 2017, section 2.2); 0 uses the full rates from the start.
+    gradient_compression : {"float16"}, optional
+        Format in which workers exchange gradients. float16 halves the bytes, and keeps 11 bits of a
+        number.
+    verbose : bool
+        Show a progress bar with the losses.
+
+    Examples
+    --------
+    >>> import xr_dl4ds as xd
+    >>> xd.Supervised(loss={"mae": 0.8, "mse": 0.2}, epochs=20).epochs
+    20
+    """
+
+    loss: Loss = "mae"
+    learning_rate: Rate = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_loss("loss", choices.SUPERVISED_LOSSES)
+        rate = self._check_rate("learning_rate", self.learning_rate)
+        object.__setattr__(self, "learning_rate", rate)
+        if self.noise_channels and not self.draws_members:
+            raise ValueError(
+                f"Expected loss='crps' for noise_channels={self.noise_channels}, got"
+                f" {self.loss!r}, which would teach the network to ignore noise. Use loss='crps',"
+                " or training=xr_dl4ds.Adversarial(...)."
+            )
+        self._check_members("loss")
+
+    @property
+    def cell_loss(self) -> Loss:
+        """The option `loss`."""
+        return self.loss
+
+    @property
+    def n_noise(self) -> int:
+        """`noise_channels`, or its default if the loss draws members."""
+        if not self.draws_members:
+            return 0
+        return choices.NOISE_CHANNELS if self.noise_channels is None else self.noise_channels
+
+    def rates_of(self, epoch: int) -> tuple[float, ...]:
+        """Return the learning rate in an epoch, counted from 0."""
+        return (self._at(self.learning_rate, epoch),)

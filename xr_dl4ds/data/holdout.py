@@ -1,0 +1,97 @@
+"""Validation data: the last steps of the training data, or a separate pair."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import xarray as xr
+
+from xr_dl4ds.data.inputs import Data, Inputs, Pair, align, predictor_fields, split_members
+from xr_dl4ds.data.state import State
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.fields import standardize
+from xr_dl4ds.grid.cf.time_axis import check_times, in_order
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.rectilinear import window
+
+
+def hold_out(
+    pairs: list[Pair], share: float | tuple[Data, Data] | None, least: int
+) -> tuple[list[Pair], list[Pair] | None]:
+    """Split pairs into training pairs and validation pairs, which hold the last time steps.
+
+    All pairs hold out the same number of steps: the share of the shortest pair, but at least
+    `least` steps.
+    """
+    if share is None or isinstance(share, tuple):
+        return pairs, None
+    _check_share(share)
+    steps = min(pair.hr.sizes[TIME] for pair in pairs)
+    held = max(least, round(share * steps)) if share else 0
+    if held >= steps:
+        raise TimeError(
+            f"Expected more time steps than validation={share:g} holds out, {held}"
+            f"{' (at least a window)' if held == least > 1 else ''}, got {steps}."
+            " Use more of them, a smaller share, or validation=None."
+        )
+    if not held:
+        return pairs, None
+    early, late = slice(0, -held), slice(-held, None)
+    return [pair.steps(early) for pair in pairs], [pair.steps(late) for pair in pairs]
+
+
+def _check_share(share: object) -> None:
+    if not isinstance(share, bool) and isinstance(share, (int, float)) and 0 <= share < 1:
+        return
+    got, cure = repr(share), "a share such as 0.1"
+    if isinstance(share, (xr.Dataset, xr.DataArray)):
+        got, cure = type(share).__name__, "(hr.downscale.coarsen(scale), hr)"
+    raise ValueError(
+        "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"
+        f" pair, or None, got {got}. Pass {cure}."
+    )
+
+
+def explicit_pairs(inputs: Inputs, state: State) -> list[Pair]:
+    """Read explicit ``(lr, hr)`` validation data, one pair for each member."""
+    assert isinstance(inputs.validation, tuple)
+    if len(inputs.validation) != 2:
+        raise ValueError(
+            f"Expected `validation` to be an (lr, hr) pair, got {len(inputs.validation)} objects."
+            " Pass two, or a share such as 0.1."
+        )
+    lr, hr = inputs.validation
+    parts = split_members(dataclasses.replace(inputs, lr=lr, hr=hr))
+    return [_validation_pair(one, state) for one in parts]
+
+
+def _validation_pair(inputs: Inputs, state: State) -> Pair:
+    """Read an explicit ``(lr, hr)`` pair on the training grids."""
+    assert inputs.lr is not None
+    roles = "the LR validation data", "the HR validation data"
+    lr, hr = (
+        in_order(standardize(obj, inputs.dims.within(obj), role), role)
+        for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
+    )
+    wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
+    for fields, role, names in ((lr, roles[0], wanted["lr"]), (hr, roles[1], wanted["hr"])):
+        check_times(fields, role)
+        state.check_units(fields, role)
+        missing = [n for n in names if n not in fields.varying]
+        if missing:
+            raise VariableError(
+                f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
+                " those that are meant."
+            )
+    inner = window(hr.grid, state.pairing.hr)
+    on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
+    if inner is None or not on_lr:
+        raise GridError(
+            f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
+            f" {state.pairing.hr.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
+            " Select the same region, and bring LR onto its grid with .downscale.interpolate."
+        )
+    hr_data = hr.data[wanted["hr"]].isel(inner).assign_coords(state.pairing.hr.coords)
+    hr = dataclasses.replace(hr, data=hr_data, grid=state.pairing.hr)
+    keep = [n for n in lr.varying if n in state.features.lr_varying]
+    return align(lr.pick(keep), predictor_fields(inputs), hr, state.pairing, synthetic_lr=False)

@@ -1,0 +1,268 @@
+"""Reading of user data: standardization, pairing of grids, alignment in time, and checks."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import xarray as xr
+
+from xr_dl4ds.data.auxiliary import (
+    PREDICTORS,
+    Source,
+    auxiliary,
+    in_common,
+    static_on,
+    varying_on,
+)
+from xr_dl4ds.data.auxiliary import Data as Data
+from xr_dl4ds.data.state import State
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.extra_dims import require_one_level
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
+from xr_dl4ds.grid.cf.members import members_of
+from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
+from xr_dl4ds.grid.cf.units import require_units
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
+from xr_dl4ds.grid.regridding.pairing import Pairing, pair
+from xr_dl4ds.grid.regridding.rectilinear import window
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Data arguments of a call of `fit`, see `.downscale.fit`."""
+
+    hr: Data
+    lr: Data | None = None
+    scale: int | None = None
+    static: Data | Sequence[Data] | None = None
+    predictors: Data | Sequence[Data] | None = None
+    validation: float | tuple[Data, Data] | None = 0.1
+    trim: bool = False
+    dims: Dims = dataclasses.field(default_factory=Dims)
+    start: State | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """Physical LR fields as the network sees them, and HR targets at the same times.
+
+    `synthetic_lr` is True if LR fields are means of the targets. An LR cell is then NaN only if all
+    its HR cells are NaN.
+    """
+
+    lr: xr.Dataset
+    hr: xr.Dataset
+    synthetic_lr: bool = False
+
+    def steps(self, part: slice) -> Pair:
+        """Select a part of the times."""
+        lr, hr = (data.isel({TIME: part}) for data in (self.lr, self.hr))
+        return dataclasses.replace(self, lr=lr, hr=hr)
+
+
+def split_members(inputs: Inputs) -> list[Inputs]:
+    """Split the inputs by ensemble member, each a separate series; without members, keep one."""
+    given = [(inputs.hr, inputs.dims, "the HR data")]
+    if inputs.lr is not None:
+        hr = as_dataset(inputs.hr, "the HR data")
+        given = [(hr, inputs.dims.within(hr), "the HR data")]
+        given += [(inputs.lr, inputs.dims, "the LR data")]
+    found = members_of(*given)
+    return [
+        dataclasses.replace(
+            inputs,
+            hr=found.pick(inputs.hr, member),
+            lr=found.pick(inputs.lr, member),
+            predictors=found.pick(inputs.predictors, member),
+        )
+        for member in found
+    ]
+
+
+def read_hr(inputs: Inputs) -> Fields:
+    """Read the HR data, sorted by time; at least one variable must vary in time."""
+    ds = as_dataset(inputs.hr, "the HR data")
+    given = inputs.dims if inputs.lr is None else inputs.dims.within(ds)
+    hr = standardize(ds, given, "the HR data")
+    if not hr.varying:
+        raise VariableError(
+            f"Expected the HR data to have a variable with a time dimension, got {list(hr.data)}"
+            f" with the dimensions {list(hr.data.sizes)}. Pass time_dim= if samples lie along"
+            " another dimension."
+        )
+    check_times(hr, "the HR data")
+    return in_order(hr, "the HR data")
+
+
+def pair_grids(
+    inputs: Inputs, hr: Fields, direct_method: str | None
+) -> tuple[Fields, Fields, Pairing]:
+    """Return LR fields (given or made from HR), HR fields on common cells, and their pairing."""
+    if inputs.lr is None:
+        if inputs.scale is None:
+            raise GridError(
+                "Expected `scale` for perfect prognosis or an HR target, got neither. Call"
+                " hr.downscale.fit(scale=4) or lr.downscale.fit(hr)."
+            )
+        hr = trim_fields(hr, inputs.scale, trim=inputs.trim)
+        scale = int(inputs.scale)  # JSON cannot store NumPy integers
+        lr = coarsened(hr.pick(hr.varying), scale)
+        pairing = Pairing(scale=scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid)
+        return lr, hr, pairing
+    lr = standardize(inputs.lr, inputs.dims, "the LR data")
+    check_times(lr, "the LR data")
+    lr = in_order(lr, "the LR data")
+    for name in set(lr.varying) & set(hr.varying):
+        expected, got = (fields.data[name].attrs.get("units") for fields in (hr, lr))
+        require_units(name, expected, got, "the LR data", "the HR data")
+    require_one_level(as_dataset(inputs.lr, "the LR data"), as_dataset(inputs.hr, "the HR data"))
+    pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
+    if inputs.scale is not None and inputs.scale != pairing.scale:
+        raise GridError(
+            f"Expected scale={pairing.scale}, which the LR and HR grids have, got"
+            f" scale={inputs.scale}. Leave it out: it follows from the pair."
+        )
+    missing = [n for n in hr.varying if n not in lr.varying]
+    if missing:
+        logger.info(
+            "LR has no %s: %s are predictors, and the target is learned without interpolation"
+            " skip; rename the LR variable if it is the same quantity",
+            missing,
+            [n for n in lr.varying if n not in hr.varying],
+        )
+    return lr, hr, pairing
+
+
+def read_further_member(inputs: Inputs, pairing: Pairing) -> Pair:
+    """Read a further series of samples on the grids of the first series."""
+    hr = read_hr(inputs)
+    inner = window(hr.grid, pairing.hr)
+    assert inner is not None  # all series of an object have the same grid
+    cut = hr.data[hr.varying].isel(inner).assign_coords(pairing.hr.coords)
+    hr = dataclasses.replace(hr, data=cut, grid=pairing.hr)
+    if inputs.lr is None:
+        lr = coarsened(hr, pairing.scale)
+    else:
+        lr = in_order(standardize(inputs.lr, inputs.dims, "the LR data"), "the LR data")
+    return align(lr, predictor_fields(inputs), hr, pairing, synthetic_lr=inputs.lr is None)
+
+
+def static_fields(
+    beside: list[Source], lr: Fields | None, hr: Fields, pairing: Pairing
+) -> xr.Dataset:
+    """Load the static fields on HR cells.
+
+    Parameters
+    ----------
+    beside : list of Source
+        The data passed as ``static=``.
+    lr : Fields, optional
+        LR data; their static fields are interpolated if HR has no field of the same name. None for
+        synthetic pairs.
+    hr : Fields
+        HR data.
+    pairing : Pairing
+        The grids of samples.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``(y, x)``, float32.
+    """
+    for source in beside:
+        if source.fields.varying:
+            raise VariableError(
+                f"Expected static= without a time dimension, got {source.fields.varying}."
+                " Pass them as predictors=, or select one time."
+            )
+    own = Source(fields=hr.pick(hr.static), role="the static fields of the HR data")
+    found = static_on(pairing.hr, [own, *beside])
+    if lr is not None:
+        known = [n for n in lr.static if n in found]
+        extra = [n for n in lr.static if n not in found]
+        if known:
+            logger.info("static fields of the LR data that HR has too are not used: %s", known)
+        if extra:
+            logger.info("static fields of the LR data are interpolated to HR cells: %s", extra)
+            source = Source(fields=lr.pick(extra), role="static fields of the LR data")
+            found |= static_on(pairing.hr, [source])
+    clash = set(found) & {*hr.varying, *([] if lr is None else lr.varying)}
+    if clash:
+        raise VariableError(
+            f"Expected static fields with names of their own, got {sorted(clash)}, which vary in"
+            " time too. Rename them."
+        )
+    return xr.Dataset(found).compute()
+
+
+def predictor_fields(inputs: Inputs) -> list[Source]:
+    """Read the time-varying variables of each object in ``predictors=``, sorted by time."""
+    out = []
+    for source in auxiliary(inputs.predictors, PREDICTORS):
+        fields = source.fields
+        if not fields.varying:
+            raise VariableError(
+                f"Expected predictors= with a time dimension, got {fields.static} without."
+                " Pass them as static=."
+            )
+        check_times(fields, PREDICTORS)
+        varying = in_order(fields.pick(fields.varying), PREDICTORS)
+        out.append(Source(fields=varying, role=PREDICTORS))
+    return out
+
+
+def align(
+    lr: Fields, predictors: list[Source], hr: Fields, pairing: Pairing, *, synthetic_lr: bool
+) -> Pair:
+    """Bring LR fields and predictors onto the network's LR grid, at the common times of all data.
+
+    Parameters
+    ----------
+    lr : Fields
+        LR fields; if none varies in time, the predictors alone are the input.
+    predictors : list of Source
+        Further time-varying fields.
+    hr : Fields
+        The targets.
+    pairing : Pairing
+        The grids of samples.
+    synthetic_lr : bool
+        Whether LR fields were made from HR fields.
+    """
+    own = [Source(fields=lr.pick(lr.varying), role="the LR data")] if lr.varying else []
+    if not own and not predictors:
+        raise VariableError(
+            "Expected the LR data to have a variable with a time dimension, got none. Keep it when"
+            " selecting one step: .isel(time=[0])."
+        )
+    like = Source(fields=hr, role="the HR data")
+    sources, times = in_common([*own, *predictors], like)
+    if times is not None and len(times) == 0:
+        each = [f"{one.role} with {span(one.fields.data.indexes[TIME])}" for one in sources]
+        raise TimeError(
+            "Expected times of the HR data that LR data and predictors= have in common, got"
+            f" {', '.join(each)}. Select the same period of all."
+        )
+    found: dict[str, xr.DataArray] = {}
+    for source in sources[: len(own)]:
+        data = at_times(pairing.regrid_lr(source.fields), times)
+        found |= {str(n): v for n, v in data.items()}
+    taken = {*found, *map(str, hr.data)}
+    found |= varying_on(pairing.lr, sources[len(own) :], times, taken)
+    targets = at_times(hr.data, times)
+    inputs = xr.Dataset({n: _same_time(v, targets) for n, v in found.items()})
+    order = [n for n in targets.data_vars if n in inputs]
+    order += [n for n in inputs if n not in targets]
+    return Pair(lr=inputs[order], hr=targets, synthetic_lr=synthetic_lr)
+
+
+def _same_time(variable: xr.DataArray, targets: xr.Dataset) -> xr.DataArray:
+    """Assign the time coordinate of the targets; the steps are already matched one by one."""
+    variable = variable.drop_vars(TIME, errors="ignore")
+    return variable.assign_coords({TIME: targets[TIME]}) if TIME in targets.coords else variable

@@ -1,0 +1,248 @@
+"""Preparation of user data: a model's `State` and stacked samples.
+
+This module does not train. It computes only statistics, masks and static fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+import xarray as xr
+
+from xr_dl4ds.config import Options, Sampling, nearest
+from xr_dl4ds.data import warm_start
+from xr_dl4ds.data.auxiliary import STATIC, auxiliary
+from xr_dl4ds.data.channels import Features
+from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
+from xr_dl4ds.data.holdout import explicit_pairs, hold_out
+from xr_dl4ds.data.inputs import (
+    Inputs,
+    Pair,
+    align,
+    pair_grids,
+    predictor_fields,
+    read_further_member,
+    read_hr,
+    split_members,
+    static_fields,
+)
+from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.data.scaling import Scaler, require_finite
+from xr_dl4ds.data.state import State
+from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
+from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.georeference import target_attrs
+from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.pairing import Pairing
+from xr_dl4ds.grid.regridding.rectilinear import positions
+
+#: A dataset or an array.
+T = TypeVar("T", xr.Dataset, xr.DataArray)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SampleChannels:
+    """Channels of samples, lazy where the data are: LR inputs and targets ``(time, ...)``.
+
+    `steps` marks the time steps with values. `runs` are parts of the time axis; each window lies
+    within one run. `runs` is None for spatial samples.
+    """
+
+    lr: xr.DataArray
+    target: xr.DataArray
+    steps: Steps
+    runs: list[slice] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes, as float32."""
+        return 4 * (self.lr.size + self.target.size)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """State of a model, its samples, its inputs without time, and the training period.
+
+    `period` is the first and last time as text. `moments` are the statistics of the LR variables
+    and of the validation data. (If a variable is also a target, the state has only its HR
+    statistics.)
+    """
+
+    state: State
+    fixed: dict[str, xr.DataArray]
+    train: SampleChannels
+    validation: SampleChannels | None
+    period: tuple[str, str]
+    moments: list[dict[str, Moments]]
+
+
+def prepare(inputs: Inputs, options: Options) -> Prepared:
+    """Standardize, pair, align, scale and stack.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        The user's data; not changed.
+    options : Options
+        Options of the model. The upsampling determines how LR fields that do not nest are
+        regridded. Patches, windows, scaling and features are checked against the data. A loss may
+        need fields of a minimum size.
+
+    Returns
+    -------
+    Prepared
+        State and samples.
+
+    Raises
+    ------
+    GridError, TimeError, VariableError
+        See `.downscale.fit`.
+    """
+    network, sampling = options.network, options.sampling
+    inputs, *further = split_members(inputs)
+    hr = read_hr(inputs)
+    direct_method = sampling.interpolation if network.upsampling == "interpolation" else None
+    lr, hr, pairing = pair_grids(inputs, hr, direct_method)
+    check_patches(sampling, options.training, pairing)
+    if sampling.patch_size is None:
+        check_global_domain(network, pairing.lr, pairing.scale)
+    beside = auxiliary(inputs.static, STATIC)
+    synthetic_lr = inputs.lr is None
+    static = static_fields(beside, None if synthetic_lr else lr, hr, pairing)
+    predictors = predictor_fields(inputs)
+    targets = hr.varying
+    whole = align(lr, predictors, hr.pick(targets), pairing, synthetic_lr=synthetic_lr)
+    pairs = [whole, *(read_further_member(one, pairing) for one in further)]
+    features = Features.of(whole.lr, targets, lr.varying, static, sampling)
+    if inputs.start is not None:
+        features = warm_start.channels(features, pairing, inputs.start)
+        warm_start.require_same_domain(network.localized, pairing, inputs.start)
+    train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
+    found = read_statistics(train, validation or [], pairing.scale)
+    state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
+    state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
+    held = found.held
+    if isinstance(inputs.validation, tuple):
+        validation = explicit_pairs(inputs, state)
+        held = validation_statistics(validation, pairing.scale)
+    for moments in held.moments:
+        for name, one in moments.items():
+            require_finite(name, one, "the validation data")
+    window = sampling.time_window
+    return Prepared(
+        state=state,
+        fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
+        train=_stacked(state, train, found.train, window, "training"),
+        validation=_stacked(state, validation, held.steps, window, "validation")
+        if validation
+        else None,
+        period=_period(train[0].hr),
+        moments=[found.lr, *held.moments],
+    )
+
+
+def _period(data: xr.Dataset) -> tuple[str, str]:
+    """Return the first and last time, or position, as text."""
+    index = index_of(data)
+    first, last = (0, data.sizes[TIME] - 1) if index is None else (index[0], index[-1])
+    return str(first), str(last)
+
+
+def _together(parts: list[T]) -> T:
+    """Concatenate datasets or arrays along time."""
+    if len(parts) == 1:
+        return parts[0]
+    return xr.concat(parts, TIME, coords="minimal", compat="override", join="override")
+
+
+def _state(
+    features: Features,
+    pairing: Pairing,
+    first: Pair,
+    found: DataStatistics,
+    static: xr.Dataset,
+    sampling: Sampling,
+    start: State | None,
+) -> State:
+    """Create the state, with statistics and masks of the training part; attributes come later."""
+    like = None if start is None else start.scaler
+    how: dict[str, Any] = {"scaling_of": sampling.scaling_of, "like": like}
+    hr_scaler = Scaler.from_moments(found.hr, "the HR data", **how)
+    lr_scaler = Scaler.from_moments(found.lr, "the LR data", **how)
+    if start is None:
+        mask = lr_scaler.has_missing(features.lr_varying)
+        features = dataclasses.replace(features, mask=mask)
+    scaler = lr_scaler.merge(hr_scaler)
+    if len(static):
+        scaler = scaler.merge(Scaler.fit(static, "the static fields", **how))
+    _check_scaled_names(sampling, scaler)
+    everything = {**first.lr.data_vars, **static.data_vars, **first.hr.data_vars}
+    units = {str(n): v.attrs.get("units") for n, v in everything.items()}
+    if start is not None:
+        warm_start.require_same_units(units, start)
+    return State(
+        features=features,
+        pairing=pairing,
+        scaler=scaler,
+        static=static,
+        always_missing=found.always_missing,
+        attrs={},
+        units=units,
+        step=None if sampling.time_window is None else usual_step(first.hr, "the HR data"),
+    )
+
+
+def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
+    named = [] if isinstance(sampling.scaling, str) else list(sampling.scaling)
+    known = [str(n) for n in scaler.statistics.data_vars]
+    for name in named:
+        if name not in known:
+            raise VariableError(
+                f"Expected `scaling` to name variables of the data, {known}, got {name!r}."
+                f"{nearest(name, known)} Name one of these, or leave it out."
+            )
+
+
+def _described(state: State, hr: Fields, sources: list[Fields]) -> State:
+    """Add the attributes of targets, and the origin of variables with further dimensions."""
+    features = state.features
+    known = {*features.targets, *features.lr_varying, *features.static}
+    every = {name: one for fields in sources for name, one in fields.slices.items()}
+    return dataclasses.replace(
+        state,
+        attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
+        slices={name: one for name, one in every.items() if name in known},
+    )
+
+
+def _stacked(
+    state: State, pairs: list[Pair], steps: Steps, window: int | None, part: str
+) -> SampleChannels:
+    """Stack the channels of all series, one after the other."""
+    found: list[slice] = []
+    if window is not None and state.step is not None:
+        begin = 0
+        for pair in pairs:
+            whole = runs(pair.hr, f"the {part} data", state.step)
+            found += [slice(begin + run.start, begin + run.stop) for run in whole]
+            begin += pair.hr.sizes[TIME]
+        check_windows(found, window, part)
+    samples = steps.starts(window, found or None).size
+    check_values(samples, list(state.features.targets), _period(pairs[0].hr), part)
+    stacked = [_channels(state, pair) for pair in pairs]
+    lr, target = (_together([one[i] for one in stacked]) for i in (0, 1))
+    return SampleChannels(lr=lr, target=target, steps=steps, runs=found or None)
+
+
+def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
+    targets = state.scaler.transform(pair.hr[list(state.features.targets)])
+    # needed even if only the validation part has gaps
+    for name in () if pair.synthetic_lr else state.features.counterparts:
+        hidden = state.masked_by_lr(pair.lr, name)
+        assert hidden is not None
+        targets[name] = targets[name].where(~hidden)
+    varying = state.network_input(pair.lr, state.static, state.pairing.lr)
+    return varying, state.features.stack_targets(targets)

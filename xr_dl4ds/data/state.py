@@ -1,0 +1,161 @@
+"""Data description of a fitted model: variables, grids, statistics, static fields and masks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config.choices import BOUNDED
+from xr_dl4ds.data.channels import CHANNEL, Features
+from xr_dl4ds.data.scaling import Scaler
+from xr_dl4ds.data.time_and_place import forcings
+from xr_dl4ds.grid.cf.extra_dims import Slice
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.units import has_own_zero, require_units
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import Attrs, X, Y
+from xr_dl4ds.grid.regridding.coarsen import block_mean
+from xr_dl4ds.grid.regridding.nesting import to_hr_cells
+from xr_dl4ds.grid.regridding.pairing import Pairing
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class State:
+    """Everything that a fitted model stores except its network.
+
+    Parameters
+    ----------
+    features : Features
+        Variables and their channels.
+    pairing : Pairing
+        LR and HR grids.
+    scaler : Scaler
+        Statistics of all variables; an LR counterpart has the statistics of its target.
+    static : xarray.Dataset
+        Static fields of the training domain, ``(y, x)`` on canonical HR cells, physical units.
+    always_missing : xarray.Dataset
+        For each target, True in the HR cells ``(y, x)`` that had no valid value in training.
+    attrs : mapping
+        Attributes of each target, which its prediction inherits.
+    units : mapping
+        Units of every input and target; None for a variable without units.
+    step : float, optional
+        Usual time step in training in seconds, for models with time windows.
+    slices : mapping
+        Origin of variables that were cut from variables with further dimensions.
+    """
+
+    features: Features
+    pairing: Pairing
+    scaler: Scaler
+    static: xr.Dataset
+    always_missing: xr.Dataset
+    attrs: Mapping[str, Attrs]
+    units: Mapping[str, str | None]
+    step: float | None = None
+    slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
+
+    def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
+        """Stack LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.
+
+        Parameters
+        ----------
+        varying : xarray.Dataset
+            LR variables ``(time, y, x)``.
+        static : xarray.Dataset
+            Static fields on the HR cells ``(y, x)`` of the same domain.
+        grid : Grid
+            Grid of `varying`.
+        """
+        features, coarse = self.features, None
+        if features.static:
+            scaled = self.scaler.transform(static[list(features.static)])
+            scale = self.pairing.scale
+            coarse = scaled if scale == 1 else block_mean(scaled, {Y: scale, X: scale})
+            coarse = coarse.assign_coords({d: varying[d] for d in (Y, X)})
+        known = forcings(
+            features.time_features,
+            features.coordinate_features,
+            varying[features.lr_varying[0]],
+            grid,
+            self.pairing.lr,
+        )
+        return features.stack_lr(self.scaler.transform(varying[features.lr_varying]), coarse, known)
+
+    def bases(self, names: Iterable[str]) -> list[str]:
+        """Return the variables of the user's data to which these variables belong."""
+        found = (self.slices[n].of if n in self.slices else n for n in names)
+        return list(dict.fromkeys(found))
+
+    @property
+    def masked(self) -> bool:
+        """True if some HR cell never had a value in training."""
+        return any(bool(v.any()) for v in self.always_missing.data_vars.values())
+
+    def fixed_inputs(
+        self, static: xr.Dataset, trained: Mapping[str, np.ndarray] | None, shape: tuple[int, int]
+    ) -> dict[str, xr.DataArray]:
+        """Return the inputs of the network that do not change in time, by name.
+
+        Parameters
+        ----------
+        static : xarray.Dataset
+            Static fields on the HR cells ``(y, x)`` of the domain, physical units.
+        trained : mapping of numpy.ndarray, optional
+            Positions of the domain in the training HR domain; None for another domain.
+        shape : tuple of int
+            Number of HR cells of the domain along y and x.
+
+        Returns
+        -------
+        dict
+            "static" ``(y, x, channel)``, if there are static fields; "valid"
+            ``(y, x, channel)``, 1 where a target has values; "position" ``(channel,)``, row and
+            column of the first cell in the training domain. Another domain has no position, and all
+            its cells count as valid.
+        """
+        fixed = {}
+        if self.features.static:
+            scaled = self.scaler.transform(static[list(self.features.static)])
+            fixed["static"] = self.features.stack_static(scaled)
+        if trained is None:
+            ones = xr.DataArray(np.ones(shape, "f4"), dims=(Y, X))
+            valid = xr.Dataset(dict.fromkeys(self.features.targets, ones))
+        else:
+            valid = ~self.always_missing.isel(trained)
+            corner = [trained[Y][0], trained[X][0]]
+            fixed["position"] = xr.DataArray(np.array(corner, "i4"), dims=CHANNEL)
+        return {**fixed, "valid": self.features.stack_targets(valid)}
+
+    def masked_by_lr(self, varying: xr.Dataset, target: str) -> xr.DataArray | None:
+        """Return True in HR cells ``(time, y, x)`` with NaN in LR; None without LR counterpart."""
+        if target not in self.features.counterparts:
+            return None
+        return to_hr_cells(varying[target].isnull(), self.pairing.scale)
+
+    def never_negative(self, target: str) -> bool:
+        """Return True if a target is a non-negative amount, such as precipitation.
+
+        Its training minimum must lie between 0 and one standard deviation, and its unit must have
+        an absolute zero: 250 K is far from 0, and 0 degC is not a bound.
+        """
+        least, std = self.scaler.of(target, "min"), self.scaler.of(target, "std")
+        return 0 <= least <= std and not has_own_zero(self.units.get(target))
+
+    def offsets_from_zero(self, output_activation: str | None) -> tuple[float, ...]:
+        """Return the scaled distance from zero to the value that scales to 0, for each target.
+
+        Zero is the physical zero or, if the output activation is bounded, the training minimum.
+        """
+        if output_activation in BOUNDED:
+            return (0.0,) * len(self.features.targets)
+        return tuple(-self.scaler.scaled(name, 0.0) for name in self.features.targets)
+
+    def check_units(self, fields: Fields, role: str) -> None:
+        """Raise a `VariableError` if units differ from the units in training."""
+        for name, variable in fields.data.items():
+            expected, got = self.units.get(str(name)), variable.attrs.get("units")
+            require_units(str(name), expected, got, role, "training")

@@ -1,0 +1,1 @@
+"""Steps of ``.downscale.fit``, from options and data to a trained `Downscaler`."""

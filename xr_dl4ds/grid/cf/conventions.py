@@ -1,0 +1,142 @@
+"""Attributes, bounds and encodings of coordinates according to CF-1.8."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import xarray as xr
+
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cells import cell_bounds
+from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import Attrs
+
+_AXIS_ATTRS: dict[str, dict[str, str]] = {
+    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
+    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
+}
+
+#: Attributes of a coordinate that are no longer correct after its cells change.
+_STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology", "bounds")
+
+
+def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
+    """Assign both axes of `grid` with bounds, in the layout of the grid."""
+    for axis, letter in ((grid.y, "Y"), (grid.x, "X")):
+        out = _with_axis(out, axis, letter)
+    return out
+
+
+def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
+    bounds = f"{axis.name}_bnds"
+    attrs = {k: v for k, v in axis.attrs.items() if k not in _STALE}
+    attrs |= _AXIS_ATTRS.get(axis.kind, {})
+    if "standard_name" not in attrs:
+        attrs.setdefault("long_name", axis.name)
+    attrs |= {"axis": letter, "bounds": bounds}
+    out = out.assign_coords(
+        {
+            axis.name: xr.Variable(axis.name, axis.values, attrs),
+            bounds: xr.Variable((axis.name, "bnds"), cell_bounds(axis)),
+        }
+    )
+    # CF-1.8 has no 64-bit integers
+    dtype = "f8" if axis.values.dtype.kind in "iu" else axis.values.dtype
+    out[axis.name].encoding = {"dtype": dtype, "_FillValue": None}
+    out[bounds].encoding = {"_FillValue": None, "coordinates": None}
+    return out
+
+
+def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
+    """Set CF attributes and the input's units and calendar on every time coordinate.
+
+    Bounds of the time axis are copied from `source`, the data from which `out` was made.
+    """
+    for name in list(out.coords):
+        if not holds_times(out[name]) or out[name].ndim > 1:
+            continue
+        coordinate = out[name].variable.copy()
+        attrs = {k: v for k, v in coordinate.attrs.items() if k not in _STALE}
+        kept = {k: v for k, v in coordinate.encoding.items() if k in ("units", "calendar")}
+        if kept.get("calendar") == "gregorian":  # former name of "standard"
+            kept["calendar"] = "standard"
+        if name in out.dims:
+            attrs.update(standard_name="time", axis="T")
+            out, attrs = _with_time_bounds(out, name, attrs, source, kept)
+        elif not {"standard_name", "long_name"} & set(attrs):
+            attrs["standard_name" if name == "time" else "long_name"] = str(name)
+        out = out.assign_coords({name: coordinate})
+        out[name].attrs = attrs
+        out[name].encoding = {**kept, "dtype": "f8", "_FillValue": None}
+    return out
+
+
+def _with_time_bounds(
+    out: xr.Dataset, name: Hashable, attrs: dict, source: xr.Dataset, kept: Attrs
+) -> tuple[xr.Dataset, dict]:
+    if name not in source.variables:
+        return out, attrs
+    of = source[name]
+    bounds = of.attrs.get("bounds") or of.encoding.get("bounds")
+    if bounds not in source.variables or source[bounds].dims[:-1] != (name,):
+        return out, attrs
+    out = out.assign_coords({bounds: source[bounds].variable.copy()})
+    out[bounds].attrs = {}
+    out[bounds].encoding = {**kept, "dtype": "f8", "_FillValue": None, "coordinates": None}
+    return out, {**attrs, "bounds": bounds}
+
+
+def with_names(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
+    """Add a `long_name`, as CF asks for, to input coordinates without a descriptive name."""
+    for name in out.coords:
+        if name in beside or {"standard_name", "long_name"} & set(out[name].attrs):
+            continue
+        variable, encoding = out[name].variable.copy(deep=False), out[name].encoding
+        variable.attrs = {**variable.attrs, "long_name": str(name)}
+        out = out.assign_coords({name: variable})
+        out[name].encoding = encoding
+    return out
+
+
+def with_encodings(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
+    """Set encodings that CF allows on all variables and coordinates.
+
+    Parameters
+    ----------
+    out : xarray.Dataset
+        A dataset that is complete except for encodings; changed in place.
+    beside : set of str
+        Names of grid mappings and bounds, which are not auxiliary coordinates.
+    """
+    for name in out.coords:
+        encoding = out[name].encoding
+        if not holds_times(out[name]):
+            encoding["_FillValue"] = None
+            if out[name].dtype.kind == "m":
+                encoding["dtype"] = "f8"
+            elif out[name].dtype in ("i8", "u8", "u4"):
+                encoding["dtype"] = "i4"
+    for name in out.data_vars:
+        dims = set(out[name].dims)
+        listed = [
+            str(c)
+            for c in out.coords
+            if c not in out.dims and c not in beside and set(out[c].dims) <= dims
+        ]
+        # None keeps xarray from listing the grid mapping as an auxiliary coordinate
+        out[name].encoding["coordinates"] = " ".join(sorted(listed)) or None
+    return out
+
+
+def one_variable(ds: xr.Dataset, name: Hashable) -> xr.DataArray:
+    """Return a variable without references to bounds, which a DataArray cannot contain."""
+    array = ds[name].copy(deep=False)
+    for coordinate in array.coords:
+        if "bounds" in array[coordinate].attrs:
+            variable = array[coordinate].variable.copy(deep=False)
+            encoding = variable.encoding
+            variable.attrs = {k: v for k, v in variable.attrs.items() if k != "bounds"}
+            array = array.assign_coords({coordinate: variable})
+            array[coordinate].encoding = encoding
+    return array

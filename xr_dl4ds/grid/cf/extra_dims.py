@@ -1,0 +1,299 @@
+"""Dimensions other than time, y and x: levels become channels, ensemble members become samples.
+
+Vertical and ensemble dimensions are recognized by CF attributes or by name. Each level becomes a
+variable (``u`` at 500 becomes ``u_500``), each member becomes a series of samples, and dimensions
+of length 1 are dropped. The caller must state the role of any other dimension:
+``extra_dims={"band": "channels", "run": "samples"}``. In data without time, a single other
+dimension is the sample axis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.names import Attrs
+
+CHANNELS, SAMPLES = "channels", "samples"
+#: Roles that the caller may give to a dimension.
+ROLES = (CHANNELS, SAMPLES)
+#: Other roles: a dimension of length 1, or the sample axis.
+SINGLE, AXIS = "single", "axis"
+
+_VERTICAL = {"level", "lev", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa"}
+_VERTICAL |= {"height", "altitude", "depth", "model_level", "hybrid", "sigma", "z"}
+_ENSEMBLE = {"realization", "member", "members", "member_id", "ensemble", "ensemble_member"}
+_ENSEMBLE |= {"ens", "number"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Origin of a variable that was cut from a variable with further dimensions.
+
+    Parameters
+    ----------
+    of : str
+        Name of the variable in the user's data.
+    at : mapping
+        Label by dimension; the position if the dimension has no coordinate.
+    attrs : mapping
+        Attributes of the coordinate, for each dimension that has one.
+    """
+
+    of: str
+    at: Attrs = dataclasses.field(default_factory=dict)
+    attrs: Mapping[str, Attrs] = dataclasses.field(default_factory=dict)
+
+
+def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dict[str, str]:
+    """Return the role of each dimension of these variables other than time, y and x.
+
+    Raises
+    ------
+    GridError
+        If a dimension is empty, or if neither the data nor `given` determine its role.
+    """
+    roles = recognized(ds, found, given)
+    for dim in roles:
+        if ds.sizes[dim] == 0:
+            raise GridError(
+                f"Expected entries along {dim!r}, got none. Select some of them, or one with"
+                f" .isel({dim}=0)."
+            )
+    for dim, role in roles.items():
+        if role is None:
+            name = next(n for n in found if dim in ds[n].dims)
+            raise GridError(
+                f"Expected the dimensions of {name!r} to be time, y, x, levels or members, got"
+                f" {dim!r} too ({dict(ds[name].sizes)}). Say what it is with"
+                f" extra_dims={{{dim!r}: 'channels'}} (each entry a variable) or 'samples' (each"
+                f" a series), with time_dim={dim!r} if it is the sample axis, or select one with"
+                f" .isel({dim}=0)."
+            )
+    return {d: str(r) for d, r in roles.items()}
+
+
+def recognized(
+    ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims
+) -> dict[str, str | None]:
+    """Find roles as `roles_of` does, with None for dimensions whose role is unknown."""
+    for dim, role in given.extra.items():
+        if role not in ROLES:
+            raise ValueError(
+                f"Expected extra_dims[{dim!r}] to be one of {ROLES}, got {role!r}. Pass either."
+            )
+    extra = _extra(ds, found)
+    roles = {d: given.extra.get(d) or _recognized(ds, d) for d in extra}
+    if not any(d.time for d in found.values()):
+        roles |= _without_time(roles, given)
+    for dim in extra:
+        if ds.sizes[dim] == 1 and roles[dim] != AXIS and dim not in given.extra:
+            roles[dim] = SINGLE
+    return roles
+
+
+def _without_time(roles: Mapping[str, str | None], given: Dims) -> dict[str, str | None]:
+    """Give roles to dimensions of data without a time dimension: channels, or the sample axis."""
+    unknown = [d for d, role in roles.items() if role is None]
+    if given.unknown == CHANNELS:
+        return dict.fromkeys(unknown, CHANNELS)
+    axis = unknown or [d for d in roles if roles[d] == SAMPLES and d not in given.extra]
+    return {axis[0]: AXIS} if len(axis) == 1 else {}
+
+
+def ensemble_dim(
+    ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims, role: str
+) -> str | None:
+    """Return the ensemble dimension, even with a single member; None without an ensemble.
+
+    Raises
+    ------
+    GridError
+        If there are several ensemble dimensions.
+    """
+    extra = _extra(ds, found)
+    dims = [d for d in extra if (given.extra.get(d) or _recognized(ds, d)) == SAMPLES]
+    if len(dims) > 1:
+        raise GridError(
+            f"Expected {role} to have one dimension of members, got {dims}. Make one of both with"
+            f" .stack(ensemble={dims}), or select an entry with .isel({dims[-1]}=0)."
+        )
+    return dims[0] if dims else None
+
+
+def sample_axis(roles: Mapping[str, str | None]) -> str | None:
+    """Return the dimension that takes the place of time, or None."""
+    return next((d for d, role in roles.items() if role == AXIS), None)
+
+
+def spread(
+    ds: xr.Dataset,
+    found: Mapping[Hashable, Dims],
+    roles: Mapping[str, str],
+    role: str,
+    members: str | None = None,
+) -> tuple[xr.Dataset, dict[str, Slice]]:
+    """Create one variable for each entry along channel dimensions; drop dimensions of length 1.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The user's data.
+    found : mapping
+        Dimensions of each variable on the grid.
+    roles : mapping
+        See `roles_of`.
+    role : str
+        A name for the data in messages.
+    members : str, optional
+        The ensemble dimension that the variables keep.
+
+    Returns
+    -------
+    ds : xarray.Dataset
+        The variables on the grid, as views of the same data.
+    slices : dict
+        Origin of each variable that had channel dimensions.
+    """
+    if not any(kind != AXIS for kind in roles.values()):
+        return ds, {}
+    _require_one_member(ds, roles, role, members)
+    out: dict[str, xr.DataArray] = {}
+    slices: dict[str, Slice] = {}
+    for name in found:
+        for new, entry, at in _entries(ds, str(name), roles):
+            if new in out:
+                along = [d for d, kind in roles.items() if kind == CHANNELS]
+                raise VariableError(
+                    f"Expected the variables of {role} to have names of their own once {along} are"
+                    f" channels, got {new!r} twice. Rename a variable or the labels."
+                )
+            out[new] = entry
+            if at:  # not for dimensions of length 1: the caller chooses the entry
+                attrs = {d: dict(ds[d].attrs) for d in at if d in ds.coords}
+                slices[new] = Slice(of=str(name), at=at, attrs=attrs)
+    return ds.drop_vars(list(found)).assign(out), slices
+
+
+def _require_one_member(
+    ds: xr.Dataset, roles: Mapping[str, str], role: str, members: str | None
+) -> None:
+    for dim, kind in roles.items():
+        if kind == SAMPLES and dim != members:
+            raise GridError(
+                f"Expected {role} without members, got {ds.sizes[dim]} along {dim!r}. Select one"
+                f" with .isel({dim}=0), or take their mean."
+            )
+
+
+def _entries(
+    ds: xr.Dataset, name: str, roles: Mapping[str, str]
+) -> Iterator[tuple[str, xr.DataArray, Attrs]]:
+    """Yield name, data and labels of each entry along the channel dimensions."""
+    dims = [str(d) for d in ds[name].dims if roles.get(str(d)) in (CHANNELS, SINGLE)]
+    for positions in itertools.product(*(range(ds.sizes[d]) for d in dims)):
+        at = dict(zip(dims, positions, strict=True))
+        labels = {d: _label(ds, d, i) for d, i in at.items() if roles[d] == CHANNELS}
+        new = "_".join([name, *(_text(label) for label in labels.values())])
+        yield new, ds[name].isel(at, drop=True), labels
+
+
+def require_one_level(lr: xr.Dataset, hr: xr.Dataset) -> None:
+    """Raise a `VariableError` if a variable has one level in LR and a different level in HR."""
+    for name in set(lr.data_vars) & set(hr.data_vars):
+        for dim in set(map(str, lr[name].dims)) & set(map(str, hr[name].dims)):
+            single = lr.sizes[dim] == hr.sizes[dim] == 1 and dim in lr.coords and dim in hr.coords
+            if not single or _recognized(hr, dim) != CHANNELS:
+                continue
+            mine, other = (_label(ds, dim, 0) for ds in (lr, hr))
+            if mine != other:
+                raise VariableError(
+                    f"Expected {name!r} of the LR data at {dim} {_text(other)} as in the HR data,"
+                    f" got {_text(mine)}. Select the same one of both, or rename the LR variable if"
+                    " it is a predictor."
+                )
+
+
+def gather(out: xr.Dataset, slices: Mapping[str, Slice]) -> xr.Dataset:
+    """Restore the further dimensions of variables, lazily: the inverse of `spread`.
+
+    Parameters
+    ----------
+    out : xarray.Dataset
+        Variables with the names given by `spread`.
+    slices : mapping
+        Origin of the variables; variables without an entry are unchanged.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in map(str, out.data_vars):
+        groups.setdefault(slices[name].of if name in slices else name, []).append(name)
+    return xr.Dataset({base: _joined(out, names, slices) for base, names in groups.items()})
+
+
+def _joined(
+    out: xr.Dataset, names: list[str], slices: Mapping[str, Slice], *done: str
+) -> xr.DataArray:
+    entries: dict[Any, list[str]] = {}
+    left = [d for d in (slices[names[0]].at if names[0] in slices else ()) if d not in done]
+    if not left:
+        return out[names[0]]
+    dim = left[0]
+    for name in names:
+        entries.setdefault(slices[name].at[dim], []).append(name)
+    parts = [_joined(out, group, slices, *done, dim) for group in entries.values()]
+    joined = xr.concat(parts, dim, coords="minimal", compat="override", join="override")
+    attrs = slices[names[0]].attrs
+    if dim not in attrs:  # a dimension without a coordinate
+        return joined
+    return joined.assign_coords({dim: (dim, list(entries), dict(attrs[dim]))})
+
+
+def entries(ds: xr.Dataset, dim: str) -> list[str]:
+    """Return the labels along a dimension as they appear in the names of channels."""
+    return [_text(_label(ds, dim, i)) for i in range(ds.sizes[dim])]
+
+
+def sample_dims(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> list[str]:
+    """Return the dimensions whose entries are separate series of samples."""
+    return [d for d, role in roles_of(ds, found, given).items() if role == SAMPLES]
+
+
+def _extra(ds: xr.Dataset, found: Mapping[Hashable, Dims]) -> list[str]:
+    extra: dict[str, None] = {}
+    for name, dims in found.items():
+        known = (dims.y, dims.x, dims.time)
+        extra |= {str(d): None for d in ds[name].dims if d not in known}
+    return list(extra)
+
+
+def counts_members(ds: xr.Dataset, name: str) -> bool:
+    """Return True if a dimension or coordinate numbers ensemble members, by CF or its name."""
+    about = ds[name].attrs if name in ds.coords else {}
+    return about.get("standard_name") == "realization" or name.lower() in _ENSEMBLE
+
+
+def _recognized(ds: xr.Dataset, dim: str) -> str | None:
+    if counts_members(ds, dim):
+        return SAMPLES
+    vertical = dim in ds.coords and (
+        dim in ds[dim].cf.axes.get("Z", []) or dim in ds[dim].cf.coordinates.get("vertical", [])
+    )
+    return CHANNELS if vertical or dim.lower() in _VERTICAL else None
+
+
+def _label(ds: xr.Dataset, dim: str, position: int) -> Any:
+    if dim not in ds.coords:
+        return position
+    value = ds[dim].to_numpy()[position]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _text(label: object) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label).replace("/", "_")

@@ -1,0 +1,230 @@
+"""Internal form of gridded data, together with the user's layout of the same data.
+
+Internal fields have the dimensions ``(time, y, x)`` in canonical order and no other coordinates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Hashable, Mapping
+
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
+from xr_dl4ds.grid.cf.coordinates import axis_of
+from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names, find_dims, grid_mapping
+from xr_dl4ds.grid.cf.extra_dims import SAMPLES, Slice, ensemble_dim, roles_of, sample_axis, spread
+from xr_dl4ds.grid.cf.indexing import take
+from xr_dl4ds.grid.cf.rechunk import in_pieces
+from xr_dl4ds.grid.cf.unfinished import require_finished
+from xr_dl4ds.grid.crs import projection
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import REALIZATION, RESERVED, TIME, X, Y
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fields:
+    """Variables of one grid in canonical form, and the information to restore the user's layout.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Variables ``(time, y, x)`` or ``(y, x)`` with canonical coordinates, lazy where the
+        user's data are lazy. Attributes are kept.
+    grid : Grid
+        The grid in the user's layout.
+    dims : Dims
+        The user's names of dimensions; `time` is None if no variable has a time dimension.
+    slices : mapping
+        Origin of variables that were cut from variables with further dimensions.
+    """
+
+    data: xr.Dataset
+    grid: Grid
+    dims: Dims
+    slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
+
+    @property
+    def varying(self) -> list[str]:
+        """Names of the variables with a time dimension."""
+        return [str(n) for n, v in self.data.items() if TIME in v.dims]
+
+    @property
+    def static(self) -> list[str]:
+        """Names of the variables without a time dimension."""
+        return [str(n) for n, v in self.data.items() if TIME not in v.dims]
+
+    def pick(self, names: list[str]) -> Fields:
+        """Select variables; the grid stays the same."""
+        return dataclasses.replace(self, data=self.data[names])
+
+
+def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
+    """Convert an object to a Dataset; a DataArray must have a name.
+
+    A MultiIndex is reset, because files cannot store it.
+    """
+    if isinstance(obj, xr.Dataset):
+        require_finished(obj, role)
+        stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
+        return obj.reset_index(stacked) if stacked else obj
+    if not isinstance(obj, xr.DataArray):
+        raise TypeError(
+            f"Expected {role} to be an xarray Dataset or DataArray, got {type(obj).__name__}:"
+            f" {obj!r}. Options and the scale are passed by name, such as scale=4."
+        )
+    if obj.name is None:
+        raise VariableError(
+            f"Expected the DataArray given as {role} to have a name, got none."
+            " Give it one with .rename('t2m')."
+        )
+    if obj.name in obj.coords:
+        raise VariableError(
+            f"Expected the DataArray given as {role} to have a name of its own, got {obj.name!r},"
+            " which is one of its coordinates. Rename it with .rename('t2m')."
+        )
+    return as_dataset(obj.to_dataset(), role)
+
+
+def select(ds: xr.Dataset, names: list[str]) -> xr.Dataset:
+    """Select variables with their bounds and grid mappings, which xarray would drop."""
+    beside = [n for n in ds.data_vars if n in auxiliary_names(ds) or ds[n].ndim == 0]
+    bounds = [n for n in ds.coords if n in auxiliary_names(ds)]
+    return ds[[*names, *(n for n in (*beside, *bounds) if n not in names)]]
+
+
+def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
+    """Find the dimensions of each variable on the grid; skip bounds and grid mappings.
+
+    Raises
+    ------
+    VariableError
+        If no variable lies on a grid.
+    GridError
+        If variables lie on different spatial or time dimensions.
+    """
+    passed_over = auxiliary_names(ds)
+    candidates = candidates_of(ds)
+    if not candidates:
+        raise VariableError(
+            f"Expected {role} to have a variable on a grid, got {list(ds.data_vars)} with the"
+            f" dimensions {dict(ds.sizes)}. Keep both y and x: take neither a single row nor a mean"
+            " over the region."
+        )
+    found = {n: find_dims(ds[n], given) for n in candidates}
+    series = [n for n, v in ds.data_vars.items() if v.ndim == 1 and n not in passed_over]
+    if series:
+        logger.warning("%s lie on no grid and are left out of %s", series, role)
+    if given.time is not None and not any(given.time in ds[n].dims for n in candidates):
+        raise TimeError(
+            f"Expected time_dim={given.time!r} to be a dimension of {role}, got {dict(ds.sizes)}."
+            " Pass one of these, or leave it out."
+        )
+    layouts = {(d.y, d.x) for d in found.values()}
+    times = {d.time for d in found.values() if d.time}
+    if len(layouts) > 1 or len(times) > 1:
+        raise GridError(
+            f"Expected all variables of {role} on the same dimensions, got"
+            f" { {str(n): ds[n].dims for n in candidates} }. Select those of one grid, and pass the"
+            " others as static= or predictors=."
+        )
+    return found
+
+
+def candidates_of(ds: xr.Dataset) -> list[Hashable]:
+    """Return the variables that should lie on the grid: two or more dimensions, and no bounds."""
+    passed_over = auxiliary_names(ds)
+    return [n for n in ds.data_vars if n not in passed_over and ds[n].ndim >= 2]
+
+
+def standardize(
+    obj: xr.Dataset | xr.DataArray, given: Dims, role: str, *, members: bool = False
+) -> Fields:
+    """Convert user data to the internal form without computing anything.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+        Variables on one rectilinear grid, dimensions in any order and direction.
+    given : Dims
+        Dimensions named by the caller.
+    role : str
+        A name for the data in messages, such as ``"the HR data"``.
+    members : bool
+        Keep the ensemble dimension, if any, as ``realization`` before the other dimensions.
+
+    Returns
+    -------
+    Fields
+        Views of the same data; `obj` is not changed.
+    """
+    ds = as_dataset(obj, role)
+    found = gridded(ds, given, role)
+    ensemble = ensemble_dim(ds, found, given, role) if members else None
+    if ensemble is not None:  # neither the sample axis nor dropped as a single member
+        given = dataclasses.replace(given, extra={**given.extra, ensemble: SAMPLES})
+    roles = roles_of(ds, found, given)
+    time = next((d.time for d in found.values() if d.time), sample_axis(roles))
+    dims = dataclasses.replace(next(iter(found.values())), time=time)
+    whole = set(ds.data_vars) - set(found)
+    ds, slices = spread(ds, found, roles, role, ensemble)
+    names = [n for n in ds.data_vars if n not in whole]
+    require_usable(ds[names], role)
+    grid = grid_of(ds, names[0], dims)
+    data = take(
+        in_pieces(ds[names], time, role), {str(dims.y): grid.y.order, str(dims.x): grid.x.order}
+    )
+    data = data.reset_coords(drop=True)
+    data = data.drop_vars([c for c in data.coords if c != time])
+    renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
+    renamed |= {ensemble: REALIZATION} if ensemble else {}
+    data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
+    data = data.transpose(REALIZATION, TIME, Y, X, missing_dims="ignore")
+    return Fields(data=data, grid=grid, dims=dims, slices=slices)
+
+
+def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, *, places: bool = True) -> Grid:
+    """Return the grid of one variable; with `places`, check and read the locations of its cells.
+
+    Raises
+    ------
+    GridError
+        If an axis is not valid, or if the grid mapping cannot be read.
+    """
+    mapping_name, mapping = grid_mapping(ds, name)
+    y, x = str(dims.y), str(dims.x)
+    grid = Grid(
+        y=axis_of(ds, name, y),
+        x=axis_of(ds, name, x),
+        mapping_name=mapping_name,
+        mapping=mapping,
+    )
+    if not places:
+        return grid
+    projection(grid)
+    return dataclasses.replace(grid, geolocation=geolocation_of(ds[name], (y, x), grid))
+
+
+def require_usable(ds: xr.Dataset, role: str) -> None:
+    """Raise a `VariableError` for non-numeric variables and for invalid or reserved names."""
+    for name, variable in ds.items():
+        if not isinstance(name, str) or "/" in name:
+            raise VariableError(
+                f"Expected the variables of {role} to have names that NetCDF can hold, got"
+                f" {name!r}. Rename it with .rename({{{name!r}: 'new_name'}})."
+            )
+        if name in RESERVED:
+            raise VariableError(
+                f"Expected the variables of {role} to have other names than the dimensions inside"
+                f" the package, got {name!r}. Rename it with .rename({name}='{name}_value')."
+            )
+        if variable.dtype.kind not in "fiub":
+            raise VariableError(
+                f"Expected {name!r} of {role} to hold numbers, got dtype {variable.dtype}."
+                " Leave it out by selecting the other variables."
+            )

@@ -1,0 +1,256 @@
+"""Time axes: checks, common steps of two axes, runs of steps without gaps, and time windows.
+
+Times must match exactly; nearest times are not matched. If calendars or hours differ, xarray's
+inner join returns an empty result without an error. Here, a training set never shrinks without a
+message.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import logging
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.exceptions import TimeError
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.indexing import take
+from xr_dl4ds.grid.names import TIME
+
+logger = logging.getLogger(__name__)
+
+
+def index_of(data: xr.Dataset) -> pd.Index | None:
+    """Return the index of the time dimension; None if it has no coordinate."""
+    return data.indexes.get(TIME)
+
+
+def calendar(index: pd.Index) -> str:
+    """Return the CF calendar, "none" without dates; proleptic_gregorian counts as standard."""
+    if isinstance(index, pd.DatetimeIndex):
+        return "standard"
+    if isinstance(index, xr.CFTimeIndex):
+        name = str(index.calendar)
+        return {"proleptic_gregorian": "standard", "gregorian": "standard"}.get(name, name)
+    return "none"
+
+
+def span(index: pd.Index) -> str:
+    """Describe length, first and last step and calendar, for messages."""
+    return f"{len(index)} steps from {index[0]} to {index[-1]} ({calendar(index)} calendar)"
+
+
+def check_times(fields: Fields, role: str) -> None:
+    """Raise a `TimeError` for an empty time axis, or for missing or duplicated times."""
+    if TIME in fields.data.sizes:
+        check_index(index_of(fields.data), fields.data.sizes[TIME], fields.dims.time, role)
+
+
+def check_index(index: pd.Index | None, size: int, name: str | None, role: str) -> None:
+    """Raise a `TimeError` as `check_times` does, given the index of a time axis.
+
+    `size` is the number of steps, and `name` the user's name of the time dimension.
+    """
+    if size == 0:
+        raise TimeError(
+            f"Expected {role} to have at least one time step, got none. Select a period in which"
+            " there are some."
+        )
+    if index is None:
+        return
+    if index.hasnans:
+        raise TimeError(
+            f"Expected every time of {role} to be known, got {int(index.isna().sum())} missing"
+            f" (NaT). Drop them with .isel({name}=ds.{name}.notnull())."
+        )
+    if not index.is_unique:
+        twice = index[index.duplicated()].unique()
+        shown = ", ".join(str(t) for t in twice[:3]) + (", ..." if len(twice) > 3 else "")
+        raise TimeError(
+            f"Expected every time of {role} once, got {len(twice)} duplicated: {shown}."
+            f" Keep one of each with .drop_duplicates({name!r})."
+        )
+
+
+def in_order(fields: Fields, role: str) -> Fields:
+    """Sort the fields by time, so that a share of the last steps can be held out."""
+    index = index_of(fields.data)
+    if index is None or index.is_monotonic_increasing:
+        return fields
+    logger.info("%s are sorted by time", role)
+    return dataclasses.replace(fields, data=fields.data.sortby(TIME))
+
+
+def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | None:
+    """Return common times; None if neither has time coordinates and the lengths agree.
+
+    Raises
+    ------
+    TimeError
+        If only one has time coordinates, the calendars differ, or there are no common times.
+        The message contains both ranges.
+    """
+    left, right = index_of(a.data), index_of(b.data)
+    if left is None or right is None:
+        sizes = a.data.sizes[TIME], b.data.sizes[TIME]
+        if left is None and right is None and sizes[0] == sizes[1]:
+            return None
+        raise TimeError(
+            f"Expected {a_role} and {b_role} both to have time coordinates, got"
+            f" {_describe(left, sizes[0])} and {_describe(right, sizes[1])}."
+            " Assign them with .assign_coords(time=...)."
+        )
+    if "none" in (calendar(left), calendar(right)) and calendar(left) != calendar(right):
+        raise TimeError(
+            f"Expected {a_role} and {b_role} both to have dates, got {span(left)} and"
+            f" {span(right)}. Decode the numbers with xarray.decode_cf(ds)."
+        )
+    if calendar(left) != calendar(right):
+        raise TimeError(
+            f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."
+            " Convert one with .convert_calendar, such as .convert_calendar('noleap')."
+        )
+    common = shared(left, right)
+    if len(common) == 0:
+        raise TimeError(
+            f"Expected times in common, got {a_role} with {span(left)} and {b_role} with"
+            f" {span(right)}. Select the same period of both, or shift or floor one, such as hourly"
+            " data stamped at half past: .assign_coords(time=ds.time.dt.floor('h'))."
+        )
+    kept = len(common)
+    if kept < max(len(left), len(right)):
+        # a difference in length is common, but a loss of steps on both sides is unusual
+        level = logging.WARNING if kept < min(len(left), len(right)) else logging.INFO
+        template = "%d times are common to %s (%d) and %s (%d); the others are left out"
+        logger.log(level, template, kept, a_role, len(left), b_role, len(right))
+    return common
+
+
+def shared(left: pd.Index, right: pd.Index) -> pd.Index:
+    """Return the common times in order, as numpy dates if either index has those."""
+    one, other = (right, left) if isinstance(left, xr.CFTimeIndex) else (left, right)
+    return one[_keys(one, other).isin(_keys(other, one))].sort_values()
+
+
+def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
+    """Select the steps at `times`, which must all exist; None selects all steps."""
+    if times is None:
+        return data
+    index = data.indexes[TIME]
+    positions = _keys(index, times).get_indexer(_keys(times, index))
+    if (positions < 0).any():
+        raise TimeError(f"Expected the time {times[int((positions < 0).argmax())]}, got none.")
+    return take(data, {TIME: positions})
+
+
+#: A step longer than this multiple of the usual step is a gap. Months differ by a tenth; a missing
+#: step doubles the length.
+GAP = 1.5
+
+
+def usual_step(fields: xr.Dataset, role: str) -> float:
+    """Return the lower quartile of the step lengths in seconds, so that gaps may be frequent.
+
+    Raises
+    ------
+    TimeError
+        If there are no dates: neighbours in the file may then not be neighbours in time.
+    """
+    seconds = step_lengths(fields, role)
+    return float(np.quantile(seconds, 0.25, method="lower")) if seconds.size else 0.0
+
+
+def runs(fields: xr.Dataset, role: str, step: float) -> list[slice]:
+    """Return the parts of the time axis without a gap, in order.
+
+    Parameters
+    ----------
+    fields : xarray.Dataset
+        Fields in order of time.
+    role : str
+        A name for the data in messages.
+    step : float
+        Usual step in seconds, see `usual_step`.
+
+    Raises
+    ------
+    TimeError
+        If there are no dates.
+    """
+    seconds = step_lengths(fields, role)
+    breaks = np.flatnonzero(seconds > GAP * step) + 1
+    edges = [0, *(int(b) for b in breaks), fields.sizes[TIME]]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def step_lengths(fields: xr.Dataset, role: str) -> np.ndarray:
+    """Return the seconds from each step to the next.
+
+    Raises
+    ------
+    TimeError
+        If there are no dates.
+    """
+    index = index_of(fields)
+    if index is None or calendar(index) == "none":
+        raise TimeError(
+            f"Expected {role} to have dates for a model of time windows (time_window=), got"
+            f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...)."
+        )
+    return np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Windows:
+    """Windows of time steps from which each time step is predicted.
+
+    Parameters
+    ----------
+    start, length : numpy.ndarray
+        First step and number of steps of each window, ``(time,)``.
+    offset : int
+        Index of the first predicted step, in the numbering of `start`.
+    """
+
+    start: np.ndarray
+    length: np.ndarray
+    offset: int = 0
+
+    @property
+    def place(self) -> np.ndarray:
+        """Position of each step in its window."""
+        return np.arange(self.start.size) + self.offset - self.start
+
+
+def windows_ending(parts: list[slice], window: int) -> Windows:
+    """Return the window that ends at each step.
+
+    The first steps of a run use the first window of the run. A run that is shorter than a window
+    is one short window.
+
+    Examples
+    --------
+    >>> found = windows_ending([slice(0, 4), slice(4, 6)], 3)
+    >>> found.start, found.length, found.place
+    (array([0, 0, 0, 1, 4, 4]), array([3, 3, 3, 3, 2, 2]), array([0, 1, 2, 2, 0, 1]))
+    """
+    start, length = [], []
+    for part in parts:
+        steps = np.arange(part.start, part.stop)
+        start.append(np.maximum(steps - window + 1, part.start))
+        length.append(np.full(steps.size, min(window, steps.size)))
+    return Windows(start=np.concatenate(start), length=np.concatenate(length))
+
+
+def _keys(index: pd.Index, other: pd.Index) -> pd.Index:
+    """Return values to compare: mixed numpy and cftime dates as text, other values unchanged."""
+    if isinstance(index, xr.CFTimeIndex) == isinstance(other, xr.CFTimeIndex):
+        return index
+    return pd.Index(index.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+def _describe(index: pd.Index | None, size: int) -> str:
+    return f"{size} steps without coordinates" if index is None else span(index)

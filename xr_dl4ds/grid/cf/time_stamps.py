@@ -1,0 +1,116 @@
+"""Matching of time stamps at the start, middle or end of the same day or month.
+
+A daily mean may be stamped 00:00 or 12:00; a monthly mean may be stamped on the 1st, the 15th or
+the last day. These series are matched by day or by month, with a warning in the log. Neither
+nearest times nor series of different frequencies are matched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.time_axis import calendar, index_of
+from xr_dl4ds.grid.names import TIME
+
+logger = logging.getLogger(__name__)
+
+_DAY = 86400.0
+
+#: Format of the part of a date that identifies its period, by frequency of the series.
+_KEYS = {"daily": "%Y-%m-%d", "monthly": "%Y-%m"}
+
+
+def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Fields:
+    """Give fields the time stamps of `like`, where both refer to the same days or months.
+
+    Parameters
+    ----------
+    fields, like : Fields
+        Two series with unique times.
+    role, like_role : str
+        Names for the series in the log.
+
+    Returns
+    -------
+    Fields
+        The fields; unchanged if exact times match as many steps, if calendars differ, or if the
+        common frequency is not daily or monthly. Steps without a partner keep their own stamps.
+    """
+    mine, theirs = index_of(fields.data), index_of(like.data)
+    if mine is None or theirs is None or not len(mine) or not len(theirs):
+        return fields
+    if calendar(mine) != calendar(theirs) or "none" in (calendar(mine), calendar(theirs)):
+        return fields
+    period = _common_frequency(mine, theirs)
+    if period is None:
+        return fields
+    keys = [pd.Index(index.strftime(_KEYS[period])) for index in (mine, theirs)]
+    partner = keys[1].get_indexer(keys[0])
+    if (partner >= 0).sum() <= _exact(mine, theirs):
+        return fields
+    logger.warning(
+        "%s are matched with %s by the %s of their time stamps (%s and %s are one)",
+        *(role, like_role, {"daily": "day", "monthly": "month"}[period]),
+        *(mine[int((partner >= 0).argmax())], theirs[partner[partner >= 0][0]]),
+    )
+    numpy_dates = isinstance(theirs, pd.DatetimeIndex)
+    if isinstance(mine, pd.DatetimeIndex) != numpy_dates:  # numpy and cftime dates
+        mine = pd.DatetimeIndex(mine.strftime("%Y-%m-%dT%H:%M:%S")) if numpy_dates else _cf(mine)
+    stamps = np.where(partner >= 0, theirs[partner], mine)
+    index = pd.DatetimeIndex(stamps) if numpy_dates else xr.CFTimeIndex(stamps)
+    return dataclasses.replace(fields, data=fields.data.assign_coords({TIME: index}))
+
+
+def frequency(index: pd.Index) -> str | None:
+    """Return the frequency "daily" or "monthly" of dates, which may have gaps, or None.
+
+    Examples
+    --------
+    >>> frequency(pd.date_range("2001-01-16", periods=5, freq="MS") + pd.Timedelta(days=14))
+    'monthly'
+    """
+    if len(index) < 2:
+        return None
+    seconds = np.diff(index.sort_values()).astype("timedelta64[us]").astype("i8") / 1e6
+    usual = float(np.quantile(seconds, 0.25, method="lower"))
+    if usual == _DAY and not (seconds % _DAY).any():
+        return "daily"
+    if 27.5 * _DAY < usual < 31.5 * _DAY and pd.Index(index.strftime("%Y-%m")).is_unique:
+        return "monthly"
+    return None
+
+
+def _common_frequency(a: pd.Index, b: pd.Index) -> str | None:
+    """Return the frequency of both series; a single step takes that of the other series."""
+    found = frequency(a if len(a) > 1 else b), frequency(b if len(b) > 1 else a)
+    if found[0] == found[1]:
+        return found[0]
+    if "monthly" in found and None in found and _some_months(a if found[0] is None else b):
+        return "monthly"
+    return None
+
+
+def _some_months(index: pd.Index) -> bool:
+    """Return True if these may be months picked from a monthly series; yearly steps are not."""
+    days = np.diff(index.sort_values()).astype("timedelta64[us]").astype("i8") / 1e6 / _DAY
+    unique = pd.Index(index.strftime("%Y-%m")).is_unique
+    return unique and bool((days > 27.5).all()) and bool((days < 360).any())
+
+
+def _exact(a: pd.Index, b: pd.Index) -> int:
+    """Count the times that occur in both."""
+    if isinstance(a, pd.DatetimeIndex) == isinstance(b, pd.DatetimeIndex):
+        return int(a.isin(b).sum())
+    text = [pd.Index(i.strftime("%Y-%m-%dT%H:%M:%S")) for i in (a, b)]
+    return int(text[0].isin(text[1]).sum())
+
+
+def _cf(index: pd.DatetimeIndex) -> xr.CFTimeIndex:
+    times = xr.DataArray(index, dims=TIME, coords={TIME: index})
+    return times.convert_calendar("standard", use_cftime=True).indexes[TIME]

@@ -1,0 +1,1 @@
+"""Regridding: matching LR cells to HR cells, aggregation, interpolation and reprojection."""

@@ -1,0 +1,91 @@
+"""Interpolation of the user's data to the grid of another object, in the layout of that grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import nearest
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import as_dataset, grid_of, gridded, require_usable
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import X, Y
+from xr_dl4ds.grid.regridding.regridder import AcrossCRS, regridder
+from xr_dl4ds.grid.regridding.weights import METHODS
+
+Data = xr.Dataset | xr.DataArray
+
+
+def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
+    """Interpolate all fields of `obj`, lazily.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+        Fields on one grid, with any other dimensions, in any order.
+    like : xarray.Dataset or xarray.DataArray
+        Object on the target grid.
+    method : {"bicubic", "bilinear", "nearest", "conservative"}
+        See `xr_dl4ds.grid.regridding.weights`.
+    dims : Dims
+        Dimensions of `obj` named by the caller.
+
+    Returns
+    -------
+    xarray.Dataset
+        Fields with the spatial coordinates of `like` and everything else from `obj`. If the two
+        have different CRSs, the fields are reprojected, with NaN beyond the cells of `obj`.
+
+    Raises
+    ------
+    GridError
+        If the grids do not overlap.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"Expected `method` to be one of {', '.join(METHODS)}, got {method!r}."
+            f"{nearest(method, METHODS)} Pass one of these."
+        )
+    ds = as_dataset(obj, "the data")
+    found = gridded(ds, dims, "the data")
+    require_usable(ds[list(found)], "the data")
+    first, named = next(iter(found.items()))
+    source = grid_of(ds, first, named)
+    target = _grid_like(like, dims.within(like) if hasattr(like, "dims") else Dims())
+    between = regridder(source, target)
+    between.require_overlap("the data", "the target grid")
+    inner = {str(named.y): Y, str(named.x): X}
+    order = {str(named.y): source.y.order, str(named.x): source.x.order}
+    data = ds[list(found)].isel(order).reset_coords(drop=True).rename(inner)
+    data = data.drop_vars([Y, X]).transpose(..., Y, X)
+    data = between.regrid(data, method).drop_vars([Y, X])
+    data = data.isel({Y: target.y.order.argsort(), X: target.x.order.argsort()})
+    outer = {named.y: target.y.name, named.x: target.x.name}
+    out = data.rename({Y: target.y.name, X: target.x.name}).drop_vars(list(data.coords))
+    across = isinstance(between, AcrossCRS)
+    mapping = target if across or target.mapping_name is not None else source
+    for name in found:
+        out[name] = out[name].transpose(*(outer.get(str(d), d) for d in ds[name].dims))
+        out[name].attrs.pop("grid_mapping", None)
+        if mapping.mapping_name is not None:
+            out[name].attrs["grid_mapping"] = mapping.mapping_name
+    kept = {c: v.variable for c, v in ds.coords.items() if not set(v.dims) & set(inner)}
+    if across:
+        kept.pop(source.mapping_name, None)
+    axes = {a.name: (a.name, a.values, dict(a.attrs)) for a in (target.y, target.x)}
+    crs = {mapping.mapping_name: ((), 0, dict(mapping.mapping))} if mapping.mapping_name else {}
+    return out.assign_coords({**kept, **axes, **crs}).assign_attrs(ds.attrs)
+
+
+def _grid_like(like: Data, dims: Dims) -> Grid:
+    """Return the grid of any object with coordinates, with or without variables."""
+    if isinstance(like, xr.DataArray):
+        like = like.rename("like").to_dataset()
+    ds = as_dataset(like, "the target grid")
+    if not any(v.ndim >= 2 for v in ds.data_vars.values()):
+        axes = [c for c in ds.coords if c in ds.dims]
+        shape = tuple(ds.sizes[c] for c in axes)
+        flat = xr.DataArray(np.broadcast_to(0.0, shape), {c: ds[c] for c in axes}, axes)
+        ds = ds.coords.to_dataset().assign(like=flat)
+    name, found = next(iter(gridded(ds, dims, "the target grid").items()))
+    return grid_of(ds, name, found)

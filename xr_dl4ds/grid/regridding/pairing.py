@@ -1,0 +1,179 @@
+"""LR and HR grids of a model, and the method that brings LR fields to the network."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import xarray as xr
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.indexing import take
+from xr_dl4ds.grid.crs import label
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import Part, X, Y
+from xr_dl4ds.grid.regridding.coarsen import coarser, trim_fields
+from xr_dl4ds.grid.regridding.cropping import cut
+from xr_dl4ds.grid.regridding.nesting import Nesting
+from xr_dl4ds.grid.regridding.rectilinear import window
+from xr_dl4ds.grid.regridding.regridder import AcrossCRS, Regridder, SameAxes, regridder
+from xr_dl4ds.grid.regridding.roll import roll_to_face
+
+logger = logging.getLogger(__name__)
+
+#: Method that brings LR fields onto blocks of HR cells.
+AVERAGING: dict[type[Regridder], str] = {SameAxes: "conservative", AcrossCRS: "bilinear"}
+
+#: Prefix of the method if LR fields have a different CRS from HR fields.
+REPROJECTED = "reprojected-"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """LR and HR grids of a model.
+
+    Parameters
+    ----------
+    scale : int
+        HR cells along one edge of an LR cell, as the network sees them; 1 if LR fields are
+        interpolated to the HR grid before they reach the network.
+    method : {"nested", "bicubic", "bilinear", "nearest", "conservative"}
+        How LR fields are brought onto `lr`: cropped, interpolated or averaged. The prefix
+        "reprojected-" means that they have a different CRS from HR fields.
+    source : Grid
+        LR grid of the user's data.
+    lr, hr : Grid
+        Grids of the samples.
+    """
+
+    scale: int
+    method: str
+    source: Grid
+    lr: Grid
+    hr: Grid
+
+    @property
+    def whole(self) -> Part:
+        """All HR cells, by canonical dimension."""
+        return {Y: slice(0, self.hr.y.size), X: slice(0, self.hr.x.size)}
+
+    @property
+    def reprojected(self) -> bool:
+        """True if LR fields have a different CRS from HR fields."""
+        return self.method.startswith(REPROJECTED)
+
+    def regrid_lr(self, fields: Fields, target: Grid | None = None) -> xr.Dataset:
+        """Bring LR fields onto `target`, by default the LR grid of the samples."""
+        target = self.lr if target is None else target
+        inner = window(fields.grid, target) if self._only_crops(fields.grid) else None
+        if inner is not None:
+            return take(fields.data, inner).assign_coords(target.coords)
+        kind = AcrossCRS if self.reprojected else SameAxes
+        between = kind(source=fields.grid, target=target)
+        return between.regrid(fields.data, self.method.removeprefix(REPROJECTED))
+
+    def _only_crops(self, grid: Grid) -> bool:
+        """Return True if fields on `grid` are cropped, and neither interpolated nor averaged."""
+        return self.method == "nested" or grid.same_cells(self.lr)
+
+
+def pair(
+    lr: Fields, hr: Fields, *, direct_method: str | None, trim: bool
+) -> tuple[Pairing, Fields]:
+    """Find how LR fields reach the network, and the HR fields that belong to them.
+
+    Parameters
+    ----------
+    lr, hr : Fields
+        Overlapping fields; HR is finer than LR.
+    direct_method : str, optional
+        Method that interpolates LR fields directly to HR cells if they do not nest. With None,
+        they are averaged (conservative) onto blocks of HR cells.
+    trim : bool
+        Drop HR rows and columns that do not fill an LR cell.
+
+    Returns
+    -------
+    pairing : Pairing
+        Grids and method.
+    hr : Fields
+        HR fields on the common cells.
+
+    Raises
+    ------
+    GridError
+        If the grids do not overlap, are swapped, or have the same spacing.
+    """
+    between = regridder(lr.grid, hr.grid)
+    between.require_overlap("the LR data", "the HR data")
+    across = isinstance(between, AcrossCRS)
+    if not across:
+        lr = roll_to_face(lr, hr.grid)
+        hr = hr if lr.grid.x.periodic else roll_to_face(hr, lr.grid)
+        between = SameAxes(source=lr.grid, target=hr.grid)
+    nesting = between.nesting()
+    if nesting is not None:
+        return _nested(lr, hr, nesting)
+    whole = hr.grid.shape
+    hr = _cut_hr(hr, between.covered())
+    scale = round(dataclasses.replace(between, target=hr.grid).ratio)
+    if scale < 2 and (across or direct_method is None):
+        raise _not_finer(lr.grid, hr.grid)
+    scale, method = (
+        (scale, AVERAGING[type(between)]) if direct_method is None else (1, direct_method)
+    )
+    coarse = hr.grid
+    if direct_method is None:
+        # always drop rows and columns left over by the cropping above
+        hr = trim_fields(hr, scale, trim=trim or hr.grid.shape != whole)
+        coarse = coarser(hr.grid, scale)
+    if across:
+        logger.warning(
+            "LR (%s) and HR (%s) have different CRSs: LR is reprojected (%s) to %d x %d HR cells",
+            label(lr.grid),
+            label(hr.grid),
+            method,
+            scale,
+            scale,
+        )
+        method = f"{REPROJECTED}{method}"
+    elif direct_method is not None:
+        logger.warning("LR and HR cells do not nest: LR is interpolated to HR cells (%s)", method)
+    else:
+        logger.warning(
+            "LR and HR cells do not nest: LR is regridded (%s) to %d x %d HR cells",
+            method,
+            scale,
+            scale,
+        )
+    return Pairing(scale=scale, method=method, source=lr.grid, lr=coarse, hr=hr.grid), hr
+
+
+def _nested(lr: Fields, hr: Fields, nesting: Nesting) -> tuple[Pairing, Fields]:
+    """Pair grids in which `scale` x `scale` HR cells tile each LR cell."""
+    if nesting.scale < 2:
+        raise _not_finer(lr.grid, hr.grid)
+    common = cut(lr, nesting.lr).grid
+    _say_cut(lr.grid, common, "LR")
+    hr = _cut_hr(hr, nesting.hr)
+    pairing = Pairing(scale=nesting.scale, method="nested", source=lr.grid, lr=common, hr=hr.grid)
+    return pairing, hr
+
+
+def _not_finer(lr: Grid, hr: Grid) -> GridError:
+    return GridError(
+        f"Expected the HR grid to be at least twice as fine as the LR grid, got LR {lr.extent} and"
+        f" HR {hr.extent}. For perfect prognosis call hr.downscale.fit(scale=4)."
+    )
+
+
+def _cut_hr(hr: Fields, inner: Part) -> Fields:
+    part = cut(hr, inner)
+    _say_cut(hr.grid, part.grid, "HR")
+    return part
+
+
+def _say_cut(before: Grid, after: Grid, role: str) -> None:
+    if before.shape != after.shape:
+        logger.info("%s is cut to the common cells: %s", role, after.extent)

@@ -1,0 +1,175 @@
+"""Location of the LR fields of a prediction in the training domain, and their HR cells."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.axis import TOLERANCE, Axis
+from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import Part, X, Y
+from xr_dl4ds.grid.regridding.cropping import cut_grid
+from xr_dl4ds.grid.regridding.nesting import ratio, turns_between
+from xr_dl4ds.grid.regridding.pairing import Pairing
+from xr_dl4ds.grid.regridding.rectilinear import positions, window
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Location of one LR domain relative to the training domain.
+
+    Parameters
+    ----------
+    lr : Grid
+        Grid that the network sees.
+    hr : Grid
+        Grid of the prediction, in the caller's layout.
+    order : dict of numpy.ndarray
+        Positions that bring a canonical HR array into the layout of `hr`, by canonical dimension.
+    trained : dict of numpy.ndarray, optional
+        Positions in the canonical training HR domain; None for another domain.
+    """
+
+    lr: Grid
+    hr: Grid
+    order: dict[str, np.ndarray]
+    trained: dict[str, np.ndarray] | None
+
+
+def place(pairing: Pairing, given: Grid) -> Placement:
+    """Find the HR grid of a prediction for LR fields on `given`.
+
+    On the training LR grid, or on a part of it, the stored HR coordinates are used. Elsewhere, LR
+    cells are split evenly. A global domain may begin at any longitude.
+
+    Raises
+    ------
+    GridError
+        If the spacing differs from training or, on another domain, if LR and HR do not nest.
+    """
+    source = pairing.source
+    as_trained = given.shape == source.shape and window(source, given) is not None
+    if pairing.reprojected:
+        return _reprojected(pairing, given, whole=as_trained)
+    if pairing.method != "nested":
+        return _regridded(pairing, given, whole=as_trained)
+    grid = given
+    if as_trained:
+        inner = window(given, pairing.lr)
+        assert inner is not None
+        grid = cut_grid(given, inner)
+    else:
+        _check_spacing(pairing, given)
+    part = window(pairing.lr, grid)
+    trained = None if part is None else positions(part, pairing.scale)
+    axes, order = {}, {}
+    for dim, now, then, hr in _axes(grid, pairing.lr, pairing.hr):
+        fine = refined(now, pairing.scale, hr)
+        if trained is not None:
+            fine = _stored(hr, trained[dim], near=fine.values)
+        axes[dim], order[dim] = in_layout_of(now, fine, pairing.scale)
+        if trained is not None and _same_layout(now, then):
+            axes[dim], order[dim] = hr, np.argsort(hr.order)
+    places = given.geolocation if trained is None else pairing.hr.geolocation
+    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X], geolocation=places)
+    return Placement(lr=grid, hr=hr_grid, order=order, trained=trained)
+
+
+def _regridded(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
+    """Place fields of a pair that does not nest.
+
+    The result is the training domain, or the part of it that a part of the LR grid covers.
+    """
+    scale, lr = pairing.scale, pairing.lr
+    if whole:
+        part = positions(pairing.whole)
+    else:
+        inner = _covered_by(pairing, given)
+        lr, part = cut_grid(lr, inner), positions(inner, scale)
+    axes, order = {}, {}
+    for dim, now, then, hr in _axes(given, pairing.source, pairing.hr):
+        near = hr.canonical[part[dim]] + turns_between(hr, now)
+        axes[dim], order[dim] = laid_like(now, _stored(hr, part[dim], near=near))
+        if whole and _same_layout(now, then):
+            axes[dim], order[dim] = hr, np.argsort(hr.order)
+    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X])
+    return Placement(lr=lr, hr=hr_grid, order=order, trained=part)
+
+
+def _reprojected(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
+    """Place fields of a pair in different CRSs: on the training domain, in its HR layout."""
+    if not whole:
+        raise GridError(
+            f"Expected LR fields on the training grid ({pairing.source.extent}), because LR and HR"
+            f" have different CRSs, got {given.extent}. Predict there and select after, or"
+            " reproject them first with .downscale.interpolate."
+        )
+    hr = pairing.hr
+    order = {Y: np.argsort(hr.y.order), X: np.argsort(hr.x.order)}
+    return Placement(lr=pairing.lr, hr=hr, order=order, trained=positions(pairing.whole))
+
+
+def _axes(*grids: Grid) -> list[tuple]:
+    return [(Y, *(g.y for g in grids)), (X, *(g.x for g in grids))]
+
+
+def _covered_by(pairing: Pairing, given: Grid) -> Part:
+    """Return the cells of the network's LR grid that a part of the training LR grid covers."""
+    if window(pairing.source, given) is None:
+        raise GridError(
+            f"Expected LR fields on the training grid ({pairing.source.extent}) or a part of it,"
+            f" because LR and HR cells do not nest, got {given.extent}. Interpolate them onto it"
+            " first, with .downscale.interpolate."
+        )
+    out: Part = {}
+    for dim, now, hr in _axes(given, pairing.hr):
+        inside = _inside(now, hr, pairing.scale)
+        if inside.size < 2:
+            raise GridError(
+                "Expected LR fields that cover at least two of the cells on which the network"
+                f" works ({pairing.lr.extent}), got {given.extent}. Select a larger region."
+            )
+        out[dim] = inside
+    return out
+
+
+def _inside(now: Axis, hr: Axis, scale: int) -> np.ndarray:
+    """Return positions of the blocks of `scale` HR cells with all centres in the cells of `now`."""
+    begin, end = hr.canonical[::scale], hr.canonical[scale - 1 :: scale]
+    slack = TOLERANCE * hr.spacing
+    away = begin - (now.edges[0] - turns_between(hr, now)) + slack
+    if hr.periodic:
+        away = away % 360
+    width = now.edges[-1] - now.edges[0] + 2 * slack
+    inside = np.flatnonzero((away >= 0) & (away + end - begin <= width))
+    return inside if inside.size == begin.size else inside[np.argsort(away[inside])]
+
+
+def _stored(hr: Axis, part: np.ndarray, near: np.ndarray) -> Axis:
+    """Return cells of the training HR axis, shifted by multiples of 360 towards `near`."""
+    values = hr.canonical[part]
+    if hr.kind == "longitude":
+        values = values + 360 * np.round((near - values) / 360)
+    return hr.take(hr.order[part], values)
+
+
+def _check_spacing(pairing: Pairing, given: Grid) -> None:
+    lr, seen = pairing.lr, ratio(given, pairing.lr)
+    if all(abs(r - 1) < 0.01 for r in seen):
+        return
+    hint = ". Bring the fields onto that spacing first, such as with .downscale.interpolate."
+    if all(abs(r - 1) < 0.01 for r in ratio(given, pairing.hr)):
+        hint = f", the HR spacing. Make LR fields with .downscale.coarsen({pairing.scale}) first."
+    raise GridError(
+        f"Expected LR fields with the spacing of training ({lr.y.spacing:g} by {lr.x.spacing:g}),"
+        f" got {given.y.spacing:g} by {given.x.spacing:g}{hint}"
+    )
+
+
+def _same_layout(a: Axis, b: Axis) -> bool:
+    return a.size == b.size and bool(
+        np.abs(a.values.astype("f8") - b.values.astype("f8")).max() < TOLERANCE * a.spacing
+    )

@@ -1,0 +1,114 @@
+"""Application of a fitted network to the input of a prediction."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable
+
+import keras
+import xarray as xr
+
+from xr_dl4ds.grid.names import X, Y
+from xr_dl4ds.inference.application import Application
+from xr_dl4ds.inference.blockwise import apply
+from xr_dl4ds.inference.hardware import log_hardware
+from xr_dl4ds.inference.tiles import Tiling
+from xr_dl4ds.networks import Reach, reach_of
+from xr_dl4ds.networks.layers import thins_by_cell
+from xr_dl4ds.prediction.network_input import NetworkInput
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Runner:
+    """A fitted network, ready for predictions.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The network as it was trained.
+    global_domain : bool
+        Whether the network was trained with periodic columns.
+    other_form : callable
+        Builds the same network for the other kind of domain, on first use.
+    name : str
+        Identifies the weights in the names of dask tasks.
+    scale : int
+        HR cells along one edge of an LR cell.
+    """
+
+    network: keras.Model
+    global_domain: bool
+    other_form: Callable[[], keras.Model]
+    name: str
+    scale: int
+
+    def run(self, network_input: NetworkInput, realization: int | None) -> xr.DataArray:
+        """Apply the network, in tiles if the domain is large.
+
+        Parameters
+        ----------
+        network_input : NetworkInput
+            Scaled LR channels ``(time, y, x, channel)`` and the other inputs of the network.
+        realization : int, optional
+            Seed of the member that the network draws; None for its deterministic output.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(time, y, x, channel)`` on HR cells, scaled, float32; lazy if the input is.
+        """
+        log_hardware("float32")
+        lr, windows = network_input.lr, network_input.windows
+        shape = lr.sizes[Y], lr.sizes[X]
+        network, token = self._form(network_input.global_domain)
+        reach = reach_of(network, 1 if windows is None else int(windows.length.max()))
+        sees_all = reach.cells is None
+        if realization is not None and thins_by_cell(network):
+            # the cells that dropout removes depend on the whole field
+            reach = Reach(cells=None, align=reach.align)
+        tiling = Tiling.of(reach, shape, self.scale, network_input.tile_size)
+        if tiling.edge[1] < shape[1]:  # tiles are not periodic; they read beyond their edges
+            network, token = self._form(False)
+        if sees_all and tiling.edge != shape:
+            _warn_of_tile_means(token, tiling.edge[0] * self.scale, tiling.edge[1] * self.scale)
+        asked = {tensor.name for tensor in network.inputs}
+        application = Application(
+            network=network,
+            fixed={n: f.to_numpy() for n, f in network_input.fixed.items() if n in asked},
+            scale=self.scale,
+            token=token,
+            realization=realization,
+        )
+        return apply(
+            application,
+            lr,
+            windows,
+            network_input.keys,
+            tiling=tiling,
+            around=network_input.global_domain,
+        )
+
+    def _form(self, global_domain: bool) -> tuple[keras.Model, str]:
+        """Return the network for the kind of domain, and its name."""
+        if global_domain == self.global_domain:
+            return self.network, self.name
+        return self._other, f"{self.name} in another form"
+
+    @functools.cached_property
+    def _other(self) -> keras.Model:
+        return self.other_form()
+
+
+@functools.lru_cache(maxsize=64)
+def _warn_of_tile_means(token: str, y: int, x: int) -> None:
+    """Warn that channel attention depends on the tiles, once per network and not per member."""
+    logger.warning(
+        "the network looks at the whole field (channel attention): in tiles of %d x %d HR cells it"
+        " weighs channels by their means over a tile, and the result differs from that of the whole"
+        " domain, by some hundredths of its standard deviation; a larger tile_size differs less",
+        *(y, x),
+    )

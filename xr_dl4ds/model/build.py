@@ -1,0 +1,107 @@
+"""The networks of a model, built from its state and options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xr_dl4ds.config import Adversarial, Network, Options, Sampling
+from xr_dl4ds.data.channels import Targets
+from xr_dl4ds.data.state import State
+from xr_dl4ds.processes import local
+
+if TYPE_CHECKING:
+    import keras
+
+    from xr_dl4ds.networks import Ports
+
+
+def build(
+    state: State,
+    options: Options,
+    *,
+    precision: str = "float32",
+    global_domain: bool | None = None,
+) -> keras.Model:
+    """Build the generator with its initial weights.
+
+    Parameters
+    ----------
+    state : State
+        Variables, grids and statistics.
+    options : Options
+        The options of the model, with settled network options.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Arithmetic inside the network.
+    global_domain : bool, optional
+        Whether the first column follows the last one; by default as in training.
+
+    Returns
+    -------
+    keras.Model
+        See `xr_dl4ds.networks.generator`.
+    """
+    from xr_dl4ds.networks import generator, periodic
+
+    place = local()
+    if place is not None:  # one of several workers: assign devices before first use
+        from xr_dl4ds.training.devices import pin
+
+        pin(*place)
+    network, sampling = options.network, options.sampling
+    ports = _ports(state, options)
+    built = generator(network, ports, seed=sampling.seed, precision=precision)
+    global_domain = (
+        trains_on_global_domain(state, sampling) if global_domain is None else global_domain
+    )
+    return periodic(built) if global_domain else built
+
+
+def build_discriminator(
+    state: State, options: Options, *, precision: str = "float32"
+) -> keras.Model | None:
+    """Build the discriminator with its initial weights; return None for supervised training."""
+    from xr_dl4ds.networks import discriminator, periodic
+
+    sampling, training = options.sampling, options.training
+    if not isinstance(training, Adversarial):
+        return None
+    ports = _ports(state, options)
+    built = discriminator(training, ports, seed=sampling.seed, precision=precision)
+    return periodic(built) if trains_on_global_domain(state, sampling) else built
+
+
+def _ports(state: State, options: Options) -> Ports:
+    from xr_dl4ds.networks import Ports
+
+    network, sampling, training = options.network, options.sampling, options.training
+    features = state.features
+    return Ports(
+        n_lr=features.n_lr,
+        n_static=len(features.static),
+        skips=features.skips,
+        scale=state.pairing.scale,
+        interpolation=sampling.interpolation,
+        sequence=sampling.time_window is not None,
+        shape=state.pairing.hr.shape,
+        global_domain=state.pairing.hr.x.periodic,
+        offsets_from_zero=state.offsets_from_zero(network.output_activation),
+        masked=network.constraint is not None and state.masked,
+        n_noise=training.n_noise,
+        distributions=tuple(training.distribution_of(name) for name in features.targets),
+    )
+
+
+def trains_on_global_domain(state: State, sampling: Sampling) -> bool:
+    """Return whether samples cover all longitudes: whole fields with periodic longitudes."""
+    return sampling.patch_size is None and state.pairing.lr.x.periodic
+
+
+def targets_of(state: State, network: Network) -> Targets:
+    """Return the names and scaled limits of the targets, which the losses need."""
+    scaler, names = state.scaler, state.features.targets
+    return Targets(
+        names=names,
+        low=tuple(scaler.scaled(name, scaler.of(name, "min")) for name in names),
+        high=tuple(scaler.scaled(name, scaler.of(name, "max")) for name in names),
+        offsets_from_zero=state.offsets_from_zero(network.output_activation),
+    )

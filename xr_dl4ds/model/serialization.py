@@ -1,0 +1,157 @@
+"""Conversion of a model's `State` to plain JSON values and one flat dataset, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import Json
+from xr_dl4ds.data.channels import Features
+from xr_dl4ds.data.scaling import STATISTICS, Scaler
+from xr_dl4ds.data.state import State
+from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cf.extra_dims import Slice
+from xr_dl4ds.grid.geolocation import Geolocation
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import Attrs
+from xr_dl4ds.grid.regridding.pairing import Pairing
+
+_GRIDS = ("source", "lr", "hr")
+#: The arrays of a `Geolocation`, and their dimensions.
+_PLACES = {"y": ("y",), "x": ("x",), "lat": ("y", "x"), "lon": ("y", "x")}
+
+
+def state_config(state: State) -> Json:
+    """Return names, attributes and layouts of a state as JSON values."""
+    pairing = state.pairing
+    return {
+        "features": dataclasses.asdict(state.features),
+        "scale": pairing.scale,
+        "method": pairing.method,
+        "grids": {name: _grid_config(getattr(pairing, name)) for name in _GRIDS},
+        "attrs": {n: _plain(a) for n, a in state.attrs.items()},
+        "units": _plain(state.units),
+        "step": state.step,
+        "slices": {n: _slice_config(one) for n, one in state.slices.items()},
+        "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
+    }
+
+
+def _slice_config(one: Slice) -> Json:
+    attrs = {dim: _plain(about) for dim, about in one.attrs.items()}
+    return {"of": one.of, "at": _plain(one.at), "attrs": attrs}
+
+
+def _grid_config(grid: Grid) -> Json:
+    return {
+        "axes": [
+            {"name": a.name, "kind": a.kind, "attrs": _plain(a.attrs)} for a in (grid.y, grid.x)
+        ],
+        "mapping_name": grid.mapping_name,
+        "mapping": _plain(grid.mapping),
+    }
+
+
+def _plain(attrs: Attrs) -> Json:
+    """Convert attributes to JSON values: arrays become lists, unsupported values are left out."""
+    plain = {}
+    for key, value in attrs.items():
+        value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+        if isinstance(value, (list, tuple)):
+            value = [v.item() if isinstance(v, np.generic) else v for v in value]
+        values = value if isinstance(value, list) else [value]
+        if all(isinstance(v, (str, int, float, bool, type(None))) for v in values):
+            plain[str(key)] = value
+    return plain
+
+
+def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
+    """Return the arrays of a state as one flat dataset, each name prefixed by its kind."""
+    out: dict[str, xr.Variable] = {}
+    for role in _GRIDS:
+        grid: Grid = getattr(state.pairing, role)
+        for letter, axis in (("y", grid.y), ("x", grid.x)):
+            dim = f"{role}_{letter}"
+            out[dim] = xr.Variable(dim, axis.values)
+            if axis.bounds is not None:
+                out[f"{dim}_bounds"] = xr.Variable((dim, "edge"), axis.bounds)
+        if grid.geolocation is not None:
+            for part, dims in _PLACES.items():
+                named = [f"{role}_places_{dim}" for dim in dims]
+                out[f"{role}_places_{part}"] = xr.Variable(named, getattr(grid.geolocation, part))
+    for name, values in state.scaler.statistics.items():
+        out[f"statistics_{name}"] = xr.Variable("statistic", values.to_numpy())
+    for name, values in state.static.items():
+        out[f"static_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy())
+    for name, values in state.always_missing.items():
+        out[f"never_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy().astype("i1"))
+    for name, column in history.variables.items():
+        out[f"history_{name}"] = xr.Variable("history_epoch", column.to_numpy(), column.attrs)
+    return xr.Dataset(out)
+
+
+def state(config: Json, data: xr.Dataset) -> State:
+    """Rebuild the state from the results of `state_config` and `state_dataset`."""
+    grids = {name: _grid(config["grids"][name], data, name) for name in _GRIDS}
+    hr: Grid = grids["hr"]
+    fields = config["features"]
+    named: Json = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    features = Features(**named)
+    statistics = {
+        name.removeprefix("statistics_"): ("statistic", data[name].to_numpy())
+        for name in map(str, data.data_vars)
+        if name.startswith("statistics_")
+    }
+
+    def on_hr(prefix: str, dtype: str, names: Any) -> xr.Dataset:
+        found = {n: (("y", "x"), data[f"{prefix}_{n}"].to_numpy().astype(dtype)) for n in names}
+        return xr.Dataset(found, coords=hr.coords)
+
+    static = on_hr("static", "f4", features.static)
+    for name, attrs in config["static_attrs"].items():
+        static[name].attrs = dict(attrs)
+    return State(
+        features=features,
+        pairing=Pairing(scale=config["scale"], method=config["method"], **grids),
+        scaler=Scaler(statistics=xr.Dataset(statistics, coords={"statistic": list(STATISTICS)})),
+        static=static,
+        always_missing=on_hr("never", "bool", features.targets),
+        attrs=config["attrs"],
+        units=config["units"],
+        step=config["step"],
+        slices={name: Slice(**one) for name, one in config["slices"].items()},
+    )
+
+
+def _grid(config: Json, data: xr.Dataset, name: str) -> Grid:
+    axes = {}
+    for letter, about in zip(("y", "x"), config["axes"], strict=True):
+        bounds = data.get(f"{name}_{letter}_bounds")
+        axes[letter] = Axis(
+            values=data[f"{name}_{letter}"].to_numpy(),
+            bounds=None if bounds is None else bounds.to_numpy(),
+            **about,
+        )
+    places = {part: f"{name}_places_{part}" for part in _PLACES}
+    geolocation = None
+    if places["lat"] in data:
+        geolocation = Geolocation(**{part: data[n].to_numpy() for part, n in places.items()})
+    return Grid(
+        **axes,
+        mapping_name=config["mapping_name"],
+        mapping=config["mapping"],
+        geolocation=geolocation,
+    )
+
+
+def history(data: xr.Dataset) -> xr.Dataset:
+    """Return the learning curve that `state_dataset` stores with the state."""
+    names = [n for n in map(str, data.variables) if n.startswith("history_")]
+    found = {
+        n.removeprefix("history_"): ("epoch", data[n].to_numpy(), dict(data[n].attrs))
+        for n in names
+    }
+    return xr.Dataset(found).set_coords("epoch")

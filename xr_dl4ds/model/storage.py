@@ -1,0 +1,210 @@
+"""Storage of a model in a folder with ``config.json``, ``state.nc`` and ``network.weights.h5``.
+
+The files contain neither pickles nor code: the network is rebuilt from the options. The folder is
+written next to its final path and then renamed, so that a crash leaves either the old model or the
+new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import uuid
+from typing import Any
+
+import xarray as xr
+
+from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, Json
+from xr_dl4ds.data.state import State
+from xr_dl4ds.exceptions import ModelFileError
+from xr_dl4ds.model import serialization
+from xr_dl4ds.processes import is_first
+from xr_dl4ds.writing.paths import require_makeable, swap
+
+#: Version of the format, increased when readers of the preceding version cannot read the folder.
+FORMAT_VERSION = 4
+CONFIG, STATE, WEIGHTS = "config.json", "state.nc", "network.weights.h5"
+
+
+def write(
+    path: str | os.PathLike[str],
+    state: State,
+    options: Json,
+    history: xr.Dataset,
+    save_weights: Any,
+    *,
+    overwrite: bool,
+) -> pathlib.Path:
+    """Write a model folder; among processes that train together, only the first one writes.
+
+    Parameters
+    ----------
+    path : path
+        The folder to create.
+    state : State
+        Grids, statistics, static fields.
+    options : mapping
+        Plain JSON values: option classes and provenance.
+    history : xarray.Dataset
+        The learning curve.
+    save_weights : callable
+        ``(filename) -> None``.
+    overwrite : bool
+        Replace an existing model. Other folders are never replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        Absolute path of the folder.
+    """
+    if not is_first():
+        return pathlib.Path(path).expanduser().resolve()
+    folder = require_writable(path, overwrite=overwrite)
+    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    draft.mkdir(parents=True)
+    try:
+        serialization.state_dataset(state, history).to_netcdf(draft / STATE, engine="netcdf4")
+        save_weights(str(draft / WEIGHTS))
+        config = {
+            "format": "xr_dl4ds model",
+            "format_version": FORMAT_VERSION,
+            **options,
+            "state": serialization.state_config(state),
+            "sha256": {name: _digest(draft / name) for name in (STATE, WEIGHTS)},
+        }
+        config["sha256"][CONFIG] = _own_digest(config)
+        (draft / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        swap(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> pathlib.Path:
+    """Check in advance that a model folder can be created at `path`.
+
+    Raises
+    ------
+    FileExistsError
+        When `path` exists and is not an empty folder, unless it is a model and `overwrite` is True.
+    PermissionError, NotADirectoryError
+        When no folder can be created there.
+    """
+    folder = pathlib.Path(path).expanduser().resolve()  # a link is kept, its target is replaced
+    if folder.exists():
+        inside = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
+        is_model = inside == {CONFIG, STATE, WEIGHTS}
+        empty = folder.is_dir() and not inside
+        if is_model and not overwrite:
+            raise FileExistsError(
+                f"Expected no model at {str(folder)!r} yet, got one. Choose another path or pass"
+                " overwrite=True."
+            )
+        if not is_model and not empty:
+            raise FileExistsError(
+                f"Expected {str(folder)!r} to be free for a model, got a"
+                f" {'folder with other files' if folder.is_dir() else 'file'}. Choose another path."
+            )
+    require_makeable(folder)
+    return folder
+
+
+def read(path: str | os.PathLike[str]) -> tuple[State, Json, xr.Dataset, pathlib.Path]:
+    """Read a model folder without the weights.
+
+    Returns
+    -------
+    state, config, history, weights
+        `config` contains the `options` given to `write`; `weights` is a filename.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder does not exist.
+    ModelFileError
+        When the folder is no model, is damaged, or has another format version.
+    """
+    folder = pathlib.Path(path).expanduser()
+    if not folder.exists():
+        raise FileNotFoundError(f"Expected a model folder at {str(folder)!r}, got nothing there.")
+    config = _read_config(folder)
+    for name in (STATE, WEIGHTS):
+        expected = config["sha256"][name]
+        if not (folder / name).is_file():
+            raise ModelFileError(f"The model in {str(folder)!r} is damaged: {name} is missing.")
+        if _digest(folder / name) != expected:
+            raise ModelFileError(
+                f"The model in {str(folder)!r} is damaged: {name} is not the file that was saved."
+                " Copy it again from its source."
+            )
+    with xr.open_dataset(folder / STATE, engine="netcdf4") as stored:
+        data = stored.load()
+    try:
+        state, history = serialization.state(config["state"], data), serialization.history(data)
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"The model in {str(folder)!r} is damaged: {CONFIG} lacks {error}."
+        ) from error
+    return state, config, history, folder / WEIGHTS
+
+
+def _read_config(folder: pathlib.Path) -> Json:
+    if not (folder / CONFIG).is_file():
+        raise ModelFileError(
+            f"Expected a model folder with {CONFIG}, {STATE} and {WEIGHTS}, got {str(folder)!r}"
+            " without the first. Models are made by model.save(path)."
+        )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelFileError(
+            f"The model in {str(folder)!r} is damaged: {CONFIG} is not valid JSON ({error})."
+        ) from error
+    if not isinstance(config, dict) or config.get("format") != "xr_dl4ds model":
+        raise ModelFileError(f"{str(folder / CONFIG)!r} does not describe an xr_dl4ds model.")
+    version = config.get("format_version")
+    if version != FORMAT_VERSION:
+        newer = not isinstance(version, int) or version > FORMAT_VERSION
+        cure = "Upgrade with pip install -U xr_dl4ds" if newer else "Fit the model again"
+        raise ModelFileError(
+            f"Expected a model of format version {FORMAT_VERSION}, got {version!r} in"
+            f" {str(folder)!r}. {cure}."
+        )
+    wanted = {"network", "sampling", "training", "provenance", "state", "sha256"}
+    absent = sorted(wanted - set(config))
+    if not absent:
+        known = config["sha256"] if isinstance(config["sha256"], dict) else {}
+        absent = [f"sha256/{n}" for n in (STATE, WEIGHTS, CONFIG) if n not in known]
+    if absent:
+        raise ModelFileError(f"The model in {str(folder)!r} is damaged: {CONFIG} lacks {absent}.")
+    if _own_digest(config) != config["sha256"][CONFIG]:
+        raise ModelFileError(
+            f"The model in {str(folder)!r} is damaged: {CONFIG} is not the file that was saved."
+            " Copy it again from its source."
+        )
+    return config
+
+
+def _own_digest(config: Json) -> str:
+    """Return the digest of the config, computed without this digest."""
+    sums = {k: v for k, v in config["sha256"].items() if k != CONFIG}
+    text = json.dumps({**config, "sha256": sums}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(path: pathlib.Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_backbone(path: str | os.PathLike[str], name: str) -> None:
+    """Raise a `ModelFileError` for a backbone that is not registered in this process."""
+    if name not in (*BACKBONES, *CUSTOM_BACKBONES):
+        raise ModelFileError(
+            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is not part of the"
+            " package and not registered in this process. Run the code that defines it, the"
+            f" function under @xr_dl4ds.register_backbone({name!r}), and load again."
+        )

@@ -1,0 +1,184 @@
+"""Windows: the input cells from which layers and operations compute each output cell.
+
+A rule takes an operation and an axis, y (0) or x (1), and returns the windows along this axis. It
+returns None if the windows cover the whole field, depend on the size of the field, or are unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import keras
+import numpy as np
+from keras import layers
+
+from xr_dl4ds.networks.layers import Interpolation, NeighbourSteps, SpectralConv2D
+from xr_dl4ds.networks.layers.interpolation import REACH, phase_weights
+from xr_dl4ds.networks.layers.wrapping import REACH as REACH_OF_KERAS
+from xr_dl4ds.networks.periodic import ALONE, ALONE_OPS, WRAPPED
+
+#: Maps numbers of output cells to the first and the last input cell of their windows.
+Windows = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def around(size: int, stride: int, dilation: int) -> Windows | None:
+    """Return the windows of a padding="same" kernel; None if the padding depends on the field."""
+    extent = dilation * (size - 1) + 1
+    # TensorFlow splits the padding between both ends; an odd cell goes to the end
+    left = {max(extent - (rest or stride), 0) // 2 for rest in range(stride)}
+    if len(left) > 1:
+        return None
+    begin = left.pop()
+    return lambda i: (i * stride - begin, i * stride - begin + extent - 1)
+
+
+def block(size: int) -> Windows:
+    """Return the windows that cover the whole block of `size` cells in which a cell lies."""
+    return lambda i: (i // size * size, i // size * size + size - 1)
+
+
+def parent(factor: int, reach: int = 0) -> Windows:
+    """Return the coarse cell in which a cell lies, with `reach` neighbours on each side."""
+    return lambda i: (i // factor - reach, i // factor + reach)
+
+
+def _fits(operation: keras.Operation, *, same: bool | None = None) -> bool:
+    """Return whether the operation keeps the position of cells."""
+    if same is None:
+        same = getattr(operation, "padding", "same") == "same"
+    return same and operation.data_format == "channels_last"
+
+
+def _convolution(layer: keras.Operation, axis: int) -> Windows | None:
+    alone = layer.kernel_size[axis] == 1  # then there is nothing to pad
+    if not _fits(layer, same=layer.padding == "same" or alone):
+        return None
+    return around(layer.kernel_size[axis], layer.strides[axis], layer.dilation_rate[axis])
+
+
+def _spectral(layer: SpectralConv2D, axis: int) -> Windows | None:
+    return around(layer.kernel_size, 1, 1)
+
+
+def _pooling(layer: keras.Operation, axis: int) -> Windows | None:
+    return around(layer.pool_size[axis], layer.strides[axis], 1) if _fits(layer) else None
+
+
+def _transposed(layer: keras.Operation, axis: int) -> Windows | None:
+    size, stride = layer.kernel_size[axis], layer.strides[axis]
+    if not _fits(layer) or layer.output_padding is not None or layer.dilation_rate[axis] > 1:
+        return None
+    # the operation is the gradient of a convolution: input cell i reaches the output cells
+    # i * stride - left + 0 ... size - 1
+    left = max(size - stride, 0) // 2
+    return lambda i: (
+        np.minimum(-(-(i + left - size + 1) // stride), (i + left) // stride),
+        (i + left) // stride,
+    )
+
+
+def _upsampling(layer: keras.Operation, axis: int) -> Windows | None:
+    reach = REACH_OF_KERAS.get(layer.interpolation)
+    if not _fits(layer) or reach is None:
+        return None
+    return parent(layer.size[axis], reach)
+
+
+def _interpolation(layer: Interpolation, axis: int) -> Windows:
+    used = phase_weights(layer.method, layer.scale) != 0
+    low, high = used.argmax(axis=1) - REACH, REACH - used[:, ::-1].argmax(axis=1)
+    scale = layer.scale
+    return lambda i: (i // scale + low[i % scale], i // scale + high[i % scale])
+
+
+def _depth_to_space(operation: keras.Operation, axis: int) -> Windows | None:
+    return parent(operation.block_size) if _fits(operation) else None
+
+
+def _space_to_depth(operation: keras.Operation, axis: int) -> Windows | None:
+    size = operation.block_size
+    return (lambda i: (i * size, i * size + size - 1)) if _fits(operation) else None
+
+
+def _cell_alone(operation: keras.Operation, axis: int) -> Windows | None:
+    """Return the cell itself for operations that are known to look at no other cell."""
+    if not isinstance(operation, layers.Layer):
+        name = type(operation).__name__
+        known = name in ALONE_OPS and name not in OF_THE_FIELD_OPS
+    else:
+        known = type(operation) in ALONE and type(operation) not in OF_THE_FIELD
+    return parent(1) if known and _of_channels(operation) else None
+
+
+def _of_channels(operation: keras.Operation) -> bool:
+    """Return whether the operation acts only along the last axis (channels) and keeps that axis.
+
+    Operations without axes count too.
+    """
+    if not hasattr(operation, "axis") or isinstance(operation, layers.BatchNormalization):
+        return True
+    if not getattr(operation, "keepdims", True):
+        return False
+    axes = np.atleast_1d(keras.tree.flatten(operation.axis))
+    rank = len(keras.tree.flatten(operation.input)[0].shape)
+    return all(axis is not None and axis in (-1, rank - 1) for axis in axes)
+
+
+def refinement(operation: keras.Operation, axis: int) -> Fraction:
+    """Return the number of output cells for each input cell, also if the windows are unknown."""
+    if isinstance(operation, Interpolation):
+        return Fraction(operation.scale)
+    if isinstance(operation, layers.UpSampling2D):
+        return Fraction(operation.size[axis])
+    if isinstance(operation, layers.Conv2DTranspose):
+        return Fraction(operation.strides[axis])
+    strided = tuple(WRAPPED)
+    if isinstance(operation, strided):
+        return Fraction(1, operation.strides[axis])
+    named = type(operation).__name__
+    if named in ("DepthToSpace", "SpaceToDepth"):
+        return Fraction(operation.block_size) ** (1 if named == "DepthToSpace" else -1)
+    return Fraction(1)
+
+
+#: Layers and operations that treat all columns alike, but look at more than one cell or move an
+#: axis. (The walk does not count neighbouring time steps.)
+OF_THE_FIELD: frozenset[type] = frozenset(
+    {
+        *(layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.GroupNormalization),
+        NeighbourSteps,
+    }
+)
+OF_THE_FIELD_OPS = frozenset({"ExpandDims", "Squeeze", "Matmul"})
+
+_LAYERS: dict[type[keras.Operation], Callable[[keras.Operation, int], Windows | None]] = {
+    layers.Conv2D: _convolution,
+    layers.DepthwiseConv2D: _convolution,
+    layers.SeparableConv2D: _convolution,
+    layers.Conv2DTranspose: _transposed,
+    layers.MaxPooling2D: _pooling,
+    layers.AveragePooling2D: _pooling,
+    layers.UpSampling2D: _upsampling,
+}
+
+#: Windows of the layers that look at neighbours. The periodic form of a layer has the same windows.
+WINDOWS: dict[type[keras.Operation], Callable[[keras.Operation, int], Windows | None]] = {
+    **_LAYERS,
+    **{WRAPPED[layer]: rule for layer, rule in _LAYERS.items()},
+    Interpolation: _interpolation,
+    SpectralConv2D: _spectral,
+}
+
+#: Keras's operations have no public class: they are found by name.
+WINDOWS_OF_OPS: dict[str, Callable[[keras.Operation, int], Windows | None]] = {
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
+}
+
+
+def windows_of(operation: keras.Operation, axis: int) -> Windows | None:
+    """Return the windows of any operation, as the tables define them."""
+    kind = type(operation)
+    rule = WINDOWS.get(kind) or WINDOWS_OF_OPS.get(kind.__name__, _cell_alone)
+    return rule(operation, axis)

@@ -1,0 +1,34 @@
+"""Cropping to the size of another tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from xr_dl4ds.networks.tensors import Tensor
+
+
+@keras.saving.register_keras_serializable(package="xr_dl4ds")
+class CropTo(keras.layers.Layer):
+    """Layer that keeps as many of the first rows and columns as another tensor has.
+
+    Values and dtype do not change, whatever the dtype policy.
+
+    Input shape
+        A list of ``(..., y, x, channel)``, and a tensor ``(..., y', x', channel')`` with the wanted
+        sizes, which must not be larger.
+    Output shape
+        ``(..., y', x', channel)``
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """Remove the rows and columns after the wanted size."""
+        x, like = inputs
+        *lead, _, _, channel = ops.shape(x)
+        # slicing with subscripts would lose static sizes that are known of `like` alone
+        return ops.slice(x, [0] * len(x.shape), [*lead, *ops.shape(like)[-3:-1], channel])

@@ -1,0 +1,156 @@
+"""The loss of a network's whole output, where each target may have its own loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
+from xr_dl4ds.config.distribution_channels import parameter_channels
+from xr_dl4ds.networks.layers.channel_selection import take
+from xr_dl4ds.networks.losses.composite import Loss, build
+from xr_dl4ds.networks.losses.probabilistic_losses import bernoulli_gamma_nll, crps, gaussian_nll
+from xr_dl4ds.networks.tensors import Tensor
+
+#: The name of a loss, or weights of several losses.
+Asked = str | Mapping[str, float]
+
+
+def build_target_loss(
+    losses: Sequence[Asked],
+    *,
+    offsets_from_zero: Sequence[float] | None = None,
+    low: Sequence[float] | None = None,
+    high: Sequence[float] | None = None,
+    members: bool = False,
+) -> Loss:
+    """Build the loss of all output channels of a generator from the loss of each target.
+
+    Targets with the same plain loss, or with "crps", are evaluated together, as channels of one
+    field; if all targets have the same loss, the result is `build` of this loss. A loss that fits a
+    distribution ("gaussian_nll", "bernoulli_gamma_nll") is evaluated for each target separately,
+    from its mean and its parameters. The result is the mean over targets: each term is weighted by
+    its share of the targets.
+
+    With ``members=True`` the first axis of the output holds ensemble members. "crps" is evaluated
+    over the members. Every other loss is evaluated for each member separately, then averaged over
+    members.
+
+    Parameters
+    ----------
+    losses : sequence of str or mapping
+        For each target, in the order of the channels, a name in `config.choices.SUPERVISED_LOSSES`
+        or weights for names in `LOSSES`, as returned by `Training.loss_name_of`.
+    offsets_from_zero : sequence of float, optional
+        For each target, the offset that is added to a scaled value to measure it from the physical
+        zero; 0 by default. Only "bernoulli_gamma_nll" needs it.
+    low, high : sequence of float, optional
+        For each target, the lowest and highest value in training, see `build`.
+    members : bool
+        Whether the output has a leading axis of members; their number must be known.
+
+    Returns
+    -------
+    callable
+        ``(target, output, weight) -> scalar``. `target` and `weight` are ``(batch, [time,] y, x,
+        target)``. `output` is ``([member,] batch, [time,] y, x, channel)`` with the channels of the
+        generator: one for each target, followed by the distribution parameters
+        (`xr_dl4ds.config.distribution_channels.parameter_channels`).
+
+    Raises
+    ------
+    ValueError
+        For an unknown loss, for "crps" without members, and in the cases of `build`.
+    """
+    if ENSEMBLE_LOSS in losses and not members:
+        raise ValueError(
+            f"Expected members=True for the loss {ENSEMBLE_LOSS!r}, which is taken over members,"
+            " got False."
+        )
+    n = len(losses)
+    offsets = tuple(offsets_from_zero) if offsets_from_zero is not None else (0.0,) * n
+    distributions = [DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None for loss in losses]
+    parameters = parameter_channels(distributions)
+    terms: list[tuple[float, Loss]] = []
+    for i, kind in enumerate(distributions):
+        if kind is not None:
+            term = DISTRIBUTION_LOSSES[kind](i, parameters[i], offsets[i])
+            terms.append((1 / n, _over_members(term, members)))
+    plain = [i for i, kind in enumerate(distributions) if kind is None]
+    for channels in _together(losses, plain):
+        limits = [None if v is None else [v[i] for i in channels] for v in (low, high)]
+        term = _of_group(losses[channels[0]], channels, limits, members)
+        terms.append((len(channels) / n, term))
+    return terms[0][1] if len(terms) == 1 else _weighted_sum(terms)
+
+
+def _of_group(
+    loss: Asked, channels: Sequence[int], limits: Sequence[Sequence[float] | None], members: bool
+) -> Loss:
+    """Build the loss of the targets that have the same loss."""
+    if loss == ENSEMBLE_LOSS:
+        return _of_channels(crps, channels)
+    return _over_members(_of_channels(build(loss, *limits), channels), members)
+
+
+def _weighted_sum(terms: Sequence[tuple[float, Loss]]) -> Loss:
+    def mean_over_targets(target: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        return sum(share * term(target, output, weight) for share, term in terms)
+
+    return mean_over_targets
+
+
+def _together(losses: Sequence[Asked], plain: Sequence[int]) -> list[list[int]]:
+    """Group the targets by their loss, in the order in which the losses first occur."""
+    groups: list[list[int]] = []
+    for i in plain:
+        own = next((group for group in groups if losses[group[0]] == losses[i]), None)
+        if own is None:
+            groups.append([i])
+        else:
+            own.append(i)
+    return groups
+
+
+def _of_channels(loss: Loss, channels: Sequence[int]) -> Loss:
+    def of_channels(target: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        return loss(*(take(x, channels) for x in (target, output, weight)))
+
+    return of_channels
+
+
+def _gaussian(target: int, parameters: Mapping[str, int], zero: float) -> Loss:
+    def loss(truth: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        mean, spread = take(output, [target]), take(output, [parameters["spread"]])
+        return gaussian_nll(take(truth, [target]), mean, spread, take(weight, [target]))
+
+    return loss
+
+
+def _bernoulli_gamma(target: int, parameters: Mapping[str, int], zero: float) -> Loss:
+    def loss(truth: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        mean, wet, shape = (
+            take(output, [c]) for c in (target, parameters["wet"], parameters["shape"])
+        )
+        truth, weight = take(truth, [target]), take(weight, [target])
+        return bernoulli_gamma_nll(truth, mean, wet, shape, zero, weight)
+
+    return loss
+
+
+#: The loss of each distribution: ``(target, parameters, zero) -> loss``.
+DISTRIBUTION_LOSSES: dict[str, Callable[[int, Mapping[str, int], float], Loss]] = {
+    "gaussian": _gaussian,
+    "bernoulli_gamma": _bernoulli_gamma,
+}
+
+
+def _over_members(loss: Loss, members: bool) -> Loss:
+    """Average the losses of the members."""
+    if not members:
+        return loss
+
+    def mean_over_members(target: Tensor, output: Tensor, weight: Tensor) -> Tensor:
+        n = output.shape[0]
+        return sum(loss(target, output[i], weight) for i in range(n)) / n
+
+    return mean_over_members

@@ -1,0 +1,56 @@
+"""The inputs and outputs of a generator."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The inputs and outputs of a generator.
+
+    Parameters
+    ----------
+    n_lr : int
+        LR input channels.
+    n_static : int
+        HR input channels; with 0 the network has no such input.
+    skips : tuple of int or None
+        For each output channel, the LR channel of the same variable; None if there is none.
+    scale : int
+        HR cells along one edge of an LR cell.
+    interpolation : {"bicubic", "bilinear", "nearest"}
+        Interpolation of the skip and of pre-upsampling.
+    sequence : bool
+        Whether samples are sequences of time steps.
+    shape : tuple of int, optional
+        Rows and columns of the training HR grid, for localized weights.
+    global_domain : bool
+        Whether the training HR grid covers all longitudes, so that its first column follows its
+        last one.
+    offsets_from_zero : tuple of float, optional
+        For each output channel, the offset that is added to a scaled value to measure it from the
+        zero of activation and constraint; 0 by default.
+    masked : bool
+        Whether the network has an input that marks the HR cells that count in the means of the
+        constraint.
+    n_noise : int
+        Channels of normal noise on the HR grid; with 0 the network has no such input.
+    distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
+        For each output channel, the distribution that is fitted. The channel is the mean of this
+        distribution; its other parameters follow after all means, see
+        `xr_dl4ds.config.distribution_channels.parameter_channels`.
+    """
+
+    n_lr: int
+    n_static: int
+    skips: tuple[int | None, ...]
+    scale: int
+    interpolation: str = "bicubic"
+    sequence: bool = False
+    shape: tuple[int, int] | None = None
+    global_domain: bool = False
+    offsets_from_zero: tuple[float, ...] | None = None
+    masked: bool = False
+    n_noise: int = 0
+    distributions: tuple[str | None, ...] | None = None

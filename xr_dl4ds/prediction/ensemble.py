@@ -1,0 +1,290 @@
+"""Members of a prediction, their mean and their spread."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import Adversarial, Options
+from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
+from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.data.state import State
+from xr_dl4ds.grid.cf.georeference import SPREAD
+from xr_dl4ds.grid.names import REALIZATION, X, Y
+from xr_dl4ds.prediction.distributions import Heads, Member
+from xr_dl4ds.prediction.network_input import AppliesNetwork, NetworkInput
+from xr_dl4ds.prediction.postprocess import Physics
+from xr_dl4ds.prediction.random_numbers import seeds
+from xr_dl4ds.prediction.request import Request
+
+#: Number of members for the mean of a network trained with "crps", and for a spread without a
+#: formula. The standard error of the mean of 16 members is a quarter of their spread.
+MEMBERS_OF_MEAN = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MemberSources:
+    """Stochastic parts of a model, from which members are drawn.
+
+    Parameters
+    ----------
+    network : bool
+        Whether the network itself is stochastic, by Monte-Carlo dropout or by noise.
+    heads : Heads
+        The distribution of each target.
+    averaged : bool
+        Whether the deterministic prediction is the mean of members. A network trained with "crps"
+        has no better deterministic prediction, because it was never trained on zero noise. Other
+        networks are trained to predict well without dropout, or (adversarial training) with any
+        noise, including zero.
+    """
+
+    network: bool
+    heads: Heads
+    averaged: bool
+
+    @classmethod
+    def of(cls, state: State, options: Options) -> MemberSources:
+        """Return the stochastic parts of a model."""
+        network, training = options.network, options.training
+        kinds = tuple(training.distribution_of(name) for name in state.features.targets)
+        return cls(
+            network=network.monte_carlo or training.n_noise > 0,
+            heads=Heads(
+                kinds=kinds, offsets_from_zero=state.offsets_from_zero(network.output_activation)
+            ),
+            averaged=training.draws_members,
+        )
+
+    @property
+    def distributions(self) -> bool:
+        """True if members are drawn from distributions of the cells."""
+        return any(kind is not None for kind in self.heads.kinds)
+
+
+def check(
+    sources: MemberSources, request: Request, options: Options, targets: Iterable[str]
+) -> None:
+    """Raise a `ValueError` if members or a spread are requested from a deterministic model.
+
+    `targets` are the names of the predicted variables.
+    """
+    asked = f"realizations={request.realizations}"
+    if request.spread:
+        if request.realizations is not None:
+            raise ValueError(
+                f"Expected either `spread` or `realizations`, got spread=True and {asked}. Leave"
+                f" one out: the spread of members is .std('{REALIZATION}')."
+            )
+        asked = "spread=True"
+        taken = [name for name in targets if f"{name}{SPREAD}" in targets]
+        if taken:
+            raise ValueError(
+                f"Expected no target with the name of a spread for spread=True, got"
+                f" '{taken[0]}{SPREAD}' beside {taken[0]!r}. Fit with another name."
+            )
+    elif request.realizations is None:
+        return
+    if not (sources.network or sources.distributions):
+        network, training = options.network, options.training
+        heads = " or ".join(map(repr, (*DISTRIBUTIONS, ENSEMBLE_LOSS)))
+        cure = (
+            f"Fit it with dropout='vanilla', monte_carlo=True, with loss={heads}, or with"
+            " training=xr_dl4ds.Adversarial()."
+        )
+        if isinstance(training, Adversarial):
+            cure = "Fit it with noise: leave noise_channels out."
+        raise ValueError(
+            f"Expected a model that draws members for {asked}, got dropout={network.dropout!r},"
+            f" monte_carlo=False, loss={training.cell_loss!r}, noise_channels=0, which has one"
+            f" answer. {cure}"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Draws:
+    """Network with its input, ready to draw members lazily, in scaled units.
+
+    Parameters
+    ----------
+    sources : MemberSources
+        Stochastic parts of the model.
+    runner : xr_dl4ds.inference.Runner
+        Applies the network.
+    network_input : NetworkInput
+        The scaled LR fields.
+    valid : xarray.DataArray
+        ``(y, x, channel)``, 1 where an HR cell of a target is valid.
+    state : State
+        State of the model, with the names and the scale of the targets.
+    constrained : bool
+        Whether a constraint fixes the means over LR cells.
+    """
+
+    sources: MemberSources
+    runner: AppliesNetwork
+    network_input: NetworkInput
+    valid: xr.DataArray
+    state: State
+    constrained: bool
+
+    def run(self, realization: int | None) -> xr.DataArray:
+        """Apply the network: ``(time, y, x, channel)``, scaled, see `xr_dl4ds.inference.Runner`."""
+        return self.runner.run(self.network_input, realization)
+
+    def members(self, n: int, seed: int) -> Iterator[xr.DataArray]:
+        """Yield the scaled targets of the first `n` members, one after the other."""
+        shared = None if self.sources.network else self.run(None)
+        for one in seeds(n, seed):
+            output = self.run(one) if shared is None else shared
+            yield self.drawn(output, one) if self.sources.distributions else output
+
+    def drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
+        """Draw a member from the distributions in a network output."""
+        heads, features = self.sources.heads, self.state.features
+        constrained = tuple(
+            self.constrained and name in features.counterparts for name in features.targets
+        )
+        member = Member(
+            heads=heads, seed=seed, scale=self.state.pairing.scale, constrained=constrained
+        )
+        place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
+        valid = (
+            self.valid.astype(bool).drop_vars([Y, X], errors="ignore") if any(constrained) else None
+        )
+        return by_block(member, output, len(constrained), [self.network_input.keys, *place], valid)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """Model with LR fields, ready to compute its mean, members and spread lazily.
+
+    Parameters
+    ----------
+    draws : Draws
+        The network, and the members drawn from it.
+    physics : Physics
+        Converts scaled output to physical fields.
+    """
+
+    draws: Draws
+    physics: Physics
+
+    def realizations(self, n: int, seed: int) -> xr.Dataset:
+        """Return the first `n` members along `realization`."""
+        return self.physics.fields(xr.concat(list(self.draws.members(n, seed)), REALIZATION))
+
+    def mean(self, seed: int) -> xr.Dataset:
+        """Return the deterministic prediction of the model."""
+        if not self.draws.sources.averaged:
+            return self.physics.fields(self.draws.run(None))
+        answers = RunningMoments()
+        for one in seeds(MEMBERS_OF_MEAN, seed):  # means of distributions, not draws
+            answers.add(self.physics.fields(self.draws.run(one)))
+        return answers.mean
+
+    def mean_and_spread(self, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+        """Return the deterministic prediction and the standard deviation of stochastic targets."""
+        if not self.draws.sources.network:
+            output = self.draws.run(None)
+            return self.physics.fields(output), self._analytic(output)
+        if not self.draws.sources.averaged:
+            members = RunningMoments()
+            for scaled in self.draws.members(MEMBERS_OF_MEAN, seed):
+                members.add(self.physics.fields(scaled))
+            return self.mean(seed), members.std
+        answers, members = RunningMoments(), RunningMoments()
+        for one in seeds(MEMBERS_OF_MEAN, seed):
+            output = self.draws.run(one)
+            answers.add(self.physics.fields(output))
+            if self.draws.sources.distributions:
+                members.add(self.physics.fields(self.draws.drawn(output, one)))
+        return answers.mean, (members if self.draws.sources.distributions else answers).std
+
+    def _analytic(self, output: xr.DataArray) -> xr.Dataset:
+        """Return the spread by the formulas of the distributions, in physical units."""
+        state, heads = self.physics.state, self.draws.sources.heads
+        spread = by_block(heads.spread, output, len(heads.kinds))
+        names = state.features.targets
+        having = state.bases(n for n, kind in zip(names, heads.kinds, strict=True) if kind)
+        own = [name for name in names if state.bases([name])[0] in having]
+        return self.physics.spreads(spread, own)
+
+
+def by_block(
+    function: Callable[..., np.ndarray],
+    output: xr.DataArray,
+    targets: int,
+    labels: Sequence[xr.DataArray] = (),
+    valid: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Call a function for each dask chunk, in time and in space.
+
+    Parameters
+    ----------
+    function : callable
+        Function of the blocks of `output`, `labels` and `valid`, in this order. A dimension that
+        one of these arrays lacks has length 1 in its block.
+    output : xarray.DataArray
+        Network output ``(time, y, x, channel)``.
+    targets : int
+        Number of channels of the result.
+    labels : sequence of xarray.DataArray
+        Arrays along some of ``(time, y, x)``.
+    valid : xarray.DataArray, optional
+        ``(y, x, channel)``, with one channel for each target.
+    """
+    beside = [*labels, *([] if valid is None else [valid.rename({CHANNEL: _TARGET})])]
+    if output.chunks is not None:
+        beside = [x.chunk({d: output.chunksizes.get(d, -1) for d in x.dims}) for x in beside]
+    found: xr.DataArray = xr.apply_ufunc(
+        function,
+        output,
+        *beside,
+        input_core_dims=[[CHANNEL], *[[d for d in x.dims if d == _TARGET] for x in beside]],
+        output_core_dims=[[CHANNEL]],
+        exclude_dims={CHANNEL},
+        dask="parallelized",
+        output_dtypes=[np.float32],
+        dask_gufunc_kwargs={"output_sizes": {CHANNEL: targets}},
+    )
+    return found.transpose(*output.dims)
+
+
+#: Dimension of arrays with one entry for each target; the network's output may have more channels.
+_TARGET = "target"
+
+
+class RunningMoments:
+    """Mean and standard deviation (``ddof=1``) of members, added one at a time, float32.
+
+    The algorithm of Welford (1962, doi:10.1080/00401706.1962.10490022) stores no member, and takes
+    no difference of large sums.
+    """
+
+    def __init__(self) -> None:
+        self._n = 0
+        self._mean = self._squares = xr.Dataset()
+
+    def add(self, member: xr.Dataset) -> None:
+        """Add one more member."""
+        self._n, wide = self._n + 1, member.astype("f8")
+        if self._n == 1:
+            self._mean, self._squares = wide, wide * 0.0
+            return
+        step = wide - self._mean
+        self._mean = self._mean + step / self._n
+        self._squares = self._squares + step * (wide - self._mean)
+
+    @property
+    def mean(self) -> xr.Dataset:
+        """Mean of the members added so far."""
+        return self._mean.astype("f4")
+
+    @property
+    def std(self) -> xr.Dataset:
+        """Standard deviation of the members added so far, which must be two or more."""
+        return ((self._squares / (self._n - 1)) ** 0.5).astype("f4")

@@ -1,0 +1,46 @@
+"""The input of a network, and the interface of the class that applies a network to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Protocol
+
+import xarray as xr
+
+from xr_dl4ds.grid.cf.time_axis import Windows
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkInput:
+    """Scaled fields for a network, with their windows, keys and domain.
+
+    Parameters
+    ----------
+    lr : xarray.DataArray
+        LR channels ``(time, y, x, channel)``.
+    fixed : mapping of xarray.DataArray
+        Inputs without time, in memory.
+    windows : Windows, optional
+        The window of each step, for a spatio-temporal network.
+    keys : xarray.DataArray
+        ``(time,)``, keys of the random numbers of each step.
+    global_domain : bool
+        Whether the columns go around the globe.
+    tile_size : int, optional
+        HR cells along one edge of a tile, see `xr_dl4ds.inference.tiles`.
+    """
+
+    lr: xr.DataArray
+    fixed: Mapping[str, xr.DataArray]
+    windows: Windows | None
+    keys: xr.DataArray
+    global_domain: bool
+    tile_size: int | None = None
+
+
+class AppliesNetwork(Protocol):
+    """Interface of `xr_dl4ds.inference.Runner`, which the array side must not import."""
+
+    def run(self, network_input: NetworkInput, realization: int | None) -> xr.DataArray:
+        """Apply the network, see `xr_dl4ds.inference.Runner.run`."""

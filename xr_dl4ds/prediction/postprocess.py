@@ -1,0 +1,194 @@
+"""Conversion of scaled network output to physical fields: bounded, consistent and masked."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import Options
+from xr_dl4ds.config.choices import NOT_NEGATIVE
+from xr_dl4ds.data.state import State
+from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.grid.regridding.nesting import over_cells
+from xr_dl4ds.grid.regridding.placement import Placement
+from xr_dl4ds.prediction.constraints import consistent
+
+#: Number of cells processed at once; their double-precision values fit in the cache of a core.
+SLAB = 2**16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Physics:
+    """Postprocessing of a prediction, with the model and the LR fields that it needs.
+
+    Parameters
+    ----------
+    state : State
+        State of the fitted model.
+    options : Options
+        The options of the model.
+    varying : xarray.Dataset
+        LR fields ``(time, y, x)`` in physical units.
+    placement : Placement
+        Position of the LR fields relative to the training domain.
+    """
+
+    state: State
+    options: Options
+    varying: xr.Dataset
+    placement: Placement
+
+    def fields(self, scaled: xr.DataArray) -> xr.Dataset:
+        """Return named targets from scaled channels ``(..., time, y, x, channel)`` of each member.
+
+        Input that is also chunked in space, on whole LR cells, keeps its chunks.
+        """
+        found = {}
+        for name, variable in self.state.features.unstack(scaled).items():
+            offset, (floor, kinds) = self._of(name, "offset"), self._possible(str(name))
+            cells = Cells(
+                factor=self._of(name, "factor"),
+                offset=offset,
+                # values that rounding moved away from 0 when they were scaled back become 0 again
+                floor=4 * float(np.finfo("f4").eps) * abs(offset) if floor else None,
+                kinds=kinds,
+                scale=self.state.pairing.scale,
+            )
+            found[name] = self._by_block(cells, variable)
+        return xr.Dataset(found)
+
+    def spreads(self, scaled: xr.DataArray, names: Iterable[str]) -> xr.Dataset:
+        """Return the standard deviations of targets in physical units, masked like the targets."""
+        spread = self.state.features.unstack(scaled)
+        scale = self.state.pairing.scale
+        return xr.Dataset(
+            {
+                name: self._by_block(
+                    Cells(factor=self._of(name, "factor"), scale=scale), spread[name]
+                )
+                for name in names
+            }
+        )
+
+    def _of(self, name: object, statistic: str) -> float:
+        return self.state.scaler.of(name, statistic)
+
+    def _possible(self, name: str) -> tuple[bool, tuple[str, ...]]:
+        """Return whether a target is cut off at 0, and the constraints that make it equal to LR.
+
+        An additive constraint may leave negative values. Cutting them off at 0 raises the mean
+        above the LR value, so a multiplicative constraint follows. Amounts drawn from a
+        distribution get only the multiplicative constraint, so that dry cells stay dry.
+        """
+        bounded = cannot_be_negative(self.state, self.options, name)
+        kind = self.options.network.constraint
+        if kind is None or name not in self.state.features.counterparts:
+            return bounded, ()
+        if not bounded:
+            return False, (kind,)
+        drawn = self.options.training.distribution_of(name) == "bernoulli_gamma"
+        if kind == "additive":
+            return drawn, ("multiplicative",) if drawn else ("additive", "multiplicative")
+        return True, (kind,)
+
+    def _by_block(self, cells: Cells, variable: xr.DataArray) -> xr.DataArray:
+        """Process each dask chunk of a target with its LR cells and masks."""
+        name, beside = str(variable.name), []
+        if name in self.state.features.counterparts:
+            beside.append(self.varying[name].transpose(TIME, Y, X))
+        if self.placement.trained is not None:
+            never = self.state.always_missing[name].isel(self.placement.trained)
+            if bool(never.any()):
+                beside.append(never.transpose(Y, X))
+        roles = tuple("lr" if TIME in x.dims else "never" for x in beside)
+        function = functools.partial(cells, roles=roles)
+        return over_cells(function, variable, beside, cells.scale)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cells:
+    """Postprocessing of the cells of one target, as a function of arrays.
+
+    Parameters
+    ----------
+    factor, offset : float
+        Physical values are ``scaled * factor + offset``.
+    floor : float, optional
+        Values up to this one become 0.
+    kinds : tuple of str
+        Constraints to apply one after the other, see `xr_dl4ds.prediction.constraints.consistent`.
+    scale : int
+        HR cells along one edge of an LR cell.
+    """
+
+    factor: float
+    offset: float = 0.0
+    floor: float | None = None
+    kinds: tuple[str, ...] = ()
+    scale: int
+
+    def __call__(
+        self, scaled: np.ndarray, *beside: np.ndarray, roles: tuple[str, ...] = ()
+    ) -> np.ndarray:
+        """Return physical values, float32.
+
+        Parameters
+        ----------
+        scaled : numpy.ndarray
+            Scaled values ``(..., time, y, x)``.
+        beside : numpy.ndarray
+            One array for each of `roles`: "lr" is ``(time, y, x)`` on LR cells in physical units;
+            "never" is ``(y, x)``, True where training had no valid value.
+        roles : tuple of {"lr", "never"}
+            Roles of the arrays in `beside`.
+        """
+        given = dict(zip(roles, beside, strict=True))
+        out = np.empty(scaled.shape, "f4")
+        *lead, y, x = scaled.shape
+        rows = max(1, SLAB // max(1, x * self.scale)) * self.scale
+        for step in np.ndindex(*lead):
+            for first in range(0, y, rows):
+                part, coarse = slice(first, first + rows), slice(*self._coarse(first, rows))
+                lr = given["lr"][step[-1], coarse] if "lr" in given else None
+                never = given["never"][part] if "never" in given else None
+                out[(*step, part)] = self._slab(scaled[(*step, part)], lr, never)
+        return out
+
+    def _coarse(self, first: int, rows: int) -> tuple[int, int]:
+        return first // self.scale, (first + rows) // self.scale
+
+    def _slab(
+        self, scaled: np.ndarray, lr: np.ndarray | None, never: np.ndarray | None
+    ) -> np.ndarray:
+        """Scale back, cut off, constrain and mask whole rows of LR cells."""
+        values = scaled * np.float32(self.factor)
+        values += np.float32(self.offset)
+        if self.floor is not None:
+            values = np.where(values <= self.floor, np.float32(0), values)  # NaN stays
+        for kind in self.kinds:
+            assert lr is not None
+            counted = None if never is None else ~never
+            values = consistent(values, lr, counted, self.scale, kind)
+        if never is not None:
+            values[never] = np.nan
+        if lr is not None and np.isnan(lr).any():
+            hidden = np.isnan(lr).repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            values[hidden] = np.nan
+        return values
+
+
+def cannot_be_negative(state: State, options: Options, target: str) -> bool:
+    """Return True if predictions of a target are never negative.
+
+    The reason is the target itself (`State.never_negative`), the distribution that was fitted to
+    it, or the output activation.
+    """
+    return (
+        state.never_negative(target)
+        or options.training.distribution_of(target) == "bernoulli_gamma"
+        or options.network.output_activation in NOT_NEGATIVE
+    )

@@ -1,0 +1,245 @@
+"""Lazy prediction, from the caller's LR data to a georeferenced result in the caller's layout."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import dask
+import xarray as xr
+
+from xr_dl4ds.config import Json, Options
+from xr_dl4ds.data.checks import check_global_domain
+from xr_dl4ds.data.inputs import Data
+from xr_dl4ds.data.state import State
+from xr_dl4ds.exceptions import GridError, TimeError
+from xr_dl4ds.grid.cf.conventions import one_variable
+from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.grid.cf.extra_dims import gather
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset, select
+from xr_dl4ds.grid.cf.georeference import georeference, with_spread
+from xr_dl4ds.grid.cf.members import label_of, members_of
+from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, windows_ending
+from xr_dl4ds.grid.names import REALIZATION, TIME
+from xr_dl4ds.grid.regridding.placement import Placement, place
+from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
+from xr_dl4ds.prediction.layout import Layout, beside_one_another, laid_out
+from xr_dl4ds.prediction.network_input import AppliesNetwork, NetworkInput
+from xr_dl4ds.prediction.postprocess import Physics
+from xr_dl4ds.prediction.random_numbers import step_keys
+from xr_dl4ds.prediction.request import (
+    ROLE,
+    Request,
+    check_tiles,
+    lr_fields,
+    predictors,
+    static_fields,
+)
+
+
+def predict(
+    state: State,
+    options: Options,
+    request: Request,
+    runner: AppliesNetwork,
+    provenance: Json,
+) -> Data:
+    """Predict HR fields from the caller's LR data.
+
+    The steps are: check the data, stack channels, apply the network, scale back, apply constraints
+    and masks, restore the caller's layout, and georeference the result.
+
+    Parameters
+    ----------
+    state : State
+        State of the fitted model.
+    options : Options
+        The options of the model.
+    request : Request
+        The caller's data; not changed.
+    runner : xr_dl4ds.inference.Runner
+        Applies the network.
+    provenance : mapping
+        Provenance of the model, for the attributes of the result.
+
+    Returns
+    -------
+    xarray.Dataset or xarray.DataArray
+        The prediction; a DataArray if the LR data are a DataArray and there is one target.
+    """
+    source = as_dataset(request.lr, ROLE)
+    sources = MemberSources.of(state, options)
+    attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
+    check(sources, request, options, attrs)
+    check_tiles(request, state.pairing.scale)
+    bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
+    members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
+    if request.realizations is not None and REALIZATION in members.labels:
+        raise ValueError(
+            f"Expected {ROLE} without the dimension {REALIZATION!r} for"
+            f" realizations={request.realizations}, got {len(members.labels[REALIZATION])} members."
+            f" Rename it with .rename({REALIZATION}='member')."
+        )
+    own = label_of(source)
+    parts = []
+    for member in members:
+        beside = members.pick(request.predictors, member)
+        part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
+        ensemble, placed = _ensemble(state, options, sources, part, runner, {**own, **member})
+        found = [gather(out, state.slices) for out in _asked(ensemble, request)]
+        parts.append([laid_out(out, source, placed, members) for out in found])
+    drawn = request.realizations is not None
+    out, *spreads = (
+        _regular(beside_one_another(list(one), members, source, placed, drawn), placed)
+        for one in zip(*parts, strict=True)
+    )
+    for spread in spreads:
+        out, attrs = with_spread(out, spread, attrs)
+    provenance = {**provenance, **_draw_provenance(sources, request)}
+    result = georeference(out, placed.hr, attrs, source, provenance)
+    if isinstance(request.lr, xr.DataArray) and len(attrs) == 1:
+        target = one_variable(result, next(iter(attrs)))
+        return target.assign_attrs({k: v for k, v in result.attrs.items() if k not in target.attrs})
+    return result
+
+
+def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
+    """Rechunk to chunks of one size along y and x, except the last, as Zarr requires.
+
+    In the caller's layout the smaller tile at the end may come first, and a global domain may begin
+    inside a tile.
+    """
+    found = {}
+    for dim in (placed.hr.y.name, placed.hr.x.name):
+        sizes = out.chunksizes.get(dim, (out.sizes[dim],))
+        if len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]:
+            found[dim] = max(sizes)
+    return out.chunk(found) if found else out
+
+
+def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
+    """Return the members, the deterministic prediction, or the latter and the spread."""
+    if request.realizations is not None:
+        return (ensemble.realizations(request.realizations, request.seed),)
+    if request.spread:
+        return ensemble.mean_and_spread(request.seed)
+    return (ensemble.mean(request.seed),)
+
+
+def _draw_provenance(sources: MemberSources, request: Request) -> dict[str, int]:
+    """Return the values that are needed, with the model, to draw the same members again."""
+    if request.realizations is not None:
+        return {"realizations": request.realizations, "realizations_seed": request.seed}
+    if sources.averaged or (request.spread and sources.network):
+        return {"members_of_mean": MEMBERS_OF_MEAN, "realizations_seed": request.seed}
+    return {}
+
+
+def _targets(state: State) -> dict[str, str]:
+    """Return each target with the variable in the user's data to which it belongs."""
+    return {name: state.bases([name])[0] for name in state.features.targets}
+
+
+def _ensemble(
+    state: State,
+    options: Options,
+    sources: MemberSources,
+    request: Request,
+    runner: AppliesNetwork,
+    labels: Json,
+) -> tuple[Ensemble, Layout]:
+    """Combine the model with the caller's data, and note the caller's layout."""
+    source = as_dataset(request.lr, ROLE)
+    fields = lr_fields(state, source, request)
+    placement = _placement(state, options, fields)
+    varying = _varying(state, source, request, fields, placement)
+    static = static_fields(state, source, request, placement)
+    channels = state.network_input(varying, static, placement.lr)
+    # computed once for all members
+    (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
+    draws = Draws(
+        sources=sources,
+        runner=runner,
+        network_input=NetworkInput(
+            lr=channels,
+            fixed=fixed,
+            windows=_windows(state, fields, options.sampling.time_window),
+            keys=step_keys(channels, labels),
+            global_domain=placement.lr.x.periodic,
+            tile_size=request.tile_size,
+        ),
+        valid=fixed["valid"],
+        state=state,
+        constrained=options.network.constraint is not None,
+    )
+    physics = Physics(state=state, options=options, varying=varying, placement=placement)
+    layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
+    return Ensemble(draws=draws, physics=physics), layout
+
+
+def _placement(state: State, options: Options, fields: Fields) -> Placement:
+    """Return the position of the LR fields, and raise if the network cannot be applied there."""
+    placement = place(state.pairing, fields.grid)
+    check_global_domain(options.network, placement.lr, state.pairing.scale)
+    if options.network.localized:
+        _require_trained(state, placement, fields)
+    return placement
+
+
+def _varying(
+    state: State, source: xr.Dataset, request: Request, fields: Fields, placement: Placement
+) -> xr.Dataset:
+    """Regrid LR fields and predictors to the network's LR cells: ``(time, y, x)``."""
+    varying = state.pairing.regrid_lr(fields, placement.lr)
+    if TIME not in varying.sizes:
+        date = _date(source, request.dims.time)
+        varying = varying.expand_dims(TIME if date is None else {TIME: [date]})
+    varying = varying.assign_coords(placement.lr.coords)
+    beside = predictors(state, request, fields, placement)
+    return _in_step(varying.merge(beside, join="exact"))
+
+
+def _in_step(varying: xr.Dataset) -> xr.Dataset:
+    """Give all variables the time chunks of the first, which the prediction then has too."""
+    lazy = [v for v in varying.data_vars.values() if v.chunks is not None]
+    if not lazy:
+        return varying
+    chunks = {TIME: lazy[0].chunksizes[TIME]}
+    return varying.map(lambda v: v if v.chunks is None else v.chunk(chunks))
+
+
+def _date(source: xr.Dataset, given: str | None) -> Any:
+    """Return the date of fields of a single time, from their scalar time coordinate."""
+    found = {str(n): c for n, c in source.coords.items() if c.ndim == 0 and holds_times(c)}
+    cf = [n for n, c in found.items() if c.attrs.get("standard_name") == "time" or n == "time"]
+    names = [n for n in (given, *cf, *(found if len(found) == 1 else ())) if n in found]
+    return found[str(names[0])].to_numpy()[()] if names else None
+
+
+def _require_trained(state: State, placement: Placement, fields: Fields) -> None:
+    if placement.trained is None:
+        raise GridError(
+            "Expected LR fields on the training domain"
+            f" ({state.pairing.lr.extent}) or a part of it, because localized=True gives each of"
+            f" its HR cells weights of its own, got {fields.grid.extent}. Fit with localized=False"
+            " for other domains."
+        )
+
+
+def _windows(state: State, fields: Fields, window: int | None) -> Windows | None:
+    """Return the window of each step for a spatio-temporal model, else None."""
+    if window is None or state.step is None:
+        return None
+    if TIME not in fields.data.sizes:
+        raise TimeError(
+            f"Expected {ROLE} to have a time dimension, because the model sees windows of {window}"
+            " steps, got none. Keep it with .isel(time=[i]), and pass the steps before it."
+        )
+    index = index_of(fields.data)
+    if index is not None and not index.is_monotonic_increasing:
+        at = next(i for i in range(len(index) - 1) if index[i] > index[i + 1])
+        raise TimeError(
+            f"Expected {ROLE} in order of time, because the model sees windows of {window} steps,"
+            f" got {index[at]} followed by {index[at + 1]}. Use .sortby({fields.dims.time!r})."
+        )
+    return windows_ending(runs(fields.data, ROLE, state.step), window)

@@ -1,0 +1,174 @@
+"""The arguments of a prediction, and the fields that are read from them and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import xarray as xr
+
+from xr_dl4ds.config import nearest
+from xr_dl4ds.config.value_checks import flag, whole
+from xr_dl4ds.data.auxiliary import (
+    PREDICTORS,
+    STATIC,
+    Data,
+    Source,
+    auxiliary,
+    in_common,
+    static_on,
+    varying_on,
+)
+from xr_dl4ds.data.state import State
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.extra_dims import CHANNELS
+from xr_dl4ds.grid.cf.fields import Fields, select, standardize
+from xr_dl4ds.grid.cf.time_axis import check_times, index_of
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.placement import Placement
+from xr_dl4ds.grid.regridding.regridder import regridder
+
+ROLE = "the LR data"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """Arguments of a prediction, see `xr_dl4ds.downscaler.Downscaler.predict`."""
+
+    lr: Data
+    static: Data | Sequence[Data] | None = None
+    predictors: Data | Sequence[Data] | None = None
+    realizations: int | None = None
+    seed: int = 0
+    spread: bool = False
+    tile_size: int | None = None
+    dims: Dims = dataclasses.field(default_factory=Dims)
+
+    def __post_init__(self) -> None:
+        whole(self, "realizations", 1, optional=True)
+        whole(self, "seed", 0)
+        flag("spread", self.spread)
+        whole(self, "tile_size", 1, optional=True)
+
+
+def check_tiles(request: Request, scale: int) -> None:
+    """Raise a `ValueError` unless a tile is a whole number of LR cells."""
+    size = request.tile_size
+    if size is not None and size % scale:
+        least = max(size - size % scale, scale)
+        raise ValueError(
+            f"Expected `tile_size` to be a multiple of the scale {scale}, in HR cells, got {size}."
+            f" Use {least}, or leave it out."
+        )
+
+
+def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
+    """Return the LR variables that the model takes from the dataset itself, checked."""
+    wanted = list(state.features.lr_varying)
+    beside = auxiliary(request.predictors, PREDICTORS)
+    offered = [n for p in beside for n in p.fields.varying if n in state.features.predictors]
+    own = [n for n in wanted if n not in offered]
+    bases = [n for n in state.bases(own) if n in source.data_vars]
+    fields = standardize(select(source, bases), request.dims, ROLE) if bases else None
+    present = [n for n in own if fields is not None and n in fields.data]
+    missing = [n for n in own if n not in present]
+    if missing:
+        name = missing[0]
+        seen = (*source.data_vars, *(fields.slices if fields else ()))
+        others = list(dict.fromkeys(map(str, seen)))
+        hint = nearest(name, others)
+        cure = "Add it, or rename the one that is meant."
+        if name in state.features.predictors:
+            cure = "Pass it as predictors=."
+        raise VariableError(
+            f"Expected {ROLE} to have {missing}, on which the model was fitted, got {others}."
+            f"{hint} {cure}"
+        )
+    if fields is None:
+        raise VariableError(
+            f"Expected {ROLE} to have one of {wanted}, got {list(source)}. Move one of them here"
+            " from predictors=."
+        )
+    if fields.dims.time is None and len(state.features.lr_varying) > len(present):
+        raise TimeError(
+            f"Expected {ROLE} to have a time dimension, along which predictors are aligned,"
+            " got none. Keep it when selecting one step: .isel(time=[0])."
+        )
+    check_times(fields, ROLE)
+    state.check_units(fields, ROLE)
+    return fields.pick(present)
+
+
+def predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
+    """Read the data of ``predictors=`` on the network's LR cells, at the times of the LR data."""
+    sources = []
+    for given in auxiliary(request.predictors, PREDICTORS):
+        known = [n for n in given.fields.varying if n in state.features.predictors]
+        if known:
+            picked = given.fields.pick(known)
+            check_times(picked, PREDICTORS)
+            state.check_units(picked, PREDICTORS)
+            sources.append(Source(fields=picked, role=PREDICTORS))
+    sources, common = in_common(sources, Source(fields=fields, role=ROLE))
+    times = index_of(fields.data)
+    if common is not None and times is not None and len(common) < len(times):
+        gone = times.difference(common)
+        raise TimeError(
+            f"Expected predictors= at every time of {ROLE}, got none for {len(gone)}, such as"
+            f" {gone[0]}. Select the common times first."
+        )
+    found = xr.Dataset(varying_on(placement.lr, sources, times))
+    if times is not None and found:
+        found = found.assign_coords({TIME: fields.data[TIME]})
+    return found.assign_coords(placement.lr.coords)
+
+
+def static_fields(
+    state: State, source: xr.Dataset, request: Request, placement: Placement
+) -> xr.Dataset:
+    """Read the static fields of the prediction onto its HR cells."""
+    names = list(state.features.static)
+    if not names:
+        return xr.Dataset()
+    given = auxiliary(request.static, STATIC)
+    if placement.trained is not None and not given:
+        return state.static.isel(placement.trained)
+    with_it = [n for n in state.bases(names) if n in source.data_vars]
+    if not given:
+        given = [_static_field(source, name) for name in with_it]
+    for one in given:
+        _require_hr(state, one, placement.hr)
+    found = static_on(placement.hr, given, names)
+    missing = [n for n in names if n not in found]
+    if missing:
+        raise VariableError(
+            f"Expected static fields {missing} for a domain other than that of training"
+            f" ({state.pairing.hr.extent}), got {sorted(map(str, found))}. Pass them as"
+            " static=, on HR cells."
+        )
+    return xr.Dataset({name: found[name] for name in names})
+
+
+def _static_field(source: xr.Dataset, name: str) -> Source:
+    """Read a static field that is among the LR data."""
+    role = f"static field {name!r}"
+    fields = standardize(select(source, [name]), Dims(unknown=CHANNELS), role)
+    return Source(fields=fields, role=role)
+
+
+def _require_hr(state: State, source: Source, hr: Grid) -> None:
+    """Raise if static fields are in other units than in training, or coarser than the HR cells."""
+    picked = [n for n in source.fields.static if n in state.features.static]
+    if not picked:
+        return
+    state.check_units(source.fields.pick(picked), STATIC)
+    between = regridder(source.fields.grid, hr)
+    between.require_overlap(STATIC, "the HR cells")
+    for spacing, wanted in zip(between.spacing, (hr.y, hr.x), strict=True):
+        if spacing > 1.5 * wanted.spacing:
+            raise GridError(
+                f"Expected static fields {picked} at the HR spacing {wanted.spacing:g} along"
+                f" {wanted.name}, got {spacing:g}. Pass HR fields as static=."
+            )

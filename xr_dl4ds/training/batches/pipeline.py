@@ -1,0 +1,187 @@
+"""Batches of samples for Keras."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from xr_dl4ds.training.batches.cached import CachedSamples
+from xr_dl4ds.training.batches.order import Share
+from xr_dl4ds.training.batches.samples import Samples
+from xr_dl4ds.training.batches.stream import Pools
+
+#: Batches that are prepared while the network trains on another batch.
+AHEAD = 2
+
+
+class Batches:
+    """Batches of ``(inputs, target, weight)`` for Keras.
+
+    Parameters
+    ----------
+    samples : Samples
+        The samples to draw from, at least one.
+    batch_size : int
+        Samples in a batch; the last batch of an epoch takes the remaining samples.
+    patch_size : int, optional
+        Edge of the patches in HR cells, a multiple of the scale; None for whole fields.
+    seed : int
+        Seed of order and positions: epoch `e` uses ``[seed, e]``.
+    shuffle : bool
+        Draw a new order (and new positions) in every epoch.
+    share : Share, optional
+        The share of one of several workers; all samples by default. Order and positions are drawn
+        before the samples are shared, and are the same for every worker. All workers have the same
+        number of batches: a worker without remaining samples gets a batch without valid cells.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        patch_size: int | None = None,
+        seed: int = 0,
+        shuffle: bool = True,
+        share: Share | None = None,
+    ) -> None:
+        self.samples = samples
+        self.batch_size = batch_size
+        self.cells = None if patch_size is None else patch_size // samples.scale
+        self.seed = seed
+        self.shuffle = shuffle
+        self.share = Share() if share is None else share
+        y, x = samples.lr.shape[1:3]
+        self._edges = edges = (y, x) if self.cells is None else (self.cells, self.cells)
+        #: Number of LR rows and columns at which a patch may begin.
+        self._room = (y - edges[0] + 1, x - edges[1] + 1)
+        self._ones = np.ones(0, "f4")
+        self._source = (Pools if samples.streamed else CachedSamples)(samples, edges)
+        self.start(0)
+
+    def __len__(self) -> int:
+        return self.share.steps(len(self.samples), self.batch_size)
+
+    def start(self, epoch: int) -> None:
+        """Start an epoch, counted from 0."""
+        self.epoch = epoch
+        rng = np.random.default_rng([self.seed, self.epoch])
+        self._order = self._source.draw(rng, self._room, self.shuffle, self._deal)
+        self._source.begin(self._order)
+
+    def _deal(self, samples: int, together: bool) -> np.ndarray:
+        if not self.shuffle:
+            return self.share.in_batches(samples, self.batch_size)
+        return self.share.together(samples) if together else self.share.dealt(samples)
+
+    def on_epoch_end(self) -> None:
+        """Draw the order and the patch positions of the next epoch, and start to read it."""
+        self.start(self.epoch + 1)
+        if self.shuffle:  # validation does not shuffle; it runs only after another training epoch
+            self._source.read_ahead()
+
+    def dataset(self) -> tf.data.Dataset:
+        """Return the batches as a dataset; each iteration gives the batches of the present epoch.
+
+        `keras.utils.PyDataset` is not used, because its pipelines tune themselves. The tuning
+        thread wakes up after 10 ms, 20 ms, 40 ms and so on, and an epoch does not end before it
+        does (TensorFlow 2.21: an epoch of 6.2 s takes 10.2 s). TensorFlow keeps generators as long
+        as the process lives (TensorFlow issue 57690). The generator therefore holds no reference to
+        the samples, which are freed with the returned dataset.
+        """
+        weak = weakref.ref(self)
+
+        def epoch() -> Iterator[Any]:
+            batches = weak()
+            assert batches is not None
+            return batches._epoch()
+
+        fixed = tf.data.Options()
+        fixed.autotune.enabled = False
+        batches = tf.data.Dataset.from_generator(epoch, output_signature=self._form())
+        batches.samples_of = self
+        counted = batches.apply(tf.data.experimental.assert_cardinality(len(self)))
+        return counted.prefetch(AHEAD).with_options(fixed)
+
+    def _form(self) -> tuple[Any, ...]:
+        """Return shapes and types of a batch without reading one."""
+        samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
+        y, x = self._edges
+        fine = (y * samples.scale, x * samples.scale)
+        fixed = self._fixed(np.zeros((1, 2), "i4"))
+        inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
+        inputs["lr"] = tf.TensorSpec((None, *steps, y, x, samples.lr.shape[-1]), "float32")
+        target = tf.TensorSpec((None, *steps, *fine, samples.target.shape[-1]), "float32")
+        return inputs, target, target
+
+    def _epoch(self) -> Iterator[Any]:
+        for index in range(len(self)):
+            yield self[index]
+        self.close()  # frees the memory while other batches, such as validation, are used
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._source.close()
+
+    @property
+    def error(self) -> Exception | None:
+        """The error of the background reading, which TensorFlow passes on only as text."""
+        return self._source.error
+
+    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Return one batch.
+
+        Returns
+        -------
+        inputs : dict of numpy.ndarray
+            "lr" ``(batch, [time,] y, x, channel)`` and the fixed inputs ``(batch, ...)``.
+        target : numpy.ndarray
+            ``(batch, [time,] y, x, channel)``, 0 where masked.
+        weight : numpy.ndarray
+            Array of the same shape: 1 where the target is valid, 0 where masked.
+        """
+        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        if part.start >= len(self._order.numbers):
+            return self._empty()
+        lr, target = self._source.take(part)
+        inputs = {"lr": lr, **self._fixed(self._order.corner[part])}
+        assert self.samples.whole is not None
+        if self.samples.whole[self._order.numbers[part]].all():
+            return inputs, target, self._ones_like(target)
+        weight = np.isfinite(target)
+        return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
+
+    def _empty(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """Return one sample without valid cells: not every layer accepts an empty batch."""
+        inputs, target, _ = self._form()
+        lr, nothing = (np.zeros((1, *one.shape[1:]), "f4") for one in (inputs["lr"], target))
+        return {"lr": lr, **self._fixed(np.zeros((1, 2), "i4"))}, nothing, nothing
+
+    def _ones_like(self, target: np.ndarray) -> np.ndarray:
+        """Return an array of ones, shared by all batches of the same shape.
+
+        Filling a new array takes as long as reading the samples.
+        """
+        if self._ones.shape != target.shape:
+            self._ones = np.ones_like(target)
+            self._ones.flags.writeable = False
+        return self._ones
+
+    def _fixed(self, corner: np.ndarray) -> dict[str, Any]:
+        """Return the inputs without time for samples that begin at these LR rows and columns."""
+        scale, found = self.samples.scale, {}
+        for name, field in self.samples.fixed.items():
+            if name == "position":
+                found[name] = (field + corner * scale).astype("i4")
+            elif self.cells is None:
+                found[name] = np.broadcast_to(field, (len(corner), *field.shape))
+            else:
+                edge = self.cells * scale
+                found[name] = np.stack(
+                    [field[y : y + edge, x : x + edge] for y, x in (corner * scale).tolist()]
+                )
+        return found

@@ -1,0 +1,156 @@
+"""Samples, and where they are held: in memory, on disk, or streamed from their source."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.data.prepare import SampleChannels
+from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.training.batches.copying import Scratch, slabs, to_disk, to_memory
+
+logger = logging.getLogger(__name__)
+
+#: Bytes of samples, training and validation together, that "auto" holds in memory. The value is the
+#: same on every machine, so that a seed gives the same order of samples everywhere.
+BUDGET = 2**31
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Samples:
+    """Scaled training samples.
+
+    Parameters
+    ----------
+    lr : numpy.ndarray, Scratch or dask.array.Array
+        ``(time, y, x, channel)``, float32, without NaN: in memory, on disk, or streamed.
+    target : numpy.ndarray, Scratch or dask.array.Array
+        ``(time, scale*y, scale*x, channel)``, float32, NaN where masked.
+    fixed : mapping of numpy.ndarray
+        HR inputs ``(scale*y, scale*x, channel)``, float32, without NaN, by name ("static",
+        "valid"); and "position" ``(channel,)``, row and column of the first HR cell, if the network
+        has this input.
+    scale : int
+        HR cells along one edge of an LR cell.
+    window : int, optional
+        Time steps of a sample; None for samples that are single steps.
+    starts : numpy.ndarray, optional
+        The first step of each sample; every step by default.
+    whole : numpy.ndarray, optional
+        Whether each sample is known to have no masked cells; False for all samples by default.
+    """
+
+    lr: Any
+    target: Any
+    scale: int
+    fixed: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    window: int | None = None
+    starts: np.ndarray | None = None
+    whole: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.starts is None:
+            last = self.lr.shape[0] - (self.window or 1) + 1
+            object.__setattr__(self, "starts", np.arange(last))
+        if self.whole is None:
+            object.__setattr__(self, "whole", np.zeros(len(self), bool))
+
+    @classmethod
+    def hold(
+        cls,
+        part: SampleChannels,
+        fixed: Mapping[str, xr.DataArray],
+        *,
+        cache: str,
+        scale: int,
+        window: int | None = None,
+    ) -> Samples:
+        """Hold stacked channels in memory, on disk, or streamed.
+
+        Parameters
+        ----------
+        part : SampleChannels
+            Channels of training or validation. Samples without valid cells are left out.
+        fixed : mapping of xarray.DataArray
+            Inputs without time, in memory.
+        cache : {"memory", "disk", "none"}
+            Where the samples are held, see `resolve_cache`.
+        scale : int
+            HR cells along one edge of an LR cell.
+        window : int, optional
+            Time steps of a sample.
+        """
+        lr, target = HOLDERS[cache]([part.lr, part.target])
+        starts = part.steps.starts(window, part.runs)
+        return cls(
+            lr=lr,
+            target=target,
+            fixed={n: _plain(a) for n, a in fixed.items()},
+            scale=scale,
+            window=window,
+            starts=starts,
+            whole=part.steps.without_gaps(starts, window),
+        )
+
+    @property
+    def streamed(self) -> bool:
+        """True if the samples are read anew in each epoch."""
+        return isinstance(self.target, da.Array)
+
+    def arrays(self) -> list[np.ndarray]:
+        """Return LR inputs and targets, in memory or as memory maps of files."""
+        return [a.open() if isinstance(a, Scratch) else a for a in (self.lr, self.target)]
+
+    def rows(self, starts: np.ndarray) -> np.ndarray:
+        """Return the steps of samples by their first steps, ``(sample,)`` or ``(sample, step)``."""
+        return starts if self.window is None else starts[:, None] + np.arange(self.window)
+
+    def __len__(self) -> int:
+        assert self.starts is not None
+        return len(self.starts)
+
+
+def resolve_cache(cache: str, *parts: SampleChannels | None) -> str:
+    """Return the option for "auto", by the size of all samples; return other options unchanged.
+
+    Parameters
+    ----------
+    cache : {"auto", "memory", "disk", "none"}
+        The option.
+    *parts : SampleChannels or None
+        All samples, lazy or not.
+    """
+    if cache != "auto":
+        return cache
+    total = sum(part.nbytes for part in parts if part is not None)
+    if total <= BUDGET:
+        return "memory"
+    logger.info(
+        "%.1f GB of samples are read anew in each epoch, while the network trains: more than the"
+        " %.1f GB that cache='auto' holds in memory; cache='memory' or 'disk' reads them once",
+        total / 1e9,
+        BUDGET / 1e9,
+    )
+    return "none"
+
+
+def _streamed(fields: list[xr.DataArray]) -> list[da.Array]:
+    """Return the fields as dask arrays; fields in memory become views."""
+    parts = {TIME: tuple(part.stop - part.start for part in slabs(fields))}
+    return [(one if one.chunks is not None else one.chunk(parts)).data for one in fields]
+
+
+#: Functions that hold samples, by the values of `Sampling.cache`.
+HOLDERS: dict[str, Any] = {"memory": to_memory, "disk": to_disk, "none": _streamed}
+
+
+def _plain(field: xr.DataArray) -> np.ndarray:
+    """Return integers (positions) unchanged, all other values as float32."""
+    array = field.to_numpy()
+    return array if array.dtype.kind == "i" else np.ascontiguousarray(array, "f4")
