@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
         argument_default=argparse.SUPPRESS,
     )
     _add_data(one)
-    one.add_argument("--start", metavar="MODEL", help="model to go on from")
+    one.add_argument("--start", metavar="MODEL", help="model to fine-tune")
     one.add_argument(
         "--validation",
         type=share,

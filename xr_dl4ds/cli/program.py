@@ -17,7 +17,7 @@ from xr_dl4ds.processes import rank
 #: Meaning of each exit code.
 CODES = {
     0: "done",
-    1: "data, paths or a model that do not do",
+    1: "invalid data, path or model",
     2: "wrong arguments or options",
     3: "training failed: its loss is not finite, or one of several workers was lost",
     130: "interrupted by Ctrl-C",

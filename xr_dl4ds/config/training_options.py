@@ -119,7 +119,7 @@ class Training:
         if self.loss_realizations is not None and not self.draws_members:
             raise ValueError(
                 f"Expected {option}='crps' for loss_realizations={self.loss_realizations}, got"
-                f" {self.cell_loss!r}, which is taken of one. Leave it out."
+                f" {self.cell_loss!r}, which needs a single realization. Remove loss_realizations."
             )
         if self.noise_channels == 0 and self.draws_members:
             raise ValueError(

@@ -222,10 +222,10 @@ def explain_lost_workers(workers: Workers) -> Iterator[None]:
         if isinstance(error, TrainingError) or "Horovod" not in str(error):
             raise
         raise LostWorkerError(
-            f"Expected {workers.size} workers to train to the end, got none from another one: it"
-            f" was killed or failed, and worker {workers.rank} ends too. Look at the messages of"
-            " the others, and of the launcher, which names the first that ended. With `checkpoint`"
-            " the same call goes on from the last epoch."
+            f"Another one of {workers.size} workers stopped (killed or failed), so worker"
+            f" {workers.rank} stops as well. Read the messages of the other workers, and of the"
+            " launcher, which names the first worker that stopped. With `checkpoint`, the same call"
+            " resumes after the last epoch."
         ) from error
 
 
