@@ -317,7 +317,7 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (
             Adversarial,
             {"pixel_loss": "mae", "loss_realizations": 3},
-            r"pixel_loss='crps' for loss_realizations=3, got 'mae', .* Leave it out",
+            r"pixel_loss='crps' for loss_realizations=3, got 'mae', .* Remove loss_realizations",
         ),
         (Supervised, {"checkpoint": 3}, r"`checkpoint` to be the path of a folder, got 3"),
         (Supervised, {"checkpoint": ""}, r"`checkpoint` to be the path of a folder, got ''"),

@@ -221,7 +221,13 @@ def test_help_has_the_exit_codes(capsys):
         main(["--help"])
     assert error.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    for text in ("0: done", "1: data", "2: wrong arguments", "3: training failed", "130: interr"):
+    for text in (
+        "0: done",
+        "1: invalid data",
+        "2: wrong arguments",
+        "3: training failed",
+        "130: interr",
+    ):
         assert text in said
 
 

@@ -250,7 +250,7 @@ def _raise_from(folder: pathlib.Path, said: list[str], workers: int) -> NoReturn
     raise LostWorkerError(
         f"Expected {workers} workers to train to the end, got worker {number} ended by"
         f" {_reason(code)}. A worker that is killed has often taken more memory than there is: use"
-        " fewer, or cache='none'. With `checkpoint` the same call goes on from the last epoch."
+        " fewer, or cache='none'. With `checkpoint`, the same call resumes after the last epoch."
     )
 
 
