@@ -470,3 +470,19 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     pathlib.Path(tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(PermissionError, match="allowed to write"):
         require_writable(tmp_path / "closed" / "a.zarr")
+
+
+def test_a_store_that_cannot_be_read_for_a_moment_is_not_created_anew(tmp_path, monkeypatch):
+    import zarr
+
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    before = content(path)
+
+    def unreachable(*args, **kwargs):
+        raise ConnectionError("no answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zarr, "open_group", unreachable)
+        with pytest.raises(ConnectionError, match="no answer"):
+            write(other_variables(fields()), path, progress=False)
+    assert content(path) == before

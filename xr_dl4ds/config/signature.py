@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,8 +18,6 @@ def with_options_shown(function: F) -> F:
 
     Tab completion and `help` read ``__signature__``. Calls are not affected.
     """
-    signature = inspect.signature(function)  # type: ignore[arg-type]
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     classes = [*OPTION_CLASSES.values(), *TRAININGS.values()]
     fields: dict[str, dataclasses.Field[object]] = {}
     for each in (f for cls in classes for f in dataclasses.fields(cls)):
@@ -27,9 +26,7 @@ def with_options_shown(function: F) -> F:
         inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
         for n, f in fields.items()
     ]
-    shown = signature.replace(parameters=[*own, *flat])
-    function.__signature__ = shown  # type: ignore[attr-defined]
-    return function
+    return _showing(function, flat)
 
 
 def with_parameters_of(other: Callable[..., object]) -> Callable[[F], F]:
@@ -44,11 +41,13 @@ def with_parameters_of(other: Callable[..., object]) -> Callable[[F], F]:
         p for p in inspect.signature(other).parameters.values() if p.kind is p.KEYWORD_ONLY
     ]
 
-    def decorate(function: F) -> F:
-        signature = inspect.signature(function)  # type: ignore[arg-type]
-        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        shown = signature.replace(parameters=[*own, *passed_on])
-        function.__signature__ = shown  # type: ignore[attr-defined]
-        return function
+    return functools.partial(_showing, keywords=passed_on)
 
-    return decorate
+
+def _showing(function: F, keywords: list[inspect.Parameter]) -> F:
+    """Show keyword parameters in a signature, in place of its ``**``."""
+    signature = inspect.signature(function)  # type: ignore[arg-type]
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    shown = signature.replace(parameters=[*own, *keywords])
+    function.__signature__ = shown  # type: ignore[attr-defined]
+    return function

@@ -100,6 +100,9 @@ def _opened(place: StorePlace, planned: Plan, overwrite: bool) -> RegionStore:
 def _resumed(store: RegionStore, overwrite: bool) -> int:
     """Count the regions of an unfinished store of these data; else create a store without any."""
     if store.is_ours():
+        if store.place.path is not None:
+            for draft in store.place.path.rglob(DRAFTS):
+                draft.unlink()
         written = int(store.place.note()["written"])
         try:
             if written:
@@ -115,12 +118,9 @@ def _resumed(store: RegionStore, overwrite: bool) -> int:
 
 
 def _clean(place: StorePlace) -> None:
-    """Remove what killed calls left in the store and beside it."""
-    if place.path is not None:
-        for draft in place.path.rglob(DRAFTS):
-            draft.unlink()
-        if place.beside.note():
-            shutil.rmtree(str(place.beside), ignore_errors=True)
+    """Remove what a killed call, of other data, left beside the store."""
+    if place.path is not None and place.beside.note():
+        shutil.rmtree(str(place.beside), ignore_errors=True)
 
 
 def _write_from(store: RegionStore, first: int, progress: bool) -> None:

@@ -162,7 +162,8 @@ class StorePlace:
 
         try:
             return zarr.open_group(self.store, mode=mode, zarr_format=3)
-        except (OSError, ValueError, KeyError):  # GroupNotFoundError is a FileNotFoundError
+        # no other error: a store that cannot be read for a moment is not one to be created anew
+        except FileNotFoundError:  # GroupNotFoundError is one
             return None
 
     def note(self) -> dict[str, Any]:
@@ -201,8 +202,7 @@ class RegionStore:
         """Create the store without any region; what is there is removed."""
         import zarr
 
-        note = {"prediction": "", "regions": len(self.plan.regions), "written": 0}
-        unfinished = {UNFINISHED: json.dumps(note)}
+        unfinished = {UNFINISHED: json.dumps({**self._note(0), "prediction": ""})}
         # the note comes first: a process that is killed later leaves a store known as unfinished
         zarr.create_group(self.place.store, overwrite=True, zarr_format=3, attributes=unfinished)
         data = self.plan.template().assign_attrs({**self.plan.data.attrs, **unfinished})
@@ -216,7 +216,12 @@ class RegionStore:
                 zarr_format=3,
                 consolidated=True,
             )
-        self.place.set_note({**note, "prediction": self.plan.fingerprint})
+        self.place.set_note(self._note(0))
+
+    def _note(self, written: int) -> dict[str, Any]:
+        """Return the note of a store with this many regions."""
+        regions = len(self.plan.regions)
+        return {"prediction": self.plan.fingerprint, "regions": regions, "written": written}
 
     def is_ours(self) -> bool:
         """Return True if the place has an unfinished store of this plan."""
@@ -231,7 +236,7 @@ class RegionStore:
         for name in self.plan.names:
             # not by xarray, which would take the encoding on disk for the one wanted
             self._array(name)[self._cells(name, index)] = part.variables[name].to_numpy()
-        self.place.set_note({**self.place.note(), "written": index + 1})
+        self.place.set_note(self._note(index + 1))
 
     def _array(self, name: Hashable) -> Any:
         import zarr

@@ -101,9 +101,9 @@ class SameAxes(Regridder):
     """Regridding between grids on which equal coordinates mean equal locations."""
 
     @functools.cached_property
-    def _faced(self) -> Grid:
-        """The source grid; a global domain has its wrap-around opposite to the target."""
-        return rolled_grid(self.source, self.target)[0]
+    def _rolled(self) -> tuple[Grid, Part]:
+        """The source with the seam of a global domain opposite the target, and its columns."""
+        return rolled_grid(self.source, self.target)
 
     @property
     def spacing(self) -> tuple[float, float]:
@@ -144,7 +144,7 @@ class SameAxes(Regridder):
 
     def require_cover(self, role: str, reach: float = TO_EDGES) -> None:
         """Raise a `GridError` unless the source cells contain every target centre."""
-        source = self._faced
+        source, _ = self._rolled
         for s, t in ((source.y, self.target.y), (source.x, self.target.x)):
             shift = turns_between(s, t)
             beyond = (reach - TO_EDGES) * s.spacing if s.spacing > t.spacing else 0.0
@@ -160,7 +160,7 @@ class SameAxes(Regridder):
 
     def regrid(self, data: xr.Dataset, method: str, reach: float = TO_EDGES) -> xr.Dataset:
         """Apply the weights of both axes."""
-        grid, order = rolled_grid(self.source, self.target)
+        grid, order = self._rolled
         return rectilinear.interpolate(take(data, order), grid, self.target, method)
 
 
