@@ -8,6 +8,7 @@ from xr_dl4ds.accessor.gridding import Gridding
 from xr_dl4ds.accessor.modelling import Modelling
 from xr_dl4ds.accessor.storing import Writing
 from xr_dl4ds.data.inputs import Data
+from xr_dl4ds.grid.cf.fields import as_dataset
 
 
 @xr.register_dataarray_accessor("downscale")
@@ -17,3 +18,11 @@ class DownscaleAccessor(Gridding, Modelling, Writing):
 
     def __init__(self, obj: Data) -> None:
         self._obj = obj
+
+
+@xr.register_datatree_accessor("downscale")
+class _TreeAccessor:
+    """Refusal of a whole tree, with the way to one of its groups."""
+
+    def __init__(self, tree: xr.DataTree) -> None:
+        as_dataset(tree, "the data")

@@ -16,8 +16,8 @@ from xr_dl4ds.cli.files import opened
 from xr_dl4ds.cli.table import table
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.fields import standardize
+from xr_dl4ds.grid.cf.dimensions import Dims, find_dims
+from xr_dl4ds.grid.cf.fields import candidates_of, select, standardize
 from xr_dl4ds.model import storage
 
 #: Share of the time steps, at the end, that is held out for the test.
@@ -147,11 +147,11 @@ def _read(path: str, variable: str | None) -> xr.Dataset:
         raise VariableError(
             f"Expected --variable to be one of {names}, got {variable!r}.{nearest(variable, names)}"
         )
-    scalars = [n for n in data.data_vars if data[n].ndim == 0]
-    data = data[[variable, *scalars]]
-    if variable not in standardize(data, Dims(), "the data").varying:
+    time = find_dims(data[variable], Dims()).time
+    if time is None:
         raise VariableError(f"Expected --variable to vary in time, got {variable!r}.")
-    return data
+    static = [n for n in candidates_of(data) if time not in data[n].dims]
+    return select(data, [variable, *static])
 
 
 def _varying(data: xr.Dataset) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, whole
+from xr_dl4ds.cli.data_flags import add_dimensions, add_group, dimensions
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
 from xr_dl4ds.cli.table import table
@@ -40,6 +41,8 @@ def add(commands: Any) -> None:
         metavar="N",
         help="for that average (default: as noted on the prediction)",
     )
+    add_group(one)
+    add_dimensions(one, extra=False)
     one.add_argument("--output", "-o", metavar="FILE", help="NetCDF file of all scores and maps")
     one.add_argument(
         "--figure", metavar="FILE", help="figure (.png, .pdf, .svg, .jpg) of the step in the middle"
@@ -61,10 +64,11 @@ def evaluate(options: argparse.Namespace) -> None:
                 raise ArgumentError(f"Expected --{what} to end in {words}, got {given!r}.")
             require_apart(given, inputs)
             places[what] = place_for(given, overwrite=options.overwrite)
-    sr = selected(opened(options.sr), options.variable, "--variable")
-    hr = opened(options.hr)
-    lr = None if options.lr is None else opened(options.lr)
-    scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale).compute()
+    group, dims = getattr(options, "group", None), dimensions(vars(options))
+    sr = selected(opened(options.sr, group=group), options.variable, "--variable")
+    hr = opened(options.hr, group=group)
+    lr = None if options.lr is None else opened(options.lr, group=group)
+    scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale, **dims).compute()
     for one in _each(scores):
         say(f"{table(one, str(one['variable'].item()))}\n")
     if "output" in places:
@@ -72,7 +76,7 @@ def evaluate(options: argparse.Namespace) -> None:
             scores.to_netcdf(draft, engine="netcdf4")
         say(f"scores     {places['output']}")
     if "figure" in places:
-        figure = sr.downscale.plot(lr=lr, hr=hr, time=_middle(sr))
+        figure = sr.downscale.plot(lr=lr, hr=hr, time=_middle(sr), **dims)
         with drafted(places["figure"]) as draft:
             figure.savefig(draft, dpi=120)
         say(f"figure     {places['figure']}")

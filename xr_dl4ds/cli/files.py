@@ -25,7 +25,9 @@ _GRIB = (".grib", ".grb", ".grib2", ".grb2")
 _RASTER = (".tif", ".tiff")
 
 
-def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Dataset:
+def opened(
+    given: str | Sequence[str], *, block: int | None = BLOCK, group: str | None = None
+) -> xr.Dataset:
     """Open one dataset.
 
     Parameters
@@ -36,6 +38,8 @@ def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Datas
     block : int, optional
         Bytes of a block of steps, for files that do not say how they are chunked. None opens the
         data without dask; they are read when values are needed.
+    group : str, optional
+        Group that holds the data, in files and stores with groups; others are opened as usual.
 
     Returns
     -------
@@ -47,7 +51,8 @@ def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Datas
     FileNotFoundError
         If there is no file.
     ValueError
-        If the file name ending is unknown, or the store is unfinished.
+        If the file name ending is unknown, if the store is unfinished, or if the data are in
+        groups and `group` does not name one of them.
     """
     texts = [given] if isinstance(given, str) else list(given)
     paths = [path for text in texts for path in _matching(text)]
@@ -58,11 +63,10 @@ def opened(given: str | Sequence[str], *, block: int | None = BLOCK) -> xr.Datas
                 f"Expected several files of one dataset to be NetCDF, got {others[0]!r}. Pass one"
                 " store or file."
             )
-        return _several(paths, block)
+        return _several(paths, block, _group(paths[0], group, "netcdf4"))
     path = paths[0]
-    if path.is_dir():
-        return _store(path, block)
-    data = _opener(path)(path, block)
+    opener = _store if path.is_dir() else _opener(path)
+    data = opener(path, block, group)
     require_finished(data, repr(str(path)))
     return data
 
@@ -90,7 +94,26 @@ def _matching(text: str) -> list[pathlib.Path]:
     return [pathlib.Path(one) for one in found]
 
 
-def _opener(path: pathlib.Path) -> Callable[[pathlib.Path, int | None], xr.Dataset]:
+def _group(path: pathlib.Path, group: str | None, engine: str) -> str | None:
+    """Return the group to read: None for the root, or a group that has fields."""
+    if group is None:
+        with xr.open_dataset(path, engine=engine, chunks=None) as root:
+            if root.data_vars:
+                return None
+    found = [name for name, ds in xr.open_groups(path, engine=engine).items() if ds.data_vars]
+    named = [name for name in found if group is not None and name.strip("/") == group.strip("/")]
+    if named:
+        return named[0]
+    groups = [name for name in found if name != "/"]
+    if not groups:
+        return None
+    raise ValueError(
+        f"Expected the data of {str(path)!r} {'at its root' if group is None else f'in {group!r}'},"
+        f" got data in the groups {groups}. Choose one of them with --group {groups[0].strip('/')}."
+    )
+
+
+def _opener(path: pathlib.Path) -> Callable[[pathlib.Path, int | None, str | None], xr.Dataset]:
     openers = {_NETCDF: _netcdf, _GRIB: _grib, _RASTER: _raster}
     for suffixes, opener in openers.items():
         if path.suffix.lower() in suffixes:
@@ -99,18 +122,20 @@ def _opener(path: pathlib.Path) -> Callable[[pathlib.Path, int | None], xr.Datas
     raise ValueError(f"Expected a Zarr store or a file of {known}, got {str(path)!r}. Rename it.")
 
 
-def _store(path: pathlib.Path, block: int | None) -> xr.Dataset:
+def _store(path: pathlib.Path, block: int | None, group: str | None) -> xr.Dataset:
     if not any((path / name).is_file() for name in ("zarr.json", ".zgroup", ".zmetadata")):
         raise FileNotFoundError(
             f"Expected a Zarr store at {str(path)!r}, got a folder without a Zarr group in it."
         )
     require_zarr()
     whole = (path / ".zmetadata").is_file() or _consolidated(path / "zarr.json")
-    data = xr.open_dataset(
-        path, engine="zarr", chunks=None if block is None else {}, consolidated=whole
+    return xr.open_dataset(
+        path,
+        engine="zarr",
+        chunks=None if block is None else {},
+        consolidated=whole,
+        group=_group(path, group, "zarr"),
     )
-    require_finished(data, repr(str(path)))
-    return data
 
 
 def _consolidated(path: pathlib.Path) -> bool:
@@ -118,16 +143,18 @@ def _consolidated(path: pathlib.Path) -> bool:
     return path.is_file() and '"consolidated_metadata": {' in path.read_text("utf-8")
 
 
-def _netcdf(path: pathlib.Path, block: int | None) -> xr.Dataset:
-    chunks = None if block is None else _chunks(path, block, engine="netcdf4")
-    return xr.open_dataset(path, engine="netcdf4", chunks=chunks)
+def _netcdf(path: pathlib.Path, block: int | None, group: str | None) -> xr.Dataset:
+    given: dict[str, Any] = {"engine": "netcdf4", "group": _group(path, group, "netcdf4")}
+    chunks = None if block is None else _chunks(path, block, **given)
+    return xr.open_dataset(path, chunks=chunks, **given)
 
 
-def _several(paths: list[pathlib.Path], block: int | None) -> xr.Dataset:
-    chunks = _chunks(paths[0], BLOCK if block is None else block, engine="netcdf4")
+def _several(paths: list[pathlib.Path], block: int | None, group: str | None) -> xr.Dataset:
+    given: dict[str, Any] = {"engine": "netcdf4", "group": group}
+    chunks = _chunks(paths[0], BLOCK if block is None else block, **given)
     return xr.open_mfdataset(
         paths,
-        engine="netcdf4",
+        **given,
         chunks=chunks,
         combine="by_coords",
         data_vars="minimal",
@@ -138,7 +165,7 @@ def _several(paths: list[pathlib.Path], block: int | None) -> xr.Dataset:
     )
 
 
-def _grib(path: pathlib.Path, block: int | None) -> xr.Dataset:
+def _grib(path: pathlib.Path, block: int | None, group: str | None) -> xr.Dataset:
     try:
         import cfgrib  # noqa: F401
     except (ImportError, RuntimeError) as error:  # RuntimeError: without the ecCodes library
@@ -150,7 +177,7 @@ def _grib(path: pathlib.Path, block: int | None) -> xr.Dataset:
     return xr.open_dataset(path, chunks=chunks, **given)
 
 
-def _raster(path: pathlib.Path, block: int | None) -> xr.Dataset:
+def _raster(path: pathlib.Path, block: int | None, group: str | None) -> xr.Dataset:
     """Open a raster; a single band becomes a field with the name of its file."""
     data = xr.open_dataset(path, engine="rasterio", chunks=None if block is None else {})
     if data.sizes.get("band") == 1:

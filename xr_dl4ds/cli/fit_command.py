@@ -14,6 +14,7 @@ from xr_dl4ds.cli.arguments import (
     shows_progress,
     whole,
 )
+from xr_dl4ds.cli.data_flags import add_dimensions, add_group, add_period, within
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.flags import SHOWN_BY_THE_PROGRAM, add_flags
 from xr_dl4ds.cli.outputs import require_apart
@@ -89,6 +90,9 @@ def _add_data(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--static", nargs="+", metavar="FILE", help="static fields, a dataset each")
     one.add_argument("--predictors", nargs="+", metavar="FILE", help="predictors, a dataset each")
+    add_period(one)
+    add_group(one)
+    add_dimensions(one)
 
 
 def fit(options: argparse.Namespace) -> None:
@@ -104,7 +108,9 @@ def fit(options: argparse.Namespace) -> None:
     if asked.flat.get("checkpoint") is not None:
         require_apart(os.fspath(asked.flat["checkpoint"]), [options.output, *inputs])
     folder = storage.require_writable(options.output, overwrite=options.overwrite)
-    hr = selected(opened(options.hr), own.pop("variable", None), "--variable")
+    group, period = own.pop("group", None), own.pop("time_slice", None)
+    hr = selected(opened(options.hr, group=group), own.pop("variable", None), "--variable")
+    hr = hr if period is None else within(hr, period, "the HR data")
     lr = own.pop("lr", None)
     names = own.pop("lr_variable", None)
     if lr is None and names is not None:
@@ -113,7 +119,7 @@ def fit(options: argparse.Namespace) -> None:
     if lr is None:
         model = hr.downscale.fit(**given)
     else:
-        model = selected(opened(lr), names, "--lr-variable").downscale.fit(hr, **given)
+        model = selected(opened(lr, group=group), names, "--lr-variable").downscale.fit(hr, **given)
     model.save(folder, overwrite=options.overwrite)
     if is_first():
         say(f"{model!r}\nmodel      {folder}")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import pathlib
 import uuid
 from collections.abc import Iterable, Iterator
 
+import xarray as xr
+
+from xr_dl4ds.cli.arguments import ArgumentError, say, shows_progress
+from xr_dl4ds.writing import require_writable
 from xr_dl4ds.writing.paths import require_makeable
 
 
@@ -43,6 +48,34 @@ def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
         )
     require_makeable(place)
     return place
+
+
+def place_for_dataset(path: str, *, overwrite: bool) -> str:
+    """Return the place of a Zarr store or NetCDF file, after checking that it can be written.
+
+    Raises
+    ------
+    ArgumentError
+        If the path ends in neither .zarr nor .nc.
+    FileExistsError, NotADirectoryError, PermissionError
+        If it cannot be written.
+    """
+    suffix = pathlib.Path(path).suffix.lower()
+    if suffix not in (".zarr", ".nc"):
+        raise ArgumentError(f"Expected --output to end in .zarr or .nc, got {path!r}.")
+    check = require_writable if suffix == ".zarr" else place_for
+    return str(check(path, overwrite=overwrite))
+
+
+def write_dataset(data: xr.Dataset, options: argparse.Namespace, place: str) -> None:
+    """Write a dataset to ``--output``, whose place is checked, and say where it is."""
+    if place.lower().endswith(".zarr"):
+        progress = shows_progress(options)
+        data.downscale.to_zarr(options.output, overwrite=options.overwrite, verbose=progress)
+    else:
+        with drafted(pathlib.Path(place)) as draft:
+            data.to_netcdf(draft, engine="netcdf4")
+    say(place)
 
 
 def require_apart(output: str, inputs: Iterable[str]) -> None:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import pathlib
 from typing import Any
 
-import xarray as xr
-
-from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, shows_progress, whole
+from xr_dl4ds.cli.arguments import add_talk, whole
+from xr_dl4ds.cli.data_flags import add_dimensions, add_group, add_period, dimensions, within
 from xr_dl4ds.cli.files import BLOCK, opened
-from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
+from xr_dl4ds.cli.outputs import place_for_dataset, require_apart, write_dataset
 from xr_dl4ds.downscaler import load
-from xr_dl4ds.exceptions import TimeError
-from xr_dl4ds.grid.cf.dimensions import holds_times
-from xr_dl4ds.writing import require_writable
 
 #: Arguments that are passed on to `predict` if they are given.
 PASSED_ON = ("realizations", "seed", "spread", "tile_size")
@@ -62,58 +57,27 @@ def _add_data(one: argparse.ArgumentParser) -> None:
     )
     one.add_argument("--static", nargs="+", metavar="FILE", help="static fields, a dataset each")
     one.add_argument("--predictors", nargs="+", metavar="FILE", help="predictors, a dataset each")
-    one.add_argument(
-        "--time-slice",
-        nargs=2,
-        metavar=("START", "END"),
-        help="first and last time, such as 2001-01 2001-12",
-    )
+    add_period(one)
+    add_group(one)
+    add_dimensions(one)
 
 
 def predict(options: argparse.Namespace) -> None:
     """Check the paths, load the model, open the data, and write the prediction."""
-    suffix = pathlib.Path(options.output).suffix.lower()
-    if suffix not in (".zarr", ".nc"):
-        raise ArgumentError(f"Expected --output to end in .zarr or .nc, got {options.output!r}.")
     beside = {n: getattr(options, n, None) for n in ("static", "predictors")}
     inputs = [path for paths in beside.values() for path in paths or ()]
     require_apart(options.output, [options.model, *options.lr, *inputs])
-    in_zarr = suffix == ".zarr"
-    check = require_writable if in_zarr else place_for
-    place = check(options.output, overwrite=options.overwrite)
+    place = place_for_dataset(options.output, overwrite=options.overwrite)
     model = load(options.model)
     block = max(1, BLOCK // model.scale**2)  # so that the HR fields fit in memory
-    lr = opened(options.lr, block=block)
+    lr = opened(options.lr, block=block, group=getattr(options, "group", None))
     if hasattr(options, "time_slice"):
-        lr = _within(lr, *options.time_slice)
+        lr = within(lr, options.time_slice, "the LR data")
     given = {n: getattr(options, n) for n in PASSED_ON if hasattr(options, n)}
+    given |= dimensions(vars(options))
     given |= {n: [opened(p, block=block) for p in paths] for n, paths in beside.items() if paths}
     out = lr.downscale.predict(model, **given)
-    if in_zarr:
-        progress = shows_progress(options)
-        out.downscale.to_zarr(options.output, overwrite=options.overwrite, verbose=progress)
-    else:
-        with drafted(pathlib.Path(str(place))) as draft:
-            out.to_netcdf(draft, engine="netcdf4")
-    say(str(place))
-
-
-def _within(lr: xr.Dataset, start: str, end: str) -> xr.Dataset:
-    """Return the steps from one time to another, both included."""
-    dims = [d for d in lr.dims if d in lr.indexes and holds_times(lr[d])]
-    if not dims:
-        raise TimeError("Expected LR data with dates along a dimension for --time-slice, got none.")
-    try:
-        part = lr.sel({dims[0]: slice(start, end)})
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArgumentError(f"Expected two times for --time-slice, got: {error}.") from error
-    if not part.sizes[dims[0]]:
-        index = lr.indexes[dims[0]]
-        raise TimeError(
-            f"Expected LR data from {start} to {end}, got {index[0]} to {index[-1]}. Choose times"
-            " between these."
-        )
-    return part
+    write_dataset(out, options, place)
 
 
 def _resumes(options: argparse.Namespace) -> str | None:

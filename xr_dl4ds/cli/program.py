@@ -8,8 +8,15 @@ import warnings
 from collections.abc import Sequence
 
 from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
-from xr_dl4ds.cli import demo_command, evaluate_command, fit_command, predict_command
+from xr_dl4ds.cli import (
+    coarsen_command,
+    demo_command,
+    evaluate_command,
+    fit_command,
+    predict_command,
+)
 from xr_dl4ds.cli.arguments import ArgumentError, Parser
+from xr_dl4ds.cli.data_flags import in_flags
 from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.model.provenance import version
 from xr_dl4ds.processes import rank
@@ -22,6 +29,9 @@ CODES = {
     3: "training failed: its loss is not finite, or one of several workers was lost",
     130: "interrupted by Ctrl-C",
 }
+
+#: The commands, in the order of the help.
+COMMANDS = (fit_command, predict_command, evaluate_command, coarsen_command, demo_command)
 
 #: The logger of the line that names the hardware, which is shown without --verbose.
 HARDWARE = "xr_dl4ds.inference.hardware"
@@ -69,7 +79,7 @@ def _end(code: int, reason: object) -> int:
     """Write the reason in one line, and return the code."""
     # by the rank, because a worker may fail before it has joined the others
     who = f"xr-dl4ds, worker {rank()}" if rank() else "xr-dl4ds"
-    text = " ".join(str(reason).split()).replace("overwrite=True", "--overwrite")  # the flag
+    text = in_flags(" ".join(str(reason).split()))
     sys.stderr.write(f"{who}: {text or type(reason).__name__}\n")
     return code
 
@@ -83,6 +93,6 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (fit_command, predict_command, evaluate_command, demo_command):
+    for command in COMMANDS:
         command.add(commands)
     return parser

@@ -24,6 +24,12 @@ _OWN: dict[str, tuple[tuple[type, ...], str]] = {
     "validation": ((int, float), "a number >= 0 and < 1"),
     "trim": ((bool,), "true or false"),
     "workers": ((int,), "a whole number"),
+    "group": ((str,), "a name"),
+    "time_slice": ((list,), "a list of two times"),
+    "x_dim": ((str,), "a name"),
+    "y_dim": ((str,), "a name"),
+    "time_dim": ((str,), "a name"),
+    "extra_dims": ((dict,), "roles by dimension"),
 }
 
 

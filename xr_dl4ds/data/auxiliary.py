@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import pandas as pd
 import xarray as xr
@@ -35,7 +35,9 @@ class Source:
     role: str
 
 
-def auxiliary(data: Data | Sequence[Data] | None, role: str) -> list[Source]:
+def auxiliary(
+    data: Data | Sequence[Data] | None, role: str, in_units: Callable[[Fields, str], Fields]
+) -> list[Source]:
     """Standardize auxiliary data, each object on its own grid.
 
     Parameters
@@ -44,13 +46,15 @@ def auxiliary(data: Data | Sequence[Data] | None, role: str) -> list[Source]:
         The user's data.
     role : {"static=", "predictors="}
         The argument that received the data.
+    in_units : callable
+        Converts fields, with their role, to the units of the model.
     """
     dims = Dims(unknown=CHANNELS) if role == STATIC else Dims()
     given = [data] if isinstance(data, (xr.Dataset, xr.DataArray)) else list(data or [])
     found = [standardize(one, dims, role) for one in given]
     if role == STATIC:
         found = [_without_time(fields) for fields in found]
-    return [Source(fields=fields, role=role) for fields in found]
+    return [Source(fields=in_units(fields, role), role=role) for fields in found]
 
 
 def _without_time(fields: Fields) -> Fields:

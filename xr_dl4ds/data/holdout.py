@@ -70,13 +70,12 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
     assert inputs.lr is not None
     roles = "the LR validation data", "the HR validation data"
     lr, hr = (
-        in_order(standardize(obj, inputs.dims.within(obj), role), role)
+        in_order(state.in_units(standardize(obj, inputs.dims.within(obj), role), role), role)
         for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
     )
     wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
     for fields, role, names in ((lr, roles[0], wanted["lr"]), (hr, roles[1], wanted["hr"])):
         check_times(fields, role)
-        state.check_units(fields, role)
         missing = [n for n in names if n not in fields.varying]
         if missing:
             raise VariableError(

@@ -10,6 +10,7 @@ import xarray as xr
 
 from xr_dl4ds.data.auxiliary import (
     PREDICTORS,
+    STATIC,
     Source,
     auxiliary,
     in_common,
@@ -19,12 +20,12 @@ from xr_dl4ds.data.auxiliary import (
 from xr_dl4ds.data.auxiliary import Data as Data
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.extra_dims import require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
-from xr_dl4ds.grid.cf.units import require_units
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
 from xr_dl4ds.grid.regridding.pairing import Pairing, pair
@@ -46,6 +47,25 @@ class Inputs:
     trim: bool = False
     dims: Dims = dataclasses.field(default_factory=Dims)
     start: State | None = None
+
+    def decoded(self) -> Inputs:
+        """Decode all data, see `xr_dl4ds.grid.cf.decoding`."""
+        validation = self.validation
+        if isinstance(validation, tuple):
+            validation = decoded(validation, "the validation data")
+        return dataclasses.replace(
+            self,
+            hr=decoded(self.hr, "the HR data"),
+            lr=decoded(self.lr, "the LR data"),
+            static=decoded(self.static, STATIC),
+            predictors=decoded(self.predictors, PREDICTORS),
+            validation=validation,
+        )
+
+    def in_units(self, fields: Fields, role: str) -> Fields:
+        """Convert fields to the units of the model in ``start=``, if there is one."""
+        units = {} if self.start is None else self.start.units
+        return fields.in_units(units, role, "the model in start=")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +117,16 @@ def read_hr(inputs: Inputs) -> Fields:
             " another dimension."
         )
     check_times(hr, "the HR data")
-    return in_order(hr, "the HR data")
+    return in_order(inputs.in_units(hr, "the HR data"), "the HR data")
+
+
+def _read_lr(inputs: Inputs, hr: Fields) -> Fields:
+    """Read the LR data, sorted by time, with counterparts of targets in the units of these."""
+    assert inputs.lr is not None
+    lr = standardize(inputs.lr, inputs.dims, "the LR data")
+    check_times(lr, "the LR data")
+    lr = in_order(inputs.in_units(lr, "the LR data"), "the LR data")
+    return lr.in_units(hr.pick(hr.varying).units, "the LR data", "the HR data")
 
 
 def pair_grids(
@@ -115,12 +144,7 @@ def pair_grids(
         lr = coarsened(hr.pick(hr.varying), scale)
         pairing = Pairing(scale=scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid)
         return lr, hr, pairing
-    lr = standardize(inputs.lr, inputs.dims, "the LR data")
-    check_times(lr, "the LR data")
-    lr = in_order(lr, "the LR data")
-    for name in set(lr.varying) & set(hr.varying):
-        expected, got = (fields.data[name].attrs.get("units") for fields in (hr, lr))
-        require_units(name, expected, got, "the LR data", "the HR data")
+    lr = _read_lr(inputs, hr)
     require_one_level(as_dataset(inputs.lr, "the LR data"), as_dataset(inputs.hr, "the HR data"))
     pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
     if inputs.scale is not None and inputs.scale != pairing.scale:
@@ -146,10 +170,7 @@ def read_further_member(inputs: Inputs, pairing: Pairing) -> Pair:
     assert inner is not None  # all series of an object have the same grid
     cut = hr.data[hr.varying].isel(inner).assign_coords(pairing.hr.coords)
     hr = dataclasses.replace(hr, data=cut, grid=pairing.hr)
-    if inputs.lr is None:
-        lr = coarsened(hr, pairing.scale)
-    else:
-        lr = in_order(standardize(inputs.lr, inputs.dims, "the LR data"), "the LR data")
+    lr = coarsened(hr, pairing.scale) if inputs.lr is None else _read_lr(inputs, hr)
     return align(lr, predictor_fields(inputs), hr, pairing, synthetic_lr=inputs.lr is None)
 
 
@@ -204,7 +225,7 @@ def static_fields(
 def predictor_fields(inputs: Inputs) -> list[Source]:
     """Read the time-varying variables of each object in ``predictors=``, sorted by time."""
     out = []
-    for source in auxiliary(inputs.predictors, PREDICTORS):
+    for source in auxiliary(inputs.predictors, PREDICTORS, inputs.in_units):
         fields = source.fields
         if not fields.varying:
             raise VariableError(

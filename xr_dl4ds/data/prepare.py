@@ -102,14 +102,14 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         See `.downscale.fit`.
     """
     network, sampling = options.network, options.sampling
-    inputs, *further = split_members(inputs)
+    inputs, *further = split_members(inputs.decoded())
     hr = read_hr(inputs)
     direct_method = sampling.interpolation if network.upsampling == "interpolation" else None
     lr, hr, pairing = pair_grids(inputs, hr, direct_method)
     check_patches(sampling, options.training, pairing)
     if sampling.patch_size is None:
         check_global_domain(network, pairing.lr, pairing.scale)
-    beside = auxiliary(inputs.static, STATIC)
+    beside = auxiliary(inputs.static, STATIC, inputs.in_units)
     synthetic_lr = inputs.lr is None
     static = static_fields(beside, None if synthetic_lr else lr, hr, pairing)
     predictors = predictor_fields(inputs)
@@ -181,8 +181,6 @@ def _state(
     _check_scaled_names(sampling, scaler)
     everything = {**first.lr.data_vars, **static.data_vars, **first.hr.data_vars}
     units = {str(n): v.attrs.get("units") for n, v in everything.items()}
-    if start is not None:
-        warm_start.require_same_units(units, start)
     return State(
         features=features,
         pairing=pairing,

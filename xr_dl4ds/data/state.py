@@ -14,12 +14,12 @@ from xr_dl4ds.data.scaling import Scaler
 from xr_dl4ds.data.time_and_place import forcings
 from xr_dl4ds.grid.cf.extra_dims import Slice
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.cf.units import has_own_zero, require_units
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs, X, Y
 from xr_dl4ds.grid.regridding.coarsen import block_mean
 from xr_dl4ds.grid.regridding.nesting import to_hr_cells
 from xr_dl4ds.grid.regridding.pairing import Pairing
+from xr_dl4ds.grid.units import has_own_zero
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,8 +154,6 @@ class State:
             return (0.0,) * len(self.features.targets)
         return tuple(-self.scaler.scaled(name, 0.0) for name in self.features.targets)
 
-    def check_units(self, fields: Fields, role: str) -> None:
-        """Raise a `VariableError` if units differ from the units in training."""
-        for name, variable in fields.data.items():
-            expected, got = self.units.get(str(name)), variable.attrs.get("units")
-            require_units(str(name), expected, got, role, "training")
+    def in_units(self, fields: Fields, role: str) -> Fields:
+        """Convert fields to the units of the training data."""
+        return fields.in_units(self.units, role, "training")

@@ -6,13 +6,11 @@ scaling are those of the model, independent of the new data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, VariableError
-from xr_dl4ds.grid.cf.units import require_units
 from xr_dl4ds.grid.regridding.pairing import Pairing
 
 #: Groups of variables, and their names in messages.
@@ -59,12 +57,6 @@ def channels(own: Features, pairing: Pairing, start: State) -> Features:
             " Use a model with 'latitude' and 'longitude' for other domains."
         )
     return start.features
-
-
-def require_same_units(units: Mapping[str, str | None], start: State) -> None:
-    """Raise a `VariableError` if units differ from the units of the model."""
-    for name, got in units.items():
-        require_units(name, start.units.get(name), got, "these data", "the model in start=")
 
 
 def require_same_scaling(asked: object, start: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xr_dl4ds.config import OptionGroup, Options, Sampling, route, settled
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_loss, check_output, constraint_for
 from xr_dl4ds.data.inputs import Inputs
 from xr_dl4ds.data.prepare import Prepared, SampleChannels, prepare
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from xr_dl4ds.training.batches import Samples
 
 
+@with_expected_options
 def fit(
     inputs: Inputs,
     given: Mapping[str, OptionGroup | None],

@@ -17,6 +17,7 @@ import numpy as np
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.grid_mapping import read
 from xr_dl4ds.grid.names import Attrs
+from xr_dl4ds.grid.units import direction_of_degrees
 
 if TYPE_CHECKING:
     from xr_dl4ds.grid.axis import Axis
@@ -30,8 +31,6 @@ _LENGTHS: dict[str, tuple[float, tuple[str, ...]]] = {
     "US survey foot": (1200 / 3937, ("us-ft", "us_survey_foot", "us_survey_feet", "ftus")),
 }
 _METRES = {spelling: metres for metres, known in _LENGTHS.values() for spelling in known}
-_DEGREES = {"", "degree", "degrees", "deg", "degrees_north", "degrees_east"}
-_DEGREES |= {"degree_north", "degree_east"}
 #: CF attributes that are lengths in the unit of the coordinates.
 _OFFSETS = ("false_easting", "false_northing")
 
@@ -128,7 +127,8 @@ def named_axes(grid: Grid, crs: tuple[str, Attrs] | None) -> Grid:
     axes = []
     for axis, letter in zip((grid.y, grid.x), letters, strict=True):
         said = _stated(axis)
-        usable = said in _DEGREES - {""} if rotated else metres_in(said) is not None
+        degrees = direction_of_degrees(said) is not None
+        usable = degrees if rotated else metres_in(said) is not None
         attrs = {"standard_name": name.format(letter), **axis.attrs}
         attrs |= {} if usable else {"units": units}
         axes.append(dataclasses.replace(axis, attrs=attrs))
@@ -254,7 +254,7 @@ def _metres_of_axes(grid: Grid, by_wkt: bool) -> float | None:
 
 def _require_degrees(grid: Grid) -> None:
     said = [_stated(axis) for axis in (grid.y, grid.x)]
-    if not set(said) <= _DEGREES:
+    if any(text and direction_of_degrees(text) is None for text in said):
         raise GridError(
             f"Expected {grid.y.name} and {grid.x.name} in 'degrees', because {grid.mapping_name!r}"
             f" is a CRS of angles, got {said[0]!r} and {said[1]!r}. Bring them to degrees, and set"

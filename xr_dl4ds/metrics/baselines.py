@@ -10,7 +10,6 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import at_times, common_times
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
-from xr_dl4ds.grid.cf.units import require_units
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.coarsen import check_scale, coarsened
 from xr_dl4ds.grid.regridding.regridder import BEYOND_EDGES, regridder
@@ -73,10 +72,8 @@ def _checked(lr: Fields, truth: Fields, names: list[str]) -> Fields:
             " them, or rename those that are meant."
         )
     _require_grid(lr, truth)
-    for name in names:
-        expected, got = (f.data[name].attrs.get("units") for f in (truth, lr))
-        require_units(name, expected, got, "the LR data", "the truth")
-    lr = stamped_as(lr.pick(names), truth, "the LR data", "the truth")
+    lr = lr.pick(names).in_units(truth.units, "the LR data", "the truth")
+    lr = stamped_as(lr, truth, "the LR data", "the truth")
     times = common_times(lr, truth, "the LR data", "the truth")
     if times is not None and len(times) < truth.data.sizes[TIME]:
         raise TimeError(

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
 
 
+@with_expected_options
 def quantile_bias(
     prediction: xr.DataArray,
     truth: xr.DataArray,
@@ -59,6 +61,7 @@ def quantile_bias(
     return (high - base) / base.where(base != 0) if relative else high - base
 
 
+@with_expected_options
 def wet_frequency(field: xr.DataArray, threshold: float, dims: Dimensions) -> xr.DataArray:
     """Return the share of valid cells at or above a threshold, such as 1 mm per day for wet days.
 
@@ -85,6 +88,7 @@ def wet_frequency(field: xr.DataArray, threshold: float, dims: Dimensions) -> xr
     return (field >= threshold).where(field.notnull()).mean(dims)
 
 
+@with_expected_options
 def std_ratio(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Return the standard deviation of the prediction divided by that of the truth.
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import X, Y
 from xr_dl4ds.metrics.baselines import BASELINES, interpolated
-from xr_dl4ds.metrics.matching import Data, common_names, on_common_cells, read
+from xr_dl4ds.metrics.matching import Data, in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)
 
 
+@with_expected_options
 def evaluate(
     prediction: Data,
     truth: Data,
@@ -82,9 +84,8 @@ def evaluate(
     """
     dims = dims or Dims()
     given = read(prediction, dims, "the prediction", members=True)
-    truth_fields = read(truth, dims, "the truth")
-    names = common_names(given, truth_fields)
-    pair = on_common_cells(given.pick(names), truth_fields.pick(names))
+    pair = on_common_cells(*in_common(given, read(truth, dims, "the truth")))
+    names = pair[0].varying
     noted = provenance_of(prediction)
     if scale is None and noted.get("scale", 1) > 1:
         scale = noted["scale"]

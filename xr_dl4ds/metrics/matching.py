@@ -7,11 +7,11 @@ import dataclasses
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, common_times, in_order
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
-from xr_dl4ds.grid.cf.units import require_units
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
@@ -21,7 +21,7 @@ Data = xr.Dataset | xr.DataArray
 
 def read(obj: Data, dims: Dims, role: str, *, members: bool = False) -> Fields:
     """Return fields in order of time; `members` says whether they may be an ensemble."""
-    ds = as_dataset(obj, role)
+    ds = as_dataset(decoded(obj, role), role)
     fields = standardize(ds, dims.within(ds), role, members=members)
     check_times(fields, role)
     if not fields.varying:
@@ -32,18 +32,16 @@ def read(obj: Data, dims: Dims, role: str, *, members: bool = False) -> Fields:
     return in_order(fields, role)
 
 
-def common_names(prediction: Fields, truth: Fields) -> list[str]:
-    """Return the variables that prediction and truth have in common, and check their units."""
+def in_common(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
+    """Return the variables that both have in common, in the units of the truth."""
     names = [n for n in prediction.varying if n in truth.varying]
     if not names:
         raise VariableError(
             f"Expected prediction and truth to have variables in common, got {prediction.varying}"
             f" and {truth.varying}. Rename one to the name of the other."
         )
-    for name in names:
-        expected, got = (f.data[name].attrs.get("units") for f in (truth, prediction))
-        require_units(name, expected, got, "the prediction", "the truth")
-    return names
+    truth = truth.pick(names)
+    return prediction.pick(names).in_units(truth.units, "the prediction", "the truth"), truth
 
 
 def on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:

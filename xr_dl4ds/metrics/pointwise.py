@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import Dimensions, require_same_coordinates
 
 
@@ -48,24 +49,28 @@ class Score:
         return self.function(prediction, truth, dims)
 
 
+@with_expected_options
 def bias(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Return the mean of prediction minus truth, in their units."""
     require_same_coordinates(prediction, truth)
     return (prediction.astype("f8") - truth.astype("f8")).mean(dims)
 
 
+@with_expected_options
 def mae(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Return the mean absolute error, in the units of the data."""
     require_same_coordinates(prediction, truth)
     return abs(prediction.astype("f8") - truth.astype("f8")).mean(dims)
 
 
+@with_expected_options
 def rmse(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Return the root mean square error, in the units of the data."""
     require_same_coordinates(prediction, truth)
     return ((prediction.astype("f8") - truth.astype("f8")) ** 2).mean(dims) ** 0.5
 
 
+@with_expected_options
 def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
     """Return the Pearson correlation (1); NaN where prediction or truth is constant."""
     require_same_coordinates(prediction, truth)

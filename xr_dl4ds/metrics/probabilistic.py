@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import MEMBER, Dimensions, in_one_chunk, require_members
 from xr_dl4ds.metrics.pointwise import rmse
 
 
+@with_expected_options
 def crps(
     prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
@@ -75,6 +77,7 @@ def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return out
 
 
+@with_expected_options
 def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> xr.DataArray:
     """Return the root of the mean variance of the members (with M - 1), in their units.
 
@@ -109,6 +112,7 @@ def _variance(prediction: xr.DataArray, member: str) -> xr.DataArray:
     return prediction.astype("f8").var(member, ddof=1, skipna=False)
 
 
+@with_expected_options
 def spread_skill(
     prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
@@ -152,6 +156,7 @@ def over_error(scatter: xr.DataArray, error: xr.DataArray, members: int) -> xr.D
     return ((members + 1) / members) ** 0.5 * scatter / error
 
 
+@with_expected_options
 def rank_histogram(
     prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:
@@ -198,6 +203,7 @@ def rank_histogram(
     return out.transpose(..., "rank")
 
 
+@with_expected_options
 def member_correlation(
     prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER
 ) -> xr.DataArray:

@@ -12,6 +12,7 @@ from collections.abc import Hashable
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import in_one_chunk, require_same_coordinates
 
 #: The dimension of a spectrum.
@@ -20,6 +21,7 @@ WAVENUMBER = "wavenumber"
 _ABOUT = {"units": "1", "long_name": "wavenumber in cycles per cell"}
 
 
+@with_expected_options
 def spectrum(field: xr.DataArray, dims: tuple[Hashable, Hashable] = ("y", "x")) -> xr.DataArray:
     """Return the power spectrum, averaged over directions and over all other dimensions.
 
@@ -63,6 +65,7 @@ def spectrum(field: xr.DataArray, dims: tuple[Hashable, Hashable] = ("y", "x")) 
     return out.assign_coords({WAVENUMBER: (WAVENUMBER, numbers, dict(_ABOUT))})
 
 
+@with_expected_options
 def ralsd(
     prediction: xr.DataArray,
     truth: xr.DataArray,

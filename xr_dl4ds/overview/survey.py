@@ -9,6 +9,7 @@ from collections.abc import Hashable
 import pyproj
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
 from xr_dl4ds.grid.cf.coordinates import axis_of
 from xr_dl4ds.grid.cf.dimensions import (
@@ -38,6 +39,8 @@ from xr_dl4ds.grid.cf.fields import (
     standardize,
 )
 from xr_dl4ds.grid.cf.members import members_of
+from xr_dl4ds.grid.cf.missing_values import notes_on_marks
+from xr_dl4ds.grid.cf.valid_times import with_valid_time
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.overview.findings import Findings
@@ -55,6 +58,7 @@ _TOLD: dict[str | None, str] = {
 }
 
 
+@with_expected_options
 def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
     """Return how the package interprets these data, and why it would refuse them.
 
@@ -91,7 +95,7 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
         fields = _fields(ds, told)
         grid, crs = _grid(ds, found, fields, told)
         time = next((d.time for d in found.values() if d.time), sample_axis(extra))
-        times = times_of(ds, time, ROLE, told)
+        times = times_of(ds, found, time, ROLE, told)
         note_grid(grid, crs, told)
         note_data(ds, found, grid, time, told)
     dims = next(iter(found.values()), Dims())
@@ -123,13 +127,22 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
 def _dataset(obj: xr.Dataset | xr.DataArray, told: Findings) -> xr.Dataset:
     """Return the object as a Dataset; an unnamed DataArray gets a substitute name."""
     if not isinstance(obj, xr.DataArray):
-        return as_dataset(obj, ROLE)
+        return _with_valid_time(as_dataset(obj, ROLE), told)
     with told.step():
-        return as_dataset(obj, ROLE)
+        return _with_valid_time(as_dataset(obj, ROLE), told)
     name = "unnamed" if obj.name is None else f"{obj.name}_"
     while name in obj.coords or name in obj.dims:
         name += "_"
     return obj.to_dataset(name=name)
+
+
+def _with_valid_time(ds: xr.Dataset, told: Findings) -> xr.Dataset:
+    """Add valid times, and note missing values that will be masked; no value is read."""
+    with told.step():
+        told.notes.extend(notes_on_marks(ds))
+    with told.step():
+        return with_valid_time(ds, ROLE)
+    return ds
 
 
 def _dims(ds: xr.Dataset, told: Findings) -> dict[Hashable, Dims]:

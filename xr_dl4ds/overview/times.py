@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Hashable, Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import xarray as xr
 
 from xr_dl4ds.grid.cf.time_axis import calendar, check_index, runs, step_lengths, usual_step
 from xr_dl4ds.grid.cf.time_stamps import frequency
+from xr_dl4ds.grid.cf.valid_times import dates_along
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.overview.findings import Findings
 
@@ -30,14 +33,30 @@ class Times:
     n_times: int | None = None
 
 
-def times_of(ds: xr.Dataset, name: str | None, role: str, told: Findings) -> Times:
-    """Return the properties of the time axis `name`, and add its problems and notes to `told`."""
-    if name is None or name not in ds.sizes:
+def times_of(
+    ds: xr.Dataset, fields: Iterable[Hashable], name: str | None, role: str, told: Findings
+) -> Times:
+    """Return the properties of the time axis `name`, and add its problems and notes to `told`.
+
+    `fields` are the variables on the grid.
+    """
+    if name is None or name not in ds.sizes or math.isnan(ds.sizes[name]):
         return Times()
     size = ds.sizes[name]
-    index = ds.indexes.get(name)
+    index, dates = ds.indexes.get(name), None
+    varying = next((n for n in fields if name in ds[n].dims), None)
     with told.step():
-        check_index(index, size, name, role)
+        dates = None if varying is None else dates_along(ds[varying], name, role)
+    if dates is not None and dates.name != name:
+        told.notes.append(f"the dates along {name!r} are those of {dates.name!r}")
+        index = dates.to_index()
+    with told.step():
+        check_index(index, size, (name, None if dates is None else str(dates.name)), role)
+        return _described(index, size, name, role, told)
+    return Times(n_times=size)
+
+
+def _described(index: pd.Index | None, size: int, name: str, role: str, told: Findings) -> Times:
     if index is None:
         told.notes.append(f"{name!r} has no coordinate: its steps are taken in the file's order")
         return Times(n_times=size)

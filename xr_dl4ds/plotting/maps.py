@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import TimeError, VariableError
-from xr_dl4ds.grid.cf.dimensions import Dims, holds_times
+from xr_dl4ds.grid.cf.decoding import decoded
+from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, index_of
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
+from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
 from xr_dl4ds.grid.regridding.nesting import turns_between
@@ -32,6 +35,7 @@ Data = xr.Dataset | xr.DataArray
 _OWN = {"spread": "magma", "error": "RdBu_r"}
 
 
+@with_expected_options
 def plot(
     prediction: Data,
     *,
@@ -81,7 +85,7 @@ def plot(
     ['LR', 'prediction', 'truth']
     """
     dims = dims or Dims()
-    ds = as_dataset(prediction, "the prediction")
+    ds = as_dataset(decoded(prediction, "the prediction"), "the prediction")
     sr = standardize(ds, dims, "the prediction", members=True)
     name = choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
@@ -129,8 +133,9 @@ def _of_members(step: xr.DataArray) -> dict[str, xr.DataArray]:
 
 def _beside(obj: Data, sr: Fields, dims: Dims, role: str) -> Fields:
     """Return other data of the region, with longitudes shifted by whole turns to those of `sr`."""
-    ds = as_dataset(obj, role)
+    ds = as_dataset(decoded(obj, role), role)
     fields = roll_to_face(standardize(ds, dims.within(ds), role), sr.grid)
+    fields = fields.in_units(sr.units, role, "the prediction")
     fields = stamped_as(fields, sr, role, "the prediction")
     beside = fields.data[X] + turns_between(fields.grid.x, sr.grid.x)
     return dataclasses.replace(fields, data=fields.data.assign_coords({X: beside}))
@@ -158,9 +163,8 @@ def _time_of(ds: xr.Dataset, sr: Fields, time: int) -> Any:
     index = index_of(sr.data)
     if index is not None:
         return index[time]
-    scalar = [c for c in ds.coords.values() if c.ndim == 0 and holds_times(c)]
-    named = [c for c in scalar if c.attrs.get("standard_name", c.name) == "time"]
-    return pd.Index(np.atleast_1d((named or scalar)[0]))[0] if named or scalar else None
+    date = scalar_date(ds.coords)
+    return None if date is None else pd.Index(np.atleast_1d(date))[0]
 
 
 def _step(fields: Fields, name: str, time: int, at: Any, role: str) -> xr.DataArray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields
@@ -15,7 +16,7 @@ from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.grid.regridding.roll import roll_to_face
-from xr_dl4ds.metrics.matching import common_names, on_common_cells, read
+from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.spectral import spectrum
 from xr_dl4ds.plotting.figure import choose, new_figure
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Data = xr.Dataset | xr.DataArray
 
 
+@with_expected_options
 def plot_spectra(
     products: Mapping[str, Data],
     truth: Data,
@@ -121,9 +123,11 @@ def _together(
     for label, product in products.items():
         mine = read(product, dims, repr(label), members=True)
         if not matched:
-            first, name = label, choose(mine.pick(common_names(mine, reference)), variable)
+            mine, reference = in_common(mine, reference)
+            first, name = label, choose(mine, variable)
         else:
             choose(mine, name)
+            mine = mine.in_units(reference.units, repr(label), "the truth")
             mine = roll_to_face(mine, matched[first].grid)
             mine = stamped_as(mine, reference, repr(label), repr(first))
             _require_same_cells(mine.grid, matched[first].grid, label, first)
@@ -142,6 +146,7 @@ def _require_same_cells(mine: Grid, first: Grid, label: str, first_label: str) -
         )
 
 
+@with_expected_options
 def plot_rank_histogram(scores: xr.Dataset) -> Figure:
     """Draw where the truth ranks among the members of an ensemble.
 

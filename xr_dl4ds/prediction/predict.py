@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import dask
 import xarray as xr
 
 from xr_dl4ds.config import Json, Options
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.data.inputs import Data
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.cf.conventions import one_variable
-from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.grid.cf.extra_dims import gather
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, select
 from xr_dl4ds.grid.cf.georeference import georeference, with_spread
 from xr_dl4ds.grid.cf.members import label_of, members_of
 from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, windows_ending
+from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.names import REALIZATION, TIME
 from xr_dl4ds.grid.regridding.placement import Placement, place
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
@@ -37,6 +37,7 @@ from xr_dl4ds.prediction.request import (
 )
 
 
+@with_expected_options
 def predict(
     state: State,
     options: Options,
@@ -67,6 +68,7 @@ def predict(
     xarray.Dataset or xarray.DataArray
         The prediction; a DataArray if the LR data are a DataArray and there is one target.
     """
+    request = request.decoded()
     source = as_dataset(request.lr, ROLE)
     sources = MemberSources.of(state, options)
     attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
@@ -192,8 +194,9 @@ def _varying(
     """Regrid LR fields and predictors to the network's LR cells: ``(time, y, x)``."""
     varying = state.pairing.regrid_lr(fields, placement.lr)
     if TIME not in varying.sizes:
-        date = _date(source, request.dims.time)
-        varying = varying.expand_dims(TIME if date is None else {TIME: [date]})
+        date = scalar_date(source.coords, request.dims.time)
+        at = {TIME: 1} if date is None else {TIME: [date.to_numpy()[()]]}
+        varying = varying.expand_dims(at)
     varying = varying.assign_coords(placement.lr.coords)
     beside = predictors(state, request, fields, placement)
     return _in_step(varying.merge(beside, join="exact"))
@@ -206,14 +209,6 @@ def _in_step(varying: xr.Dataset) -> xr.Dataset:
         return varying
     chunks = {TIME: lazy[0].chunksizes[TIME]}
     return varying.map(lambda v: v if v.chunks is None else v.chunk(chunks))
-
-
-def _date(source: xr.Dataset, given: str | None) -> Any:
-    """Return the date of fields of a single time, from their scalar time coordinate."""
-    found = {str(n): c for n, c in source.coords.items() if c.ndim == 0 and holds_times(c)}
-    cf = [n for n, c in found.items() if c.attrs.get("standard_name") == "time" or n == "time"]
-    names = [n for n in (given, *cf, *(found if len(found) == 1 else ())) if n in found]
-    return found[str(names[0])].to_numpy()[()] if names else None
 
 
 def _require_trained(state: State, placement: Placement, fields: Fields) -> None:

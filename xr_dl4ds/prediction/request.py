@@ -21,6 +21,7 @@ from xr_dl4ds.data.auxiliary import (
 )
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.extra_dims import CHANNELS
 from xr_dl4ds.grid.cf.fields import Fields, select, standardize
@@ -52,6 +53,15 @@ class Request:
         flag("spread", self.spread)
         whole(self, "tile_size", 1, optional=True)
 
+    def decoded(self) -> Request:
+        """Decode all data, see `xr_dl4ds.grid.cf.decoding`."""
+        return dataclasses.replace(
+            self,
+            lr=decoded(self.lr, ROLE),
+            static=decoded(self.static, STATIC),
+            predictors=decoded(self.predictors, PREDICTORS),
+        )
+
 
 def check_tiles(request: Request, scale: int) -> None:
     """Raise a `ValueError` unless a tile is a whole number of LR cells."""
@@ -67,7 +77,7 @@ def check_tiles(request: Request, scale: int) -> None:
 def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     """Return the LR variables that the model takes from the dataset itself, checked."""
     wanted = list(state.features.lr_varying)
-    beside = auxiliary(request.predictors, PREDICTORS)
+    beside = auxiliary(request.predictors, PREDICTORS, state.in_units)
     offered = [n for p in beside for n in p.fields.varying if n in state.features.predictors]
     own = [n for n in wanted if n not in offered]
     bases = [n for n in state.bases(own) if n in source.data_vars]
@@ -97,19 +107,17 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
             " got none. Keep it when selecting one step: .isel(time=[0])."
         )
     check_times(fields, ROLE)
-    state.check_units(fields, ROLE)
-    return fields.pick(present)
+    return state.in_units(fields.pick(present), ROLE)
 
 
 def predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
     """Read the data of ``predictors=`` on the network's LR cells, at the times of the LR data."""
     sources = []
-    for given in auxiliary(request.predictors, PREDICTORS):
+    for given in auxiliary(request.predictors, PREDICTORS, state.in_units):
         known = [n for n in given.fields.varying if n in state.features.predictors]
         if known:
             picked = given.fields.pick(known)
             check_times(picked, PREDICTORS)
-            state.check_units(picked, PREDICTORS)
             sources.append(Source(fields=picked, role=PREDICTORS))
     sources, common = in_common(sources, Source(fields=fields, role=ROLE))
     times = index_of(fields.data)
@@ -132,12 +140,12 @@ def static_fields(
     names = list(state.features.static)
     if not names:
         return xr.Dataset()
-    given = auxiliary(request.static, STATIC)
+    given = auxiliary(request.static, STATIC, state.in_units)
     if placement.trained is not None and not given:
         return state.static.isel(placement.trained)
     with_it = [n for n in state.bases(names) if n in source.data_vars]
     if not given:
-        given = [_static_field(source, name) for name in with_it]
+        given = [_static_field(state, source, name) for name in with_it]
     for one in given:
         _require_hr(state, one, placement.hr)
     found = static_on(placement.hr, given, names)
@@ -151,19 +159,18 @@ def static_fields(
     return xr.Dataset({name: found[name] for name in names})
 
 
-def _static_field(source: xr.Dataset, name: str) -> Source:
+def _static_field(state: State, source: xr.Dataset, name: str) -> Source:
     """Read a static field that is among the LR data."""
     role = f"static field {name!r}"
     fields = standardize(select(source, [name]), Dims(unknown=CHANNELS), role)
-    return Source(fields=fields, role=role)
+    return Source(fields=state.in_units(fields, role), role=role)
 
 
 def _require_hr(state: State, source: Source, hr: Grid) -> None:
-    """Raise if static fields are in other units than in training, or coarser than the HR cells."""
+    """Raise a `GridError` if static fields are coarser than the HR cells."""
     picked = [n for n in source.fields.static if n in state.features.static]
     if not picked:
         return
-    state.check_units(source.fields.pick(picked), STATIC)
     between = regridder(source.fields.grid, hr)
     between.require_overlap(STATIC, "the HR cells")
     for spacing, wanted in zip(between.spacing, (hr.y, hr.x), strict=True):

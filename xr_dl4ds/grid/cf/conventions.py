@@ -9,6 +9,7 @@ import xarray as xr
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cells import cell_bounds
 from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.grid.cf.valid_times import is_reference
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs
 
@@ -62,7 +63,8 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
         if kept.get("calendar") == "gregorian":  # former name of "standard"
             kept["calendar"] = "standard"
         if name in out.dims:
-            attrs.update(standard_name="time", axis="T")
+            stands = "forecast_reference_time" if is_reference(out[name]) else "time"
+            attrs.update(standard_name=stands, axis="T")
             out, attrs = _with_time_bounds(out, name, attrs, source, kept)
         elif not {"standard_name", "long_name"} & set(attrs):
             attrs["standard_name" if name == "time" else "long_name"] = str(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable
 
 import numpy as np
@@ -10,14 +11,21 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cells import require_no_gap, with_bounds
+from xr_dl4ds.grid.units import direction_of_degrees
 
-_DEGREES_NORTH = {"degrees_north", "degree_north", "degree_n", "degrees_n", "degreen", "degreesn"}
-_DEGREES_EAST = {"degrees_east", "degree_east", "degree_e", "degrees_e", "degreee", "degreese"}
+logger = logging.getLogger(__name__)
 
 #: Names, in lower case, of coordinates that hold the places of cells.
 PLACE_NAMES = {
     "latitude": {"lat", "latitude", "nav_lat", "xlat", "lats", "tlat", "gphit", "geolat"},
     "longitude": {"lon", "longitude", "nav_lon", "xlong", "lons", "tlon", "tlong", "glamt"},
+}
+
+
+#: Kind of a coordinate in degrees, or without units, by its name in lower case.
+_KIND_BY_NAME = {
+    **dict.fromkeys(("lat", "latitude", "nav_lat"), "latitude"),
+    **dict.fromkeys(("lon", "longitude", "nav_lon"), "longitude"),
 }
 
 
@@ -76,30 +84,64 @@ def _cure(variable: xr.DataArray, name: str) -> str:
     along = [str(c) for c in variable.coords if variable[c].dims == (name,)]
     if along:
         return f"Make {along[0]!r} the dimension with .swap_dims({name}={along[0]!r})."
-    wide = next((v for v in variable.coords.values() if v.ndim == 2 and name in v.dims), None)
-    if wide is None:
+    places = [
+        v
+        for v in variable.coords.values()
+        if v.ndim >= 2 and name in v.dims and v.dtype.kind in "fiu"
+    ]
+    if not places:
         return f"Assign the cell centres with .assign_coords({name}=...)."
-    numbers = ", ".join(f"{d}=np.arange({variable.sizes[d]})" for d in wide.dims)
+    spatial = places[0].dims[-2:]
+    numbers = ", ".join(f"{d}=np.arange({variable.sizes[d]})" for d in spatial)
+    steps = {str(d): 0 for v in places for d in v.dims if d not in spatial}
+    names = [str(v.name) for v in places]
+    if not steps:
+        return f"Number the cells, whose places are {names}: .assign_coords({numbers})."
+    step = ", ".join(f"{d}={i}" for d, i in steps.items())
+    fixed = ", ".join(f"{n}=ds[{n!r}].isel({step})" for n in names)
     return (
-        "Assign the cell centres, or, where latitude and longitude are two-dimensional, number the"
-        f" cells with .assign_coords({numbers})."
+        f"Number the cells, and take their places {names} from one step, if they do not move:"
+        f" .assign_coords({numbers}, {fixed})."
     )
 
 
 def kind_of(coordinate: xr.DataArray) -> str:
-    """Return the kind of a coordinate: latitude, longitude or planar."""
+    """Return the kind of a coordinate: latitude, longitude or planar.
+
+    Any spelling of degrees counts, see `xr_dl4ds.grid.units.direction_of_degrees`.
+
+    Raises
+    ------
+    GridError
+        If the degrees count towards south or west.
+    """
     standard_name = coordinate.attrs.get("standard_name")
-    units = str(coordinate.attrs.get("units", "")).lower()
-    name = str(coordinate.name).lower()
-    bare = not standard_name and units in ("", "degrees", "degree")
+    units = str(coordinate.attrs.get("units", ""))
+    direction = direction_of_degrees(units)
     if str(standard_name).startswith(("grid_", "projection_")):
         return "planar"  # also on rotated grids, whose units are degrees
-    if standard_name == "latitude" or units in _DEGREES_NORTH:
+    if direction in ("south", "west"):
+        name = coordinate.name
+        raise GridError(
+            f"Expected {name!r} to count degrees towards north or east, got {units!r}. Change the"
+            f" sign with .assign_coords({name}=-ds[{name!r}]) and set its units to 'degrees'."
+        )
+    if standard_name == "latitude" or direction == "north":
         return "latitude"
-    if standard_name == "longitude" or units in _DEGREES_EAST:
+    if standard_name == "longitude" or direction == "east":
         return "longitude"
-    if bare and name in ("lat", "latitude", "nav_lat"):
-        return "latitude"
-    if bare and name in ("lon", "longitude", "nav_lon"):
-        return "longitude"
+    if not standard_name and (direction == "" or not units.strip()):
+        return _KIND_BY_NAME.get(str(coordinate.name).lower(), "planar")
     return "planar"
+
+
+def warn_unless_degrees(axis: Axis, role: str) -> None:
+    """Warn if an axis has the name of a latitude or longitude, but units that are no degrees."""
+    named = _KIND_BY_NAME.get(axis.name.lower())
+    if named is not None and axis.kind == "planar" and "standard_name" not in axis.attrs:
+        logger.warning(
+            "%r of %s has units of %r, which are not degrees: it is taken as a coordinate of a"
+            " plane, and not as a %s. Set .attrs['units'] = 'degrees_%s' if it is one",
+            *(axis.name, role, axis.attrs.get("units"), named),
+            "north" if named == "latitude" else "east",
+        )

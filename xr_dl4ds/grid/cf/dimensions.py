@@ -51,6 +51,16 @@ X_NAMES = frozenset(
 )
 
 
+#: Names, in lower case, of latitudes and longitudes along one dimension.
+_PLACES = {
+    "latitude": {"lat", "latitude", "clat", "latcell", "lats", "nav_lat"},
+    "longitude": {"lon", "longitude", "clon", "loncell", "lons", "nav_lon"},
+}
+#: Names, in lower case, of the one horizontal dimension of stations and unstructured grids.
+_UNSTRUCTURED = {"station", "stations", "station_id", "ncells", "ncell", "cell", "cells", "ncol"}
+_UNSTRUCTURED |= {"nod2", "values", "healpix", "pix", "pixel", "rgrid", "location", "site", "obs"}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Dims:
     """Names of the dimensions in the user's data; None for a dimension that must be detected.
@@ -120,6 +130,8 @@ def find_dim(obj: xr.DataArray, axis: str, given: str | None = None) -> str:
     found = [d for d in obj.cf.axes.get(axis.upper(), []) if d in obj.dims]
     found = found or [d for d in obj.cf.coordinates.get(coordinate, []) if d in obj.dims]
     found = found or [d for d in obj.dims if str(d).lower() in names]
+    if not found:
+        require_two_horizontal(obj)
     if len(found) != 1:
         seen = f"the candidates {found}" if found else "no candidate"
         raise GridError(
@@ -129,6 +141,47 @@ def find_dim(obj: xr.DataArray, axis: str, given: str | None = None) -> str:
     return str(found[0])
 
 
+def require_two_horizontal(obj: xr.DataArray) -> None:
+    """Raise a `GridError` if the places of the cells lie along one dimension.
+
+    These are stations, and cells of unstructured grids such as ICON, MPAS and HEALPix.
+    """
+    grid_mapping_names = {str(c.attrs.get("grid_mapping_name")) for c in obj.coords.values()}
+    placed = [
+        {str(c.dims[0]): str(c.name) for c in obj.coords.values() if c.ndim == 1 and _is(c, kind)}
+        for kind in ("latitude", "longitude")
+    ]
+    dims = [d for d in placed[0] if d in placed[1]]
+    names = [found[dims[0]] for found in placed] if dims else []
+    unstructured = (
+        obj.attrs.get("CDI_grid_type") == "unstructured" or "healpix" in grid_mapping_names
+    )
+    dims = dims or [d for d in map(str, obj.dims) if d.lower() in _UNSTRUCTURED]
+    if not dims and unstructured:
+        dims = [str(obj.dims[-1])]
+    if dims:
+        raise GridError(
+            f"Expected two horizontal dimensions of {obj.name!r}, got {dims[0]!r} alone, of"
+            f" {obj.sizes[dims[0]]} stations or cells of an unstructured grid. Interpolate them to"
+            " a rectilinear grid first, for instance with scipy.interpolate.griddata, xESMF or"
+            f" 'cdo remapcon'{_cure_of_stacked(dims[0], names)}. Stations cannot be targets."
+        )
+
+
+def _cure_of_stacked(dim: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    return (
+        "; where they are all cells of a grid of latitudes and longitudes, use"
+        f" .set_index({dim}={names}).unstack({dim!r})"
+    )
+
+
+def _is(coordinate: xr.DataArray, kind: str) -> bool:
+    name = str(coordinate.name).lower()
+    return coordinate.attrs.get("standard_name") == kind or name in _PLACES[kind]
+
+
 def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | None:
     """Find the time dimension among the dimensions that are not spatial; see `find_dims`."""
     if given is not None:
@@ -136,6 +189,8 @@ def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | 
     rest = [str(d) for d in obj.dims if d not in spatial]
     found = [d for d in rest if d in obj.coords and holds_times(obj[d])]
     found = found or [d for d in rest if d.lower() == "time"]
+    dated = {c.dims[0] for c in obj.coords.values() if c.ndim == 1 and holds_times(c)}
+    found = found or [d for d in rest if d in dated]
     if len(found) > 1:
         raise TimeError(
             f"Expected one time dimension of {obj.name!r}, got {found}. Pass time_dim= and say what"

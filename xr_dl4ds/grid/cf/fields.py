@@ -14,15 +14,18 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
-from xr_dl4ds.grid.cf.coordinates import axis_of
+from xr_dl4ds.grid.cf.coordinates import axis_of, warn_unless_degrees
 from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names, find_dims, grid_mapping
 from xr_dl4ds.grid.cf.extra_dims import SAMPLES, Slice, ensemble_dim, roles_of, sample_axis, spread
 from xr_dl4ds.grid.cf.indexing import take
 from xr_dl4ds.grid.cf.rechunk import in_pieces
+from xr_dl4ds.grid.cf.storable import require_storable
 from xr_dl4ds.grid.cf.unfinished import require_finished
+from xr_dl4ds.grid.cf.valid_times import dates_along
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, RESERVED, TIME, X, Y
+from xr_dl4ds.grid.units import in_units
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,8 @@ class Fields:
         The grid in the user's layout.
     dims : Dims
         The user's names of dimensions; `time` is None if no variable has a time dimension.
+    dates : str, optional
+        The user's name of the coordinate that holds the dates; None without dates.
     slices : mapping
         Origin of variables that were cut from variables with further dimensions.
     """
@@ -47,6 +52,7 @@ class Fields:
     data: xr.Dataset
     grid: Grid
     dims: Dims
+    dates: str | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
 
     @property
@@ -63,6 +69,15 @@ class Fields:
         """Select variables; the grid stays the same."""
         return dataclasses.replace(self, data=self.data[names])
 
+    def in_units(self, expected: Mapping[str, str | None], role: str, other: str) -> Fields:
+        """Convert variables to the expected units, see `xr_dl4ds.grid.units.in_units`."""
+        return dataclasses.replace(self, data=in_units(self.data, expected, role, other))
+
+    @property
+    def units(self) -> dict[str, str | None]:
+        """Units by variable; None for a variable without units."""
+        return {str(n): v.attrs.get("units") for n, v in self.data.items()}
+
 
 def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
     """Convert an object to a Dataset; a DataArray must have a name.
@@ -73,6 +88,13 @@ def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
         require_finished(obj, role)
         stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
         return obj.reset_index(stacked) if stacked else obj
+    if isinstance(obj, xr.DataTree):
+        groups = [node.path for node in obj.subtree if node.data_vars]
+        raise TypeError(
+            f"Expected {role} to be an xarray Dataset or DataArray, got a DataTree with data in the"
+            f" groups {groups[:5]}. Pass one of them: tree[{groups[0] if groups else '/'!r}]"
+            ".to_dataset()."
+        )
     if not isinstance(obj, xr.DataArray):
         raise TypeError(
             f"Expected {role} to be an xarray Dataset or DataArray, got {type(obj).__name__}:"
@@ -175,7 +197,11 @@ def standardize(
     ds, slices = spread(ds, found, roles, role, ensemble)
     names = [n for n in ds.data_vars if n not in whole]
     require_usable(ds[names], role)
-    grid = grid_of(ds, names[0], dims)
+    dates = None
+    if time is not None:
+        varying = next(n for n in names if time in ds[n].dims)
+        dates = dates_along(ds[varying], time, role)
+    grid = grid_of(ds, names[0], dims, role)
     data = take(
         in_pieces(ds[names], time, role), {str(dims.y): grid.y.order, str(dims.x): grid.x.order}
     )
@@ -184,11 +210,14 @@ def standardize(
     renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
     renamed |= {ensemble: REALIZATION} if ensemble else {}
     data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
+    if dates is not None and dates.name != time:
+        data = data.assign_coords({TIME: (TIME, dates.to_numpy(), dates.attrs)})
     data = data.transpose(REALIZATION, TIME, Y, X, missing_dims="ignore")
-    return Fields(data=data, grid=grid, dims=dims, slices=slices)
+    name = None if dates is None else str(dates.name)
+    return Fields(data=data, grid=grid, dims=dims, dates=name, slices=slices)
 
 
-def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, *, places: bool = True) -> Grid:
+def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, role: str, *, places: bool = True) -> Grid:
     """Return the grid of one variable; with `places`, check and read the locations of its cells.
 
     Raises
@@ -204,6 +233,8 @@ def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, *, places: bool = True) 
         mapping_name=mapping_name,
         mapping=mapping,
     )
+    for axis in (grid.y, grid.x):
+        warn_unless_degrees(axis, role)
     if not places:
         return grid
     projection(grid)
@@ -211,13 +242,9 @@ def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, *, places: bool = True) 
 
 
 def require_usable(ds: xr.Dataset, role: str) -> None:
-    """Raise a `VariableError` for non-numeric variables and for invalid or reserved names."""
+    """Raise a `VariableError` for non-numeric variables, and for data that no file can hold."""
+    require_storable(ds, role)
     for name, variable in ds.items():
-        if not isinstance(name, str) or "/" in name:
-            raise VariableError(
-                f"Expected the variables of {role} to have names that NetCDF can hold, got"
-                f" {name!r}. Rename it with .rename({{{name!r}: 'new_name'}})."
-            )
         if name in RESERVED:
             raise VariableError(
                 f"Expected the variables of {role} to have other names than the dimensions inside"

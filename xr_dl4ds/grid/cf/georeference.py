@@ -18,10 +18,10 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.conventions import with_axes, with_encodings, with_names, with_times
 from xr_dl4ds.grid.cf.dimensions import auxiliary_names
-from xr_dl4ds.grid.cf.units import difference_of, has_own_zero
 from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, Attrs
+from xr_dl4ds.grid.units import difference_of, has_own_zero
 
 logger = logging.getLogger(__name__)
 

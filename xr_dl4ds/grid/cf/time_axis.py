@@ -18,6 +18,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.indexing import take
+from xr_dl4ds.grid.cf.storable import require_dates_of_files
 from xr_dl4ds.grid.names import TIME
 
 logger = logging.getLogger(__name__)
@@ -46,14 +47,19 @@ def span(index: pd.Index) -> str:
 def check_times(fields: Fields, role: str) -> None:
     """Raise a `TimeError` for an empty time axis, or for missing or duplicated times."""
     if TIME in fields.data.sizes:
-        check_index(index_of(fields.data), fields.data.sizes[TIME], fields.dims.time, role)
+        size, names = fields.data.sizes[TIME], (str(fields.dims.time), fields.dates)
+        check_index(index_of(fields.data), size, names, role)
 
 
-def check_index(index: pd.Index | None, size: int, name: str | None, role: str) -> None:
+def check_index(
+    index: pd.Index | None, size: int, names: tuple[str, str | None], role: str
+) -> None:
     """Raise a `TimeError` as `check_times` does, given the index of a time axis.
 
-    `size` is the number of steps, and `name` the user's name of the time dimension.
+    `size` is the number of steps, and `names` are the user's names of the time dimension and of
+    the coordinate that holds its dates.
     """
+    dim, dates = names[0], names[1] or names[0]
     if size == 0:
         raise TimeError(
             f"Expected {role} to have at least one time step, got none. Select a period in which"
@@ -61,18 +67,25 @@ def check_index(index: pd.Index | None, size: int, name: str | None, role: str) 
         )
     if index is None:
         return
+    require_dates_of_files(index, dim, dates, role)
     if index.hasnans:
         raise TimeError(
             f"Expected every time of {role} to be known, got {int(index.isna().sum())} missing"
-            f" (NaT). Drop them with .isel({name}=ds.{name}.notnull())."
+            f" (NaT). Drop them with .isel({dim}=ds[{dates!r}].notnull())."
         )
     if not index.is_unique:
         twice = index[index.duplicated()].unique()
         shown = ", ".join(str(t) for t in twice[:3]) + (", ..." if len(twice) > 3 else "")
         raise TimeError(
             f"Expected every time of {role} once, got {len(twice)} duplicated: {shown}."
-            f" Keep one of each with .drop_duplicates({name!r})."
+            f" Keep one of each with {_without_duplicates(dim, dates)}."
         )
+
+
+def _without_duplicates(dim: str, dates: str) -> str:
+    if dim == dates:
+        return f".drop_duplicates({dim!r})"
+    return f".isel({dim}=~ds[{dates!r}].to_index().duplicated())"
 
 
 def in_order(fields: Fields, role: str) -> Fields:

@@ -7,10 +7,12 @@ import logging
 
 import xarray as xr
 
+from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cells import blocks
 from xr_dl4ds.grid.cf.conventions import with_axes, with_encodings, with_times
 from xr_dl4ds.grid.cf.coordinates import PLACE_NAMES, kind_of
+from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, grid_of, gridded, require_usable
 from xr_dl4ds.grid.cf.indexing import take
@@ -21,6 +23,7 @@ from xr_dl4ds.grid.regridding.block_means import mean_of_blocks
 logger = logging.getLogger(__name__)
 
 
+@with_expected_options
 def coarsen(
     obj: xr.Dataset | xr.DataArray, scale: int, *, trim: bool = False, dims: Dims | None = None
 ) -> xr.Dataset:
@@ -48,12 +51,12 @@ def coarsen(
     GridError
         If `scale` does not divide the grid and `trim` is False.
     """
-    ds = as_dataset(obj, "the data to coarsen")
+    ds = as_dataset(decoded(obj, "the data to coarsen"), "the data to coarsen")
     found = gridded(ds, dims or Dims(), "the data to coarsen")
     check_scale(scale)
     require_usable(ds[list(found)], "the data to coarsen")
     first = next(iter(found))
-    grid = grid_of(ds, first, found[first], places=False)
+    grid = grid_of(ds, first, found[first], "the data to coarsen", places=False)
     ds, grid = _in_one_run(ds, grid)
     whole = leftover_free(grid, scale, trim=trim)
     y, x = grid.y.name, grid.x.name

@@ -6,6 +6,8 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
+from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import as_dataset, grid_of, gridded, require_usable
 from xr_dl4ds.grid.grid import Grid
@@ -16,6 +18,7 @@ from xr_dl4ds.grid.regridding.weights import METHODS
 Data = xr.Dataset | xr.DataArray
 
 
+@with_expected_options
 def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     """Interpolate all fields of `obj`, lazily.
 
@@ -46,11 +49,11 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
             f"Expected `method` to be one of {', '.join(METHODS)}, got {method!r}."
             f"{nearest(method, METHODS)} Pass one of these."
         )
-    ds = as_dataset(obj, "the data")
+    ds = as_dataset(decoded(obj, "the data"), "the data")
     found = gridded(ds, dims, "the data")
     require_usable(ds[list(found)], "the data")
     first, named = next(iter(found.items()))
-    source = grid_of(ds, first, named)
+    source = grid_of(ds, first, named, "the data")
     target = _grid_like(like, dims.within(like) if hasattr(like, "dims") else Dims())
     between = regridder(source, target)
     between.require_overlap("the data", "the target grid")
@@ -88,4 +91,4 @@ def _grid_like(like: Data, dims: Dims) -> Grid:
         flat = xr.DataArray(np.broadcast_to(0.0, shape), {c: ds[c] for c in axes}, axes)
         ds = ds.coords.to_dataset().assign(like=flat)
     name, found = next(iter(gridded(ds, dims, "the target grid").items()))
-    return grid_of(ds, name, found)
+    return grid_of(ds, name, found, "the target grid")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
@@ -175,5 +176,9 @@ def _cut_hr(hr: Fields, inner: Part) -> Fields:
 
 
 def _say_cut(before: Grid, after: Grid, role: str) -> None:
-    if before.shape != after.shape:
-        logger.info("%s is cut to the common cells: %s", role, after.extent)
+    if before.shape == after.shape:
+        return
+    lost = np.prod(before.shape) - np.prod(after.shape)
+    level = logging.WARNING if role == "HR" else logging.INFO
+    template = "%s is cut to the common cells, %s: %d of %d cells are left out"
+    logger.log(level, template, role, after.extent, lost, np.prod(before.shape))

@@ -15,6 +15,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.crs import from_degrees, is_planar, label, placed, projection, to_degrees
+from xr_dl4ds.grid.geolocation import degrees_between, directions
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
 from xr_dl4ds.grid.regridding.neighbours import Shares, Taps, locate
@@ -38,6 +39,8 @@ def same_place(a: Grid, b: Grid) -> bool:
     if not is_planar(a) or _same_mapping(a, b):
         return True
     known = [projection(g) is not None for g in (a, b)]
+    if not any(known) and a.geolocation is not None and b.geolocation is not None:
+        return _same_cells(a, b)
     if not all(known):
         if any(known):
             has, has_not = (a, b) if known[0] else (b, a)
@@ -49,6 +52,26 @@ def same_place(a: Grid, b: Grid) -> bool:
     apart = np.hypot(found[0] - y[:, None], found[1] - x)
     finer = min(axis.spacing for grid in (a, b) for axis in (grid.y, grid.x))
     return bool(np.isfinite(apart).all() and apart.max() < AGREEMENT * finer)
+
+
+def _same_cells(a: Grid, b: Grid) -> bool:
+    """Return True if cells at equal coordinates have the same latitudes and longitudes.
+
+    The places of the coarser grid may be means of those of the finer grid, which are inexact where
+    a grid folds or at a pole. Therefore the median distance counts.
+    """
+    fine, coarse = sorted((a, b), key=lambda grid: grid.y.spacing * grid.x.spacing)
+    centres = []
+    for mine, other in ((coarse.y, fine.y), (coarse.x, fine.x)):
+        inside = (mine.canonical >= other.edges[0]) & (mine.canonical <= other.edges[-1])
+        found = np.flatnonzero(inside)
+        if found.size == 0:
+            return False
+        centres.append(mine.canonical[found[:: max(1, found.size // 20)]])
+    places = [directions(*to_degrees(grid, *centres)) for grid in (fine, coarse)]
+    assert coarse.geolocation is not None
+    apart = float(np.median(degrees_between(*places)))
+    return apart <= AGREEMENT * coarse.geolocation.cell
 
 
 def _same_mapping(a: Grid, b: Grid) -> bool:

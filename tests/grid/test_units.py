@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from xr_dl4ds.grid.cf.units import difference_of, has_own_zero, require_units
+from xr_dl4ds.grid.units import difference_of, has_own_zero, require_units
 
 
 @pytest.mark.parametrize(

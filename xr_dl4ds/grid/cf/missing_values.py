@@ -1,0 +1,203 @@
+"""Missing values that metadata mark and nobody has masked.
+
+xarray masks and unpacks values when it opens a file, and moves the attributes to the encoding.
+Where the attributes are still there (``mask_and_scale=False``, ``rioxarray.open_rasterio``), the
+values are those of the file. CF-1.8, sections 2.5.1 and 8.1.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterator
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.grid.cf.rechunk import LARGE
+
+logger = logging.getLogger(__name__)
+
+#: Attributes whose values mark missing cells, and attributes that limit valid values.
+_MARKS = ("_FillValue", "missing_value")
+_LIMITS = ("valid_min", "valid_max", "valid_range")
+#: Attributes of packed values, with the value that changes nothing.
+_PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
+
+#: Largest share of values beyond the limits; more of them mean that the limits do not belong to
+#: these values, for instance after a conversion of units.
+_MOST_BEYOND = 0.5
+
+
+def with_missing_masked(ds: xr.Dataset, role: str) -> xr.Dataset:
+    """Mask and unpack the values of all variables as their attributes say, lazily.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The user's data; not changed.
+    role : str
+        A name for the data in messages.
+
+    Returns
+    -------
+    xarray.Dataset
+        The data with NaN for missing values; each change is logged as a warning with its share.
+
+    Raises
+    ------
+    VariableError
+        If attributes of packed values stand beside floating-point values, or if most values lie
+        beyond the valid range.
+    """
+    changed: dict[Hashable, xr.Variable] = {}
+    for name, variable in ds.variables.items():
+        stated = {*_MARKS, *_LIMITS, *_PACKING} & set(variable.attrs)
+        if stated and name not in ds.xindexes and variable.dtype.kind in "fiu":
+            changed[name] = _decoded(name, variable, role)
+    coords = {n: v for n, v in changed.items() if n in ds.coords}
+    fields = {n: v for n, v in changed.items() if n not in ds.coords}
+    return ds.assign(fields).assign_coords(coords)
+
+
+def notes_on_marks(ds: xr.Dataset) -> Iterator[str]:
+    """Say which missing values `with_missing_masked` would mask, without reading any value."""
+    for name, variable in ds.variables.items():
+        if name in ds.xindexes or variable.dtype.kind not in "fiu":
+            continue
+        require_unpacked(name, variable, "the data")
+        marks = _marks(variable)
+        if marks:
+            shown = " and ".join(f"{value:g} ({key})" for key, value in marks.items())
+            yield f"{name!r} marks missing values by {shown} in its attributes: they are masked"
+        if _packing(variable):
+            yield f"{name!r} is packed, as its attributes say: it is unpacked"
+
+
+def require_unpacked(name: Hashable, variable: xr.Variable, role: str) -> None:
+    """Raise a `VariableError` if floating-point values have the attributes of packed values."""
+    packing = _packing(variable)
+    if packing and variable.dtype.kind == "f":
+        raise VariableError(
+            f"Expected {name!r} of {role} to be unpacked, got floating-point values with {packing}"
+            " in the attributes. Decode them with xarray.decode_cf(ds), or remove the attributes"
+            " if the values are unpacked."
+        )
+
+
+def _decoded(name: Hashable, variable: xr.Variable, role: str) -> xr.Variable:
+    require_unpacked(name, variable, role)
+    packing = _packing(variable)
+    original = variable
+    if variable.chunks is None and variable.nbytes > LARGE:
+        variable = variable.chunk({variable.dims[0]: "auto"})  # may not fit into memory
+    for key, value in _marks(variable).items():
+        variable = _masked(variable, variable != value, name, role, f"{value:g} ({key})")
+    variable = _limited(variable, original, name, role)
+    if packing:
+        logger.warning("%r of %s is unpacked, as its attributes say: %s", name, role, packing)
+        attrs = {k: v for k, v in original.attrs.items() if k not in _PACKING}
+        scale, offset = (packing.get(k, same) for k, same in _PACKING.items())
+        variable = (variable.astype("f8") * scale + offset).astype("f4")
+        variable.attrs = attrs
+    if any(key in variable.attrs for key in _MARKS):
+        variable = variable.copy(deep=False)
+        variable.attrs = {k: v for k, v in variable.attrs.items() if k not in _MARKS}
+    return variable
+
+
+def _masked(
+    variable: xr.Variable, valid: xr.Variable, name: Hashable, role: str, marked: str
+) -> xr.Variable:
+    """Mask the values that are not valid; log how many there are, if they are in memory."""
+    if variable.chunks is None:
+        valid = valid.load()
+        share = 1 - float(np.count_nonzero(valid.values)) / max(valid.size, 1)
+        if share == 0:
+            return variable
+        logger.warning(
+            "%.3g %% of the values of %r of %s are %s: they are masked",
+            *(100 * share, name, role, marked),
+        )
+    else:
+        logger.warning(
+            "values of %r of %s that are %s are masked, a share that is not known before the data"
+            " are computed",
+            *(name, role, marked),
+        )
+    attrs = variable.attrs
+    variable = variable.where(valid)
+    variable.attrs = attrs
+    return variable
+
+
+def _limited(
+    variable: xr.Variable, original: xr.Variable, name: Hashable, role: str
+) -> xr.Variable:
+    """Mask values beyond the valid range."""
+    low, high = _limits(original)
+    if np.isneginf(low) and np.isposinf(high):
+        return variable
+    beyond = (variable < low) | (variable > high)
+    marked = f"beyond the valid range, {low:g} to {high:g}"
+    if variable.chunks is None and variable.size:
+        share = float(np.count_nonzero(beyond.values)) / variable.size
+        if share > _MOST_BEYOND:
+            raise VariableError(
+                f"Expected {name!r} of {role} within its valid range, {low:g} to {high:g}, got"
+                f" {100 * share:.3g} % of the values beyond it. Remove {_LIMITS} from the"
+                " attributes if they belong to other units, or mask the values with .where."
+            )
+    return _masked(variable, ~beyond, name, role, marked)
+
+
+def _limits(variable: xr.Variable) -> tuple[float, float]:
+    """Return the least and the largest valid value, in the units of the values."""
+    found = {key: _numbers(variable.attrs.get(key)) for key in _LIMITS}
+    both = found["valid_range"] if len(found["valid_range"]) == 2 else [-np.inf, np.inf]
+    low, high = (found["valid_min"] or both)[0], (found["valid_max"] or both[1:])[0]
+    packed = {k: variable.encoding[k] for k in _PACKING if k in variable.encoding}
+    stated = [np.asarray(variable.attrs[k]).dtype.kind for k in _LIMITS if k in variable.attrs]
+    if packed and all(kind in "iu" for kind in stated):  # limits of the packed values
+        ends = [
+            v * packed.get("scale_factor", 1) + packed.get("add_offset", 0) for v in (low, high)
+        ]
+        low, high = min(ends), max(ends)
+    return low, high
+
+
+def _marks(variable: xr.Variable) -> dict[str, float]:
+    """Return the values that mark missing cells, by attribute, as the variable can hold them."""
+    found: dict[str, float] = {}
+    for key in _MARKS:
+        for i, value in enumerate(_numbers(variable.attrs.get(key))):
+            held = _held(value, variable.dtype)
+            if held is not None and held not in found.values():
+                found[key if i == 0 else f"{key} {i + 1}"] = held
+    return found
+
+
+def _held(value: float, dtype: np.dtype) -> float | None:
+    """Return a value rounded as `dtype` does; None if it cannot hold it, and for NaN."""
+    if np.isnan(value):
+        return None
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        whole = value == np.floor(value) and limits.min <= value <= limits.max
+        return value if whole else None
+    with np.errstate(over="ignore"):
+        return float(np.asarray(value).astype(dtype))
+
+
+def _packing(variable: xr.Variable) -> dict[str, float]:
+    """Return the attributes of packed values that change something."""
+    stated = {key: _numbers(variable.attrs.get(key)) for key in _PACKING}
+    return {k: v[0] for k, v in stated.items() if v and v[0] != _PACKING[k]}
+
+
+def _numbers(value: object) -> list[float]:
+    """Return an attribute as numbers; empty if there is none or if it is text."""
+    try:
+        return np.atleast_1d(np.asarray(value, "f8")).ravel().tolist() if value is not None else []
+    except (TypeError, ValueError):
+        return []

@@ -1,0 +1,98 @@
+"""Requirements that data must meet because files must hold them: names, sizes, dates and values.
+
+They are checked before training, not when a prediction is written.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Hashable
+
+import cftime
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from xr_dl4ds.exceptions import TimeError, VariableError
+
+#: Names that NetCDF accepts (The NetCDF User's Guide, "NetCDF Names").
+_NAME = re.compile(r"[A-Za-z0-9_\x80-\U0010ffff][^\x00-\x1f/\x7f]*(?<! )")
+
+#: Text that looks like a date.
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
+
+
+def require_storable(ds: xr.Dataset, role: str) -> None:
+    """Raise a `VariableError` for data that no NetCDF file can hold.
+
+    Names of variables, dimensions and coordinates must be names of NetCDF, sizes of dimensions
+    must be known, and coordinates must hold numbers, text or dates.
+    """
+    for dim, size in ds.sizes.items():
+        if math.isnan(size):
+            name = next(n for n, v in ds.variables.items() if dim in v.dims)
+            raise VariableError(
+                f"Expected a known number of steps along {dim!r} of {name!r} of {role}, got dask"
+                f" chunks of unknown sizes. Call ds[{name!r}].data.compute_chunk_sizes() first, or"
+                " .compute()."
+            )
+    for kind, names in (("variables", ds.variables), ("dimensions", ds.dims)):
+        for name in names:
+            if not is_name(name):
+                raise VariableError(
+                    f"Expected the {kind} of {role} to have names that NetCDF can hold, got"
+                    f" {name!r}. Rename it with .rename({{{name!r}: 'new_name'}})."
+                )
+    for name, coordinate in ds.coords.items():
+        odd = _odd(coordinate)
+        if odd is not None and name not in ds.dims:
+            raise VariableError(
+                f"Expected the coordinate {name!r} of {role} to hold numbers, text or dates, which"
+                f" NetCDF can hold, got {odd}. Leave it out with .drop_vars({name!r})."
+            )
+
+
+def is_name(name: Hashable) -> bool:
+    """Return True if NetCDF accepts the name."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def _odd(coordinate: xr.DataArray) -> str | None:
+    """Return the type of values that NetCDF cannot hold; None for other values."""
+    if not isinstance(coordinate.dtype, np.dtype):
+        return str(coordinate.dtype)
+    if coordinate.dtype != object or coordinate.size == 0 or coordinate.chunks is not None:
+        return None
+    first = coordinate.to_numpy().flat[0]
+    known = (str, bytes, bool, int, float, np.generic, cftime.datetime)
+    return None if first is None or isinstance(first, known) else type(first).__name__
+
+
+def require_dates_of_files(index: pd.Index, dim: str, dates: str, role: str) -> None:
+    """Raise a `TimeError` for dates that no NetCDF file can hold.
+
+    These are dates with a time zone, periods, Python dates, and text that looks like a date.
+    """
+    ready = f".assign_coords({dates}=({dim!r}, "
+    if isinstance(index, pd.PeriodIndex):
+        held, cure = f"periods ({index.dtype})", f"{ready}ds.indexes[{dates!r}].to_timestamp()))"
+    elif isinstance(index, pd.DatetimeIndex) and index.tz is not None:
+        held = f"dates with the time zone {index.tz}"
+        cure = f"{ready}ds.indexes[{dates!r}].tz_convert('UTC').tz_localize(None)))"
+    else:
+        first = index[0] if index.dtype == object or index.dtype.kind not in "biufMm" else None
+        text = isinstance(first, str) and _DATE.fullmatch(first)
+        if not text and (
+            not isinstance(first, (datetime.date, pd.Period)) or isinstance(first, cftime.datetime)
+        ):
+            return
+        held = "text" if text else f"Python objects of type {type(first).__name__}"
+        cure = f"{ready}pd.to_datetime(ds[{dates!r}].values)))"
+    if dim != dates:
+        cure = cure.replace(f"ds.indexes[{dates!r}]", f"ds[{dates!r}].to_index()")
+    raise TimeError(
+        f"Expected the times {dates!r} of {role} as dates that files can hold (numpy.datetime64 or"
+        f" cftime), got {held}, such as {index[0]}. Convert them with {cure}."
+    )
