@@ -4,7 +4,12 @@
 when a model is fitted or loaded.
 """
 
-import pyproj  # noqa: F401  must precede eccodes, whose wheels carry a second libproj
+# ruff: noqa: E402  pyproj must precede eccodes, whose wheels may carry a second libproj
+from xr_dl4ds.processes import warn_of_second_proj as _warn_of_second_proj
+
+_warn_of_second_proj()
+
+import pyproj  # noqa: F401
 
 from xr_dl4ds import accessor as _accessor  # noqa: F401  registers .downscale
 from xr_dl4ds import metrics as metrics

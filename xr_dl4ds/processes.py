@@ -8,6 +8,7 @@ They write before they read ``TF_CPP_MIN_LOG_LEVEL``, so the log level alone doe
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import logging
 import os
 import pathlib
@@ -181,3 +182,23 @@ def _aborts() -> bool:
     except (OSError, ValueError):
         return False
     return flags is not None and "avx" not in flags[1].split()
+
+
+def warn_of_second_proj() -> None:
+    """Warn if eccodes is loaded and pyproj is not: two copies of libproj crash the process.
+
+    The wheels of eckitlib, on which eccodes builds, contain libproj since version 2.3.
+    """
+    if "eccodes" not in sys.modules or "pyproj" in sys.modules:
+        return
+    try:
+        found = importlib.metadata.version("eckitlib")
+    except importlib.metadata.PackageNotFoundError:  # eccodes of the system
+        return
+    if tuple(int(part) for part in found.split(".")[:2] if part.isdigit()) >= (2, 3):
+        logger.warning(
+            "eccodes (eckitlib %s) was loaded before pyproj and has a second copy of libproj, which"
+            " can crash this process: import xr_dl4ds before files are opened, or use"
+            " pip install 'eccodeslib<2.48.3'",
+            found,
+        )

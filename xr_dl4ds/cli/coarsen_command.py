@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
         "--output",
         required=True,
         metavar="FILE",
-        help="Zarr store (.zarr) or NetCDF file (.nc)",
+        help="Zarr store (.zarr) or NetCDF (.nc)",
     )
     one.add_argument(
         "--scale",
@@ -38,9 +38,7 @@ def add(commands: Any) -> None:
         "--trim", action="store_true", help="drop HR rows and columns that the scale leaves over"
     )
     for name in ("--x-dim", "--y-dim"):
-        one.add_argument(
-            name, metavar="NAME", help="name of the dimension, if metadata do not tell"
-        )
+        one.add_argument(name, metavar="NAME", help="name of the dimension, if not found")
     add_group(one)
     one.add_argument("--overwrite", action="store_true", help="replace what is there")
     add_talk(one)

@@ -40,7 +40,7 @@ def add_dimensions(command: argparse.ArgumentParser, *, extra: bool = True) -> N
             f"--{name.replace('_', '-')}",
             metavar="NAME",
             default=argparse.SUPPRESS,
-            help=f"name of the {name.removesuffix('_dim')} dimension, if metadata do not tell",
+            help=f"name of the {name.removesuffix('_dim')} dimension, if not found",
         )
     if extra:
         command.add_argument(

@@ -150,7 +150,7 @@ def _read(path: str, variable: str | None) -> xr.Dataset:
     time = find_dims(data[variable], Dims()).time
     if time is None:
         raise VariableError(f"Expected --variable to vary in time, got {variable!r}.")
-    static = [n for n in candidates_of(data) if time not in data[n].dims]
+    static = [str(n) for n in candidates_of(data) if time not in data[n].dims]
     return select(data, [variable, *static])
 
 

@@ -33,8 +33,10 @@ def with_expected_options(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        known = xr.get_options()  # newer options are unknown to older versions
-        with xr.set_options(**{k: v for k, v in _EXPECTED.items() if k in known}):
+        known = xr.get_options()  # type: ignore[no-untyped-call]
+        # newer options are unknown to older versions
+        expected = {k: v for k, v in _EXPECTED.items() if k in known}
+        with xr.set_options(**expected):  # type: ignore[no-untyped-call]
             return function(*args, **kwargs)
 
     return run

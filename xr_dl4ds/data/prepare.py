@@ -6,13 +6,14 @@ This module does not train. It computes only statistics, masks and static fields
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import xarray as xr
 
 from xr_dl4ds.config import Options, Sampling, nearest
 from xr_dl4ds.data import warm_start
-from xr_dl4ds.data.auxiliary import STATIC, auxiliary
+from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
 from xr_dl4ds.data.holdout import explicit_pairs, hold_out
@@ -28,6 +29,7 @@ from xr_dl4ds.data.inputs import (
     static_fields,
 )
 from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.data.plausibility import note_accumulations, note_values
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
@@ -122,6 +124,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         warm_start.require_same_domain(network.localized, pairing, inputs.start)
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = read_statistics(train, validation or [], pairing.scale)
+    _note_suspicions(found, hr, None if synthetic_lr else lr, predictors)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
     held = found.held
@@ -142,6 +145,20 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         period=_period(train[0].hr),
         moments=[found.lr, *held.moments],
     )
+
+
+def _note_suspicions(
+    found: DataStatistics, hr: Fields, lr: Fields | None, predictors: Sequence[Source]
+) -> None:
+    """Warn of values that usually mean a mistake in the data."""
+    inputs = [Source(fields=hr, role="the HR data"), *predictors]
+    inputs += [] if lr is None else [Source(fields=lr, role="the LR data")]
+    note_values(found.hr, {n: hr.data[n].attrs for n in hr.varying}, "the HR data")
+    for source in inputs[1:]:
+        known = {n: found.lr[n] for n in source.fields.varying if n in found.lr}
+        note_values(known, {n: source.fields.data[n].attrs for n in known}, source.role)
+    for source in inputs:
+        note_accumulations(source.fields, source.role)
 
 
 def _period(data: xr.Dataset) -> tuple[str, str]:

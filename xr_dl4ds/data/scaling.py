@@ -26,6 +26,10 @@ CONSTANT = 1e-6
 STATISTICS = ("offset", "factor", "mean", "std", "min", "max", "valid")
 
 
+#: Values of this size are marks of missing values, such as 1e20 and 9.97e36.
+HUGE = 1e19
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Scaler:
     """Statistics of named variables, and the scaling that they define.
@@ -164,7 +168,13 @@ def _check(name: str, found: Moments, role: str, *, constant: bool) -> None:
 
 
 def require_finite(name: str, found: Moments, role: str) -> None:
-    """Raise a `VariableError` for infinite values."""
+    """Raise a `VariableError` for infinite values, and for marks of missing values near these."""
+    extreme = max((found.low, found.high), key=abs)
+    if found.valid and np.isfinite(extreme) and abs(extreme) >= HUGE:
+        raise VariableError(
+            f"Expected {name!r} of {role} below {HUGE:g}, got {extreme:.6g}, which usually marks"
+            f" missing values. Mask them with .where(abs(ds[{name!r}]) < {HUGE:g})."
+        )
     if found.valid and not np.isfinite([found.std, found.low, found.high]).all():
         raise VariableError(
             f"Expected {name!r} of {role} to be finite where it is not NaN, got infinite values."

@@ -49,11 +49,7 @@ def interpolated(
 
 def _averaged(truth: Fields, scale: int | None) -> Fields:
     """Average the truth over `scale` x `scale` cells."""
-    if scale is None:
-        raise GridError(
-            "Expected LR fields for the baselines, got a prediction without a note of its scale."
-            " Pass lr=, the LR fields, or scale=."
-        )
+    assert scale is not None
     check_scale(scale)
     if any(n % scale for n in truth.grid.shape):
         raise GridError(

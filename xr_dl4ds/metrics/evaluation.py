@@ -10,10 +10,12 @@ import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
+from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import X, Y
-from xr_dl4ds.metrics.baselines import BASELINES, interpolated
+from xr_dl4ds.grid.names import Attrs, X, Y
+from xr_dl4ds.metrics.baselines import interpolated
 from xr_dl4ds.metrics.matching import Data, in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
 
@@ -42,7 +44,8 @@ def evaluate(
     lr : xarray.Dataset or xarray.DataArray, optional
         LR fields that the baselines interpolate; by default the truth averaged by `scale`.
     scale : int, optional
-        Scale of that average; by default the scale noted on the prediction.
+        Scale of that average; by default the scale noted on the prediction. Without `lr`, `scale`
+        and a note there are no baselines.
     dims : Dims, optional
         Dimensions named by the caller.
 
@@ -95,10 +98,18 @@ def evaluate(
             " which is better than its LR: pass lr= for a fair comparison"
         )
     low = None if lr is None else read(lr, dims, "the LR data")
-    baselines = interpolated(pair[1], low, scale, names)
+    baselines: dict[str, xr.Dataset] = {}
+    if low is None and scale is None:
+        logger.warning(
+            "the prediction has no note of its scale, so it is scored without baselines: pass lr=,"
+            " the LR fields, or scale= for these"
+        )
+    else:
+        baselines = interpolated(pair[1], low, scale, names)
+    _warn_of_training_period(noted, pair[0])
     mine, theirs = (side.data for side in pair)
     scores = [
-        scores_of(mine[name], theirs[name], {m: baselines[m][name] for m in BASELINES})
+        scores_of(mine[name], theirs[name], {m: one[name] for m, one in baselines.items()})
         for name in names
     ]
     if len(scores) == 1:
@@ -108,8 +119,25 @@ def evaluate(
         units = [pair[1].data[name].attrs.get("units", "1") for name in names]
         out = out.assign_coords(units=("variable", units))
     origin = "lr" if lr is not None else f"the truth averaged over {scale} x {scale} cells"
-    out.attrs["baselines"] = f"interpolation of {origin}"
+    out.attrs["baselines"] = f"interpolation of {origin}" if baselines else "none"
     return _with_axes(out, given.grid)
+
+
+def _warn_of_training_period(noted: Attrs, prediction: Fields) -> None:
+    """Warn if the model was trained on times that are scored."""
+    index = index_of(prediction.data)
+    first, last = noted.get("period", (None, None))
+    if first is None or index is None or calendar(index) == "none":
+        return
+    # text of dates without fractions has the order of the dates
+    stamps = [str(time)[:19] for time in index]
+    inside = sum(first[:19] <= stamp <= last[:19] for stamp in stamps)
+    if inside:
+        logger.warning(
+            "%d of %d times that are scored lie in the training period, %s to %s: scores on these"
+            " do not show how the model does on new data",
+            *(inside, len(stamps), first, last),
+        )
 
 
 def _with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:

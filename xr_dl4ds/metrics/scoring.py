@@ -5,14 +5,13 @@ from __future__ import annotations
 import xarray as xr
 
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
-from xr_dl4ds.metrics.baselines import BASELINES
 from xr_dl4ds.metrics.distribution import std_ratio
 from xr_dl4ds.metrics.pointwise import SCORES, mae
 from xr_dl4ds.metrics.probabilistic import crps, over_error, rank_histogram, spread
 from xr_dl4ds.metrics.spectral import ralsd
 
-#: Labels along `product`: the prediction, then the baselines.
-PRODUCTS = ("prediction", *BASELINES)
+#: Label of the prediction along `product`; the baselines follow.
+PREDICTION = "prediction"
 
 #: Scores of ensembles and of spectra, which are not of pairs of values.
 _LONG_NAMES = {
@@ -44,7 +43,7 @@ def scores_of(
     truth : xarray.DataArray
         ``(time, y, x)``, with the attribute ``units``.
     baselines : dict
-        Interpolated fields by method.
+        Interpolated fields by method; without any, no skill is computed.
 
     Returns
     -------
@@ -55,24 +54,25 @@ def scores_of(
     single = prediction
     if ensemble:
         single = prediction.astype("f8").mean(REALIZATION, skipna=False)
-    products = [single, *(baselines[m] for m in BASELINES)]
+    products = {PREDICTION: single, **baselines}
     valid = truth.notnull()
-    for one in products:
+    for one in products.values():
         valid = valid & one.notnull()
     units = truth.attrs.get("units", "1")
     truth = truth.where(valid)
-    stacked = _stacked([one.where(valid) for one in products])
+    stacked = _stacked({label: one.where(valid) for label, one in products.items()})
     out: dict[str, xr.DataArray] = {}
     for name, score in SCORES.items():
         out[name] = score(stacked, truth, _EVERYWHERE)
         out[f"{name}_map"] = score(stacked, truth, (TIME,))
-    out |= {f"{n}_skill": _skill(out[n]) for n, score in SCORES.items() if score.is_error}
     if ensemble:
-        error = out["rmse"].sel(product=PRODUCTS[0], drop=True)
+        error = out["rmse"].sel(product=PREDICTION, drop=True)
         out |= _of_members(prediction, truth, stacked, error)
-    shapes = [prediction, *(stacked.sel(product=m, drop=True) for m in BASELINES)]
-    out["ralsd"] = _stacked([ralsd(one, truth, (Y, X)) for one in shapes])
-    out["std_ratio"] = _stacked([_variability(one, truth) for one in shapes])
+    errors = ["crps", *(n for n, score in SCORES.items() if score.is_error)] if baselines else []
+    out |= {f"{n}_skill": _skill(out[n]) for n in errors if n in out}
+    shapes = {m: stacked.sel(product=m, drop=True) for m in products} | {PREDICTION: prediction}
+    out["ralsd"] = _stacked({m: ralsd(one, truth, (Y, X)) for m, one in shapes.items()})
+    out["std_ratio"] = _stacked({m: _variability(one, truth) for m, one in shapes.items()})
     return xr.Dataset({name: _about(score, name, units) for name, score in out.items()})
 
 
@@ -86,11 +86,10 @@ def _of_members(
     """
     out: dict[str, xr.DataArray] = {}
     in_cells = crps(members, truth, [])
-    baselines = products.sel(product=list(BASELINES))
+    baselines = products.drop_sel(product=PREDICTION)
     for name, dims in (("crps", _EVERYWHERE), ("crps_map", (TIME,))):
-        own = in_cells.mean(dims).expand_dims(product=[PRODUCTS[0]])
+        own = in_cells.mean(dims).expand_dims(product=[PREDICTION])
         out[name] = xr.concat([own, mae(baselines, truth, dims)], "product")
-    out["crps_skill"] = _skill(out["crps"])
     out["spread"] = spread(members.where(truth.notnull()), _EVERYWHERE)
     out["spread_skill_ratio"] = over_error(out["spread"], error, members.sizes[REALIZATION])
     out["rank_histogram"] = rank_histogram(members, truth, _EVERYWHERE)
@@ -107,14 +106,14 @@ def _variability(product: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
 
 
 def _skill(score: xr.DataArray) -> xr.DataArray:
-    reference = score.sel(product=list(BASELINES)).rename(product="reference")
-    return 1 - score.sel(product=PRODUCTS[0], drop=True) / reference
+    reference = score.drop_sel(product=PREDICTION).rename(product="reference")
+    return 1 - score.sel(product=PREDICTION, drop=True) / reference
 
 
-def _stacked(products: list[xr.DataArray]) -> xr.DataArray:
+def _stacked(products: dict[str, xr.DataArray]) -> xr.DataArray:
     return xr.concat(
-        [one.drop_attrs() for one in products],
-        dim=xr.Variable("product", list(PRODUCTS)),
+        [one.drop_attrs() for one in products.values()],
+        dim=xr.Variable("product", list(products)),
         coords="minimal",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import xarray as xr
@@ -43,6 +42,6 @@ def decoded(obj: Any, role: str) -> Any:
             else _TEMPORARY
         )
         return decoded(obj.to_dataset(name=name), role)[name].rename(obj.name)
-    if isinstance(obj, Sequence) and not isinstance(obj, str):
+    if isinstance(obj, (list, tuple)):
         return type(obj)(decoded(one, role) for one in obj)
     return obj

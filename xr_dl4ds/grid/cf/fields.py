@@ -21,7 +21,7 @@ from xr_dl4ds.grid.cf.indexing import take
 from xr_dl4ds.grid.cf.rechunk import in_pieces
 from xr_dl4ds.grid.cf.storable import require_storable
 from xr_dl4ds.grid.cf.unfinished import require_finished
-from xr_dl4ds.grid.cf.valid_times import dates_along
+from xr_dl4ds.grid.cf.valid_times import dates_along, stamp_of
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, RESERVED, TIME, X, Y
@@ -45,6 +45,9 @@ class Fields:
         The user's names of dimensions; `time` is None if no variable has a time dimension.
     dates : str, optional
         The user's name of the coordinate that holds the dates; None without dates.
+    stamp : float, optional
+        Position of the time stamps in their time bounds: 0 at the start, 1 at the end; None without
+        bounds.
     slices : mapping
         Origin of variables that were cut from variables with further dimensions.
     """
@@ -53,6 +56,7 @@ class Fields:
     grid: Grid
     dims: Dims
     dates: str | None = None
+    stamp: float | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
 
     @property
@@ -79,7 +83,7 @@ class Fields:
         return {str(n): v.attrs.get("units") for n, v in self.data.items()}
 
 
-def as_dataset(obj: xr.Dataset | xr.DataArray, role: str) -> xr.Dataset:
+def as_dataset(obj: object, role: str) -> xr.Dataset:
     """Convert an object to a Dataset; a DataArray must have a name.
 
     A MultiIndex is reset, because files cannot store it.
@@ -213,8 +217,14 @@ def standardize(
     if dates is not None and dates.name != time:
         data = data.assign_coords({TIME: (TIME, dates.to_numpy(), dates.attrs)})
     data = data.transpose(REALIZATION, TIME, Y, X, missing_dims="ignore")
-    name = None if dates is None else str(dates.name)
-    return Fields(data=data, grid=grid, dims=dims, dates=name, slices=slices)
+    return Fields(
+        data=data,
+        grid=grid,
+        dims=dims,
+        dates=None if dates is None else str(dates.name),
+        stamp=None if dates is None else stamp_of(ds, dates),
+        slices=slices,
+    )
 
 
 def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, role: str, *, places: bool = True) -> Grid:

@@ -18,6 +18,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.conventions import with_axes, with_encodings, with_names, with_times
 from xr_dl4ds.grid.cf.dimensions import auxiliary_names
+from xr_dl4ds.grid.cf.storable import storable_attrs
 from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, Attrs
@@ -41,7 +42,7 @@ def target_attrs(attrs: Attrs) -> Attrs:
     dropped |= {"actual_range", "valid_range", "valid_min", "valid_max", "missing_value"}
     return {
         k: v
-        for k, v in attrs.items()
+        for k, v in storable_attrs(attrs).items()
         if k not in dropped
         and not k.startswith(("GRIB_", "_"))
         and not (k == "standard_name" and v == "unknown")
@@ -135,6 +136,8 @@ def georeference(
         out = out.assign_coords({crs[0]: xr.Variable((), np.int32(0), crs[1])})
         beside |= {crs[0]}
     out.attrs = _global_attrs(source.attrs, provenance)
+    for name in out.coords:
+        out[name].attrs = storable_attrs(out[name].attrs)
     return with_encodings(with_names(out, beside), beside)
 
 

@@ -6,9 +6,11 @@ They are checked before training, not when a prediction is written.
 from __future__ import annotations
 
 import datetime
+import logging
 import math
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
+from typing import Any
 
 import cftime
 import numpy as np
@@ -16,6 +18,9 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import TimeError, VariableError
+from xr_dl4ds.grid.names import Attrs
+
+logger = logging.getLogger(__name__)
 
 #: Names that NetCDF accepts (The NetCDF User's Guide, "NetCDF Names").
 _NAME = re.compile(r"[A-Za-z0-9_\x80-\U0010ffff][^\x00-\x1f/\x7f]*(?<! )")
@@ -38,7 +43,8 @@ def require_storable(ds: xr.Dataset, role: str) -> None:
                 f" chunks of unknown sizes. Call ds[{name!r}].data.compute_chunk_sizes() first, or"
                 " .compute()."
             )
-    for kind, names in (("variables", ds.variables), ("dimensions", ds.dims)):
+    named: dict[str, Iterable[Hashable]] = {"variables": ds.variables, "dimensions": ds.dims}
+    for kind, names in named.items():
         for name in names:
             if not is_name(name):
                 raise VariableError(
@@ -59,10 +65,25 @@ def is_name(name: Hashable) -> bool:
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
+def storable_attrs(attrs: Attrs) -> dict[str, Any]:
+    """Return the attributes that NetCDF can hold, with booleans as integers; log the others."""
+    found: dict[str, Any] = {}
+    for name, value in attrs.items():
+        value = int(value) if isinstance(value, (bool, np.bool_)) else value
+        kind = np.asarray(value).dtype.kind if isinstance(value, (list, tuple, np.ndarray)) else ""
+        plain = isinstance(value, (str, bytes, int, float, np.number)) or kind in tuple("iufSU")
+        if plain and is_name(name):
+            found[str(name)] = value
+        else:
+            logger.warning("the attribute %r, %s, is left out: NetCDF cannot hold it", name, value)
+    return found
+
+
 def _odd(coordinate: xr.DataArray) -> str | None:
     """Return the type of values that NetCDF cannot hold; None for other values."""
-    if not isinstance(coordinate.dtype, np.dtype):
-        return str(coordinate.dtype)
+    dtype: object = coordinate.dtype
+    if not isinstance(dtype, np.dtype):  # of pandas, such as dates with a time zone
+        return str(dtype)
     if coordinate.dtype != object or coordinate.size == 0 or coordinate.chunks is not None:
         return None
     first = coordinate.to_numpy().flat[0]

@@ -121,6 +121,13 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
             f"Expected {a_role} and {b_role} both to have dates, got {span(left)} and"
             f" {span(right)}. Decode the numbers with xarray.decode_cf(ds)."
         )
+    if a.stamp is not None and b.stamp is not None and abs(a.stamp - b.stamp) > 0.75:
+        late, early = (a_role, b_role) if a.stamp > b.stamp else (b_role, a_role)
+        raise TimeError(
+            f"Expected times at one end of their bounds, got {late} stamped at the end and {early}"
+            " at the start. Stamp both at the start:"
+            " .assign_coords(time=ds['time_bnds'].isel(bnds=0))."
+        )
     if calendar(left) != calendar(right):
         raise TimeError(
             f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."

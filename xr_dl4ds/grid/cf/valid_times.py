@@ -89,6 +89,22 @@ def dates_along(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | N
     return found[0] if found else None
 
 
+def stamp_of(ds: xr.Dataset, dates: xr.DataArray) -> float | None:
+    """Return the position of time stamps in their bounds, 0 to 1; None without usable bounds."""
+    name = dates.attrs.get("bounds") or dates.encoding.get("bounds")
+    if name not in ds.variables or ds[name].dims[:-1] != dates.dims or ds[name].shape[-1] != 2:
+        return None
+    edges, at = (
+        ds[name].isel({dates.dims[0]: slice(0, 2)}),
+        dates.isel({dates.dims[0]: slice(0, 2)}),
+    )
+    if edges.shape[0] == 0 or not holds_times(edges):
+        return None
+    low, high = (edges.isel({edges.dims[-1]: i}).to_numpy()[0] for i in (0, 1))
+    low, high = min(low, high), max(low, high)
+    return float((at.to_numpy()[0] - low) / (high - low)) if high > low else None
+
+
 def scalar_date(
     coords: Mapping[Hashable, xr.DataArray], given: str | None = None
 ) -> xr.DataArray | None:
