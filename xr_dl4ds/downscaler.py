@@ -283,8 +283,8 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         ) from error
     if digest_of(network.get_weights()) != config["provenance"]["model"]:
         raise storage.ModelFileError(
-            f"The model in {os.fspath(path)!r} is damaged, or its backbone is another one here than"
-            " where it was fitted: its weights are not those that were saved."
+            f"The weights of the model in {os.fspath(path)!r} are not the saved weights. The model"
+            " is damaged, or its backbone was defined differently where it was fitted."
         )
     return Downscaler(
         network=network,

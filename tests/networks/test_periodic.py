@@ -447,8 +447,8 @@ def test_layers_that_are_not_known_are_named_once(backbone, caplog, named):
     new = periodic(network)
     (message,) = warnings(caplog)
     assert re.fullmatch(
-        "a seam may show where the longitudes begin: not known to go around are the layers"
-        f" {named}; convolutions and pooling of Keras with padding='same' do",
+        "predictions may have a seam at the first longitude, because these layers may not be"
+        f" periodic: {named}; use Keras's convolutions and pooling with padding='same'",
         message,
     )
     # it runs, with what is known going around
@@ -468,7 +468,7 @@ class Mean(keras.layers.Layer):
 def test_a_layer_is_not_known_by_its_name_alone(backbone, caplog):
     periodic(backbone(lambda x, _: Mean(name="mine")(x)))
     (message,) = warnings(caplog)
-    assert "are the layers 'mine' (Mean);" in message
+    assert "periodic: 'mine' (Mean);" in message
 
 
 class Closed(keras.layers.Layer):
@@ -487,7 +487,7 @@ class Closed(keras.layers.Layer):
 
 def test_a_layer_that_cannot_be_built_again_is_named(backbone):
     network = backbone(lambda x, _: Closed(keras.ops.tanh, name="closed")(x))
-    message = r"built again, got 'closed' \(Closed\): .*Give it get_config and from_config"
+    message = r"can rebuild, got 'closed' \(Closed\): .*Define get_config and from_config"
     with pytest.raises(ValueError, match=rf"(?s){message}"):
         periodic(network)
 

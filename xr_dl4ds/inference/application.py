@@ -1,4 +1,4 @@
-"""A network with its fixed inputs, as a function of arrays in memory.
+"""Application of a network, with its fixed inputs, to arrays in memory.
 
 Memory holds input, output, and the activations of at most `CELLS` HR cells (at least one step).
 """

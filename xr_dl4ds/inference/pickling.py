@@ -15,7 +15,7 @@ import tensorflow as tf
 from xr_dl4ds.config import Json
 from xr_dl4ds.networks import own_keras
 
-#: Number of received networks that a process keeps; the one used longest ago is removed first.
+#: Number of received networks that a process keeps. The least recently used network goes first.
 KEPT = 4
 
 _built: collections.OrderedDict[str, keras.Model] = collections.OrderedDict()
@@ -93,9 +93,9 @@ def _build(packed: Json) -> keras.Model:
             network = keras.Model.from_config(config, custom_objects=packed["classes"])
         except (NotImplementedError, TypeError, ValueError) as error:
             raise ValueError(
-                f"Expected layers that can be built again in another process, got one of {kinds}"
-                f" that cannot: {error}. Give it get_config and from_config; a Lambda needs to"
-                " become a layer."
+                f"Expected layers that another process can rebuild, got {kinds} with a layer that"
+                f" cannot be rebuilt: {error}. Define get_config and from_config, and replace a"
+                " Lambda by a layer class."
             ) from error
     network.set_weights(packed["weights"])
     return network

@@ -99,8 +99,8 @@ def dropout(x: Tensor, network: Network, name: str) -> Tensor:
 def attention(x: Tensor, network: Network, name: str) -> Tensor:
     """Apply channel attention (Woo et al. 2018, CBAM, arXiv:1807.06521, equation 2).
 
-    The means and the maxima over all cells pass through the same small network. The sigmoid of the
-    sum of both results weighs the channels.
+    The means and the maxima over all cells pass through a small network. The sigmoid of the sum of
+    both results weighs the channels.
     """
     if not network.attention:
         return x
@@ -148,10 +148,10 @@ def dense_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
 def convnext_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
     """Add a depthwise 7 x 7 convolution and two 1 x 1 convolutions to the input.
 
-    The first 1 x 1 convolution expands the channels to four times their number, the second one
+    The first 1 x 1 convolution expands the channels to four times their number, and the second
     reduces them again (Liu et al. 2022, ConvNeXt, arXiv:2201.03545). Normalization and activation
-    follow the options (in the paper: layer normalization and GELU). The paper's layer scale is left
-    out, because it serves very deep networks.
+    follow the options (in the paper: layer normalization and GELU). The block omits the paper's
+    layer scale, which serves very deep networks.
     """
     # project before the branch: normalization over a single channel would remove its values
     shortcut = x = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)

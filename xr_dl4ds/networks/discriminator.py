@@ -1,4 +1,4 @@
-"""The discriminator: from LR and HR fields to a judgement of each LR cell.
+"""The discriminator, which judges each LR cell of LR and HR fields.
 
 The discriminator is conditional and judges patches (Isola et al. 2017, arXiv:1611.07004): each LR
 cell with its surroundings. Like the generator, it accepts fields of any size.
@@ -91,9 +91,9 @@ def _by_step(x: Tensor) -> Tensor:
 def _on_lr_grid(x: Tensor, settings: Adversarial, scale: int) -> Tensor:
     """Turn HR fields into features of LR cells.
 
-    A convolution on the HR grid sees the texture. A second one sees all HR cells of an LR cell at
-    once. The first one has half as many filters, because a filter costs ``scale**2`` times as much
-    on the HR grid.
+    A convolution on the HR grid sees the texture. A second convolution sees all HR cells of an LR
+    cell at once. The first has half as many filters, because a filter costs ``scale**2`` times as
+    much on the HR grid.
     """
     n = settings.discriminator_filters
     x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings))
@@ -103,7 +103,7 @@ def _on_lr_grid(x: Tensor, settings: Adversarial, scale: int) -> Tensor:
 
 
 def _block(x: Tensor, lr: Tensor, settings: Adversarial, name: str) -> Tensor:
-    """Add two convolutions to the input; the first one also sees the neighbouring steps."""
+    """Add two convolutions to the input; the first also sees the neighbouring time steps."""
     filters, seen = settings.discriminator_filters, _active(x)
     if len(lr.shape) == 5:
         seen = NeighbourSteps(name=f"{name}_steps")([seen, lr])

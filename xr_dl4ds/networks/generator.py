@@ -1,4 +1,4 @@
-"""The generator: from LR fields and HR static fields to HR fields.
+"""The generator, which computes HR fields from LR fields and HR static fields.
 
 The topology follows DL4DS (Gomez Gonzalez 2023, doi:10.1017/eds.2022.26): backbone, upsampling, HR
 static branch, transition, block, output. Differences from DL4DS: the network learns the residual

@@ -1,4 +1,4 @@
-"""Windows: the input cells from which layers and operations compute each output cell.
+"""Windows of input cells from which layers and operations compute each output cell.
 
 A rule takes an operation and an axis, y (0) or x (1), and returns the windows along this axis. It
 returns None if the windows cover the whole field, depend on the size of the field, or are unknown.
@@ -51,7 +51,7 @@ def _fits(operation: keras.Operation, *, same: bool | None = None) -> bool:
 
 
 def _convolution(layer: keras.Operation, axis: int) -> Windows | None:
-    alone = layer.kernel_size[axis] == 1  # then there is nothing to pad
+    alone = layer.kernel_size[axis] == 1  # such a kernel needs no padding
     if not _fits(layer, same=layer.padding == "same" or alone):
         return None
     return around(layer.kernel_size[axis], layer.strides[axis], layer.dilation_rate[axis])
@@ -170,7 +170,7 @@ WINDOWS: dict[type[keras.Operation], Callable[[keras.Operation, int], Windows | 
     SpectralConv2D: _spectral,
 }
 
-#: Keras's operations have no public class: they are found by name.
+#: Rules of Keras's operations by class name, because their classes are not public.
 WINDOWS_OF_OPS: dict[str, Callable[[keras.Operation, int], Windows | None]] = {
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,

@@ -1,4 +1,4 @@
-"""The output module: from HR features to HR fields."""
+"""The output module, which computes HR fields from HR features."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     x : tensor
         Features ``(batch, scale*y, scale*x, channel)``.
     fields : mapping
-        The inputs "lr", "valid" and "position" with the same batch.
+        The inputs "lr", "valid" and "position" for the batch of `x`.
     network : Network
         Architecture.
     ports : Ports
@@ -38,8 +38,8 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, followed by the parameters of
-        distributions, if there are any.
+        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, followed by the channels of
+        distribution parameters.
     """
     filters = hr_filters(network)
     x = conv(x, filters, "transition", network.activation, size=1)

@@ -84,8 +84,8 @@ ALONE_OPS = frozenset(
 def periodic(network: keras.Model) -> keras.Model:
     """Build a copy of a network for fields whose first column follows the last one.
 
-    A layer stays unchanged if it cannot be made periodic: its padding is not "same", or the layer
-    is unknown here, as in a registered backbone. A warning names such layers.
+    A layer stays unchanged if its padding is not "same", or if the layer is unknown here, as in a
+    registered backbone. A warning names the unchanged layers.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ def periodic(network: keras.Model) -> keras.Model:
         to.assign(variable)
     if doubtful:
         logger.warning(
-            "a seam may show where the longitudes begin: not known to go around are the layers"
-            " %s; convolutions and pooling of Keras with padding='same' do",
+            "predictions may have a seam at the first longitude, because these layers may not be"
+            " periodic: %s; use Keras's convolutions and pooling with padding='same'",
             ", ".join(doubtful),
         )
     return new
@@ -150,11 +150,11 @@ def _again(layer: keras.Layer) -> keras.Layer:
         return type(layer).from_config(_config(layer))
     except (NotImplementedError, TypeError, ValueError) as error:
         if not getattr(layer, "variables", None):
-            return layer  # such as a Lambda: without variables it can serve both networks
+            return layer  # without variables, a layer such as Lambda can serve both networks
         raise ValueError(
-            f"Expected layers that can be built again, got {layer.name!r}"
-            f" ({type(layer).__name__}): {error}. Give it get_config and from_config: on a grid"
-            " that goes around the globe the network is built a second time."
+            f"Expected layers that Keras can rebuild, got {layer.name!r}"
+            f" ({type(layer).__name__}): {error}. Define get_config and from_config: on a global"
+            " grid the network is built twice."
         ) from error
 
 

@@ -361,7 +361,7 @@ def test_variants_are_those_of_the_options():
 
 @pytest.mark.parametrize("rate", [-0.1, 1, 1.5])
 def test_rates_that_are_none(rate):
-    with pytest.raises(ValueError, match=rf"`rate` in 0 <= rate < 1, got {rate}\. It is the share"):
+    with pytest.raises(ValueError, match=rf"`rate` in 0 <= rate < 1, got {rate}\. The rate is"):
         MonteCarloDropout(rate)
 
 

@@ -145,9 +145,13 @@ def test_an_unknown_loss_is_refused(loss):
 @pytest.mark.parametrize(
     ("low", "high", "message"),
     [
-        ([0.0], None, r"one number for each channel, or neither, got low=\[0\.0\], high=None"),
-        (None, [1.0], r"or neither, got low=None, high=\[1\.0\]"),
-        ([0.0], [1.0, 2.0], r"or neither, got low=\[0\.0\], high=\[1\.0, 2\.0\]"),
+        (
+            [0.0],
+            None,
+            r"for each channel, or neither argument, got low=\[0\.0\], high=None",
+        ),
+        (None, [1.0], r"or neither argument, got low=None, high=\[1\.0\]"),
+        ([0.0], [1.0, 2.0], r"or neither argument, got low=\[0\.0\], high=\[1\.0, 2\.0\]"),
         ([0.0, 2.0], [1.0, 1.0], r"finite `low` <= `high` .* got low=\[0\.0, 2\.0\]"),
         ([0.0], [np.nan], r"finite `low` <= `high` .* high=\[nan\]"),
         ([-np.inf], [1.0], r"finite `low` <= `high` .* low=\[-inf\]"),

@@ -16,9 +16,9 @@ from xr_dl4ds.networks.tensors import Tensor
 class ConvLSTM(keras.layers.Layer):
     """Convolutional LSTM (Shi et al. 2015, arXiv:1506.04214, without peepholes).
 
-    Keras's `ConvLSTM2D` computes the same, but requires y and x to be known when the network is
-    built. This layer leaves y and x undefined. It convolves the inputs of all steps at once, and
-    all four gates at once.
+    Keras's `ConvLSTM2D` gives equal results, but requires known y and x when the network is built.
+    This layer leaves y and x undefined. It convolves the inputs of all steps, and all four gates,
+    at once.
 
     Parameters
     ----------

@@ -78,7 +78,7 @@ class DistributionParameters(keras.layers.Layer):
         unknown = [name for name in parameters if name not in FORMS]
         if unknown:
             raise ValueError(
-                f"Expected `parameters` to be of {', '.join(FORMS)}, got {', '.join(unknown)}."
+                f"Expected `parameters` among {', '.join(FORMS)}, got {', '.join(unknown)}."
             )
         self.parameters = tuple(parameters)
 

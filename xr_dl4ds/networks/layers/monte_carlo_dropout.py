@@ -41,10 +41,10 @@ FACTORS: dict[str, Callable[..., Any]] = {
 class MonteCarloDropout(keras.layers.Layer):
     """Dropout layer for training and for realizations.
 
-    In training each sample has its own factors, as in Keras's `Dropout`, `GaussianDropout`,
-    `SpatialDropout2D` and `SpatialDropout3D`. Otherwise the layer changes nothing unless `sampling`
-    is True. Then all samples and time steps of a call have the same factors. A realization is
-    therefore one thinned network that is applied to every time step, whatever the batches and
+    In training the layer draws factors for each sample, as Keras's `Dropout`, `GaussianDropout`,
+    `SpatialDropout2D` and `SpatialDropout3D` do. Outside of training it changes nothing unless
+    `sampling` is True. Then all samples and time steps of a call share their factors. A realization
+    is therefore a thinned network that is applied to every time step, whatever the batches and
     chunks.
 
     Parameters
@@ -75,12 +75,12 @@ class MonteCarloDropout(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0 <= rate < 1:
             raise ValueError(
-                f"Expected `rate` in 0 <= rate < 1, got {rate!r}. It is the share that is dropped."
+                f"Expected `rate` in 0 <= rate < 1, got {rate!r}. The rate is the dropped share."
             )
         if variant not in FACTORS:
             raise ValueError(
                 f"Expected `variant` to be one of {', '.join(FACTORS)}, got {variant!r}. Choose"
-                " one, or leave the layer out."
+                " one of these, or leave the layer out."
             )
         self.rate = rate
         self.variant = variant

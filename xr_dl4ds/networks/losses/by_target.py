@@ -63,8 +63,8 @@ def build_target_loss(
     """
     if ENSEMBLE_LOSS in losses and not members:
         raise ValueError(
-            f"Expected members=True for the loss {ENSEMBLE_LOSS!r}, which is taken over members,"
-            " got False."
+            f"Expected members=True for the loss {ENSEMBLE_LOSS!r}, which compares members, got"
+            " False."
         )
     n = len(losses)
     offsets = tuple(offsets_from_zero) if offsets_from_zero is not None else (0.0,) * n

@@ -97,7 +97,7 @@ def _limits(
         return None
     if low is None or high is None or len(low) != len(high):
         raise ValueError(
-            "Expected `low` and `high` with one number for each channel, or neither, got"
+            "Expected `low` and `high` with a number for each channel, or neither argument, got"
             f" low={low!r}, high={high!r}."
         )
     least = tuple(float(value) for value in low)
