@@ -11,12 +11,13 @@ import xarray as xr
 from dask.base import tokenize
 
 from tests.conftest import no_compute, steps
+from tests.networks.reference import realization
 from xr_dl4ds import inference
 from xr_dl4ds.config import Network, Sampling, settled
 from xr_dl4ds.grid.cf.time_axis import Windows, windows_ending
 from xr_dl4ds.inference import Application, Windowed, apply
 from xr_dl4ds.networks import Ports, generator
-from xr_dl4ds.networks.layers import Interpolation, realization
+from xr_dl4ds.networks.layers import Interpolation
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal, step_keys
 
 DIMS = ("time", "y", "x", "channel")

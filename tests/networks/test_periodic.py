@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import xr_dl4ds as xd
-from tests.networks.reference import options
+from tests.networks.reference import options, realization
 from tests.tiers import every
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS
 from xr_dl4ds.config.choices import SPATIAL_ONLY
@@ -20,7 +20,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.networks import Ports, generator, periodic, reach_of
-from xr_dl4ds.networks.layers import CropTo, realization, sampling, wrapping
+from xr_dl4ds.networks.layers import CropTo, sampling, wrapping
 from xr_dl4ds.networks.periodic import ALONE, OWN, WRAPPED
 
 CELLS = [

@@ -147,16 +147,6 @@ class Constraint(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        if kind not in CONSTRAINTS:
-            raise ValueError(
-                f"Expected `kind` to be one of {', '.join(CONSTRAINTS)}, got {kind!r}. Choose one"
-                " of these, or leave the layer out."
-            )
-        if len(channels) != len(offsets):
-            raise ValueError(
-                f"Expected an offset for each of the {len(channels)} output channels, got"
-                f" {len(offsets)}. Use 0.0 where values are not measured from a zero."
-            )
         self.kind = kind
         self.scale = scale
         self.channels = tuple(channels)
@@ -191,13 +181,3 @@ class Constraint(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """Return the shape of the prediction."""
         return tuple(input_shape[0])
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "kind": self.kind,
-            "scale": self.scale,
-            "channels": self.channels,
-            "offsets": self.offsets,
-        }
