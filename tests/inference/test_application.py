@@ -33,7 +33,7 @@ def stacked(time=5, y=3, x=4, channels=2, seed=0):
 def network():
     """Two LR and one static channel to two HR channels, scale 2, with random weights."""
     options = settled(Network(n_filters=4, n_blocks=1, interpolation_skip=False), Sampling())
-    return generator(options, Ports(n_lr=2, n_static=1, skips=(0, None), scale=2), seed=1)
+    return generator(options, Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2), seed=1)
 
 
 def application(network, y=3, x=4, **options):
@@ -112,7 +112,7 @@ def test_a_network_without_static_fields():
     options = settled(
         Network(n_filters=4, n_blocks=1), Sampling()
     )  # fresh: the interpolated field itself
-    bare = generator(options, Ports(n_lr=2, n_static=0, skips=(1,), scale=3))
+    bare = generator(options, Ports(n_lr=2, n_static=0, lr_channels=(1,), scale=3))
     app = Application(network=bare, fixed={}, scale=3, token="a")
     lr = stacked()
     expected = np.asarray(Interpolation(3, channels=(1,))(lr.to_numpy()))
@@ -259,7 +259,7 @@ def test_another_domain_brings_its_own_static_fields(network):
 def recurrent():
     """The same for sequences."""
     options = Network(n_filters=4, n_blocks=1, interpolation_skip=False)
-    ports = Ports(n_lr=2, n_static=1, skips=(0, None), scale=2, sequence=True)
+    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2, sequence=True)
     return generator(settled(options, Sampling(time_window=3)), ports, seed=1)
 
 
@@ -418,7 +418,7 @@ def thinned():
     options = Network(
         n_filters=4, n_blocks=1, dropout="vanilla", monte_carlo=True, interpolation_skip=False
     )
-    ports = Ports(n_lr=2, n_static=1, skips=(0, None), scale=2)
+    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2)
     return generator(settled(options, Sampling()), ports, seed=1)
 
 

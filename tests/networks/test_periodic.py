@@ -33,7 +33,7 @@ CELLS = [
 
 
 def ports(**given):
-    given = {"n_lr": 2, "n_static": 1, "skips": (1, None), "scale": 2, **given}
+    given = {"n_lr": 2, "n_static": 1, "lr_channels": (1, None), "scale": 2, **given}
     return Ports(**given)
 
 
@@ -60,7 +60,7 @@ def inputs(p, y=4, x=8, batch=2):
     if p.n_static:
         given["static"] = rng.normal(size=(*fine, p.n_static)).astype("f4")
     if p.masked:
-        given["valid"] = (rng.random((*fine, len(p.skips))) > 0.2).astype("f4")
+        given["valid"] = (rng.random((*fine, len(p.lr_channels))) > 0.2).astype("f4")
     if p.n_noise:
         shape = (batch, *time, *fine[1:], p.n_noise)
         given["noise"] = rng.normal(size=shape).astype("f4")
@@ -347,7 +347,7 @@ def test_gradients_do_not_know_where_the_longitudes_begin(name, sequence):
 
 
 def test_one_step_of_training_lowers_the_loss():
-    p = ports(skips=(0,))
+    p = ports(lr_channels=(0,))
     network = periodic(generator(options(n_filters=8), p))
     fields = inputs(p)
     target = np.repeat(np.repeat(np.tanh(fields["lr"][..., :1]), 2, axis=1), 2, axis=2)

@@ -14,7 +14,7 @@ def build(seed, *, n_noise=0, distribution=None, sequence=False, n_lr=2, **optio
     ports = Ports(
         n_lr=n_lr,
         n_static=1,
-        skips=(0,),
+        lr_channels=(0,),
         scale=2,
         sequence=sequence,
         offsets_from_zero=(3.0,),

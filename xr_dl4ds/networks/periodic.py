@@ -48,9 +48,9 @@ WRAPPED: dict[type[keras.Layer], type[keras.Layer]] = {
 #: Layers of this package that look at neighbours; their argument `wrap` makes them periodic.
 OWN: tuple[type, ...] = (Interpolation, ConvLSTM, SpectralConv2D)
 
-#: Layers that look at single cells, or at all cells alike. Only exactly these classes: a subclass
-#: may do anything.
-ALONE: frozenset[type] = frozenset(
+#: Layers and operations of `keras.ops` that look at single cells, or at all cells alike, as
+#: `kind_of` names them. Only exactly these classes: a subclass may do anything.
+ALONE: frozenset[type | str] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
         *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
@@ -64,13 +64,6 @@ ALONE: frozenset[type] = frozenset(
         *(layers.Dropout, layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise),
         *(layers.SpatialDropout2D, layers.SpatialDropout3D),
         *(layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D),
-    }
-)
-
-#: Operations of `keras.ops` that look at single cells, or at all cells alike. Their classes are not
-#: public: they are found by name.
-ALONE_OPS = frozenset(
-    {
         *("Absolute", "Add", "Cast", "Clip", "Concatenate", "DepthToSpace", "Divide", "Elu", "Exp"),
         *("ExpandDims", "Squeeze"),
         *("Gelu", "LeakyRelu", "Log", "Matmul", "Max", "Maximum", "Mean", "Min", "Minimum"),
@@ -79,6 +72,12 @@ ALONE_OPS = frozenset(
         *("Where",),
     }
 )
+
+
+def kind_of(operation: keras.Operation) -> type | str:
+    """Return the class of a layer, or the class name of an operation, whose class is not public."""
+    kind = type(operation)
+    return kind if isinstance(operation, layers.Layer) else kind.__name__
 
 
 def periodic(network: keras.Model) -> keras.Model:
@@ -127,22 +126,15 @@ def _wrapped(layer: keras.Layer, doubtful: list[str]) -> keras.Layer:
     """
     if type(layer) in OWN:
         return type(layer).from_config({**_config(layer), "wrap": True})
+    known = kind_of(layer) in ALONE or isinstance(layer, wrapping.Wrapping)
     if type(layer) in WRAPPED:
         form = WRAPPED[type(layer)].from_config(_config(layer))
         if form.fits and any(form.margin):
             return form
         known = not any(form.margin)
-    else:
-        known = _is_known(layer)
     if not known:
         doubtful.append(f"{layer.name!r} ({type(layer).__name__})")
     return _again(layer)
-
-
-def _is_known(layer: keras.Layer) -> bool:
-    if not isinstance(layer, layers.Layer):
-        return type(layer).__name__ in ALONE_OPS
-    return type(layer) in ALONE or isinstance(layer, wrapping.Wrapping)
 
 
 def _again(layer: keras.Layer) -> keras.Layer:

@@ -15,8 +15,8 @@ class Ports:
         LR input channels.
     n_static : int
         Channels of HR static fields; with 0 the network has no input "static".
-    skips : tuple of int or None
-        For each output channel, the LR channel of the same variable; None if there is none.
+    lr_channels : tuple of int or None
+        For each target, the LR channel of the same variable; None if LR lacks the variable.
     scale : int
         HR cells along one edge of an LR cell.
     interpolation : {"bicubic", "bilinear", "nearest"}
@@ -44,7 +44,7 @@ class Ports:
 
     n_lr: int
     n_static: int
-    skips: tuple[int | None, ...]
+    lr_channels: tuple[int | None, ...]
     scale: int
     interpolation: str = "bicubic"
     sequence: bool = False

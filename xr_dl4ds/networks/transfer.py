@@ -58,11 +58,9 @@ def _fitted(layer: keras.Layer, source: keras.Layer) -> list[np.ndarray]:
     """Return the weights of `source`, with zeros for input channels that `source` lacks."""
     found = []
     for mine, value in zip(layer.get_weights(), source.get_weights(), strict=True):
-        if mine.shape != value.shape:
-            further = mine.shape[-2] - value.shape[-2] if mine.ndim == value.ndim > 1 else -1
-            padding = [(0, 0)] * (mine.ndim - 2) + [(0, max(further, 0)), (0, 0)]
-            if further > 0:
-                value = np.pad(value, padding)
+        if mine.ndim == value.ndim > 1:
+            further = max(mine.shape[-2] - value.shape[-2], 0)
+            value = np.pad(value, [(0, 0)] * (mine.ndim - 2) + [(0, further), (0, 0)])
         if mine.shape != value.shape:
             raise ValueError(
                 f"Expected weights of {mine.shape} in the layer {layer.name!r} of the model in"
