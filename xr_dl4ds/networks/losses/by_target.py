@@ -46,7 +46,8 @@ def build_target_loss(
     low, high : sequence of float, optional
         For each target, the lowest and highest value in training, see `build`.
     members : bool
-        Whether the output has a leading axis of members; their number must be known.
+        Whether the output has a leading axis of members; their number must be known. "crps"
+        requires it.
 
     Returns
     -------
@@ -59,13 +60,8 @@ def build_target_loss(
     Raises
     ------
     ValueError
-        For an unknown loss, for "crps" without members, and in the cases of `build`.
+        For an unknown loss.
     """
-    if ENSEMBLE_LOSS in losses and not members:
-        raise ValueError(
-            f"Expected members=True for the loss {ENSEMBLE_LOSS!r}, which compares members, got"
-            " False."
-        )
     n = len(losses)
     offsets = tuple(offsets_from_zero) if offsets_from_zero is not None else (0.0,) * n
     distributions = [DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None for loss in losses]

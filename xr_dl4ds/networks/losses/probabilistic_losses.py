@@ -96,18 +96,8 @@ def crps(target: Tensor, members: Tensor, weight: Tensor) -> Tensor:
     -------
     tensor
         Scalar, in the units of the values.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two members, or if their number is unknown when the function is traced.
     """
     n = members.shape[0]
-    if n is None or n < 2:
-        raise ValueError(
-            f"Expected 2 members or more along the first axis, got {n}. Draw `loss_realizations`"
-            " members of each sample."
-        )
     target, members = _where_valid(weight, (target, 0.0), (members, 0.0))
     distance = ops.mean(ops.abs(members - target), axis=0)
     # each pair once, grouped by the difference of the member numbers: needs no sorting
