@@ -17,7 +17,7 @@ from xr_dl4ds import inference
 from xr_dl4ds.config import BACKBONES, Network, Sampling, settled
 from xr_dl4ds.config.choices import DROPOUTS, SPATIAL_ONLY
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.inference import Application
+from xr_dl4ds.inference.application import Application
 from xr_dl4ds.networks import Ports, generator
 
 pytestmark = pytest.mark.traced  # members run one network many times
