@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import collections
-import hashlib
 import json
 import sys
 import threading
 
 import keras
-import numpy as np
 import tensorflow as tf
+from dask.base import tokenize
 
 from xr_dl4ds.config import Json
 from xr_dl4ds.networks import own_keras
@@ -64,13 +63,12 @@ class Carried:
 def _pack(network: keras.Model) -> Json:
     config = json.dumps(network.get_config())
     weights = network.get_weights()
-    digest = hashlib.sha256(config.encode())
-    for array in weights:
-        digest.update(np.ascontiguousarray(array).tobytes())
     # private, but the only list that reaches into nested models and wrappers
     kinds = {type(layer) for layer in network._flatten_layers()}
     own = {kind.__name__: kind for kind in kinds if not kind.__module__.startswith(_KNOWN)}
-    return {"config": config, "weights": weights, "classes": own, "digest": digest.hexdigest()}
+    # the classes count too, because the user may have changed the code of a layer
+    digest = tokenize(config, weights, own)
+    return {"config": config, "weights": weights, "classes": own, "digest": digest}
 
 
 def _arrived(packed: Json) -> keras.Model:
