@@ -54,7 +54,7 @@ class Downscaler:
 
     @property
     def scale(self) -> int:
-        """Number of HR cells along one edge of an LR cell, as the network sees them."""
+        """Number of HR cells along one edge of an LR cell of the network's input."""
         return self.state.pairing.scale
 
     def predict(
@@ -250,7 +250,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     Returns
     -------
     Downscaler
-        The model; its predictions have the same bits as those of the saved model.
+        The model. It predicts the bits that the saved model predicts.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def write(
     state : State
         Grids, statistics, static fields.
     options : mapping
-        Plain JSON values: option classes and provenance.
+        JSON values of the option classes and the provenance.
     history : xarray.Dataset
         The learning curve.
     save_weights : callable

@@ -64,14 +64,18 @@ def build(
     """
     shares = _expand(loss)
     limits = None if low is None or high is None else _limits(low, high)
-    terms = [(share, _on_unit_range(name, limits)) for name, share in shares.items()]
-    if list(shares.values()) == [1.0]:
+    return weighted_sum([(share, _on_unit_range(name, limits)) for name, share in shares.items()])
+
+
+def weighted_sum(terms: Sequence[tuple[float, Loss]]) -> Loss:
+    """Return the sum of losses with their weights; a single loss of weight 1 stays unchanged."""
+    if len(terms) == 1 and terms[0][0] == 1.0:
         return terms[0][1]
 
-    def weighted_sum(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
+    def total(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
         return sum(share * term(target, prediction, weight) for share, term in terms)
 
-    return weighted_sum
+    return total
 
 
 def _expand(loss: str | Mapping[str, float]) -> dict[str, float]:
