@@ -37,7 +37,7 @@ def write(
     save_weights: Any,
     *,
     overwrite: bool,
-) -> pathlib.Path:
+) -> None:
     """Write a model folder; among processes that train together, only the first process writes.
 
     Parameters
@@ -54,14 +54,9 @@ def write(
         ``(filename) -> None``.
     overwrite : bool
         Replace an existing model. Other folders are never replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        Absolute path of the folder.
     """
     if not is_first():
-        return pathlib.Path(path).expanduser().resolve()
+        return
     folder = require_writable(path, overwrite=overwrite)
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     draft.mkdir(parents=True)
@@ -80,7 +75,6 @@ def write(
         swap(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return folder
 
 
 def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> pathlib.Path:
