@@ -60,7 +60,7 @@ def built(case: dict, edge: int, precision: str):
     hr = edge * SCALE
     shape = (hr, hr) if network.localized else None
     ports = Ports(
-        n_lr=2, n_static=1, skips=(0,), scale=SCALE, sequence=window is not None, shape=shape
+        n_lr=2, n_static=1, lr_channels=(0,), scale=SCALE, sequence=window is not None, shape=shape
     )
     time = () if window is None else (window,)
     rng = np.random.default_rng(0)

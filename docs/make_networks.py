@@ -46,7 +46,7 @@ def build(backbone: str, upsampling: str = "auto", *, sequence: bool = False) ->
     """The generator with default options (and the additive constraint of perfect prognosis)."""
     options = Network(backbone=backbone, upsampling=upsampling, constraint="additive")
     network = settled(options, Sampling(time_window=4 if sequence else None))
-    ports = Ports(n_lr=3, n_static=2, skips=(0,), scale=SCALE, sequence=sequence)
+    ports = Ports(n_lr=3, n_static=2, lr_channels=(0,), scale=SCALE, sequence=sequence)
     return generator(network, ports)
 
 

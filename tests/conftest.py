@@ -244,7 +244,7 @@ def runs(monkeypatch):
 
     Others may still run in threads of dask that an error elsewhere left behind.
     """
-    from xr_dl4ds.inference import Application
+    from xr_dl4ds.inference.application import Application
 
     def of(network):
         shapes, run = [], Application._run

@@ -13,7 +13,8 @@ def network_side():
     from xr_dl4ds.data.time_and_place import COORDINATE_FEATURES, TIME_FEATURES
     from xr_dl4ds.networks.backbones import BACKBONES
     from xr_dl4ds.networks.blocks import DROPOUTS, NORMALIZATIONS
-    from xr_dl4ds.networks.losses import ADVERSARIAL, LOSSES
+    from xr_dl4ds.networks.losses import ADVERSARIAL
+    from xr_dl4ds.networks.losses.composite import LOSSES
     from xr_dl4ds.networks.upsampling import UPSAMPLINGS
     from xr_dl4ds.training.optimizers import OPTIMIZERS
 

@@ -329,7 +329,7 @@ def test_every_block_learns_in_every_backbone(family, block):
         xd.Sampling(time_window=window),
     )
     ports = Ports(
-        n_lr=2, n_static=1, skips=(0,), scale=2, sequence=window is not None, shape=(10, 12)
+        n_lr=2, n_static=1, lr_channels=(0,), scale=2, sequence=window is not None, shape=(10, 12)
     )
     model = generator(network, ports)
     rng = np.random.default_rng(0)

@@ -54,7 +54,7 @@ class Downscaler:
 
     @property
     def scale(self) -> int:
-        """Number of HR cells along one edge of an LR cell, as the network sees them."""
+        """Number of HR cells along one edge of an LR cell of the network's input."""
         return self.state.pairing.scale
 
     def predict(
@@ -250,7 +250,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     Returns
     -------
     Downscaler
-        The model; its predictions have the same bits as those of the saved model.
+        The model. It predicts the bits that the saved model predicts.
 
     Raises
     ------
@@ -283,8 +283,8 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         ) from error
     if digest_of(network.get_weights()) != config["provenance"]["model"]:
         raise storage.ModelFileError(
-            f"The model in {os.fspath(path)!r} is damaged, or its backbone is another one here than"
-            " where it was fitted: its weights are not those that were saved."
+            f"The weights of the model in {os.fspath(path)!r} are not the saved weights. The model"
+            " is damaged, or its backbone was defined differently where it was fitted."
         )
     return Downscaler(
         network=network,

@@ -134,7 +134,7 @@ def test_bars_are_for_terminals_alone(files, seen, tmp_path, monkeypatch):
         (1, ["text.nc", "--scale", "2"], "text.nc"),
         (1, ["hr.nc", "--scale", "2", "--variable", "t2n"], "Did you mean 't2m'?"),
         (1, ["hr.nc", "--scale", "5"], "cells along latitude"),
-        (1, ["hr.nc", "--scale", "2", "--start", "none"], "Expected a model folder at 'none'"),
+        (1, ["hr.nc", "--scale", "2", "--start", "none"], "The model folder 'none' does not exist"),
         (1, ["hr.nc", "--scale", "2", "--static", "none.nc"], "Expected a file at 'none.nc'"),
     ],
 )
@@ -167,7 +167,7 @@ def test_wrong_arguments(arguments, said, capsys):
 def test_the_place_of_the_model_is_checked_before_training(files, model, seen, tmp_path, capsys):
     mine = shutil.copytree(model, tmp_path / "model")
     given = [files / "hr.nc", "--scale", "2", "-o"]
-    assert "Expected no model at" in reason(capsys, 1, *given, mine)
+    assert "is already a model. Choose another path" in reason(capsys, 1, *given, mine)
     assert seen == []
     assert run(*given, mine, "--overwrite") == 1
     assert len(seen) == 1

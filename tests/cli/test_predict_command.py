@@ -105,8 +105,8 @@ def test_inputs_are_not_written_over(files, model, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("code", "model_name", "lr", "out", "said"),
     [
-        (1, "none", "lr.nc", "sr.zarr", "Expected a model folder at"),
-        (1, "folder", "lr.nc", "sr.zarr", "Expected a model folder with config.json"),
+        (1, "none", "lr.nc", "sr.zarr", "none' does not exist"),
+        (1, "folder", "lr.nc", "sr.zarr", "is not a model folder, because it lacks config.json"),
         (1, "model", "none.nc", "sr.zarr", "Expected a file at"),
         (1, "model", "text.nc", "sr.zarr", "text.nc"),
         (1, "model", "folder", "sr.zarr", "got a folder without a Zarr group"),

@@ -11,12 +11,14 @@ import xarray as xr
 from dask.base import tokenize
 
 from tests.conftest import no_compute, steps
+from tests.networks.reference import realization
 from xr_dl4ds import inference
 from xr_dl4ds.config import Network, Sampling, settled
 from xr_dl4ds.grid.cf.time_axis import Windows, windows_ending
-from xr_dl4ds.inference import Application, Windowed, apply
+from xr_dl4ds.inference.application import Application
+from xr_dl4ds.inference.blockwise import apply
 from xr_dl4ds.networks import Ports, generator
-from xr_dl4ds.networks.layers import Interpolation, realization
+from xr_dl4ds.networks.layers import Interpolation
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal, step_keys
 
 DIMS = ("time", "y", "x", "channel")
@@ -32,7 +34,7 @@ def stacked(time=5, y=3, x=4, channels=2, seed=0):
 def network():
     """Two LR and one static channel to two HR channels, scale 2, with random weights."""
     options = settled(Network(n_filters=4, n_blocks=1, interpolation_skip=False), Sampling())
-    return generator(options, Ports(n_lr=2, n_static=1, skips=(0, None), scale=2), seed=1)
+    return generator(options, Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2), seed=1)
 
 
 def application(network, y=3, x=4, **options):
@@ -111,7 +113,7 @@ def test_a_network_without_static_fields():
     options = settled(
         Network(n_filters=4, n_blocks=1), Sampling()
     )  # fresh: the interpolated field itself
-    bare = generator(options, Ports(n_lr=2, n_static=0, skips=(1,), scale=3))
+    bare = generator(options, Ports(n_lr=2, n_static=0, lr_channels=(1,), scale=3))
     app = Application(network=bare, fixed={}, scale=3, token="a")
     lr = stacked()
     expected = np.asarray(Interpolation(3, channels=(1,))(lr.to_numpy()))
@@ -174,14 +176,6 @@ def test_threads_do_not_disturb_each_other(network):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         parts = list(pool.map(lambda i: app(lr[i : i + 3].to_numpy()), range(0, 12, 3)))
     np.testing.assert_allclose(np.concatenate(parts), expected, rtol=1e-5, atol=1e-6)
-
-
-def test_pickled_for_other_processes(network):
-    app, lr = application(network), stacked()
-    expected = apply(app, lr)  # traced before it is sent
-    received = pickle.loads(pickle.dumps(app))
-    assert tokenize(received) == tokenize(app)
-    xr.testing.assert_allclose(apply(received, lr), expected)
 
 
 # --- memory and traces ----------------------------------------------------------------------
@@ -258,7 +252,7 @@ def test_another_domain_brings_its_own_static_fields(network):
 def recurrent():
     """The same for sequences."""
     options = Network(n_filters=4, n_blocks=1, interpolation_skip=False)
-    ports = Ports(n_lr=2, n_static=1, skips=(0, None), scale=2, sequence=True)
+    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2, sequence=True)
     return generator(settled(options, Sampling(time_window=3)), ports, seed=1)
 
 
@@ -324,20 +318,12 @@ def test_windows_of_dask_equal_those_of_numpy(recurrent, expected_of_windows, ch
     np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
 
 
-def test_dask_keys_tell_the_places_in_a_window_apart(recurrent):
-    app = application(recurrent)
-    start, length = np.array([0]), np.array([3])
-    found = {
-        tokenize(Windowed(application=app, windows=Windows(start=start, length=length, offset=i)))
-        for i in range(3)
-    }
-    assert len(found) == 3
-
-
 def test_dask_keys_name_windows_and_application(recurrent):
+    lazy = stacked(4).chunk()
+
     def token(start=0, length=3, **options):
-        windows = Windows(start=np.array([start]), length=np.array([length]))
-        return tokenize(Windowed(application=application(recurrent, **options), windows=windows))
+        windows = Windows(start=np.full(4, start), length=np.full(4, length))
+        return apply(application(recurrent, **options), lazy, windows).data.name
 
     assert token() == token()
     others = [token(1), token(0, 2), token(token="b"), token(realization=1)]
@@ -399,15 +385,6 @@ def test_windows_of_any_order_of_dimensions_and_precision(recurrent, expected_of
     np.testing.assert_allclose(actual, expected_of_windows, rtol=1e-5, atol=1e-6)
 
 
-def test_windowed_pickled_for_other_processes(recurrent):
-    lr = stacked(11).to_numpy()
-    windowed = Windowed(application=application(recurrent), windows=WINDOWS)
-    expected = windowed(lr)
-    received = pickle.loads(pickle.dumps(windowed))
-    assert tokenize(received) == tokenize(windowed)
-    np.testing.assert_allclose(received(lr), expected, rtol=1e-5, atol=1e-6)
-
-
 # --- realizations ---------------------------------------------------------------------------
 
 
@@ -417,7 +394,7 @@ def thinned():
     options = Network(
         n_filters=4, n_blocks=1, dropout="vanilla", monte_carlo=True, interpolation_skip=False
     )
-    ports = Ports(n_lr=2, n_static=1, skips=(0, None), scale=2)
+    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2)
     return generator(settled(options, Sampling()), ports, seed=1)
 
 
@@ -456,9 +433,8 @@ def test_a_member_depends_neither_on_chunks_nor_on_batches(thinned, monkeypatch)
 def test_a_member_in_another_process_is_the_same(thinned):
     app, lr = application(thinned, realization=3), stacked()
     expected = apply(app, lr)
-    received = pickle.loads(pickle.dumps(app))
-    assert tokenize(received) == tokenize(app)
-    xr.testing.assert_allclose(apply(received, lr), expected, rtol=1e-5, atol=1e-6)
+    received = pickle.loads(pickle.dumps(apply(app, lr.chunk(time=2))))
+    xr.testing.assert_allclose(received.compute(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_threads_do_not_mix_members(thinned):

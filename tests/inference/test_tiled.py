@@ -135,7 +135,7 @@ def test_means_over_tiles_are_told_once(lr, caplog):
     for _ in range(2):
         model.predict(lr, tile_size=TILE)
     (record,) = caplog.records
-    assert "in tiles of 16 x 16 HR cells it weighs channels by their means" in record.message
+    assert "in tiles of 16 x 16 HR cells the network weighs channels" in record.message
 
 
 def test_each_tile_has_dropout_of_its_own():

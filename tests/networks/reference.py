@@ -1,9 +1,12 @@
 """Small networks of one block, and fields to run them on."""
 
+import contextlib
+
 import keras
 import numpy as np
 
 from xr_dl4ds.config import Network, Sampling, settled
+from xr_dl4ds.networks.layers import MonteCarloDropout, sampling, set_realization
 
 
 def options(**given):
@@ -34,3 +37,15 @@ def zero(network):
 def names(network):
     """Names of the layers with weights or with randomness."""
     return [layer.name for layer in network.layers]
+
+
+@contextlib.contextmanager
+def realization(network, seed):
+    """Apply `sampling` and `set_realization`; restore the random states afterwards."""
+    layers = [x for x in network._flatten_layers() if isinstance(x, MonteCarloDropout)]
+    before = [keras.ops.convert_to_numpy(layer.seed_generator.state) for layer in layers]
+    with sampling(network):
+        set_realization(network, seed)
+        yield
+    for layer, state in zip(layers, before, strict=True):
+        layer.seed_generator.state.assign(state)

@@ -120,7 +120,7 @@ def test_loading_without_the_registration_says_what_is_missing(registry, tmp_pat
     register_wide()
     analytic().downscale.fit(scale=2, backbone="wide", **TINY).save(tmp_path / "m")
     registry.clear()
-    message = r"has the backbone 'wide', .*not registered.*@xr_dl4ds.register_backbone\('wide'\)"
+    message = r"has the backbone 'wide', .*nor registered.*@xr_dl4ds.register_backbone\('wide'\)"
     with pytest.raises(ModelFileError, match=message):
         xd.load(tmp_path / "m")
 

@@ -17,7 +17,7 @@ def settings(**given):
 
 
 def ports(**given):
-    return Ports(**{"n_lr": 2, "n_static": 1, "skips": (0, None), "scale": 2, **given})
+    return Ports(**{"n_lr": 2, "n_static": 1, "lr_channels": (0, None), "scale": 2, **given})
 
 
 def inputs(p, y=4, x=6, batch=2, seed=0):
@@ -25,7 +25,7 @@ def inputs(p, y=4, x=6, batch=2, seed=0):
     time, fine = (3,) if p.sequence else (), (p.scale * y, p.scale * x)
     given = {
         "lr": rng.normal(size=(batch, *time, y, x, p.n_lr)),
-        "hr": rng.normal(size=(batch, *time, *fine, len(p.skips))),
+        "hr": rng.normal(size=(batch, *time, *fine, len(p.lr_channels))),
     }
     if p.n_static:
         given["static"] = rng.normal(size=(batch, *fine, p.n_static))
@@ -100,7 +100,7 @@ def test_one_network_serves_all_sizes():
 def test_settings_take_effect():
     def count(**given):
         return discriminator(
-            settings(**given), ports(n_static=0, n_lr=1, skips=(0,))
+            settings(**given), ports(n_static=0, n_lr=1, lr_channels=(0,))
         ).count_params()
 
     # 3x3: 9 a b + b, 1x1: a b + b; 4 filters

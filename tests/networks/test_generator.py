@@ -19,7 +19,7 @@ def tiny(**options):
 
 
 def ports(**options):
-    return Ports(**{"n_lr": 2, "n_static": 0, "skips": (1,), "scale": 2, **options})
+    return Ports(**{"n_lr": 2, "n_static": 0, "lr_channels": (1,), "scale": 2, **options})
 
 
 def inputs(p, y=3, x=5, batch=2, seed=0):
@@ -33,7 +33,7 @@ def inputs(p, y=3, x=5, batch=2, seed=0):
 
 
 def interpolated(p, lr):
-    return np.asarray(Interpolation(p.scale, p.interpolation, p.skips)(lr))
+    return np.asarray(Interpolation(p.scale, p.interpolation, p.lr_channels)(lr))
 
 
 # --- the whole matrix -----------------------------------------------------------------------
@@ -63,7 +63,7 @@ FEW = [size for size in SIZES if (CELLS.index(size[:3]) + SCALES.index(size[3]))
 @pytest.mark.parametrize(("name", "upsampling", "sequence", "scale", "skip"), thinned(SIZES, FEW))
 def test_output_is_exactly_scale_times_the_input(name, upsampling, sequence, scale, skip):
     # defects 1 and 3 of DL4DS: `dc` at scale 4 gave 16, and only 2, 4, 5, 8, 20 were to be had
-    p = ports(scale=scale, n_static=scale % 2, skips=(1, None, 0), sequence=sequence)
+    p = ports(scale=scale, n_static=scale % 2, lr_channels=(1, None, 0), sequence=sequence)
     window = 3 if sequence else None
     options = tiny(
         backbone=name, upsampling=upsampling, interpolation_skip=skip, time_window=window
@@ -116,7 +116,7 @@ def test_the_skip_interpolates_as_asked(interpolation):
 def test_without_a_counterpart_nothing_is_skipped():
     # with a zero output and no field to add, the network would begin as a constant and the first
     # gradient would reach the output layer alone
-    p = ports(skips=(None,))
+    p = ports(lr_channels=(None,))
     assert np.asarray(generator(tiny(interpolation_skip=True), p)(inputs(p))).std() > 0
 
 
@@ -127,7 +127,7 @@ def test_parameters_by_hand():
     static = (1 * 4 + 4) + (9 * 1 * 4 + 4) + (9 * 4 * 4 + 4)
     transition, output = 8 * 4 + 4, 9 * 4 * 1 + 1
     expected = first + block + last + up + static + transition + block + output
-    p = ports(n_lr=1, n_static=1, skips=(0,))
+    p = ports(n_lr=1, n_static=1, lr_channels=(0,))
     assert generator(tiny(), p).count_params() == expected
     assert generator(tiny(n_blocks=3), p).count_params() == expected + 2 * block
 
@@ -149,7 +149,7 @@ def test_activation_takes_effect(activation):
 
 
 def test_static_fields_matter_at_their_own_cell():
-    p = ports(n_static=1, n_lr=1, skips=(None,))
+    p = ports(n_static=1, n_lr=1, lr_channels=(None,))
     network = generator(tiny(activation="linear"), p)
     given = inputs(p, 12, 14, batch=1)
     before = np.asarray(network(given))
@@ -207,7 +207,7 @@ def test_the_callers_state_is_untouched(precision):
 
 @pytest.mark.parametrize(
     ("p", "precision", "message"),
-    [(ports(skips=()), "float32", "filters"), (ports(), "mixed_float8", "mixed_float8")],
+    [(ports(lr_channels=()), "float32", "filters"), (ports(), "mixed_float8", "mixed_float8")],
 )
 def test_the_callers_state_is_untouched_when_building_fails(p, precision, message):
     with callers_state(), pytest.raises(ValueError, match=message):

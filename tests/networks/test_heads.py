@@ -29,7 +29,7 @@ def ports(**given):
     given = {
         "n_lr": 2,
         "n_static": 1,
-        "skips": (0, 1, None),
+        "lr_channels": (0, 1, None),
         "scale": 2,
         "offsets_from_zero": ZEROS,
         **given,
@@ -56,7 +56,7 @@ def inputs(p, y=3, x=5, batch=2, seed=0):
     if p.n_noise:
         given["noise"] = rng.normal(size=(batch, *time, *fine, p.n_noise))
     if p.masked:
-        given["valid"] = rng.random((batch, *fine, len(p.skips))) > 0.3
+        given["valid"] = rng.random((batch, *fine, len(p.lr_channels))) > 0.3
     return {name: value.astype("f4") for name, value in given.items()}
 
 
@@ -173,7 +173,7 @@ def test_an_untrained_network_is_sensible():
 def test_amounts_are_never_negative(given, skip, masked):
     masked = masked and given["constraint"] is not None  # masks are the constraint's
     p = ports(
-        skips=(1, skip),
+        lr_channels=(1, skip),
         offsets_from_zero=(0.0, 0.5),
         distributions=(None, "bernoulli_gamma"),
         masked=masked,
@@ -206,7 +206,11 @@ def test_the_additive_constraint_is_not_added_twice():
 
 def test_parameters_of_amounts_know_the_mean():
     p = ports(
-        n_static=0, skips=(0,), offsets_from_zero=(0.5,), n_lr=1, distributions=("bernoulli_gamma",)
+        n_static=0,
+        lr_channels=(0,),
+        offsets_from_zero=(0.5,),
+        n_lr=1,
+        distributions=("bernoulli_gamma",),
     )
     network = build(p, constraint="additive", interpolation_skip=True)
     conv = network.get_layer("parameters_conv")

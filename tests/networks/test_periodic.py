@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import xr_dl4ds as xd
-from tests.networks.reference import options
+from tests.networks.reference import options, realization
 from tests.tiers import every
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS
 from xr_dl4ds.config.choices import SPATIAL_ONLY
@@ -20,7 +20,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.networks import Ports, generator, periodic, reach_of
-from xr_dl4ds.networks.layers import CropTo, realization, sampling, wrapping
+from xr_dl4ds.networks.layers import CropTo, sampling, wrapping
 from xr_dl4ds.networks.periodic import ALONE, OWN, WRAPPED
 
 CELLS = [
@@ -33,7 +33,7 @@ CELLS = [
 
 
 def ports(**given):
-    given = {"n_lr": 2, "n_static": 1, "skips": (1, None), "scale": 2, **given}
+    given = {"n_lr": 2, "n_static": 1, "lr_channels": (1, None), "scale": 2, **given}
     return Ports(**given)
 
 
@@ -60,7 +60,7 @@ def inputs(p, y=4, x=8, batch=2):
     if p.n_static:
         given["static"] = rng.normal(size=(*fine, p.n_static)).astype("f4")
     if p.masked:
-        given["valid"] = (rng.random((*fine, len(p.skips))) > 0.2).astype("f4")
+        given["valid"] = (rng.random((*fine, len(p.lr_channels))) > 0.2).astype("f4")
     if p.n_noise:
         shape = (batch, *time, *fine[1:], p.n_noise)
         given["noise"] = rng.normal(size=shape).astype("f4")
@@ -347,7 +347,7 @@ def test_gradients_do_not_know_where_the_longitudes_begin(name, sequence):
 
 
 def test_one_step_of_training_lowers_the_loss():
-    p = ports(skips=(0,))
+    p = ports(lr_channels=(0,))
     network = periodic(generator(options(n_filters=8), p))
     fields = inputs(p)
     target = np.repeat(np.repeat(np.tanh(fields["lr"][..., :1]), 2, axis=1), 2, axis=2)
@@ -447,8 +447,8 @@ def test_layers_that_are_not_known_are_named_once(backbone, caplog, named):
     new = periodic(network)
     (message,) = warnings(caplog)
     assert re.fullmatch(
-        "a seam may show where the longitudes begin: not known to go around are the layers"
-        f" {named}; convolutions and pooling of Keras with padding='same' do",
+        "predictions may have a seam at the first longitude, because these layers may not be"
+        f" periodic: {named}; use Keras's convolutions and pooling with padding='same'",
         message,
     )
     # it runs, with what is known going around
@@ -468,7 +468,7 @@ class Mean(keras.layers.Layer):
 def test_a_layer_is_not_known_by_its_name_alone(backbone, caplog):
     periodic(backbone(lambda x, _: Mean(name="mine")(x)))
     (message,) = warnings(caplog)
-    assert "are the layers 'mine' (Mean);" in message
+    assert "periodic: 'mine' (Mean);" in message
 
 
 class Closed(keras.layers.Layer):
@@ -487,7 +487,7 @@ class Closed(keras.layers.Layer):
 
 def test_a_layer_that_cannot_be_built_again_is_named(backbone):
     network = backbone(lambda x, _: Closed(keras.ops.tanh, name="closed")(x))
-    message = r"built again, got 'closed' \(Closed\): .*Give it get_config and from_config"
+    message = r"can rebuild, got 'closed' \(Closed\): .*Define get_config and from_config"
     with pytest.raises(ValueError, match=rf"(?s){message}"):
         periodic(network)
 

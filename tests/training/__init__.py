@@ -28,7 +28,7 @@ def ports(n_static=0, n_noise=0, distribution=None):
     return Ports(
         n_lr=1,
         n_static=n_static,
-        skips=(0,),
+        lr_channels=(0,),
         scale=2,
         offsets_from_zero=TARGETS.offsets_from_zero,
         n_noise=n_noise,

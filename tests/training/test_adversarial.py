@@ -271,7 +271,7 @@ def test_sequences():
 
     samples = toy(12)
     windows = Samples(lr=samples.lr, target=samples.target, scale=2, window=3)
-    ports = Ports(n_lr=1, n_static=0, skips=(0,), scale=2, sequence=True, n_noise=1)
+    ports = Ports(n_lr=1, n_static=0, lr_channels=(0,), scale=2, sequence=True, n_noise=1)
     sampling, training = (
         Sampling(time_window=3),
         Adversarial(

@@ -1,10 +1,6 @@
 """Lazy application of a network to stacked LR channels: in blocks of time and in tiles."""
 
 import xr_dl4ds.networks.quiet_import  # noqa: F401  first, to silence TensorFlow's start
-from xr_dl4ds.inference.application import Application as Application
-from xr_dl4ds.inference.blockwise import apply as apply
 from xr_dl4ds.inference.hardware import log_hardware as log_hardware
 from xr_dl4ds.inference.pickling import Carried as Carried
 from xr_dl4ds.inference.runner import Runner as Runner
-from xr_dl4ds.inference.tiles import Tiling as Tiling
-from xr_dl4ds.inference.windowed import Windowed as Windowed

@@ -1,4 +1,4 @@
-"""A network with its fixed inputs, as a function of arrays in memory.
+"""Application of a network, with its fixed inputs, to arrays in memory.
 
 Memory holds input, output, and the activations of at most `CELLS` HR cells (at least one step).
 """
@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 from dask.base import normalize_token
 
-from xr_dl4ds.inference.pickling import Carried
 from xr_dl4ds.inference.tiles import Place
 from xr_dl4ds.networks.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal
@@ -64,15 +63,15 @@ class Application:
     def at(self, place: Place) -> Application:
         """Return the application for a part of the domain of `fixed`."""
         rows, columns = place.hr(self.scale)
-        cut = {name: field for name, field in self.fixed.items() if name == POSITION}
-        for name in self.fixed.keys() - cut.keys():
-            cut[name] = self.fixed[name][rows[0] : rows[-1] + 1]
-            if columns[-1] - columns[0] + 1 == columns.size:  # a view, unless columns wrap around
-                cut[name] = cut[name][:, columns[0] : columns[-1] + 1]
+        corner, last = (rows[0], columns[0]), columns[-1]
+        # a view of the field, unless columns wrap around
+        inside = slice(corner[1], last + 1) if last - corner[1] + 1 == columns.size else columns
+        cut = {}
+        for name, field in self.fixed.items():
+            if name == POSITION:
+                cut[name] = field + np.array(corner, field.dtype)
             else:
-                cut[name] = cut[name][:, columns]
-        if POSITION in cut:
-            cut[POSITION] = cut[POSITION] + np.array([rows[0], columns[0]], cut[POSITION].dtype)
+                cut[name] = field[rows[0] : rows[-1] + 1, inside]
         return dataclasses.replace(self, fixed=cut, place=place)
 
     @property
@@ -146,10 +145,6 @@ class Application:
                 out[step] = normal(self.realization, key, NETWORK, rows, columns, self.n_noise)
         return out
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return _received, (Carried(parts.pop("network")), parts)
-
     def __dask_tokenize__(self) -> Any:
         parts = (self.token, self.scale, self.realization, dict(self.fixed), self.place)
         return normalize_token((type(self).__name__, *parts))
@@ -170,10 +165,6 @@ def _whole_float32() -> Iterator[None]:
         yield
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
-
-
-def _received(carried: Carried, parts: Mapping[str, Any]) -> Application:
-    return Application(network=carried.network, **parts)
 
 
 def _graph(network: keras.Model, *, realization: bool) -> Any:

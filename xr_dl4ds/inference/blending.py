@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -49,10 +50,8 @@ class Ramp:
 
     def share(self, side: int) -> slice:
         """Return the cells of the prediction that lie on the tile at this side."""
-        whole = self.before + self.size + self.after
-        first = {-1: 0, 0: self.before, 1: self.before + self.size}[side]
-        stop = {-1: self.before, 0: self.before + self.size, 1: whole}[side]
-        return slice(first, stop)
+        edges = [0, *itertools.accumulate((self.before, self.size, self.after))]
+        return slice(edges[side + 1], edges[side + 2])
 
     def place(self, side: int) -> slice:
         """Return the position of the shared cells in the tile itself.

@@ -77,15 +77,13 @@ def apply(
     _, y, x, _ = lr.shape
     tiling = tiling or Tiling((y, x), 0, 0, 1)
     cut = Cut(tiling.along(0, y), tiling.along(1, x, around), windows)
-    drawn = keys is not None and application.draws_noise
     times = {TIME: lr[TIME]} if TIME in lr.coords else {}
     data = lr.data if lr.chunks is not None else da.from_array(lr.data, name=False)
     by_tile = max(data.chunks[0]) * math.prod(data.shape[1:]) > LR_VALUES
     y_chunks, x_chunks = cut.lr_chunks if by_tile else (-1, -1)
     data = data.rechunk({1: y_chunks, 2: x_chunks, 3: -1})
     given = None
-    if drawn:
-        assert keys is not None
+    if keys is not None and application.draws_noise:
         given = da.asarray(keys.data).rechunk((data.chunks[0],))
     out = Blocks(application, cut, data, given).array()
     if lr.chunks is None:

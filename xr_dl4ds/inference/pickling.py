@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import collections
-import hashlib
 import json
 import sys
 import threading
 
 import keras
-import numpy as np
 import tensorflow as tf
+from dask.base import tokenize
 
 from xr_dl4ds.config import Json
 from xr_dl4ds.networks import own_keras
 
-#: Number of received networks that a process keeps; the one used longest ago is removed first.
+#: Number of received networks that a process keeps. The least recently used network goes first.
 KEPT = 4
 
 _built: collections.OrderedDict[str, keras.Model] = collections.OrderedDict()
@@ -64,13 +63,12 @@ class Carried:
 def _pack(network: keras.Model) -> Json:
     config = json.dumps(network.get_config())
     weights = network.get_weights()
-    digest = hashlib.sha256(config.encode())
-    for array in weights:
-        digest.update(np.ascontiguousarray(array).tobytes())
     # private, but the only list that reaches into nested models and wrappers
     kinds = {type(layer) for layer in network._flatten_layers()}
     own = {kind.__name__: kind for kind in kinds if not kind.__module__.startswith(_KNOWN)}
-    return {"config": config, "weights": weights, "classes": own, "digest": digest.hexdigest()}
+    # the classes count too, because the user may have changed the code of a layer
+    digest = tokenize(config, weights, own)
+    return {"config": config, "weights": weights, "classes": own, "digest": digest}
 
 
 def _arrived(packed: Json) -> keras.Model:
@@ -93,9 +91,9 @@ def _build(packed: Json) -> keras.Model:
             network = keras.Model.from_config(config, custom_objects=packed["classes"])
         except (NotImplementedError, TypeError, ValueError) as error:
             raise ValueError(
-                f"Expected layers that can be built again in another process, got one of {kinds}"
-                f" that cannot: {error}. Give it get_config and from_config; a Lambda needs to"
-                " become a layer."
+                f"Expected layers that another process can rebuild, got {kinds} with a layer that"
+                f" cannot be rebuilt: {error}. Define get_config and from_config, and replace a"
+                " Lambda by a layer class."
             ) from error
     network.set_weights(packed["weights"])
     return network

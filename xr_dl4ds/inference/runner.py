@@ -68,7 +68,7 @@ class Runner:
         reach = reach_of(network, 1 if windows is None else int(windows.length.max()))
         sees_all = reach.cells is None
         if realization is not None and thins_by_cell(network):
-            # the cells that dropout removes depend on the whole field
+            # the dropped cells depend on the whole field
             reach = Reach(cells=None, align=reach.align)
         tiling = Tiling.of(reach, shape, self.scale, network_input.tile_size)
         if tiling.edge[1] < shape[1]:  # tiles are not periodic; they read beyond their edges
@@ -107,8 +107,8 @@ class Runner:
 def _warn_of_tile_means(token: str, y: int, x: int) -> None:
     """Warn that channel attention depends on the tiles, once per network and not per member."""
     logger.warning(
-        "the network looks at the whole field (channel attention): in tiles of %d x %d HR cells it"
-        " weighs channels by their means over a tile, and the result differs from that of the whole"
-        " domain, by some hundredths of its standard deviation; a larger tile_size differs less",
+        "channel attention depends on the tile: in tiles of %d x %d HR cells the network weighs"
+        " channels by their means over a tile, and the prediction differs from that of the whole"
+        " domain by a few hundredths of its standard deviation; increase tile_size to reduce this",
         *(y, x),
     )

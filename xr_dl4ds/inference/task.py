@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from xr_dl4ds.grid.cf.time_axis import Windows
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.pickling import Carried
 from xr_dl4ds.inference.tiles import Place
-from xr_dl4ds.inference.windowed import Windowed
+from xr_dl4ds.inference.windowed import predict_windows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,13 +55,15 @@ class TileTask:
             realization=self.realization,
         ).at(self.place)
         lr = self._joined(chunks)
-        at = self.cut[0]
-        drawn = keys and np.concatenate([k[s] for k, s in zip(keys, at, strict=True)])
-        function: Any = application
-        if self.windows is not None:
-            function = Windowed(application=application, windows=self.windows)
+        drawn = None
+        if keys is not None:
+            drawn = np.concatenate([k[s] for k, s in zip(keys, self.cut[0], strict=True)])
+        if self.windows is None:
+            predicted = application(lr, drawn)
+        else:
+            predicted = predict_windows(application, self.windows, lr, drawn)
         y, x = (slice(k.start * self.scale, k.stop * self.scale) for k in self.inner)
-        return function(lr, drawn)[:, y, x]
+        return predicted[:, y, x]
 
     def _joined(self, chunks: list[list[list[np.ndarray]]]) -> np.ndarray:
         in_time, along_y, along_x = self.cut

@@ -78,7 +78,7 @@ def _ports(state: State, options: Options) -> Ports:
     return Ports(
         n_lr=features.n_lr,
         n_static=len(features.static),
-        skips=features.skips,
+        lr_channels=features.skips,
         scale=state.pairing.scale,
         interpolation=sampling.interpolation,
         sequence=sampling.time_window is not None,

@@ -93,7 +93,7 @@ def fingerprint(
     statistics = {
         str(n): [float(x) for x in v.to_numpy()] for n, v in state.scaler.statistics.items()
     }
-    grids = [one.extent for one in (state.pairing.lr, state.pairing.hr)]
+    grids = [state.pairing.lr.extent, state.pairing.hr.extent]
     parts = [plain, statistics, grids, list(period), digest_of(weights)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

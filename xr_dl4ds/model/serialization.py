@@ -35,14 +35,14 @@ def state_config(state: State) -> Json:
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
         "step": state.step,
-        "slices": {n: _slice_config(one) for n, one in state.slices.items()},
+        "slices": {n: _slice_config(part) for n, part in state.slices.items()},
         "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
     }
 
 
-def _slice_config(one: Slice) -> Json:
-    attrs = {dim: _plain(about) for dim, about in one.attrs.items()}
-    return {"of": one.of, "at": _plain(one.at), "attrs": attrs}
+def _slice_config(part: Slice) -> Json:
+    attrs = {dim: _plain(about) for dim, about in part.attrs.items()}
+    return {"of": part.of, "at": _plain(part.at), "attrs": attrs}
 
 
 def _grid_config(grid: Grid) -> Json:
@@ -122,7 +122,7 @@ def state(config: Json, data: xr.Dataset) -> State:
         attrs=config["attrs"],
         units=config["units"],
         step=config["step"],
-        slices={name: Slice(**one) for name, one in config["slices"].items()},
+        slices={name: Slice(**part) for name, part in config["slices"].items()},
     )
 
 

@@ -37,8 +37,8 @@ def write(
     save_weights: Any,
     *,
     overwrite: bool,
-) -> pathlib.Path:
-    """Write a model folder; among processes that train together, only the first one writes.
+) -> None:
+    """Write a model folder; among processes that train together, only the first process writes.
 
     Parameters
     ----------
@@ -47,21 +47,16 @@ def write(
     state : State
         Grids, statistics, static fields.
     options : mapping
-        Plain JSON values: option classes and provenance.
+        JSON values of the option classes and the provenance.
     history : xarray.Dataset
         The learning curve.
     save_weights : callable
         ``(filename) -> None``.
     overwrite : bool
         Replace an existing model. Other folders are never replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        Absolute path of the folder.
     """
     if not is_first():
-        return pathlib.Path(path).expanduser().resolve()
+        return
     folder = require_writable(path, overwrite=overwrite)
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     draft.mkdir(parents=True)
@@ -80,7 +75,6 @@ def write(
         swap(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return folder
 
 
 def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -> pathlib.Path:
@@ -100,13 +94,12 @@ def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -
         empty = folder.is_dir() and not inside
         if is_model and not overwrite:
             raise FileExistsError(
-                f"Expected no model at {str(folder)!r} yet, got one. Choose another path or pass"
-                " overwrite=True."
+                f"{str(folder)!r} is already a model. Choose another path or pass overwrite=True."
             )
         if not is_model and not empty:
+            found = "a folder with other files" if folder.is_dir() else "a file"
             raise FileExistsError(
-                f"Expected {str(folder)!r} to be free for a model, got a"
-                f" {'folder with other files' if folder.is_dir() else 'file'}. Choose another path."
+                f"{str(folder)!r} is {found}, which a model does not replace. Choose another path."
             )
     require_makeable(folder)
     return folder
@@ -129,7 +122,7 @@ def read(path: str | os.PathLike[str]) -> tuple[State, Json, xr.Dataset, pathlib
     """
     folder = pathlib.Path(path).expanduser()
     if not folder.exists():
-        raise FileNotFoundError(f"Expected a model folder at {str(folder)!r}, got nothing there.")
+        raise FileNotFoundError(f"The model folder {str(folder)!r} does not exist.")
     config = _read_config(folder)
     for name in (STATE, WEIGHTS):
         expected = config["sha256"][name]
@@ -154,8 +147,8 @@ def read(path: str | os.PathLike[str]) -> tuple[State, Json, xr.Dataset, pathlib
 def _read_config(folder: pathlib.Path) -> Json:
     if not (folder / CONFIG).is_file():
         raise ModelFileError(
-            f"Expected a model folder with {CONFIG}, {STATE} and {WEIGHTS}, got {str(folder)!r}"
-            " without the first. Models are made by model.save(path)."
+            f"{str(folder)!r} is not a model folder, because it lacks {CONFIG}. model.save(path)"
+            f" writes a folder with {CONFIG}, {STATE} and {WEIGHTS}."
         )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -204,7 +197,7 @@ def require_backbone(path: str | os.PathLike[str], name: str) -> None:
     """Raise a `ModelFileError` for a backbone that is not registered in this process."""
     if name not in (*BACKBONES, *CUSTOM_BACKBONES):
         raise ModelFileError(
-            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is not part of the"
-            " package and not registered in this process. Run the code that defines it, the"
-            f" function under @xr_dl4ds.register_backbone({name!r}), and load again."
+            f"The model in {os.fspath(path)!r} has the backbone {name!r}, which is neither built in"
+            " nor registered in this process. Run the code that defines it under"
+            f" @xr_dl4ds.register_backbone({name!r}), and load again."
         )

@@ -15,7 +15,13 @@ import keras
 from keras import layers, ops
 
 from xr_dl4ds.config import Network
-from xr_dl4ds.networks.layers import ConvLSTM, FoldTime, MonteCarloDropout, UnfoldTime
+from xr_dl4ds.networks.layers import (
+    ConvLSTM,
+    FoldTime,
+    MonteCarloDropout,
+    RepeatOverTime,
+    UnfoldTime,
+)
 from xr_dl4ds.networks.tensors import Tensor
 
 #: The hidden layer of the attention has 1 / ATTENTION_RATIO of the weighted channels. CBAM uses 16;
@@ -46,6 +52,19 @@ def is_sequence(x: Tensor) -> bool:
     return len(x.shape) == 5
 
 
+def by_step(x: Tensor, lr: Tensor) -> Tensor:
+    """Fold the time steps of an input into the batch; return samples without time unchanged.
+
+    If `lr` has a time axis, inputs without time are repeated for each time step.
+    """
+    if not is_sequence(lr):
+        return x
+    name = f"{x.name}_steps"
+    if is_sequence(x):
+        return FoldTime(dtype="float32", name=name)(x)
+    return RepeatOverTime(dtype=x.dtype, name=name)([x, lr])
+
+
 def hr_filters(network: Network) -> int:
     """Return the number of filters on the HR grid: half of the backbone's filters, at least 4.
 
@@ -54,22 +73,24 @@ def hr_filters(network: Network) -> int:
     return max(network.n_filters // 2, 4)
 
 
-def recurrent(x: Tensor, filters: int, name: str, size: int = 3) -> Tensor:
-    """Apply a ConvLSTM over all steps; each step depends on the earlier steps."""
-    return ConvLSTM(filters, size, name=name)(x)
-
-
 def conv_unit(
-    x: Tensor, filters: int, network: Network, name: str, *, size: int = 3, last: bool = False
+    x: Tensor,
+    filters: int,
+    network: Network,
+    name: str,
+    *,
+    first: bool = False,
+    last: bool = False,
 ) -> Tensor:
     """Apply a convolution, normalization, activation and dropout.
 
-    The last unit of a residual branch (``last=True``) has neither activation nor dropout.
+    The first recurrent unit of a block (``first=True``) has a kernel of 5 x 5. The last unit of a
+    residual branch (``last=True``) has neither activation nor dropout.
     """
     if is_sequence(x):
-        x = recurrent(x, filters, name, 3 if name.endswith("2") else 5)
+        x = ConvLSTM(filters, 5 if first else 3, name=name)(x)
     else:
-        x = conv(x, filters, name, size=size)
+        x = conv(x, filters, name)
     x = normalization(x, network, name)
     if last:
         return x
@@ -99,8 +120,8 @@ def dropout(x: Tensor, network: Network, name: str) -> Tensor:
 def attention(x: Tensor, network: Network, name: str) -> Tensor:
     """Apply channel attention (Woo et al. 2018, CBAM, arXiv:1807.06521, equation 2).
 
-    The means and the maxima over all cells pass through the same small network. The sigmoid of the
-    sum of both results weighs the channels.
+    The means and the maxima over all cells pass through a small network. The sigmoid of the sum of
+    both results weighs the channels.
     """
     if not network.attention:
         return x
@@ -117,7 +138,7 @@ def attention(x: Tensor, network: Network, name: str) -> Tensor:
 
 def convolutional_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
     """Apply two convolutions, each followed by the activation."""
-    x = conv_unit(x, filters, network, f"{name}_conv1")
+    x = conv_unit(x, filters, network, f"{name}_conv1", first=True)
     x = conv_unit(x, filters, network, f"{name}_conv2")
     return attention(x, network, name)
 
@@ -125,7 +146,7 @@ def convolutional_block(x: Tensor, filters: int, network: Network, name: str) ->
 def residual_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
     """Add two convolutions to the input (Lim et al. 2017, EDSR, arXiv:1707.02921)."""
     shortcut = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
-    x = conv_unit(x, filters, network, f"{name}_conv1")
+    x = conv_unit(x, filters, network, f"{name}_conv1", first=True)
     x = conv_unit(x, filters, network, f"{name}_conv2", last=True)
     return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
 
@@ -139,7 +160,7 @@ def dense_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
     """
     growth = max(filters // 2, 1)
     for i in (1, 2):
-        new = conv_unit(x, growth, network, f"{name}_conv{i}")
+        new = conv_unit(x, growth, network, f"{name}_conv{i}", first=i == 1)
         x = layers.Concatenate(name=f"{name}_concatenate{i}")([x, new])
     x = conv(x, filters, f"{name}_transition", size=1)
     return attention(x, network, name)
@@ -148,10 +169,10 @@ def dense_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
 def convnext_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
     """Add a depthwise 7 x 7 convolution and two 1 x 1 convolutions to the input.
 
-    The first 1 x 1 convolution expands the channels to four times their number, the second one
+    The first 1 x 1 convolution expands the channels to four times their number, and the second
     reduces them again (Liu et al. 2022, ConvNeXt, arXiv:2201.03545). Normalization and activation
-    follow the options (in the paper: layer normalization and GELU). The paper's layer scale is left
-    out, because it serves very deep networks.
+    follow the options (in the paper: layer normalization and GELU). The block omits the paper's
+    layer scale, which serves very deep networks.
     """
     # project before the branch: normalization over a single channel would remove its values
     shortcut = x = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)

@@ -1,4 +1,4 @@
-"""The discriminator: from LR and HR fields to a judgement of each LR cell.
+"""The discriminator, which judges each LR cell of LR and HR fields.
 
 The discriminator is conditional and judges patches (Isola et al. 2017, arXiv:1611.07004): each LR
 cell with its surroundings. Like the generator, it accepts fields of any size.
@@ -10,14 +10,9 @@ import keras
 from keras import layers, ops
 
 from xr_dl4ds.config import Adversarial
+from xr_dl4ds.networks.blocks import by_step, is_sequence
 from xr_dl4ds.networks.keras_settings import building
-from xr_dl4ds.networks.layers import (
-    FoldTime,
-    NeighbourSteps,
-    RepeatOverTime,
-    SpectralConv2D,
-    UnfoldTime,
-)
+from xr_dl4ds.networks.layers import NeighbourSteps, SpectralConv2D, UnfoldTime
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -45,7 +40,7 @@ def discriminator(
     -------
     keras.Model
         Inputs by name: "lr" ``(batch, [time,] y, x, n_lr)``; "hr" ``(batch, [time,] scale*y,
-        scale*x, len(skips))``, the true or generated targets (values, not distribution
+        scale*x, target)``, the true or generated targets (values, not distribution
         parameters); "static" ``(batch, scale*y, scale*x, n_static)``, if there are static fields.
         Output: ``(batch, [time,] y, x, 1)``, the logit of "true". In sequences each block extends
         the receptive field by one step before and one step after.
@@ -53,11 +48,9 @@ def discriminator(
     with building(seed, precision):
         inputs = _inputs(ports)
         lr, hr = inputs["lr"], inputs["hr"]
-        coarse, fine = _by_step(lr), _by_step(hr)
+        coarse, fine = by_step(lr, lr), by_step(hr, lr)
         if ports.n_static:
-            static = inputs["static"]
-            if ports.sequence:
-                static = RepeatOverTime(dtype="float32", name="static_steps")([static, lr])
+            static = by_step(inputs["static"], lr)
             fine = layers.Concatenate(dtype="float32", name="static_concatenate")([fine, static])
         n = settings.discriminator_filters
         coarse = _active(_conv(coarse, n, "lr_conv", settings))
@@ -76,24 +69,19 @@ def _inputs(ports: Ports) -> dict[str, Tensor]:
     time = (None,) if ports.sequence else ()
     inputs = {
         "lr": keras.Input((*time, None, None, ports.n_lr), name="lr"),
-        "hr": keras.Input((*time, None, None, len(ports.skips)), name="hr"),
+        "hr": keras.Input((*time, None, None, len(ports.lr_channels)), name="hr"),
     }
     if ports.n_static:
         inputs["static"] = keras.Input((None, None, ports.n_static), name="static")
     return inputs
 
 
-def _by_step(x: Tensor) -> Tensor:
-    """Fold time steps into the batch; return samples without time unchanged."""
-    return FoldTime(dtype="float32", name=f"{x.name}_steps")(x) if len(x.shape) == 5 else x
-
-
 def _on_lr_grid(x: Tensor, settings: Adversarial, scale: int) -> Tensor:
     """Turn HR fields into features of LR cells.
 
-    A convolution on the HR grid sees the texture. A second one sees all HR cells of an LR cell at
-    once. The first one has half as many filters, because a filter costs ``scale**2`` times as much
-    on the HR grid.
+    A convolution on the HR grid sees the texture. A second convolution sees all HR cells of an LR
+    cell at once. The first has half as many filters, because a filter costs ``scale**2`` times as
+    much on the HR grid.
     """
     n = settings.discriminator_filters
     x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings))
@@ -103,9 +91,9 @@ def _on_lr_grid(x: Tensor, settings: Adversarial, scale: int) -> Tensor:
 
 
 def _block(x: Tensor, lr: Tensor, settings: Adversarial, name: str) -> Tensor:
-    """Add two convolutions to the input; the first one also sees the neighbouring steps."""
+    """Add two convolutions to the input; the first also sees the neighbouring time steps."""
     filters, seen = settings.discriminator_filters, _active(x)
-    if len(lr.shape) == 5:
+    if is_sequence(lr):
         seen = NeighbourSteps(name=f"{name}_steps")([seen, lr])
     inner = _active(_conv(seen, filters, f"{name}_conv1", settings))
     return layers.Add(name=f"{name}_add")([x, _conv(inner, filters, f"{name}_conv2", settings)])

@@ -1,4 +1,4 @@
-"""The generator: from LR fields and HR static fields to HR fields.
+"""The generator, which computes HR fields from LR fields and HR static fields.
 
 The topology follows DL4DS (Gomez Gonzalez 2023, doi:10.1017/eds.2022.26): backbone, upsampling, HR
 static branch, transition, block, output. Differences from DL4DS: the network learns the residual
@@ -18,9 +18,9 @@ from keras import layers, ops
 
 from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
 from xr_dl4ds.networks.backbones import backbone_by_name
-from xr_dl4ds.networks.blocks import hr_filters
+from xr_dl4ds.networks.blocks import by_step, hr_filters
 from xr_dl4ds.networks.keras_settings import building
-from xr_dl4ds.networks.layers import FoldTime, Interpolation, RepeatOverTime, UnfoldTime
+from xr_dl4ds.networks.layers import FoldTime, Interpolation, UnfoldTime
 from xr_dl4ds.networks.output import output
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
@@ -49,21 +49,21 @@ def generator(
     keras.Model
         Inputs by name: "lr" ``(batch, y, x, n_lr)`` or, for sequences, ``(batch, time, y, x,
         n_lr)``; "static" ``(batch, scale*y, scale*x, n_static)``; "valid" ``(batch, scale*y,
-        scale*x, len(skips))``, 1 where an HR cell counts; "position" ``(batch, 2)``, row and column
+        scale*x, target)``, 1 where an HR cell counts; "position" ``(batch, 2)``, row and column
         of the first HR cell in the training domain; "noise" ``(batch, [time,] scale*y, scale*x,
         n_noise)``, standard normal or zeros. The network has only the inputs that it needs. Output:
-        ``(batch, [time,] scale*y, scale*x, len(skips))``, followed by the channels of distribution
+        ``(batch, [time,] scale*y, scale*x, target)``, followed by the channels of distribution
         parameters.
     """
     with building(seed, precision):
         inputs = _inputs(network, ports)
         lr = inputs["lr"]
-        fields = {name: _by_step(x, lr) for name, x in inputs.items() if name != "static"}
+        fields = {name: by_step(x, lr) for name, x in inputs.items() if name != "static"}
         x = _refine(lr, fields, network, ports)
         if ports.n_static:
             block = backbone_by_name(network.backbone).block
             branch = block(inputs["static"], hr_filters(network), network, "static")
-            branch = _by_step(branch, lr)
+            branch = by_step(branch, lr)
             x = layers.Concatenate(name="static_concatenate")([x, branch])
         if ports.n_noise:
             x = layers.Concatenate(name="noise_concatenate")([x, fields["noise"]])
@@ -79,25 +79,12 @@ def _inputs(network: Network, ports: Ports) -> dict[str, Tensor]:
     if ports.n_static:
         inputs["static"] = keras.Input((None, None, ports.n_static), name="static")
     if ports.masked:
-        inputs["valid"] = keras.Input((None, None, len(ports.skips)), name="valid")
+        inputs["valid"] = keras.Input((None, None, len(ports.lr_channels)), name="valid")
     if network.localized:
         inputs["position"] = keras.Input((2,), dtype="int32", name="position")
     if ports.n_noise:
         inputs["noise"] = keras.Input((*time, None, None, ports.n_noise), name="noise")
     return inputs
-
-
-def _by_step(x: Tensor, lr: Tensor) -> Tensor:
-    """Fold time steps into the batch; return samples without time unchanged.
-
-    Inputs without time are repeated for each time step.
-    """
-    if len(lr.shape) == 4:
-        return x
-    name = f"{x.name}_steps"
-    if len(x.shape) == 5:
-        return FoldTime(dtype="float32", name=name)(x)
-    return RepeatOverTime(dtype=x.dtype, name=name)([x, lr])
 
 
 def _refine(lr: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from keras import layers
 
 from xr_dl4ds.config.choices import PARAMETERS
 from xr_dl4ds.networks.layers import DistributionParameters, LogAmount
+from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
-
-if TYPE_CHECKING:
-    from xr_dl4ds.networks.ports import Ports
 
 #: The distribution of amounts: zero or gamma distributed.
 AMOUNTS = "bernoulli_gamma"
@@ -28,7 +24,7 @@ def with_parameters(mean: Tensor, features: Tensor, ports: Ports) -> Tensor:
     Parameters
     ----------
     mean : tensor
-        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, the output of the constraint.
+        ``(batch, scale*y, scale*x, target)``, float32, the output of the constraint.
     features : tensor
         ``(batch, scale*y, scale*x, channel)``.
     ports : Ports
@@ -37,7 +33,7 @@ def with_parameters(mean: Tensor, features: Tensor, ports: Ports) -> Tensor:
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, len(ports.skips) + parameters)``, float32, in the order of
+        ``(batch, scale*y, scale*x, target + parameter)``, float32, in the order of
         `xr_dl4ds.config.distribution_channels.parameter_channels`.
     """
     kinds = ports.distributions or ()

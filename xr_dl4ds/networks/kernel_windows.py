@@ -1,4 +1,4 @@
-"""Windows: the input cells from which layers and operations compute each output cell.
+"""Windows of input cells from which layers and operations compute each output cell.
 
 A rule takes an operation and an axis, y (0) or x (1), and returns the windows along this axis. It
 returns None if the windows cover the whole field, depend on the size of the field, or are unknown.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,10 @@ from keras import layers
 from xr_dl4ds.networks.layers import Interpolation, NeighbourSteps, SpectralConv2D
 from xr_dl4ds.networks.layers.interpolation import REACH, phase_weights
 from xr_dl4ds.networks.layers.wrapping import REACH as REACH_OF_KERAS
-from xr_dl4ds.networks.periodic import ALONE, ALONE_OPS, WRAPPED
+from xr_dl4ds.networks.periodic import ALONE, WRAPPED, kind_of
+
+#: Layers whose strides coarsen the grid, unless they refine it.
+STRIDED = tuple(WRAPPED)
 
 #: Maps numbers of output cells to the first and the last input cell of their windows.
 Windows = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -43,18 +47,17 @@ def parent(factor: int, reach: int = 0) -> Windows:
     return lambda i: (i // factor - reach, i // factor + reach)
 
 
-def _fits(operation: keras.Operation, *, same: bool | None = None) -> bool:
+def _fits(operation: keras.Operation) -> bool:
     """Return whether the operation keeps the position of cells."""
-    if same is None:
-        same = getattr(operation, "padding", "same") == "same"
-    return same and operation.data_format == "channels_last"
+    padding = getattr(operation, "padding", "same")
+    return padding == "same" and operation.data_format == "channels_last"
 
 
 def _convolution(layer: keras.Operation, axis: int) -> Windows | None:
-    alone = layer.kernel_size[axis] == 1  # then there is nothing to pad
-    if not _fits(layer, same=layer.padding == "same" or alone):
+    size = layer.kernel_size[axis]  # a size of 1 needs no padding
+    if not _fits(layer) and (size > 1 or layer.data_format != "channels_last"):
         return None
-    return around(layer.kernel_size[axis], layer.strides[axis], layer.dilation_rate[axis])
+    return around(size, layer.strides[axis], layer.dilation_rate[axis])
 
 
 def _spectral(layer: SpectralConv2D, axis: int) -> Windows | None:
@@ -103,11 +106,7 @@ def _space_to_depth(operation: keras.Operation, axis: int) -> Windows | None:
 
 def _cell_alone(operation: keras.Operation, axis: int) -> Windows | None:
     """Return the cell itself for operations that are known to look at no other cell."""
-    if not isinstance(operation, layers.Layer):
-        name = type(operation).__name__
-        known = name in ALONE_OPS and name not in OF_THE_FIELD_OPS
-    else:
-        known = type(operation) in ALONE and type(operation) not in OF_THE_FIELD
+    known = kind_of(operation) in ALONE - OF_THE_FIELD
     return parent(1) if known and _of_channels(operation) else None
 
 
@@ -133,26 +132,27 @@ def refinement(operation: keras.Operation, axis: int) -> Fraction:
         return Fraction(operation.size[axis])
     if isinstance(operation, layers.Conv2DTranspose):
         return Fraction(operation.strides[axis])
-    strided = tuple(WRAPPED)
-    if isinstance(operation, strided):
+    if isinstance(operation, STRIDED):
         return Fraction(1, operation.strides[axis])
-    named = type(operation).__name__
-    if named in ("DepthToSpace", "SpaceToDepth"):
-        return Fraction(operation.block_size) ** (1 if named == "DepthToSpace" else -1)
+    if kind_of(operation) == "DepthToSpace":
+        return Fraction(operation.block_size)
+    if kind_of(operation) == "SpaceToDepth":
+        return Fraction(1, operation.block_size)
     return Fraction(1)
 
 
 #: Layers and operations that treat all columns alike, but look at more than one cell or move an
 #: axis. (The walk does not count neighbouring time steps.)
-OF_THE_FIELD: frozenset[type] = frozenset(
+OF_THE_FIELD: frozenset[type | str] = frozenset(
     {
         *(layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.GroupNormalization),
-        NeighbourSteps,
+        *(NeighbourSteps, "ExpandDims", "Squeeze", "Matmul"),
     }
 )
-OF_THE_FIELD_OPS = frozenset({"ExpandDims", "Squeeze", "Matmul"})
 
-_LAYERS: dict[type[keras.Operation], Callable[[keras.Operation, int], Windows | None]] = {
+Rule = Callable[[keras.Operation, int], Windows | None]
+
+_LAYERS: dict[Any, Rule] = {
     layers.Conv2D: _convolution,
     layers.DepthwiseConv2D: _convolution,
     layers.SeparableConv2D: _convolution,
@@ -162,16 +162,13 @@ _LAYERS: dict[type[keras.Operation], Callable[[keras.Operation, int], Windows | 
     layers.UpSampling2D: _upsampling,
 }
 
-#: Windows of the layers that look at neighbours. The periodic form of a layer has the same windows.
-WINDOWS: dict[type[keras.Operation], Callable[[keras.Operation, int], Windows | None]] = {
+#: Rules of the layers and operations that look at neighbours, as `kind_of` names them. The periodic
+#: form of a layer has the windows of the layer.
+WINDOWS: dict[Any, Rule] = {
     **_LAYERS,
     **{WRAPPED[layer]: rule for layer, rule in _LAYERS.items()},
     Interpolation: _interpolation,
     SpectralConv2D: _spectral,
-}
-
-#: Keras's operations have no public class: they are found by name.
-WINDOWS_OF_OPS: dict[str, Callable[[keras.Operation, int], Windows | None]] = {
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
 }
@@ -179,6 +176,4 @@ WINDOWS_OF_OPS: dict[str, Callable[[keras.Operation, int], Windows | None]] = {
 
 def windows_of(operation: keras.Operation, axis: int) -> Windows | None:
     """Return the windows of any operation, as the tables define them."""
-    kind = type(operation)
-    rule = WINDOWS.get(kind) or WINDOWS_OF_OPS.get(kind.__name__, _cell_alone)
-    return rule(operation, axis)
+    return WINDOWS.get(kind_of(operation), _cell_alone)(operation, axis)

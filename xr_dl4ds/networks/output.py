@@ -1,9 +1,8 @@
-"""The output module: from HR features to HR fields."""
+"""The output module, which computes HR fields from HR features."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from keras import layers
 
@@ -12,10 +11,8 @@ from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import conv, hr_filters
 from xr_dl4ds.networks.heads import amount_channels, with_parameters
 from xr_dl4ds.networks.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
+from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
-
-if TYPE_CHECKING:
-    from xr_dl4ds.networks.ports import Ports
 
 #: Channels of the locally connected convolution, as in DL4DS.
 LOCALIZED_FILTERS = 2
@@ -29,7 +26,7 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     x : tensor
         Features ``(batch, scale*y, scale*x, channel)``.
     fields : mapping
-        The inputs "lr", "valid" and "position" with the same batch.
+        The inputs "lr", "valid" and "position" for the batch of `x`.
     network : Network
         Architecture.
     ports : Ports
@@ -38,8 +35,8 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, len(ports.skips))``, float32, followed by the parameters of
-        distributions, if there are any.
+        ``(batch, scale*y, scale*x, target)``, float32, followed by the channels of
+        distribution parameters.
     """
     filters = hr_filters(network)
     x = conv(x, filters, "transition", network.activation, size=1)
@@ -51,14 +48,14 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
 
 def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
     """Compute one channel for each target."""
-    skip = network.interpolation_skip and any(s is not None for s in ports.skips)
-    x = _channels(x, len(ports.skips), skip)
+    skip = network.interpolation_skip and any(s is not None for s in ports.lr_channels)
+    x = _channels(x, len(ports.lr_channels), skip)
     if skip:
         coarse = Interpolation(
-            ports.scale, ports.interpolation, ports.skips, dtype="float32", name="skip"
+            ports.scale, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
         )(fields["lr"])
         x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
-    zeros = ports.offsets_from_zero or (0.0,) * len(ports.skips)
+    zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
     activations, constraints = _activations(network, ports), _constraints(network, ports)
     for activation, channels in activations.items():
         x = OutputActivation(
@@ -82,7 +79,7 @@ def _activations(network: Network, ports: Ports) -> dict[str, tuple[int, ...] | 
     free = tuple(
         i
         for i in amount_channels(ports)
-        if network.constraint not in CONSTRAINTS or ports.skips[i] is None
+        if network.constraint not in CONSTRAINTS or ports.lr_channels[i] is None
     )
     return {"softplus": free} if free else {}
 
@@ -97,9 +94,9 @@ def _constraints(network: Network, ports: Ports) -> dict[str, tuple[int | None, 
         return {}
     amounts = amount_channels(ports) if network.constraint == "additive" else ()
     if not amounts:
-        return {network.constraint: ports.skips}
-    others = tuple(None if i in amounts else skip for i, skip in enumerate(ports.skips))
-    own = tuple(skip if i in amounts else None for i, skip in enumerate(ports.skips))
+        return {network.constraint: ports.lr_channels}
+    others = tuple(None if i in amounts else skip for i, skip in enumerate(ports.lr_channels))
+    own = tuple(skip if i in amounts else None for i, skip in enumerate(ports.lr_channels))
     return {"additive": others, "multiplicative": own}
 
 

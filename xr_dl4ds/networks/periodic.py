@@ -48,9 +48,9 @@ WRAPPED: dict[type[keras.Layer], type[keras.Layer]] = {
 #: Layers of this package that look at neighbours; their argument `wrap` makes them periodic.
 OWN: tuple[type, ...] = (Interpolation, ConvLSTM, SpectralConv2D)
 
-#: Layers that look at single cells, or at all cells alike. Only exactly these classes: a subclass
-#: may do anything.
-ALONE: frozenset[type] = frozenset(
+#: Layers and operations of `keras.ops` that look at single cells, or at all cells alike, as
+#: `kind_of` names them. Only exactly these classes: a subclass may do anything.
+ALONE: frozenset[type | str] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
         *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
@@ -64,13 +64,6 @@ ALONE: frozenset[type] = frozenset(
         *(layers.Dropout, layers.AlphaDropout, layers.GaussianDropout, layers.GaussianNoise),
         *(layers.SpatialDropout2D, layers.SpatialDropout3D),
         *(layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D),
-    }
-)
-
-#: Operations of `keras.ops` that look at single cells, or at all cells alike. Their classes are not
-#: public: they are found by name.
-ALONE_OPS = frozenset(
-    {
         *("Absolute", "Add", "Cast", "Clip", "Concatenate", "DepthToSpace", "Divide", "Elu", "Exp"),
         *("ExpandDims", "Squeeze"),
         *("Gelu", "LeakyRelu", "Log", "Matmul", "Max", "Maximum", "Mean", "Min", "Minimum"),
@@ -81,11 +74,17 @@ ALONE_OPS = frozenset(
 )
 
 
+def kind_of(operation: keras.Operation) -> type | str:
+    """Return the class of a layer, or the class name of an operation, whose class is not public."""
+    kind = type(operation)
+    return kind if isinstance(operation, layers.Layer) else kind.__name__
+
+
 def periodic(network: keras.Model) -> keras.Model:
     """Build a copy of a network for fields whose first column follows the last one.
 
-    A layer stays unchanged if it cannot be made periodic: its padding is not "same", or the layer
-    is unknown here, as in a registered backbone. A warning names such layers.
+    A layer stays unchanged if its padding is not "same", or if the layer is unknown here, as in a
+    registered backbone. A warning names the unchanged layers.
 
     Parameters
     ----------
@@ -113,8 +112,8 @@ def periodic(network: keras.Model) -> keras.Model:
         to.assign(variable)
     if doubtful:
         logger.warning(
-            "a seam may show where the longitudes begin: not known to go around are the layers"
-            " %s; convolutions and pooling of Keras with padding='same' do",
+            "predictions may have a seam at the first longitude, because these layers may not be"
+            " periodic: %s; use Keras's convolutions and pooling with padding='same'",
             ", ".join(doubtful),
         )
     return new
@@ -127,22 +126,15 @@ def _wrapped(layer: keras.Layer, doubtful: list[str]) -> keras.Layer:
     """
     if type(layer) in OWN:
         return type(layer).from_config({**_config(layer), "wrap": True})
+    known = kind_of(layer) in ALONE or isinstance(layer, wrapping.Wrapping)
     if type(layer) in WRAPPED:
         form = WRAPPED[type(layer)].from_config(_config(layer))
         if form.fits and any(form.margin):
             return form
         known = not any(form.margin)
-    else:
-        known = _is_known(layer)
     if not known:
         doubtful.append(f"{layer.name!r} ({type(layer).__name__})")
     return _again(layer)
-
-
-def _is_known(layer: keras.Layer) -> bool:
-    if not isinstance(layer, layers.Layer):
-        return type(layer).__name__ in ALONE_OPS
-    return type(layer) in ALONE or isinstance(layer, wrapping.Wrapping)
 
 
 def _again(layer: keras.Layer) -> keras.Layer:
@@ -150,11 +142,11 @@ def _again(layer: keras.Layer) -> keras.Layer:
         return type(layer).from_config(_config(layer))
     except (NotImplementedError, TypeError, ValueError) as error:
         if not getattr(layer, "variables", None):
-            return layer  # such as a Lambda: without variables it can serve both networks
+            return layer  # without variables, a layer such as Lambda can serve both networks
         raise ValueError(
-            f"Expected layers that can be built again, got {layer.name!r}"
-            f" ({type(layer).__name__}): {error}. Give it get_config and from_config: on a grid"
-            " that goes around the globe the network is built a second time."
+            f"Expected layers that Keras can rebuild, got {layer.name!r}"
+            f" ({type(layer).__name__}): {error}. Define get_config and from_config: on a global"
+            " grid the network is built twice."
         ) from error
 
 

@@ -14,9 +14,9 @@ class Ports:
     n_lr : int
         LR input channels.
     n_static : int
-        HR input channels; with 0 the network has no such input.
-    skips : tuple of int or None
-        For each output channel, the LR channel of the same variable; None if there is none.
+        Channels of HR static fields; with 0 the network has no input "static".
+    lr_channels : tuple of int or None
+        For each target, the LR channel of the same variable; None if LR lacks the variable.
     scale : int
         HR cells along one edge of an LR cell.
     interpolation : {"bicubic", "bilinear", "nearest"}
@@ -32,10 +32,10 @@ class Ports:
         For each output channel, the offset that is added to a scaled value to measure it from the
         zero of activation and constraint; 0 by default.
     masked : bool
-        Whether the network has an input that marks the HR cells that count in the means of the
-        constraint.
+        Whether the network has the input "valid", which marks the HR cells that count in the means
+        of the constraint.
     n_noise : int
-        Channels of normal noise on the HR grid; with 0 the network has no such input.
+        Channels of normal noise on the HR grid; with 0 the network has no input "noise".
     distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
         For each output channel, the distribution that is fitted. The channel is the mean of this
         distribution; its other parameters follow after all means, see
@@ -44,7 +44,7 @@ class Ports:
 
     n_lr: int
     n_static: int
-    skips: tuple[int | None, ...]
+    lr_channels: tuple[int | None, ...]
     scale: int
     interpolation: str = "bicubic"
     sequence: bool = False

@@ -1,4 +1,4 @@
-"""Receptive field of a network: the LR cells from which it computes an HR cell.
+"""Receptive field of a network: the LR cells on which an HR cell depends.
 
 `reach_of` walks through the functional graph along y and along x. For each cell of one period and
 each preceding time step, a tensor carries the first and the last LR cell on which it depends. The
@@ -113,7 +113,7 @@ _KNOWN: weakref.WeakKeyDictionary[keras.Model, dict[int, Reach]] = weakref.WeakK
 def _followed(network: keras.Model, steps: int) -> Reach:
     align, reaches = 1, []
     for axis in (0, 1):
-        # the first walk finds the scale of the HR inputs, the second one the period
+        # the first walk finds the scale of the HR inputs, the second walk finds the period
         scale = _Walk(axis, steps).through(network, _places(network, None))[0].share
         walk = _Walk(axis, steps)
         walk.through(network, _places(network, scale))

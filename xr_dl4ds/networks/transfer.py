@@ -38,14 +38,16 @@ def take_weights(network: keras.Model, source: keras.Model, *, parameters: bool 
     wrong = [n for n in (*fresh, *lost) if not n.startswith(PARAMETERS)]
     if wrong:
         raise ValueError(
-            f"Expected the architecture of the model in start=, got one that differs in {wrong}."
-            " Leave options of the network out: they are those of that model."
+            f"Expected the architecture of the model in start=, got different layers: {wrong}."
+            " Leave network options out: fine-tuning takes them from the model in start=."
         )
     for name, layer in own.items():
         if name in theirs and (parameters or not name.startswith(PARAMETERS)):
             layer.set_weights(_fitted(layer, theirs[name]))
     if fresh:
-        logger.info("not in the model in start=, with weights of their own: %s", ", ".join(fresh))
+        logger.info(
+            "the model in start= lacks these layers, which start untrained: %s", ", ".join(fresh)
+        )
 
 
 #: Prefix of the names of the layers that compute distribution parameters.
@@ -56,17 +58,15 @@ def _fitted(layer: keras.Layer, source: keras.Layer) -> list[np.ndarray]:
     """Return the weights of `source`, with zeros for input channels that `source` lacks."""
     found = []
     for mine, value in zip(layer.get_weights(), source.get_weights(), strict=True):
-        if mine.shape != value.shape:
-            further = mine.shape[-2] - value.shape[-2] if mine.ndim == value.ndim > 1 else -1
-            padding = [(0, 0)] * (mine.ndim - 2) + [(0, max(further, 0)), (0, 0)]
-            if further > 0:
-                value = np.pad(value, padding)
+        if mine.ndim == value.ndim > 1:
+            further = max(mine.shape[-2] - value.shape[-2], 0)
+            value = np.pad(value, [(0, 0)] * (mine.ndim - 2) + [(0, further), (0, 0)])
         if mine.shape != value.shape:
             raise ValueError(
                 f"Expected weights of {mine.shape} in the layer {layer.name!r} of the model in"
-                f" start=, got {value.shape}. Leave options of the network out: they are those of"
-                " that model. Noise channels may be added, not taken away: keep `noise_channels`,"
-                " and a loss that draws members."
+                f" start=, got {value.shape}. Leave network options out: fine-tuning takes them"
+                " from the model in start=. Fine-tuning can add noise channels but not remove"
+                " them: keep `noise_channels` and a loss that draws members."
             )
         found.append(value)
     return found

@@ -69,17 +69,12 @@ def stages(upsampling: str, scale: int) -> list[int]:
     """
     if upsampling not in LARGEST_STAGE:
         return [scale] if scale > 1 else []
-    factors, left = [], scale
-    for factor in range(LARGEST_STAGE[upsampling], 1, -1):
+    factors, left, largest = [], scale, LARGEST_STAGE[upsampling]
+    # factors above `largest` are prime, because all smaller factors have been divided out
+    for factor in (*range(largest, 1, -1), *range(largest + 1, scale + 1)):
         while left % factor == 0:
             factors.append(factor)
             left //= factor
-    divisor = 2
-    while left > 1:
-        while left % divisor == 0:
-            factors.append(divisor)
-            left //= divisor
-        divisor += 1
     return sorted(factors)
 
 

@@ -1,6 +1,5 @@
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from xr_dl4ds.config.choices import PARAMETERS
@@ -54,11 +53,6 @@ def test_gradients_are_finite_at_extremes():
         tape.watch(x)
         y = DistributionParameters(NAMES)(x)
     assert np.isfinite(tape.gradient(y, x)).all()
-
-
-def test_unknown_parameters_are_named():
-    with pytest.raises(ValueError, match="spread, wet, shape, got scale"):
-        DistributionParameters(("wet", "scale"))
 
 
 def test_saving(tmp_path):

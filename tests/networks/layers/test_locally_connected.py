@@ -76,14 +76,6 @@ def test_cells_beyond_the_grid_take_the_nearest_weights(position):
     np.testing.assert_allclose(actual, reference(layer, values, np.int64(position)), atol=1e-5)
 
 
-def test_activation():
-    layer, values = built(activation="relu"), field()
-    position = at((0, 0), (0, 0))
-    expected = np.maximum(reference(layer, values, position), 0)
-    np.testing.assert_allclose(layer([values, position]), expected, atol=1e-5)
-    assert (expected == 0).any()
-
-
 # --- weights ----------------------------------------------------------------------------------
 
 
@@ -161,14 +153,14 @@ def test_learns_a_bias_for_each_cell():
 
 
 def test_config_round_trip():
-    layer = LocallyConnected(4, (2, 3), "tanh", name="own")
+    layer = LocallyConnected(4, (2, 3), True, name="own")
     rebuilt = LocallyConnected.from_config(layer.get_config())
     assert (rebuilt.filters, rebuilt.shape, rebuilt.name) == (4, (2, 3), "own")
-    assert rebuilt.activation is keras.activations.tanh
+    assert rebuilt.wrap
 
 
 def test_saved_with_a_model(tmp_path):
-    network = model(activation="tanh")
+    network = model(wrap=True)
     network.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     values = [field(2, 3), at((3, 4), (1, 0))]
@@ -189,10 +181,3 @@ def test_dtype_follows_the_policy():
     assert {w.dtype for w in layer.weights} == {"float32"}
     expected = reference(layer, values, position)
     np.testing.assert_allclose(tf.cast(half, "float32"), expected, atol=0.1)
-
-
-def test_unknown_channels():
-    with pytest.raises(
-        ValueError, match=r"known number of channels, got \(None, 4, 5, None\)\. Gi"
-    ):
-        LocallyConnected(1, SHAPE).build([(None, 4, 5, None), (None, 2)])

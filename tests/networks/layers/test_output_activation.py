@@ -73,7 +73,7 @@ def test_dtype_follows_the_policy(policy):
 
 
 def test_config_round_trip_and_saving(tmp_path):
-    layer = OutputActivation("softplus", np.array(ZEROS), name="output_activation")
+    layer = OutputActivation("softplus", ZEROS, name="output_activation")
     again = OutputActivation.from_config(layer.get_config())
     assert (again.activation, again.zeros, again.name) == ("softplus", ZEROS, "output_activation")
     inputs = keras.Input((None, None, 2))

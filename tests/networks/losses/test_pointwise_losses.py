@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from xr_dl4ds.networks import losses
+from xr_dl4ds.networks.losses import (
+    composite,
+)
+from xr_dl4ds.networks.losses import (
+    pointwise_losses as pointwise,
+)
 
 
 def cells(values, dtype="float32"):
@@ -26,7 +31,7 @@ WEIGHT = [1.0, 1.0, 1.0, 0.0]
     ],
 )
 def test_loss_is_the_mean_over_valid_cells(loss, expected):
-    actual = losses.build(loss)(cells(TARGET), cells(PREDICTION), cells(WEIGHT))
+    actual = composite.build(loss)(cells(TARGET), cells(PREDICTION), cells(WEIGHT))
     assert actual.shape == ()
     assert actual.dtype == "float32"
     np.testing.assert_allclose(actual, expected, rtol=1e-6)
@@ -39,14 +44,14 @@ def test_loss_is_a_mean_over_all_axes(loss):
     weight = (rng.random(target.shape) > 0.3).astype("f4")
     power = {"mae": 1, "mse": 2}[loss]
     expected = np.mean(np.abs(target - prediction)[weight == 1] ** power)
-    np.testing.assert_allclose(losses.TERMS[loss](target, prediction, weight), expected, 1e-6)
+    np.testing.assert_allclose(composite.TERMS[loss](target, prediction, weight), expected, 1e-6)
 
 
 def value_and_gradient(loss, target, prediction, weight):
     prediction = tf.constant(prediction)
     with tf.GradientTape() as tape:
         tape.watch(prediction)
-        value = losses.build(loss)(target, prediction, weight)
+        value = composite.build(loss)(target, prediction, weight)
     return value.numpy(), tape.gradient(value, prediction).numpy()
 
 
@@ -95,5 +100,5 @@ def test_many_cells_do_not_overflow_half_precision(dtype):
     target = tf.ones((7, 100, 100, 1), "float32")
     prediction = tf.fill(target.shape, tf.constant(3, dtype))
     weight = tf.ones(target.shape, dtype)
-    assert losses.mae(target, prediction, weight) == 2.0
-    assert losses.mse(target, prediction, weight) == 4.0
+    assert pointwise.mae(target, prediction, weight) == 2.0
+    assert pointwise.mse(target, prediction, weight) == 4.0

@@ -5,11 +5,18 @@ import tensorflow as tf
 
 from tests.networks.losses import reference
 from xr_dl4ds.config import choices
-from xr_dl4ds.networks import losses
+from xr_dl4ds.networks.losses import (
+    composite,
+    structure,
+)
 
 NAMES = ["dssim", "msdssim"]
 SMALL = {"dssim": (2, 13, 12, 2), "msdssim": (1, 82, 81, 1)}
-SCORES = {"dssim": losses.ssim, "msdssim": losses.ms_ssim}
+
+
+def score(name, *fields):
+    """SSIM or MS-SSIM from its loss."""
+    return 1 - 2 * composite.TERMS[name](*fields)
 
 
 def pair(shape, noise=0.2, seed=0):
@@ -41,7 +48,7 @@ def value_and_gradient(loss, target, prediction, weight):
     prediction = tf.constant(prediction)
     with tf.GradientTape() as tape:
         tape.watch(prediction)
-        value = losses.build(loss)(target, prediction, weight)
+        value = composite.build(loss)(target, prediction, weight)
     return value.numpy(), tape.gradient(value, prediction).numpy()
 
 
@@ -54,10 +61,10 @@ def of_tensorflow(name, target, prediction):
 
 
 def test_constants_are_those_of_the_papers_and_of_the_options():
-    assert losses.WINDOW == 11
-    assert losses.POWERS == (0.0448, 0.2856, 0.3001, 0.2363)
+    assert structure.WINDOW == 11
+    assert structure.POWERS == (0.0448, 0.2856, 0.3001, 0.2363)
     # one window at the last scale: 81 cells become 41, 21 and 11
-    least = (losses.WINDOW - 1) * 2 ** (len(losses.POWERS) - 1) + 1
+    least = (structure.WINDOW - 1) * 2 ** (len(structure.POWERS) - 1) + 1
     assert {"dssim": 11, "msdssim": least} == choices.LEAST_CELLS
 
 
@@ -79,8 +86,8 @@ def test_with_every_cell_valid_it_is_tf_image(name, shape, noise):
     target, prediction = pair(shape, noise)
     weight = np.ones(shape, "f4")
     expected = of_tensorflow(name, target, prediction)
-    np.testing.assert_allclose(SCORES[name](target, prediction, weight), expected, atol=1e-5)
-    actual = losses.build(name)(target, prediction, weight)
+    np.testing.assert_allclose(score(name, target, prediction, weight), expected, atol=1e-5)
+    actual = composite.build(name)(target, prediction, weight)
     np.testing.assert_allclose(actual, (1 - expected) / 2, atol=1e-5)
     assert actual.shape == ()
     assert actual.dtype == "float32"
@@ -91,9 +98,9 @@ def test_with_every_cell_valid_it_is_tf_image(name, shape, noise):
 def test_masked_it_is_the_definition_over_valid_cells(name, kind):
     target, prediction = pair(SMALL[name])
     weight = mask(kind, target.shape)
-    score = {"dssim": reference.ssim, "msdssim": reference.ms_ssim}[name]
-    expected = score(target, prediction, weight)
-    actual = SCORES[name](target, prediction, weight)
+    by_hand = {"dssim": reference.ssim, "msdssim": reference.ms_ssim}[name]
+    expected = by_hand(target, prediction, weight)
+    actual = score(name, target, prediction, weight)
     np.testing.assert_allclose(actual, expected, atol=2e-6)
     assert abs(actual - of_tensorflow(name, target * weight, prediction * weight)) > 1e-3
 
@@ -104,7 +111,7 @@ def test_fields_without_valid_cells_are_left_out_of_the_multiscale_mean():
     weight[1] = 0
     weight[0, ..., 0] = 0
     expected = of_tensorflow("msdssim", target[:1, ..., 1:], prediction[:1, ..., 1:])
-    actual = losses.ms_ssim(target, prediction, weight)
+    actual = 1 - 2 * structure.msdssim(target, prediction, weight)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
@@ -131,7 +138,7 @@ def test_a_variance_keeps_its_digits_far_from_zero():
     target, prediction = pair((1, 20, 20, 1))
     weight = np.ones_like(target)
     expected = reference.ssim(target + 50, prediction + 50, weight)
-    actual = losses.ssim(target + 50, prediction + 50, weight)
+    actual = 1 - 2 * structure.dssim(target + 50, prediction + 50, weight)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
     assert abs(of_tensorflow("dssim", target + 50, prediction + 50) - expected) > 1e-4
 
@@ -141,9 +148,9 @@ def test_time_steps_are_as_many_fields(name):
     _, *rest = SMALL[name]
     target, prediction = pair((6, *rest))
     weight = mask("random", target.shape)
-    expected = losses.build(name)(target, prediction, weight)
+    expected = composite.build(name)(target, prediction, weight)
     windows = [a.reshape(2, 3, *rest) for a in (target, prediction, weight)]
-    np.testing.assert_allclose(losses.build(name)(*windows), expected, rtol=1e-6)
+    np.testing.assert_allclose(composite.build(name)(*windows), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -195,7 +202,7 @@ def test_nothing_valid_is_zero_and_moves_nothing(name):
     value, gradient = value_and_gradient(name, target, prediction, np.zeros_like(target))
     assert value == 0
     np.testing.assert_array_equal(gradient, 0)
-    assert SCORES[name](target, prediction, np.zeros_like(target)) == 1
+    assert score(name, target, prediction, np.zeros_like(target)) == 1
 
 
 EXTREMES = {
@@ -253,7 +260,7 @@ def test_from_negative_contrast_an_optimizer_comes_back(start):
     def step():
         with tf.GradientTape() as tape:
             prediction = 0.5 + factor.value * (waves - 0.5)
-            value = losses.msdssim(waves, prediction, np.ones_like(waves))
+            value = structure.msdssim(waves, prediction, np.ones_like(waves))
         optimizer.apply([tape.gradient(value, factor.value)], [factor])
         return value
 
@@ -267,7 +274,7 @@ def test_negative_contrast_counts_as_none():
     waves, _ = pair(SMALL["msdssim"])
     expected = of_tensorflow("msdssim", waves, 1 - waves)
     assert expected == 0
-    actual = losses.ms_ssim(waves, 1 - waves, np.ones_like(waves))
+    actual = 1 - 2 * structure.msdssim(waves, 1 - waves, np.ones_like(waves))
     np.testing.assert_allclose(actual, expected, atol=1e-3)
 
 
@@ -279,12 +286,12 @@ def test_negative_contrast_counts_as_none():
 def test_sizes_may_be_unknown_until_it_runs(name):
     channels = SMALL[name][-1]
     field = tf.TensorSpec((None, None, None, channels))
-    compiled = tf.function(losses.build(name), input_signature=[field] * 3)
+    compiled = tf.function(composite.build(name), input_signature=[field] * 3)
     for grow in (0, 1):
         batch, y, x, _ = SMALL[name]
         target, prediction = pair((batch + grow, y + grow, x + 2 * grow, channels))
         weight = mask("random", target.shape)
-        expected = losses.build(name)(target, prediction, weight)
+        expected = composite.build(name)(target, prediction, weight)
         np.testing.assert_allclose(compiled(target, prediction, weight), expected, rtol=1e-5)
 
 
@@ -292,11 +299,11 @@ def test_sizes_may_be_unknown_until_it_runs(name):
 def test_the_users_own_image_format_does_not_matter(name):
     target, prediction = pair(SMALL[name])
     weight = np.ones_like(target)
-    expected = losses.build(name)(target, prediction, weight)
+    expected = composite.build(name)(target, prediction, weight)
     kept = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")
     try:
-        assert losses.build(name)(target, prediction, weight) == expected
+        assert composite.build(name)(target, prediction, weight) == expected
     finally:
         keras.config.set_image_data_format(kept)
 
@@ -304,7 +311,7 @@ def test_the_users_own_image_format_does_not_matter(name):
 @pytest.mark.parametrize(("name", "least"), [("dssim", 11), ("msdssim", 81)])
 def test_smaller_fields_are_refused_as_tf_image_does(name, least):
     enough = np.ones((1, least, least, 1), "f4")
-    assert losses.build(name)(enough, enough, enough) == 0
+    assert composite.build(name)(enough, enough, enough) == 0
     assert of_tensorflow(name, enough, enough) == 1
     for small in (enough[:, 1:], enough[:, :, 1:]):
         with pytest.raises(tf.errors.InvalidArgumentError):
@@ -314,4 +321,4 @@ def test_smaller_fields_are_refused_as_tf_image_does(name, least):
             f" {small.shape[1]} x {small.shape[2]}. Use larger patches, or a loss without windows"
         )
         with pytest.raises(ValueError, match=message):
-            losses.build(name)(small, small, small)
+            composite.build(name)(small, small, small)

@@ -1,4 +1,4 @@
-"""Layers that Keras 3 lacks, one per module; `wrapping` has periodic forms of Keras's layers."""
+"""Layers that Keras 3 lacks; `wrapping` has periodic forms of Keras's layers."""
 
 from xr_dl4ds.networks.layers.constraint import Constraint as Constraint
 from xr_dl4ds.networks.layers.conv_lstm import ConvLSTM as ConvLSTM
@@ -6,18 +6,17 @@ from xr_dl4ds.networks.layers.crop import CropTo as CropTo
 from xr_dl4ds.networks.layers.distribution_parameters import (
     DistributionParameters as DistributionParameters,
 )
-from xr_dl4ds.networks.layers.fold_time import FoldTime as FoldTime
 from xr_dl4ds.networks.layers.interpolation import Interpolation as Interpolation
 from xr_dl4ds.networks.layers.locally_connected import LocallyConnected as LocallyConnected
 from xr_dl4ds.networks.layers.log_amount import LogAmount as LogAmount
 from xr_dl4ds.networks.layers.monte_carlo_dropout import MonteCarloDropout as MonteCarloDropout
 from xr_dl4ds.networks.layers.monte_carlo_dropout import has_monte_carlo as has_monte_carlo
-from xr_dl4ds.networks.layers.monte_carlo_dropout import realization as realization
 from xr_dl4ds.networks.layers.monte_carlo_dropout import sampling as sampling
 from xr_dl4ds.networks.layers.monte_carlo_dropout import set_realization as set_realization
 from xr_dl4ds.networks.layers.monte_carlo_dropout import thins_by_cell as thins_by_cell
-from xr_dl4ds.networks.layers.neighbour_steps import NeighbourSteps as NeighbourSteps
 from xr_dl4ds.networks.layers.output_activation import OutputActivation as OutputActivation
-from xr_dl4ds.networks.layers.repeat_over_time import RepeatOverTime as RepeatOverTime
 from xr_dl4ds.networks.layers.spectral_conv import SpectralConv2D as SpectralConv2D
-from xr_dl4ds.networks.layers.unfold_time import UnfoldTime as UnfoldTime
+from xr_dl4ds.networks.layers.time_steps import FoldTime as FoldTime
+from xr_dl4ds.networks.layers.time_steps import NeighbourSteps as NeighbourSteps
+from xr_dl4ds.networks.layers.time_steps import RepeatOverTime as RepeatOverTime
+from xr_dl4ds.networks.layers.time_steps import UnfoldTime as UnfoldTime

@@ -95,8 +95,8 @@ CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, _Blocks], Tensor]] = {
 class Constraint(keras.layers.Layer):
     """Hard constraint: the mean of the HR values over each LR cell equals the LR value.
 
-    Let p be the prediction and x the LR value. Measured from the physical zero they are v = p +
-    offset and w = max(x + offset, 0). All are in scaled units; means are over the HR cells of the
+    Let p be the prediction and x the LR value, in scaled units. Measured from the physical zero,
+    they are ``v = p + offset`` and ``w = max(x + offset, 0)``. Means are over the HR cells of the
     LR cell:
 
     - additive: ``y = p + x - mean(p)``, for values of any sign.
@@ -127,8 +127,8 @@ class Constraint(keras.layers.Layer):
     Input shape
         A list of ``(batch, scale * y, scale * x, channel)``, the prediction; ``(batch, y, x,
         lr_channel)``, LR; and, with masks, a tensor with the shape of the prediction that is not 0
-        where an HR cell counts in the mean. The other cells of a block are changed by the same
-        formula. A block without valid cells is left unchanged.
+        where an HR cell counts in the mean. The formula also changes the other cells of a block. A
+        block without valid cells stays unchanged.
     Output shape
         The shape of the prediction.
 
@@ -147,16 +147,6 @@ class Constraint(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
-        if kind not in CONSTRAINTS:
-            raise ValueError(
-                f"Expected `kind` to be one of {', '.join(CONSTRAINTS)}, got {kind!r}. Choose one,"
-                " or leave the layer out."
-            )
-        if len(channels) != len(offsets):
-            raise ValueError(
-                f"Expected an offset for each of the {len(channels)} output channels, got"
-                f" {len(offsets)}. Use 0.0 where values are not measured from a zero."
-            )
         self.kind = kind
         self.scale = scale
         self.channels = tuple(channels)
@@ -191,13 +181,3 @@ class Constraint(keras.layers.Layer):
     ) -> tuple[int | None, ...]:
         """Return the shape of the prediction."""
         return tuple(input_shape[0])
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "kind": self.kind,
-            "scale": self.scale,
-            "channels": self.channels,
-            "offsets": self.offsets,
-        }

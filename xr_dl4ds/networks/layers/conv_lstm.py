@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import keras
 from keras import ops
 
-from xr_dl4ds.networks.layers.wrap import around
+from xr_dl4ds.networks.layers.wrap import convolve
 from xr_dl4ds.networks.tensors import Tensor
 
 
@@ -16,9 +15,9 @@ from xr_dl4ds.networks.tensors import Tensor
 class ConvLSTM(keras.layers.Layer):
     """Convolutional LSTM (Shi et al. 2015, arXiv:1506.04214, without peepholes).
 
-    Keras's `ConvLSTM2D` computes the same, but requires y and x to be known when the network is
-    built. This layer leaves y and x undefined. It convolves the inputs of all steps at once, and
-    all four gates at once.
+    Keras's `ConvLSTM2D` gives equal results, but requires known y and x when the network is built.
+    This layer leaves y and x undefined. It convolves the inputs of all steps, and all four gates,
+    at once.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class ConvLSTM(keras.layers.Layer):
         """Convolve all steps, then run through them."""
         batch, time, y, x, _ = ops.shape(inputs)
         flat = ops.reshape(inputs, (-1, y, x, inputs.shape[-1]))
-        gates = self._convolve(flat, self.kernel) + self.bias
+        gates = convolve(flat, self.kernel, self.wrap) + self.bias
         gates = ops.reshape(gates, (batch, time, y, x, 4 * self.filters))
         gates = ops.transpose(gates, (1, 0, 2, 3, 4))
         # Keras's scan with TensorFlow requires one state and an output of the same shape
@@ -75,29 +74,13 @@ class ConvLSTM(keras.layers.Layer):
     def _step(self, state: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the next hidden and cell state, concatenated, from the present ones."""
         hidden, cell = ops.split(state, 2, axis=-1)
-        recurrent = self._convolve(hidden, self.recurrent_kernel)
+        recurrent = convolve(hidden, self.recurrent_kernel, self.wrap)
         i, f, c, o = ops.split(gates + recurrent, 4, axis=-1)
         cell = ops.sigmoid(f) * cell + ops.sigmoid(i) * ops.tanh(c)
         hidden = ops.sigmoid(o) * ops.tanh(cell)
         state = ops.concatenate([hidden, cell], axis=-1)
         return state, state
 
-    def _convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
-        same = functools.partial(
-            ops.conv, kernel=kernel, padding="same", data_format="channels_last"
-        )
-        margin = self.kernel_size // 2 if self.wrap else 0
-        return around(same, x, margin, margin)
-
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input shape with `filters` channels."""
         return (*input_shape[:-1], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "wrap": self.wrap,
-        }

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
+from xr_dl4ds.networks.layers.time_steps import Unconverted
 from xr_dl4ds.networks.tensors import Tensor
 
 
 @keras.saving.register_keras_serializable(package="xr_dl4ds")
-class CropTo(keras.layers.Layer):
+class CropTo(Unconverted):
     """Layer that keeps as many of the first rows and columns as another tensor has.
 
-    Values and dtype do not change, whatever the dtype policy.
+    Values and dtype do not change.
 
     Input shape
         A list of ``(..., y, x, channel)``, and a tensor ``(..., y', x', channel')`` with the wanted
@@ -22,9 +21,6 @@ class CropTo(keras.layers.Layer):
     Output shape
         ``(..., y', x', channel)``
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(autocast=False, **kwargs)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Remove the rows and columns after the wanted size."""

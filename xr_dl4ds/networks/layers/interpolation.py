@@ -140,13 +140,3 @@ class Interpolation(keras.layers.Layer):
             None if x is None else x * self.scale,
             out,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "scale": self.scale,
-            "method": self.method,
-            "channels": self.channels,
-            "wrap": self.wrap,
-        }

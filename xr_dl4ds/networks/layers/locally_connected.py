@@ -27,8 +27,6 @@ class LocallyConnected(keras.layers.Layer):
         Output channels.
     shape : tuple of int
         Rows and columns of the whole grid.
-    activation : str or callable, optional
-        Keras activation of the output.
     wrap : bool
         Whether the first column follows the last one, as on a global grid.
 
@@ -45,24 +43,18 @@ class LocallyConnected(keras.layers.Layer):
         self,
         filters: int,
         shape: tuple[int, int],
-        activation: Tensor = None,
         wrap: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.shape = tuple(shape)
-        self.activation = keras.activations.get(activation)
         self.wrap = wrap
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Create the kernel (row, column, channel, filter) and the bias (row, column, filter)."""
         channel = input_shape[0][-1]
-        if channel is None:
-            raise ValueError(
-                f"Expected a known number of channels, got {tuple(input_shape[0])}. Give the input"
-                " its last size."
-            )
+        assert channel is not None
         limit = math.sqrt(6 / (channel + self.filters))
         self.kernel = self.add_weight(
             shape=(*self.shape, channel, self.filters),
@@ -84,23 +76,13 @@ class LocallyConnected(keras.layers.Layer):
         cells = math.prod(self.shape)
         kernel = ops.take(ops.reshape(self.kernel, (cells, channel, self.filters)), cell, axis=0)
         bias = ops.take(ops.reshape(self.bias, (cells, self.filters)), cell, axis=0)
-        return self.activation(ops.sum(x[..., None] * kernel, axis=-2) + bias)
+        return ops.sum(x[..., None] * kernel, axis=-2) + bias
 
     def compute_output_shape(
         self, input_shape: list[tuple[int | None, ...]]
     ) -> tuple[int | None, ...]:
         """Return the shape of the output; unknown sizes stay unknown."""
         return (*input_shape[0][:-1], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "shape": self.shape,
-            "activation": keras.activations.serialize(self.activation),
-            "wrap": self.wrap,
-        }
 
 
 def _covered(first: Tensor, size: Tensor, whole: int, *, wrap: bool = False) -> Tensor:

@@ -44,7 +44,3 @@ class LogAmount(keras.layers.Layer):
             for c, zero in zip(self.channels, self.zeros, strict=True)
         ]
         return ops.stop_gradient(ops.concatenate(parts, axis=-1))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {**super().get_config(), "channels": self.channels, "zeros": self.zeros}

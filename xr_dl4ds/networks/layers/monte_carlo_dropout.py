@@ -41,10 +41,10 @@ FACTORS: dict[str, Callable[..., Any]] = {
 class MonteCarloDropout(keras.layers.Layer):
     """Dropout layer for training and for realizations.
 
-    In training each sample has its own factors, as in Keras's `Dropout`, `GaussianDropout`,
-    `SpatialDropout2D` and `SpatialDropout3D`. Otherwise the layer changes nothing unless `sampling`
-    is True. Then all samples and time steps of a call have the same factors. A realization is
-    therefore one thinned network that is applied to every time step, whatever the batches and
+    In training the layer draws factors for each sample, as Keras's `Dropout`, `GaussianDropout`,
+    `SpatialDropout2D` and `SpatialDropout3D` do. Outside of training it changes nothing unless
+    `sampling` is True. Then all samples and time steps of a call share their factors. A realization
+    is therefore a thinned network that is applied to every time step, whatever the batches and
     chunks.
 
     Parameters
@@ -73,18 +73,8 @@ class MonteCarloDropout(keras.layers.Layer):
         self, rate: float, variant: str = "vanilla", seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(
-                f"Expected `rate` in 0 <= rate < 1, got {rate!r}. It is the share that is dropped."
-            )
-        if variant not in FACTORS:
-            raise ValueError(
-                f"Expected `variant` to be one of {', '.join(FACTORS)}, got {variant!r}. Choose"
-                " one, or leave the layer out."
-            )
         self.rate = rate
         self.variant = variant
-        self.seed = seed
         self.sampling = False
         self.supports_masking = True
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -105,11 +95,6 @@ class MonteCarloDropout(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        config = {"rate": self.rate, "variant": self.variant, "seed": self.seed}
-        return {**super().get_config(), **config}
 
 
 def has_monte_carlo(network: keras.Model) -> bool:
@@ -159,28 +144,6 @@ def set_realization(network: keras.Model, seed: int) -> None:
         # 31 bits: generator states are int32 on some devices, and count up from this value
         state = np.random.SeedSequence([seed, index]).generate_state(2) >> 1
         layer.seed_generator.state.assign(state.astype("int64"))
-
-
-@contextlib.contextmanager
-def realization(network: keras.Model, seed: int) -> Iterator[None]:
-    """Apply `sampling` and `set_realization` to one call; restore the state afterwards.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Network, possibly with nested networks.
-    seed : int
-        Number of the realization, >= 0.
-    """
-    generators = [layer.seed_generator for layer in _layers(network)]
-    before = [ops.convert_to_numpy(generator.state) for generator in generators]
-    try:
-        with sampling(network):
-            set_realization(network, seed)
-            yield
-    finally:
-        for generator, state in zip(generators, before, strict=True):
-            generator.state.assign(state)
 
 
 def _layers(network: keras.Model) -> list[MonteCarloDropout]:

@@ -53,12 +53,3 @@ class OutputActivation(keras.layers.Layer):
             return activated
         own = [i in self.channels for i in range(len(self.zeros))]
         return ops.where(ops.convert_to_tensor(own, dtype="bool"), activated, inputs)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "activation": self.activation,
-            "zeros": self.zeros,
-            "channels": self.channels,
-        }

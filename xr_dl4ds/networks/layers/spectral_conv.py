@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import keras
 from keras import ops
 
-from xr_dl4ds.networks.layers.wrap import around
+from xr_dl4ds.networks.layers.wrap import convolve
 from xr_dl4ds.networks.tensors import Tensor
 
 #: Lower bound of norms in divisions.
@@ -70,11 +69,7 @@ class SpectralConv2D(keras.layers.Layer):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         """Normalize the kernel and convolve."""
         kernel = ops.cast(self._normalized(training), inputs.dtype)
-        same = functools.partial(
-            ops.conv, kernel=kernel, padding="same", data_format="channels_last"
-        )
-        margin = self.kernel_size // 2 if self.wrap else 0
-        return around(same, inputs, margin, margin) + ops.cast(self.bias, inputs.dtype)
+        return convolve(inputs, kernel, self.wrap) + ops.cast(self.bias, inputs.dtype)
 
     def _normalized(self, training: bool) -> Tensor:
         kernel = ops.convert_to_tensor(self.kernel)
@@ -90,15 +85,6 @@ class SpectralConv2D(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input shape with `filters` channels."""
         return (*input_shape[:-1], self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "wrap": self.wrap,
-        }
 
 
 def _unit(vector: Tensor) -> Tensor:

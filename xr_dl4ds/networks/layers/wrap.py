@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from keras import ops
@@ -63,6 +64,13 @@ def around(function: Callable[[Tensor], Tensor], x: Tensor, margin: int, cut: in
         return function(x)
     out = function(wrap(x, margin))
     return _columns(out, cut, ops.shape(out)[-2] - 2 * cut)
+
+
+def convolve(x: Tensor, kernel: Tensor, periodic: bool) -> Tensor:
+    """Convolve all cells with a square kernel; columns are periodic or padded with zeros."""
+    same = functools.partial(ops.conv, kernel=kernel, padding="same", data_format="channels_last")
+    margin = kernel.shape[0] // 2 if periodic else 0
+    return around(same, x, margin, margin)
 
 
 def _columns(x: Tensor, first: Tensor, size: Tensor) -> Tensor:

@@ -11,22 +11,7 @@ whole output of a network.
 """
 
 from xr_dl4ds.networks.losses.adversarial_losses import ADVERSARIAL as ADVERSARIAL
-from xr_dl4ds.networks.losses.adversarial_losses import AdversarialLoss as AdversarialLoss
 from xr_dl4ds.networks.losses.averaging import counted_by as counted_by
 from xr_dl4ds.networks.losses.averaging import divided as divided
 from xr_dl4ds.networks.losses.by_target import build_target_loss as build_target_loss
-from xr_dl4ds.networks.losses.composite import LOSSES as LOSSES
-from xr_dl4ds.networks.losses.composite import TERMS as TERMS
 from xr_dl4ds.networks.losses.composite import Loss as Loss
-from xr_dl4ds.networks.losses.composite import build as build
-from xr_dl4ds.networks.losses.pointwise_losses import mae as mae
-from xr_dl4ds.networks.losses.pointwise_losses import mse as mse
-from xr_dl4ds.networks.losses.probabilistic_losses import bernoulli_gamma_nll as bernoulli_gamma_nll
-from xr_dl4ds.networks.losses.probabilistic_losses import crps as crps
-from xr_dl4ds.networks.losses.probabilistic_losses import gaussian_nll as gaussian_nll
-from xr_dl4ds.networks.losses.structure import POWERS as POWERS
-from xr_dl4ds.networks.losses.structure import WINDOW as WINDOW
-from xr_dl4ds.networks.losses.structure import dssim as dssim
-from xr_dl4ds.networks.losses.structure import ms_ssim as ms_ssim
-from xr_dl4ds.networks.losses.structure import msdssim as msdssim
-from xr_dl4ds.networks.losses.structure import ssim as ssim

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 from xr_dl4ds.config.distribution_channels import parameter_channels
 from xr_dl4ds.networks.layers.channel_selection import take
-from xr_dl4ds.networks.losses.composite import Loss, build
+from xr_dl4ds.networks.losses.composite import Loss, build, weighted_sum
 from xr_dl4ds.networks.losses.probabilistic_losses import bernoulli_gamma_nll, crps, gaussian_nll
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -46,7 +46,8 @@ def build_target_loss(
     low, high : sequence of float, optional
         For each target, the lowest and highest value in training, see `build`.
     members : bool
-        Whether the output has a leading axis of members; their number must be known.
+        Whether the output has a leading axis of members; their number must be known. "crps"
+        requires it.
 
     Returns
     -------
@@ -59,13 +60,8 @@ def build_target_loss(
     Raises
     ------
     ValueError
-        For an unknown loss, for "crps" without members, and in the cases of `build`.
+        For an unknown loss.
     """
-    if ENSEMBLE_LOSS in losses and not members:
-        raise ValueError(
-            f"Expected members=True for the loss {ENSEMBLE_LOSS!r}, which is taken over members,"
-            " got False."
-        )
     n = len(losses)
     offsets = tuple(offsets_from_zero) if offsets_from_zero is not None else (0.0,) * n
     distributions = [DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None for loss in losses]
@@ -80,7 +76,7 @@ def build_target_loss(
         limits = [None if v is None else [v[i] for i in channels] for v in (low, high)]
         term = _of_group(losses[channels[0]], channels, limits, members)
         terms.append((len(channels) / n, term))
-    return terms[0][1] if len(terms) == 1 else _weighted_sum(terms)
+    return weighted_sum(terms)
 
 
 def _of_group(
@@ -90,13 +86,6 @@ def _of_group(
     if loss == ENSEMBLE_LOSS:
         return _of_channels(crps, channels)
     return _over_members(_of_channels(build(loss, *limits), channels), members)
-
-
-def _weighted_sum(terms: Sequence[tuple[float, Loss]]) -> Loss:
-    def mean_over_targets(target: Tensor, output: Tensor, weight: Tensor) -> Tensor:
-        return sum(share * term(target, output, weight) for share, term in terms)
-
-    return mean_over_targets
 
 
 def _together(losses: Sequence[Asked], plain: Sequence[int]) -> list[list[int]]:

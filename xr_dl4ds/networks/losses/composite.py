@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from keras import ops
@@ -48,9 +47,10 @@ def build(
     loss : str or mapping
         A name in `LOSSES`, or a weight for each name; the weights need not add up to 1.
     low, high : sequence of float, optional
-        For each channel, the lowest and highest value in training, in the units of the arrays. SSIM
-        is computed from ``(value - low) / (high - low)``, because its luminance depends on the
-        position of 0. Without limits, values must already be in [0, 1].
+        For each channel, the lowest and highest value in training, in the units of the arrays:
+        finite, ``low <= high``, both or neither. SSIM is computed from ``(value - low) / (high -
+        low)``, because its luminance depends on the position of 0. Without limits, values must
+        already be in [0, 1].
 
     Returns
     -------
@@ -60,18 +60,22 @@ def build(
     Raises
     ------
     ValueError
-        For an unknown loss, or limits that are not ``low <= high`` for each channel.
+        For an unknown loss.
     """
     shares = _expand(loss)
-    limits = _limits(low, high)
-    terms = [(share, _on_unit_range(name, limits)) for name, share in shares.items()]
-    if list(shares.values()) == [1.0]:
+    limits = None if low is None or high is None else _limits(low, high)
+    return weighted_sum([(share, _on_unit_range(name, limits)) for name, share in shares.items()])
+
+
+def weighted_sum(terms: Sequence[tuple[float, Loss]]) -> Loss:
+    """Return the sum of losses with their weights; a single loss of weight 1 stays unchanged."""
+    if len(terms) == 1 and terms[0][0] == 1.0:
         return terms[0][1]
 
-    def weighted_sum(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
+    def total(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
         return sum(share * term(target, prediction, weight) for share, term in terms)
 
-    return weighted_sum
+    return total
 
 
 def _expand(loss: str | Mapping[str, float]) -> dict[str, float]:
@@ -89,39 +93,20 @@ def _expand(loss: str | Mapping[str, float]) -> dict[str, float]:
     return shares
 
 
-def _limits(
-    low: Sequence[float] | None, high: Sequence[float] | None
-) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _limits(low: Sequence[float], high: Sequence[float]) -> tuple[list[float], list[float]]:
     """Return each channel's lower limit and range (1 for a channel constant in training)."""
-    if low is None and high is None:
-        return None
-    if low is None or high is None or len(low) != len(high):
-        raise ValueError(
-            "Expected `low` and `high` with one number for each channel, or neither, got"
-            f" low={low!r}, high={high!r}."
-        )
-    least = tuple(float(value) for value in low)
-    ranges = tuple(float(top) - bottom for top, bottom in zip(high, least, strict=True))
-    if not all(math.isfinite(value) and value >= 0 for value in ranges):
-        raise ValueError(
-            f"Expected finite `low` <= `high` for each channel, got low={low!r}, high={high!r}."
-        )
+    ranges = [top - bottom for top, bottom in zip(high, low, strict=True)]
     # the threshold is float32's resolution near 1, the typical size of scaled values
-    return least, tuple(value if value > 1e-6 else 1.0 for value in ranges)
+    return list(low), [value if value > 1e-6 else 1.0 for value in ranges]
 
 
-def _on_unit_range(name: str, limits: tuple[tuple[float, ...], tuple[float, ...]] | None) -> Loss:
+def _on_unit_range(name: str, limits: tuple[list[float], list[float]] | None) -> Loss:
     """Return the term, for values scaled to [0, 1] if the term requires that."""
     term = TERMS[name]
     if limits is None or name not in LEAST_CELLS:
         return term
 
     def on_unit_range(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-        if target.shape[-1] != len(limits[0]):
-            raise ValueError(
-                f"Expected `low` and `high` for each of {target.shape[-1]} channels, got"
-                f" {len(limits[0])}."
-            )
         low, span = (ops.convert_to_tensor(each, dtype="float32") for each in limits)
         target, prediction = ((ops.cast(v, "float32") - low) / span for v in (target, prediction))
         return term(target, prediction, weight)

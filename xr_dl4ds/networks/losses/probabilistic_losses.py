@@ -43,9 +43,9 @@ def bernoulli_gamma_nll(
 
     With v = target + zero, m = mean + zero, p the sigmoid of `wet` and k the shape, the likelihood
     is ``1 - p`` where v <= TRACE. Elsewhere it is ``p`` times the density at v of a gamma
-    distribution with shape k and scale ``m / (p k)``. The mean is taken over valid cells. The
-    distribution is that of Cannon (2008, Journal of Hydrometeorology 9(6)), with the mean in place
-    of the scale.
+    distribution with shape k and scale ``m / (p k)``. The loss is the mean over valid
+    cells. The distribution is that of Cannon (2008, Journal of Hydrometeorology 9(6)), with the
+    mean in place of the scale.
 
     Parameters
     ----------
@@ -96,18 +96,8 @@ def crps(target: Tensor, members: Tensor, weight: Tensor) -> Tensor:
     -------
     tensor
         Scalar, in the units of the values.
-
-    Raises
-    ------
-    ValueError
-        For fewer than two members, or if their number is unknown when the function is traced.
     """
     n = members.shape[0]
-    if n is None or n < 2:
-        raise ValueError(
-            f"Expected 2 members or more along the first axis, got {n}. Draw `loss_realizations`"
-            " of each sample."
-        )
     target, members = _where_valid(weight, (target, 0.0), (members, 0.0))
     distance = ops.mean(ops.abs(members - target), axis=0)
     # each pair once, grouped by the difference of the member numbers: needs no sorting

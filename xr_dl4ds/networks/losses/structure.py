@@ -57,8 +57,8 @@ _BELL = [math.exp(-0.5 * ((i - WINDOW // 2) / SIGMA) ** 2) for i in range(WINDOW
 GAUSSIAN = tuple(value / sum(_BELL) for value in _BELL)
 
 
-def ssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean structural similarity, at most 1.
+def dssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
+    """Return the structural dissimilarity ``(1 - SSIM) / 2``, at least 0.
 
     Parameters
     ----------
@@ -70,14 +70,16 @@ def ssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
     Returns
     -------
     tensor
-        Scalar: the mean over windows and channels, weighted by their valid share; 1 without valid
+        Scalar: the mean over windows and channels, weighted by their valid share; 0 without valid
         cells.
     """
-    return 1.0 - 2.0 * dssim(target, prediction, weight)
+    _check_size(target, WINDOW)
+    scores = _compare(_centre(target, prediction, weight))
+    return _dissimilarity(scores.ssim, scores.share)
 
 
-def ms_ssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-    """Return the mean multi-scale structural similarity, between 0 and 1.
+def msdssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
+    """Return the multi-scale dissimilarity ``(1 - MS-SSIM) / 2``, between 0 and 1/2.
 
     Contrast and structure enter at every scale, luminance only at the coarsest scale. The mean of
     each over windows is raised to its power (Wang et al. 2003, eq. 7). Each scale has means of 2 x
@@ -93,23 +95,8 @@ def ms_ssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
     Returns
     -------
     tensor
-        Scalar: the mean over fields and channels, weighted by their valid share; 1 without valid
+        Scalar: the mean over fields and channels, weighted by their valid share; 0 without valid
         cells.
-    """
-    return 1.0 - 2.0 * msdssim(target, prediction, weight)
-
-
-def dssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-    """Return the structural dissimilarity ``(1 - SSIM) / 2``, 0 without valid cells; see `ssim`."""
-    _check_size(target, WINDOW)
-    scores = _compare(_centre(target, prediction, weight))
-    return _dissimilarity(scores.ssim, scores.share)
-
-
-def msdssim(target: Tensor, prediction: Tensor, weight: Tensor) -> Tensor:
-    """Return the multi-scale dissimilarity ``(1 - MS-SSIM) / 2``; see `ms_ssim`.
-
-    It is 0 without valid cells.
     """
     _check_size(target, LEAST_CELLS["msdssim"])
     pair = _centre(target, prediction, weight)
