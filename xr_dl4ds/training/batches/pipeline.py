@@ -70,8 +70,7 @@ class Batches:
         """Start an epoch, counted from 0."""
         self.epoch = epoch
         rng = np.random.default_rng([self.seed, self.epoch])
-        self._order = self._source.draw(rng, self._room, self.shuffle, self._deal)
-        self._source.begin(self._order)
+        self._source.draw(rng, self._room, self.shuffle, self._deal)
 
     def _deal(self, samples: int, together: bool) -> np.ndarray:
         if not self.shuffle:
@@ -145,12 +144,12 @@ class Batches:
             Array of the same shape: 1 where the target is valid, 0 where masked.
         """
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        if part.start >= len(self._order.numbers):
+        order = self._source.order
+        if part.start >= len(order.numbers):
             return self._empty()
-        lr, target = self._source.take(part)
-        inputs = {"lr": lr, **self._fixed(self._order.corner[part])}
-        assert self.samples.whole is not None
-        if self.samples.whole[self._order.numbers[part]].all():
+        lr, target = self._source.read(part)
+        inputs = {"lr": lr, **self._fixed(order.corner[part])}
+        if self.samples.without_gaps[order.numbers[part]].all():
             return inputs, target, self._ones_like(target)
         weight = np.isfinite(target)
         return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")

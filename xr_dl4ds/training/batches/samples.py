@@ -40,26 +40,19 @@ class Samples:
         HR cells along one edge of an LR cell.
     window : int, optional
         Time steps of a sample; None for samples that are single steps.
-    starts : numpy.ndarray, optional
-        The first step of each sample; every step by default.
-    whole : numpy.ndarray, optional
-        Whether each sample is known to have no masked cells; False for all samples by default.
+    starts : numpy.ndarray
+        First step of each sample.
+    without_gaps : numpy.ndarray
+        For each sample, True if it is known to have no masked cells.
     """
 
     lr: Any
     target: Any
     scale: int
-    fixed: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    window: int | None = None
-    starts: np.ndarray | None = None
-    whole: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        if self.starts is None:
-            last = self.lr.shape[0] - (self.window or 1) + 1
-            object.__setattr__(self, "starts", np.arange(last))
-        if self.whole is None:
-            object.__setattr__(self, "whole", np.zeros(len(self), bool))
+    fixed: Mapping[str, np.ndarray]
+    window: int | None
+    starts: np.ndarray
+    without_gaps: np.ndarray
 
     @classmethod
     def hold(
@@ -95,7 +88,7 @@ class Samples:
             scale=scale,
             window=window,
             starts=starts,
-            whole=part.steps.without_gaps(starts, window),
+            without_gaps=part.steps.without_gaps(starts, window),
         )
 
     @property
@@ -112,7 +105,6 @@ class Samples:
         return starts if self.window is None else starts[:, None] + np.arange(self.window)
 
     def __len__(self) -> int:
-        assert self.starts is not None
         return len(self.starts)
 
 
