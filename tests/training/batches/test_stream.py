@@ -278,15 +278,15 @@ def test_costly_chunks_are_told(caplog):
     assert not caplog.records
     say_what_chunks_cost(samples, (2, 2), 2)
     (record,) = caplog.records
-    assert "reads the HR data about 16 times over: chunks of (4, 16, 16)" in record.getMessage()
-    assert "for samples of 4 x 4 cells" in record.getMessage()
+    assert "reads the HR data about 16 times, because samples of 4 x 4 cells" in record.getMessage()
+    assert "need full chunks of (4, 16, 16) (time" in record.getMessage()
     assert "chunks of about (8, 8, 8), or pass cache='disk'" in record.getMessage()
 
 
 def test_chunks_that_fill_the_memory_are_told(caplog, monkeypatch):
     monkeypatch.setattr(hints, "LARGE", 1000)
     say_what_chunks_cost(placed(8, 8, 8, 2, (4, 8, 8)), (8, 8), 2)
-    assert "take 0.0 GB of memory each" in caplog.text
+    assert "takes 0.0 GB of memory while" in caplog.text
 
 
 def test_dask_schedulers_give_the_same():

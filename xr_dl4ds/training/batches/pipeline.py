@@ -24,7 +24,7 @@ class Batches:
     Parameters
     ----------
     samples : Samples
-        The samples to draw from, at least one.
+        The samples to draw from; at least one sample.
     batch_size : int
         Samples in a batch; the last batch of an epoch takes the remaining samples.
     patch_size : int, optional
@@ -34,9 +34,9 @@ class Batches:
     shuffle : bool
         Draw a new order (and new positions) in every epoch.
     share : Share, optional
-        The share of one of several workers; all samples by default. Order and positions are drawn
-        before the samples are shared, and are the same for every worker. All workers have the same
-        number of batches: a worker without remaining samples gets a batch without valid cells.
+        The share of a worker; all samples by default. Order and positions are drawn before the
+        samples are shared, so that they are equal for all workers. All workers have the same number
+        of batches: a worker without remaining samples gets a batch without valid cells.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Batches:
         return counted.prefetch(AHEAD).with_options(fixed)
 
     def _form(self) -> tuple[Any, ...]:
-        """Return shapes and types of a batch without reading one."""
+        """Return shapes and types of a batch without reading samples."""
         samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
         y, x = self._edges
         fine = (y * samples.scale, x * samples.scale)
@@ -120,7 +120,7 @@ class Batches:
     def _epoch(self) -> Iterator[Any]:
         for index in range(len(self)):
             yield self[index]
-        self.close()  # frees the memory while other batches, such as validation, are used
+        self.close()  # frees the memory while other batches (validation) are used
 
     def close(self) -> None:
         """Stop reading."""
@@ -132,7 +132,7 @@ class Batches:
         return self._source.error
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Return one batch.
+        """Return a batch.
 
         Returns
         -------
@@ -155,9 +155,9 @@ class Batches:
         return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
 
     def _empty(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Return one sample without valid cells: not every layer accepts an empty batch."""
+        """Return a sample without valid cells, because some layers do not accept empty batches."""
         inputs, target, _ = self._form()
-        lr, nothing = (np.zeros((1, *one.shape[1:]), "f4") for one in (inputs["lr"], target))
+        lr, nothing = (np.zeros((1, *spec.shape[1:]), "f4") for spec in (inputs["lr"], target))
         return {"lr": lr, **self._fixed(np.zeros((1, 2), "i4"))}, nothing, nothing
 
     def _ones_like(self, target: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ from xr_dl4ds.training.batches.copying import Scratch, slabs, to_disk, to_memory
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of samples, training and validation together, that "auto" holds in memory. The value is the
-#: same on every machine, so that a seed gives the same order of samples everywhere.
+#: Bytes of samples, training and validation together, that "auto" holds in memory. The value does
+#: not depend on the machine, so that a seed gives the same order of samples everywhere.
 BUDGET = 2**31
 
 
@@ -93,7 +93,7 @@ class Samples:
 
     @property
     def streamed(self) -> bool:
-        """True if the samples are read anew in each epoch."""
+        """True if the samples are read again in each epoch."""
         return isinstance(self.target, da.Array)
 
     def arrays(self) -> list[np.ndarray]:
@@ -124,8 +124,8 @@ def resolve_cache(cache: str, *parts: SampleChannels | None) -> str:
     if total <= BUDGET:
         return "memory"
     logger.info(
-        "%.1f GB of samples are read anew in each epoch, while the network trains: more than the"
-        " %.1f GB that cache='auto' holds in memory; cache='memory' or 'disk' reads them once",
+        "%.1f GB of samples are read again in each epoch, while the network trains, because"
+        " cache='auto' holds at most %.1f GB in memory; cache='memory' or 'disk' reads them once",
         total / 1e9,
         BUDGET / 1e9,
     )
@@ -135,7 +135,7 @@ def resolve_cache(cache: str, *parts: SampleChannels | None) -> str:
 def _streamed(fields: list[xr.DataArray]) -> list[da.Array]:
     """Return the fields as dask arrays; fields in memory become views."""
     parts = {TIME: tuple(part.stop - part.start for part in slabs(fields))}
-    return [(one if one.chunks is not None else one.chunk(parts)).data for one in fields]
+    return [(f if f.chunks is not None else f.chunk(parts)).data for f in fields]
 
 
 #: Functions that hold samples, by the values of `Sampling.cache`.

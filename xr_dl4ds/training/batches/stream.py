@@ -1,4 +1,4 @@
-"""Streamed samples: read anew in each epoch, pool by pool, one pool ahead of the network."""
+"""Streamed samples: read again in each epoch, pool by pool, one pool ahead of the network."""
 
 from __future__ import annotations
 
@@ -188,12 +188,12 @@ def _read(
         place[mine] = starts[mine] - first + offset
         offset += last - first
     lazy = [_cut(samples, steps, place_of, cells) for steps, place_of in pieces]
-    arrays = [np.empty((offset, *one.shape[1:]), "f4") for one in lazy[0]]
+    arrays = [np.empty((offset, *part.shape[1:]), "f4") for part in lazy[0]]
     begin = 0
     for values in dask.compute(*lazy, num_workers=READERS):
         end = begin + len(values[0])
-        for to, one in zip(arrays, values, strict=True):
-            to[begin:end] = one
+        for to, part in zip(arrays, values, strict=True):
+            to[begin:end] = part
         begin = end
     return Pool(lr=arrays[0], target=arrays[1], starts=place)
 
