@@ -40,23 +40,32 @@ class MemberSources:
         has no better deterministic prediction, because it was never trained on zero noise. Other
         networks are trained to predict well without dropout, or (adversarial training) with any
         noise, including zero.
+    constrained : tuple of bool
+        For each target, True if a constraint fixes its mean over the LR cells.
+    scale : int
+        HR cells along one edge of an LR cell.
     """
 
     network: bool
     heads: Heads
     averaged: bool
+    constrained: tuple[bool, ...]
+    scale: int
 
     @classmethod
     def of(cls, state: State, options: Options) -> MemberSources:
         """Return the stochastic parts of a model."""
-        network, training = options.network, options.training
-        kinds = tuple(training.distribution_of(name) for name in state.features.targets)
+        network, training, features = options.network, options.training, state.features
+        kinds = tuple(training.distribution_of(name) for name in features.targets)
+        constrained = features.counterparts if network.constraint is not None else ()
         return cls(
             network=network.monte_carlo or training.n_noise > 0,
             heads=Heads(
                 kinds=kinds, offsets_from_zero=state.offsets_from_zero(network.output_activation)
             ),
             averaged=training.draws_members,
+            constrained=tuple(name in constrained for name in features.targets),
+            scale=state.pairing.scale,
         )
 
     @property
@@ -115,21 +124,13 @@ class Draws:
     runner : xr_dl4ds.inference.Runner
         Applies the network.
     network_input : NetworkInput
-        The scaled LR fields.
-    valid : xarray.DataArray
-        ``(y, x, channel)``, 1 where an HR cell of a target is valid.
-    state : State
-        State of the model, with the names and the scale of the targets.
-    constrained : bool
-        True if a constraint fixes the means over LR cells.
+        The scaled LR fields. Its input "valid" is ``(y, x, channel)``, 1 where an HR cell of a
+        target is valid.
     """
 
     sources: MemberSources
     runner: AppliesNetwork
     network_input: NetworkInput
-    valid: xr.DataArray
-    state: State
-    constrained: bool
 
     def run(self, realization: int | None) -> xr.DataArray:
         """Apply the network: ``(time, y, x, channel)``, scaled, see `xr_dl4ds.inference.Runner`."""
@@ -144,18 +145,14 @@ class Draws:
 
     def drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
         """Draw a member from the distributions in a network output."""
-        heads, features = self.sources.heads, self.state.features
-        constrained = tuple(
-            self.constrained and name in features.counterparts for name in features.targets
-        )
-        member = Member(
-            heads=heads, seed=seed, scale=self.state.pairing.scale, constrained=constrained
-        )
+        heads, constrained = self.sources.heads, self.sources.constrained
+        member = Member(heads=heads, seed=seed, scale=self.sources.scale, constrained=constrained)
         place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
-        valid = (
-            self.valid.astype(bool).drop_vars([Y, X], errors="ignore") if any(constrained) else None
+        valid = self.network_input.fixed["valid"].drop_vars([Y, X], errors="ignore").astype(bool)
+        valid_cells = valid if any(constrained) else None
+        return by_block(
+            member, output, len(constrained), [self.network_input.keys, *place], valid_cells
         )
-        return by_block(member, output, len(constrained), [self.network_input.keys, *place], valid)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -163,9 +163,6 @@ def _ensemble(
             global_domain=placement.lr.x.periodic,
             tile_size=request.tile_size,
         ),
-        valid=fixed["valid"],
-        state=state,
-        constrained=options.network.constraint is not None,
     )
     physics = Physics(state=state, options=options, varying=varying, placement=placement)
     layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)

@@ -171,13 +171,16 @@ class Record(keras.callbacks.Callback):
 
     def history(self) -> xr.Dataset:
         """Return the history as a Dataset over `epoch`, counted from 1."""
-        found = {}
-        for name in (n for n in ABOUT if n in self.rows[0]):
-            attrs = {"long_name": ABOUT[name], "units": UNITS.get(name, "1")}
-            found[name] = ("epoch", [row[name] for row in self.rows], attrs)
+        names = [n for n in ABOUT if n in self.rows[0]]
         epochs = np.arange(1, len(self.rows) + 1, dtype="i4")
-        attrs = {"long_name": "epoch", "units": "1"}
-        return xr.Dataset(found, coords={"epoch": ("epoch", epochs, attrs)})
+        return xr.Dataset(
+            {n: ("epoch", [row[n] for row in self.rows], _attrs(n)) for n in names},
+            coords={"epoch": ("epoch", epochs, {"long_name": "epoch", "units": "1"})},
+        )
+
+
+def _attrs(name: str) -> dict[str, str]:
+    return {"long_name": ABOUT[name], "units": UNITS.get(name, "1")}
 
 
 class Progress(keras.callbacks.Callback):
