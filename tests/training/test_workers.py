@@ -78,7 +78,7 @@ def test_missing_horovod_is_told_with_its_cure(monkeypatch):
     monkeypatch.setenv("HOROVOD_SIZE", "2")
     monkeypatch.setitem(sys.modules, "horovod", None)
     message = (
-        r"Expected Horovod with TensorFlow in a process of HOROVOD_SIZE=2, got: .*\. Build it .* by"
+        r"Expected Horovod with TensorFlow in a process of HOROVOD_SIZE=2, got: .*\. Build .* by"
         r" `make horovod` .*, or start the program without horovodrun\."
     )
     with pytest.raises(ImportError, match=message):
@@ -374,7 +374,7 @@ def test_only_the_first_shows_the_bar(pretend, capsys, rank):
 
 def keys(workers, training):
     """Noise keys of three batches."""
-    step = Step(line(), None, Supervised(loss="crps"), 7, "step", workers)
+    step = Step(line(), None, Supervised(loss="crps"), 7, workers)
     step.compile(optimizer="sgd")
     step.optimizer.build(step.network.trainable_variables)
     found = []

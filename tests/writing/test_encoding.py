@@ -210,7 +210,7 @@ def test_names_of_attributes_that_have_no_place(tmp_path):
 def test_attributes_that_have_no_place_are_named(tmp_path, value, owner):
     ds = series(normal())
     (ds if owner == "the dataset" else ds.a).attrs["when"] = value
-    message = rf"Zarr store can hold, .* got 'when' of {owner}: {type(value).__name__} .*str\("
+    message = rf"Zarr can store .* got 'when' of {owner}: {type(value).__name__} .*str\("
     with pytest.raises(TypeError, match=message):
         write(ds, tmp_path / "a.zarr", progress=False)
     assert not list(tmp_path.iterdir())
