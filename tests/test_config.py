@@ -243,7 +243,7 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (
             Network,
             {"output_activation": "relu", "constraint": "additive"},
-            r"no output_activation='relu' with constraint='additive', which moves the values",
+            r"no output_activation='relu' with constraint='additive', which changes the values",
         ),
         (
             Network,
@@ -255,12 +255,12 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (
             Network,
             {"backbone": "unet", "upsampling": "spc"},
-            r"upsampling='interpolation' for the backbone unet, .*got 'subpixel'\. Leave it out",
+            r"upsampling='interpolation' for the backbone unet, .*got 'subpixel'\. Remove upsampl",
         ),
         (
             Network,
             {"decoder_upsampling": "rc"},
-            r"`decoder_upsampling` for the backbone unet alone, got it for 'resnet'",
+            r"`decoder_upsampling` only with backbone='unet', got backbone='resnet'\. Use `up",
         ),
         (Sampling, {"time_window": 1}, r"`time_window` .* >= 2, got 1\. Use None for spatial"),
         (Sampling, {"time_window": 2.0}, r"`time_window` to be a whole number >= 2, got 2\.0"),
@@ -310,7 +310,7 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (
             Supervised,
             {"noise_channels": 0, "loss": "crps"},
-            r"`noise_channels` >= 1 for loss='crps', .*got 0\. Leave it out",
+            r"`noise_channels` >= 1 for loss='crps', .*got 0\. Remove noise_channels",
         ),
         (Supervised, {"noise_channels": -1}, r"`noise_channels` to be a whole number >= 0, got -1"),
         (Supervised, {"loss_realizations": 1}, r"`loss_realizations` .* >= 2, got 1"),

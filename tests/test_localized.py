@@ -155,7 +155,7 @@ def test_another_domain_is_refused(spoken, lr, domain):
     given = OTHERS[domain](lr.drop_vars(["latitude_bnds", "longitude_bnds"]))
     message = (
         r"Expected LR fields on the training domain \(latitude 48.375 to 49.875 by 0.5, .*\) or a"
-        r" part of it, because localized=True gives each of its HR cells weights of its own, got"
+        r" part of it, because localized=True gives each of its HR cells separate weights, got"
         r" latitude .*Fit with localized=False for other domains"
     )
     with pytest.raises(ValueError, match=message):

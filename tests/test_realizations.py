@@ -336,7 +336,7 @@ def test_a_model_with_one_answer_says_what_to_set(lr, dropout, asked):
 def test_an_adversarial_model_without_noise_has_one_answer(lr):
     training = xd.Adversarial(noise_channels=0, verbose=False)
     model = untrained(analytic()[["t2m"]], scale=SCALE, training=training)
-    with pytest.raises(ValueError, match="noise_channels=0, which has one answer"):
+    with pytest.raises(ValueError, match="noise_channels=0, which is deterministic"):
         model.predict(lr, realizations=2)
 
 

@@ -1,4 +1,4 @@
-"""The rank of this process among those of a launcher, and its standard error at start-up.
+"""The rank of this process in a launcher's job, its processor, and its standard error at start-up.
 
 This module imports neither Horovod nor TensorFlow. TensorFlow's C++ libraries write to file
 descriptor 2 when they are loaded: about processor instructions, CUDA libraries and logging itself.
@@ -40,7 +40,7 @@ LOCAL = (
 
 #: Installation advice for the errors about a missing Horovod; see docs/distributed.md.
 BUILD_HOROVOD = (
-    "Build it into an environment of its own by `make horovod` (it needs TensorFlow 2.18)"
+    "Build Horovod in a separate environment by `make horovod` (it needs TensorFlow 2.18)"
 )
 
 _joined: list[bool] = []
@@ -84,6 +84,19 @@ def _number(name: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+#: The file in which Linux lists the instructions of the processor.
+CPUINFO = pathlib.Path("/proc/cpuinfo")
+
+
+def cpu_flags() -> list[str]:
+    """Return the flags of an x86 processor, such as "avx"; an empty list if they are unknown."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text("utf-8"), re.MULTILINE)
+    except (OSError, ValueError):
+        return []
+    return [] if flags is None else flags[1].split()
+
+
 # --- standard error while TensorFlow starts -------------------------------------------------------
 
 #: The environment variable of TensorFlow's log level: 0 shows all messages, 3 only fatal messages.
@@ -95,9 +108,6 @@ MESSAGE = (
     r"[IWEF]\d{4} \d\d:\d\d:\d+\.\d+ |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] "
     r"|WARNING: All log messages before absl|To enable the following instructions:"
 )
-
-#: The file in which Linux lists the instructions of the processor.
-CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 _STDERR = 2  # the descriptor; sys.stderr may be something else, in a notebook for instance
 
@@ -177,11 +187,8 @@ def _aborts() -> bool:
 
     TensorFlow's packages for x86 processors do so if AVX is missing. Held text would be lost.
     """
-    try:
-        flags = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text("utf-8"), re.MULTILINE)
-    except (OSError, ValueError):
-        return False
-    return flags is not None and "avx" not in flags[1].split()
+    flags = cpu_flags()
+    return bool(flags) and "avx" not in flags
 
 
 def warn_of_second_proj() -> None:

@@ -80,7 +80,7 @@ def synthetic(
     resolution : float
         Cell size in degrees. The domain may span 80 by 360 degrees.
     seed : int
-        Seed of the random numbers. Each seed gives a different landscape and weather; the same seed
+        Seed of the random numbers. Each seed gives a different landscape and weather; a seed always
         gives the same dataset.
 
     Returns
@@ -130,7 +130,7 @@ def synthetic(
     )
     for name, (standard, long, other) in _NAMES.items():
         ds[name].attrs = {"standard_name": standard, "long_name": long, **other}
-        ds[name].encoding = {"_FillValue": None}  # nothing is missing
+        ds[name].encoding = {"_FillValue": None}  # no missing values
     ds["time"].encoding.update(units="hours since 2001-01-01", dtype="float64")
     return ds
 
@@ -145,7 +145,7 @@ def _check(shape: Any, days: Any, step_hours: Any, resolution: Any, seed: Any) -
     step = whole(step_hours, 1) and 24 % step_hours == 0
     for option, value, good, expected, cure in (
         ("shape", shape, pair, "two whole numbers >= 8", "(rows, columns), such as (64, 96)"),
-        ("days", days, whole(days, 1), "a whole number >= 1", "30, and select from that"),
+        ("days", days, whole(days, 1), "a whole number >= 1", "30, and select a period"),
         ("step_hours", step_hours, step, "a divisor of 24", "1, 2, 3, 4, 6, 8, 12 or 24"),
         ("seed", seed, whole(seed, 0), "a whole number >= 0", "0"),
         ("resolution", resolution, fits, f"> 0 and <= {limit:g} degrees", "finer or fewer cells"),
@@ -190,7 +190,7 @@ def _weather(rng: np.random.Generator, hours: Array, latitude: Array, longitude:
 
 
 def _t2m(hours: Array, latitude: Array, longitude: Array, relief: Array, weather: Array) -> Array:
-    """Return 2 m temperature (K), `(time, y, x)`, from what `_relief` and `_weather` return."""
+    """Return 2 m temperature (K), `(time, y, x)`, from the results of `_relief` and `_weather`."""
     (orog, land, valley), (anomaly, clear), sea = relief, weather, 1 - relief[1]
     local = hours[:, None, None] + longitude / 15  # the Earth turns by 15 degrees an hour
     sun = np.cos(2 * np.pi * (local - 15) / 24).astype("float32")  # warmest at 15 h
@@ -287,14 +287,14 @@ def _fetch(name: str, path: str | os.PathLike[str] | None) -> str:
             logger.info("no %s from %s: %s", file, url, error)
             failures.append(f"{url}: {type(error).__name__}: {error}")
     raise OSError(
-        f"Expected {file} ({size} bytes, sha256 {sha256}), got it from no source. Put it into "
+        f"No source has {file} ({size} bytes, sha256 {sha256}). Put the file into "
         f"{store.abspath}, or set XR_DL4DS_DATA_DIR to its folder, or XR_DL4DS_DATA_URL to the "
         "address of a mirror. Tried:\n  " + "\n  ".join(failures)
     )
 
 
 def _tidy(ds: xr.Dataset) -> xr.Dataset:
-    """Drop what cfgrib adds: a second time, scalar coordinates, GRIB keys."""
+    """Drop the second time, the scalar coordinates and the GRIB keys that cfgrib adds."""
     valid = ds["valid_time"].variable  # CF's `time`; equal to `time`, as these are analyses
     ds = ds.drop_vars(set(ds.coords) - set(ds.dims)).assign_coords(time=valid)
     ds["time"].attrs["axis"] = "T"

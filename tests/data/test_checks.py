@@ -187,7 +187,7 @@ IMPOSSIBLE = {
     ),
     "relu after all": (
         lambda hr: (None, hr, {"constraint": "additive", "output_activation": "relu"}),
-        "no output_activation='relu' with constraint='additive', which moves the values",
+        "no output_activation='relu' with constraint='additive', which changes the values",
     ),
     "softplus after all": (
         lambda hr: (None, hr, {"constraint": "softmax", "output_activation": "softplus"}),

@@ -63,7 +63,7 @@ ASKING = {
     "predictors of one step": case(
         "LR data of one step without a time dimension, and predictors beside.",
         TimeError,
-        r"the LR data to have a time dimension, along which predictors are aligned, got none\. Ke",
+        r"a time dimension, along which predictors are aligned, got \['latitude', 'l.*\. Keep",
         given_winds(
             lambda low: low[["u"]].isel(time=0), predictors=lambda low: low[["v"]].isel(time=[0])
         ),
@@ -75,7 +75,7 @@ ASKING = {
     "predictors at fewer times": case(
         "Predictors lack some times of the LR data.",
         TimeError,
-        r"predictors= at every time of the LR data, got none for 2, such as 2001-01-02 12.* Select",
+        r"predictors= at all 8 times of the LR data, got 6 times, without 2001-01-02 12.* Select",
         given_winds(
             lambda low: low[["u"]], predictors=lambda low: low[["v"]].isel(time=slice(0, 6))
         ),
@@ -178,7 +178,7 @@ ASKING = {
     "members and spread": case(
         "Members and their spread are wanted at once.",
         ValueError,
-        r"either `spread` or `realizations`, got spread=True and realizations=3\. Leave one out",
+        r"either `spread` or `realizations`, got spread=True and realizations=3\. Remove spread",
         d.asked(kind=SPECIAL),
         lambda lr, model: d.predict(lr, model, realizations=3, spread=True),
         lambda lr, model: d.predict(lr, model, realizations=3).std("realization"),
@@ -210,7 +210,7 @@ ASKING = {
     "windows of one step": case(
         "A model of time windows is given one step without a time dimension.",
         TimeError,
-        r"the LR data to have a time dimension, because .* windows of 2 steps, got none\. Keep it",
+        r"a time dimension, because .* windows of 2 steps, got \['latitude', 'longitude'\]\. Keep",
         d.asked(lambda lr: lr.isel(time=0), SPECIAL),
         d.predict,
         lambda lr, model: d.predict(d.lr().isel(time=[0, 1]), model),

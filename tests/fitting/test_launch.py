@@ -64,7 +64,7 @@ def test_workers_start_no_workers(hr, monkeypatch):
 
 def test_without_horovod_its_cure_is_named(hr, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    message = r"Expected Horovod for workers=2, which is not installed\. Build it .*make horovod"
+    message = r"Expected Horovod for workers=2, which is not installed\. Build .*make horovod"
     with pytest.raises(ImportError, match=message):
         hr.downscale.fit(**OPTIONS, workers=2)
 

@@ -5,7 +5,7 @@ import pytest
 from dask.base import tokenize
 from scipy import special, stats
 
-from xr_dl4ds.prediction.distributions import Heads, Member, draw, spread
+from xr_dl4ds.prediction.distributions import QUANTILES, SPREADS, Heads, Member
 from xr_dl4ds.prediction.random_numbers import MEMBER, centred, normal
 
 #: Chance of some, shape, mean amount, zero.
@@ -31,7 +31,7 @@ def amount(p, k, m, zero, size=1):
 def test_normal_quantiles_are_those_of_scipy(z):
     mean, sd = np.array([1.5, -2.0]), np.array([0.5, 3.0])
     expected = stats.norm(mean, sd).isf(stats.norm.sf(z))
-    actual = draw("gaussian", mean, {"spread": sd}, 9.0, np.full(2, z))
+    actual = QUANTILES["gaussian"](mean, {"spread": sd}, 9.0, np.full(2, z))
     np.testing.assert_allclose(actual, expected, rtol=1e-9)
 
 
@@ -42,7 +42,7 @@ def test_quantiles_of_amounts_are_those_of_scipy(case, z):
     above = stats.norm.sf(z)
     gamma = stats.gamma(k, scale=m / (p * k))
     expected = gamma.isf(above / p) if above < p else 0.0
-    actual = draw("bernoulli_gamma", *amount(*case), np.array([z]))
+    actual = QUANTILES["bernoulli_gamma"](*amount(*case), np.array([z]))
     np.testing.assert_allclose(actual + zero, expected, rtol=1e-7, atol=1e-12)
 
 
@@ -53,34 +53,34 @@ def test_moments_of_amounts(case):
     second = p * (gamma.var() + gamma.mean() ** 2)
     expected = np.sqrt(second - m**2)
     mean, further, _ = amount(*case)
-    np.testing.assert_allclose(spread("bernoulli_gamma", mean, further, zero), expected, rtol=1e-9)
+    np.testing.assert_allclose(SPREADS["bernoulli_gamma"](mean, further, zero), expected, rtol=1e-9)
     # the draws have them: twenty thousand quantiles at the middles of as many equal chances
     n = 20000
     z = stats.norm.ppf((np.arange(n) + 0.5) / n)
-    drawn = draw("bernoulli_gamma", *amount(*case, size=n), z) + zero
+    drawn = QUANTILES["bernoulli_gamma"](*amount(*case, size=n), z) + zero
     np.testing.assert_allclose(drawn.mean(), m, rtol=0.01)
     np.testing.assert_allclose(drawn.std(), expected, rtol=0.03)
     np.testing.assert_allclose((drawn > 0).mean(), p, atol=1e-3)
 
 
 def test_spread_of_a_normal_distribution_is_its_parameter():
-    sd = np.array([0.5, 2.0], "f4")
-    actual = spread("gaussian", np.zeros(2, "f4"), {"spread": sd}, 0.3)
+    sd = np.array([0.5, 2.0])
+    actual = SPREADS["gaussian"](np.zeros(2), {"spread": sd}, 0.3)
     np.testing.assert_array_equal(actual, sd)
 
 
 @pytest.mark.parametrize("wet", [-1e4, -800, -90, 90, 1e4])
 @pytest.mark.parametrize("m", [-1e-7, 0.0, 1e-7, 3.0])
 def test_extremes_are_numbers(wet, m):
-    mean, further = np.array([m], "f4"), {"wet": np.array([wet], "f4"), "shape": np.ones(1, "f4")}
+    mean, further = np.array([m]), {"wet": np.array([wet]), "shape": np.ones(1)}
     with np.errstate(all="raise", under="ignore"):
         for z in (-6.0, 0.0, 6.0):
-            actual = draw("bernoulli_gamma", mean, further, 0.0, np.array([z]))
+            actual = QUANTILES["bernoulli_gamma"](mean, further, 0.0, np.array([z]))
             assert np.isfinite(actual).all()
             assert actual >= 0
             if wet < 0 or m <= 0:
                 assert actual == 0
-        assert np.isfinite(spread("bernoulli_gamma", mean, further, 0.0)).all()
+        assert np.isfinite(SPREADS["bernoulli_gamma"](mean, further, 0.0)).all()
 
 
 # --- all channels ---------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_spread_of_all_targets():
     assert actual.dtype == np.float32
     assert np.isnan(actual[..., 1]).all()
     np.testing.assert_array_equal(actual[..., 2], given[..., 5])
-    expected = spread("bernoulli_gamma", *HEADS.of(given, 0), 0.5)
+    expected = SPREADS["bernoulli_gamma"](*HEADS.of(given, 0), 0.5)
     np.testing.assert_allclose(actual[..., 0], expected, rtol=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_a_member_is_drawn_step_by_step():
         e = normal(SEED, int(key), MEMBER, *PLACE, 3)
         for target, z in ((0, centred(e[..., 0], valid[..., 0], 2)), (2, e[..., 2])):
             kind, zero = HEADS.kinds[target], HEADS.offsets_from_zero[target]
-            expected = draw(kind, *HEADS.of(given[i], target), zero, z)
+            expected = QUANTILES[kind](*HEADS.of(given[i], target), zero, z)
             np.testing.assert_allclose(actual[i, ..., target], expected, rtol=1e-6, atol=1e-7)
 
 

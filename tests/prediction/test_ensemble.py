@@ -419,11 +419,12 @@ def output_of(model, lr):
         sources=MemberSources.of(model.state, model.options),
         runner=types.SimpleNamespace(run=lambda given, seed: whole),
         network_input=NetworkInput(
-            lr=scaled, fixed={}, windows=None, keys=step_keys(whole, {}), global_domain=False
+            lr=scaled,
+            fixed={"valid": xr.DataArray(valid.astype("f4"), dims=dims[1:])},
+            windows=None,
+            keys=step_keys(whole, {}),
+            global_domain=False,
         ),
-        valid=xr.DataArray(valid.astype("f4"), dims=dims[1:]),
-        state=model.state,
-        constrained=model.options.network.constraint is not None,
     )
     return draws, whole, whole.chunk(PARTS)
 

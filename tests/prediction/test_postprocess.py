@@ -269,7 +269,7 @@ def test_slabs_do_not_matter(kinds, monkeypatch):
     lr[1, 2, 3] = np.nan
     never = rng.random((12, 8)) < 0.2
     cells = Cells(factor=2.0, offset=1.5, floor=0.1, kinds=kinds, scale=2)
-    roles = ("lr", "never")
+    roles = ("lr", "always_missing")
     expected = cells(scaled, lr, never, roles=roles)
     assert expected.dtype == np.float32
     for slab in (1, 16, 40):

@@ -13,6 +13,20 @@ from xr_dl4ds.training.batches import Samples
 TARGETS = Targets(names=("t",), low=(-3.0,), high=(3.0,), offsets_from_zero=(4.0,))
 
 
+def samples_of(lr, target, *, scale, fixed=None, window=None, starts=None):
+    """`Samples` that begin at every step, and may all have masked cells."""
+    starts = np.arange(lr.shape[0] - (window or 1) + 1) if starts is None else np.asarray(starts)
+    return Samples(
+        lr=lr,
+        target=target,
+        scale=scale,
+        fixed=fixed or {},
+        window=window,
+        starts=starts,
+        without_gaps=np.zeros(len(starts), bool),
+    )
+
+
 def toy(n=12, y=4, x=5, seed=0, static=False):
     """Targets that the interpolated field misses by a constant and the sign of the field."""
     rng = np.random.default_rng(seed)
@@ -20,7 +34,7 @@ def toy(n=12, y=4, x=5, seed=0, static=False):
     target = lr.repeat(2, axis=1).repeat(2, axis=2)
     target = target + 0.5 * np.sign(target) + 1
     hill = rng.normal(size=(2 * y, 2 * x, 1)).astype("f4") if static else None
-    return Samples(lr=lr, target=target, fixed={"static": hill} if static else {}, scale=2)
+    return samples_of(lr, target, fixed={"static": hill} if static else {}, scale=2)
 
 
 def ports(n_static=0, n_noise=0, distribution=None):
@@ -60,7 +74,7 @@ def line(weight=1.0):
 def constant(lr, target, n=1, size=2):
     """`n` samples of `size` x `size` cells with one value each."""
     shape = (n, size, size, 1)
-    return Samples(lr=np.full(shape, lr, "f4"), target=np.full(shape, target, "f4"), scale=1)
+    return samples_of(np.full(shape, lr, "f4"), np.full(shape, target, "f4"), scale=1)
 
 
 def fit(network, samples, validation=None, *, sampling=None, **training):

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 
 from tests.tiers import thinned
-from tests.training import TARGETS, compete, constant, judge, line, tiny, toy
+from tests.training import TARGETS, compete, constant, judge, line, samples_of, tiny, toy
 from xr_dl4ds.config import Adversarial, Sampling
 from xr_dl4ds.training import TrainingTask, train
 from xr_dl4ds.training.adversarial import AdversarialStep
-from xr_dl4ds.training.batches import Batches, Samples
+from xr_dl4ds.training.batches import Batches
 
 # --- one step by hand -----------------------------------------------------------------------
 
@@ -110,7 +110,9 @@ def test_masked_cells_are_judged_in_neither_field():
 
 
 def test_lr_cells_without_a_valid_cell_do_not_count():
-    one = Samples(lr=np.ones((1, 1, 2, 1), "f4"), target=np.full((1, 2, 4, 1), 3.0, "f4"), scale=2)
+    one = samples_of(
+        lr=np.ones((1, 1, 2, 1), "f4"), target=np.full((1, 2, 4, 1), 3.0, "f4"), scale=2
+    )
     one.target[:, :, 2:] = np.nan
     network, against = tiny(constraint=None), judge()
     compete(network, against, one, epochs=1, noise_channels=0)
@@ -133,7 +135,7 @@ def networks(n_static=0, n_noise=0, **options):
 def test_it_learns_with_and_without_static_fields(static, n_noise):
     """Defect 4 of DL4DS: its adversarial training crashes without static variables."""
     training, held = toy(24, static=static), toy(6, seed=5, static=static)
-    held = Samples(lr=held.lr, target=held.target, fixed=training.fixed, scale=2)
+    held = samples_of(lr=held.lr, target=held.target, fixed=training.fixed, scale=2)
     history = compete(
         *networks(int(static), n_noise),
         training,
@@ -251,7 +253,7 @@ def test_samples_are_shuffled_anew_in_every_epoch(monkeypatch):
 
     def spied(self, index):
         if self.shuffle:
-            seen.append((self.epoch, tuple(self._order.numbers)))
+            seen.append((self.epoch, tuple(self._source.order.numbers)))
         return original(self, index)
 
     monkeypatch.setattr(Batches, "__getitem__", spied)
@@ -270,7 +272,7 @@ def test_sequences():
     from xr_dl4ds.networks import Ports, discriminator, generator
 
     samples = toy(12)
-    windows = Samples(lr=samples.lr, target=samples.target, scale=2, window=3)
+    windows = samples_of(lr=samples.lr, target=samples.target, scale=2, window=3)
     ports = Ports(n_lr=1, n_static=0, lr_channels=(0,), scale=2, sequence=True, n_noise=1)
     sampling, training = (
         Sampling(time_window=3),

@@ -158,11 +158,10 @@ def test_progress_moves_the_bar(monkeypatch):
     bars = []
     monkeypatch.setattr(callbacks, "tqdm", lambda **o: bars.append(Bar(**o)) or bars[-1])
     progress = Progress(5)
-    progress.on_train_begin()
     progress.on_epoch_end(0, {"loss": 0.123456, "val_loss": 2.0})
     progress.on_epoch_end(1, {"loss": 0.1, "val_loss": 1.0})
     assert not bars[0].closed
-    progress.on_train_end()
+    progress.close()
     assert len(bars) == 1
     assert bars[0].options["total"] == 5
     assert bars[0].steps == 2
@@ -173,5 +172,5 @@ def test_progress_moves_the_bar(monkeypatch):
 def test_progress_begins_after_what_was_done(monkeypatch):
     bars = []
     monkeypatch.setattr(callbacks, "tqdm", lambda **o: bars.append(Bar(**o)) or bars[-1])
-    Progress(5, done=3).on_train_begin()
+    Progress(5, done=3)
     assert bars[0].options["initial"] == 3

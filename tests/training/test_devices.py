@@ -80,8 +80,8 @@ def test_gpus_that_are_in_use_are_told(told, monkeypatch):
     told["gpus"] = ["gpu 0", "gpu 1"]
     monkeypatch.setattr(tf.config, "set_visible_devices", begun)
     message = (
-        r"Expected to be the first to use TensorFlow in this process, so that worker 1 of this host"
-        r" has GPU 1 for itself, got: Visible .*\. Call fit before .* CUDA_VISIBLE_DEVICES"
+        r"Expected GPU 1 to be free for worker 1 of this host, but TensorFlow has already taken all"
+        r" GPUs: Visible .*\. Call fit before .* CUDA_VISIBLE_DEVICES"
     )
     with pytest.raises(TrainingError, match=message):
         pin(1, 2)

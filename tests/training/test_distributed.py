@@ -187,7 +187,7 @@ def test_other_data_on_a_worker_are_told_before_training(script, tmp_path):
     text = script.read_text().replace("time=40", 'time=40 - int(os.environ["HOROVOD_RANK"])')
     script.write_text(text)
     said = ran([str(script), json.dumps({**OPTIONS, "epochs": 1})], tmp_path, code=1)
-    assert "Expected the same samples on all 2 workers, got" in said
+    assert "Expected equal samples on all 2 workers, got" in said
     assert "on worker 1" in said
 
 

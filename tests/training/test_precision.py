@@ -1,5 +1,6 @@
 import pytest
 
+from xr_dl4ds import processes
 from xr_dl4ds.training import precision, resolve_precision
 
 AMX = "flags\t\t: fpu sse4_2 avx512_bf16 amx_bf16 amx_tile amx_int8\n"
@@ -14,7 +15,7 @@ def machine(monkeypatch, tmp_path):
         path = tmp_path / "cpuinfo"
         if cpuinfo is not None:
             path.write_text(f"processor\t: 0\nmodel name\t: some\n{cpuinfo}")
-        monkeypatch.setattr(precision, "CPUINFO", path)
+        monkeypatch.setattr(processes, "CPUINFO", path)
         config = precision.tf.config
         devices = [f"gpu{i}" for i in range(len(gpus))]
         details = dict(zip(devices, gpus, strict=True))

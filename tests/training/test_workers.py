@@ -78,7 +78,7 @@ def test_missing_horovod_is_told_with_its_cure(monkeypatch):
     monkeypatch.setenv("HOROVOD_SIZE", "2")
     monkeypatch.setitem(sys.modules, "horovod", None)
     message = (
-        r"Expected Horovod with TensorFlow in a process of HOROVOD_SIZE=2, got: .*\. Build it .* by"
+        r"Expected Horovod with TensorFlow in a process of HOROVOD_SIZE=2, got: .*\. Build .* by"
         r" `make horovod` .*, or start the program without horovodrun\."
     )
     with pytest.raises(ImportError, match=message):
@@ -148,8 +148,8 @@ def test_processes_of_mpi_do_not_train_each_for_itself(monkeypatch, horovod):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
     fake = horovod(0, False)
     message = (
-        r"Expected Horovod with MPI in a process of OMPI_COMM_WORLD_SIZE=2, got one without: each"
-        r" process would train a model of its own\. Start them by horovodrun --gloo"
+        r"Expected Horovod with MPI in a process of OMPI_COMM_WORLD_SIZE=2, got Horovod without MPI"
+        r": each process would train a separate model\. Start the processes by horovodrun --gloo"
     )
     with pytest.raises(ImportError, match=message):
         Workers.current()
@@ -181,8 +181,8 @@ def test_workers_that_would_train_something_else_are_told(horovod):
     horovod(1, False, told=([3, 4], None))
     Workers(2, 1).require_same("samples", [3, 4])
     message = (
-        r"Expected the same samples on all 2 workers, got \[3, 5\] on worker 1 and \[3, 4\] on"
-        r" worker 0\. Give all the same data"
+        r"Expected equal samples on all 2 workers, got \[3, 5\] on worker 1 and \[3, 4\] on"
+        r" worker 0\. Pass equal data"
     )
     with pytest.raises(TrainingError, match=message):
         Workers(2, 1).require_same("samples", [3, 5])
@@ -374,7 +374,7 @@ def test_only_the_first_shows_the_bar(pretend, capsys, rank):
 
 def keys(workers, training):
     """Noise keys of three batches."""
-    step = Step(line(), None, Supervised(loss="crps"), 7, "step", workers)
+    step = Step(line(), None, Supervised(loss="crps"), 7, workers)
     step.compile(optimizer="sgd")
     step.optimizer.build(step.network.trainable_variables)
     found = []

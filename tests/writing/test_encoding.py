@@ -161,7 +161,7 @@ def test_a_packing_asked_for_anew_is_another_store(tmp_path, monkeypatch):
     ds, path = series(with_gaps()), tmp_path / "a.zarr"
     stopped(ds, path, monkeypatch)
     ds.a.encoding = PACKED
-    with pytest.raises(FileExistsError, match=r"unfinished store at .* of this prediction, got"):
+    with pytest.raises(FileExistsError, match=r"unfinished store at .* to contain this pred"):
         write(ds, path, progress=False)
     assert read(path).a.dtype == np.float32
 
@@ -179,7 +179,7 @@ def test_lazy_coordinates_of_dimensions(tmp_path, monkeypatch):
 def test_chunks_of_unknown_sizes(tmp_path):
     ds = series(np.arange(12.0)).drop_vars("time")
     unknown = ds.a.data[ds.a.data > 3]
-    with pytest.raises(ValueError, match=r"known sizes, got unknown ones of 'a'.*chunk_sizes\(\)"):
+    with pytest.raises(ValueError, match=r"known sizes, got unknown .* 'a'.*chunk_sizes\(\)"):
         write(xr.Dataset({"a": ("time", unknown)}), tmp_path / "a.zarr", progress=False)
 
 
@@ -200,7 +200,7 @@ def test_a_dimension_twice(tmp_path):
 
 def test_names_of_attributes_that_have_no_place(tmp_path):
     ds = series(normal()).assign_attrs({1: 2})
-    with pytest.raises(TypeError, match="names of attributes that are texts, got 1 in the dataset"):
+    with pytest.raises(TypeError, match="attribute names to be strings, got 1 in the dataset"):
         write(ds, tmp_path / "a.zarr", progress=False)
     assert not list(tmp_path.iterdir())
 
@@ -210,7 +210,7 @@ def test_names_of_attributes_that_have_no_place(tmp_path):
 def test_attributes_that_have_no_place_are_named(tmp_path, value, owner):
     ds = series(normal())
     (ds if owner == "the dataset" else ds.a).attrs["when"] = value
-    message = rf"Zarr store can hold, .* got 'when' of {owner}: {type(value).__name__} .*str\("
+    message = rf"Zarr can store .* got 'when' of {owner}: {type(value).__name__} .*str\("
     with pytest.raises(TypeError, match=message):
         write(ds, tmp_path / "a.zarr", progress=False)
     assert not list(tmp_path.iterdir())

@@ -274,7 +274,7 @@ OTHERS = [other_times, other_chunks, other_model, other_type, other_variables, o
 def test_an_unfinished_store_of_another_prediction_is_left_alone(tmp_path, other):
     path = unfinished(tmp_path / "a.zarr", fields(), 2)
     before = content(path)
-    expected = r"unfinished store at '.*a\.zarr' to be of th.*, got .*overwrite=True"
+    expected = r"unfinished store at '.*a\.zarr' to contain th.*, got .*overwrite=True"
     with pytest.raises(FileExistsError, match=expected):
         write(other(fields()), path, progress=False)
     assert content(path) == before
@@ -330,7 +330,7 @@ def test_stores_of_other_file_systems(tmp_path, kind):
     assert again.note() == {}
     with xr.open_zarr(again.store) as stored:
         xr.testing.assert_equal(stored.load(), fields().compute())
-    with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet, got a finished one"):
+    with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet, got a finished store"):
         write(ds, target, progress=False)
     write(other_variables(fields()), target, overwrite=True, progress=False)
     with xr.open_zarr(again.store) as stored:
@@ -378,7 +378,7 @@ def test_an_unfinished_store_is_no_data(tmp_path, monkeypatch, use):
 
 def test_a_finished_store_is_replaced_only_when_asked(tmp_path):
     path = write(fields(), tmp_path / "a.zarr", progress=False)
-    with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet, got a finished one"):
+    with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet, got a finished store"):
         write(other_values(fields()), path, progress=False)
     write(other_variables(fields()), path, overwrite=True, progress=False)
     with read(path) as found:
@@ -403,7 +403,7 @@ def test_two_processes_do_not_write_one_store(tmp_path):
     for overwrite in (False, True):
         with (
             StorePlace.of(path).locked(),
-            pytest.raises(FileExistsError, match="no other process to write"),
+            pytest.raises(FileExistsError, match="Another process is writing"),
         ):
             write(fields(), path, overwrite=overwrite, progress=False)
 

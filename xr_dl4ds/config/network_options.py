@@ -7,7 +7,7 @@ from typing import Any
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES
-from xr_dl4ds.config.value_checks import flag, one_of, positive, whole
+from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,8 @@ class Network:
         one_of("normalization", self.normalization, (None, *choices.NORMALIZATIONS))
         one_of("output_activation", self.output_activation, (None, *choices.OUTPUT_ACTIVATIONS))
         one_of("constraint", self.constraint, ("auto", None, *choices.CONSTRAINTS))
-        whole(self, "n_filters", 1)
-        whole(self, "n_blocks", 1, optional=True)
+        whole_number(self, "n_filters", 1)
+        whole_number(self, "n_blocks", 1, optional=True)
         for name in ("monte_carlo", "attention", "localized", "interpolation_skip"):
             flag(name, getattr(self, name))
         self._check_dropout()
@@ -124,11 +124,11 @@ class Network:
             if self.dropout_rate >= 1:
                 raise ValueError(f"Expected `dropout_rate` < 1, got {self.dropout_rate!r}.")
         needed = {"dropout_rate": self.dropout_rate is not None, "monte_carlo": self.monte_carlo}
-        for name, given in needed.items():
-            if given and self.dropout is None:
+        for name, needs_dropout in needed.items():
+            if needs_dropout and self.dropout is None:
                 raise ValueError(
                     f"Expected `dropout` for {name}={getattr(self, name)!r}, got None. Use"
-                    f" dropout='vanilla', 'gaussian' or 'spatial', or leave {name} out."
+                    f" dropout='vanilla', 'gaussian' or 'spatial', or remove {name}."
                 )
 
     def _check_decoder(self) -> None:
@@ -136,12 +136,12 @@ class Network:
         if self.backbone == "unet" and self.upsampling not in ("auto", "interpolation"):
             raise ValueError(
                 "Expected upsampling='interpolation' for the backbone unet, which works on the HR"
-                f" grid, got {self.upsampling!r}. Leave it out, or choose another backbone."
+                f" grid, got {self.upsampling!r}. Remove upsampling, or choose another backbone."
             )
         if self.backbone != "unet" and self.decoder_upsampling is not None:
             raise ValueError(
-                f"Expected `decoder_upsampling` for the backbone unet alone, got it for"
-                f" {self.backbone!r}. Leave it out: `upsampling` is what you look for."
+                "Expected `decoder_upsampling` only with backbone='unet', got"
+                f" backbone={self.backbone!r}. Use `upsampling` instead."
             )
 
     def _check_output(self) -> None:
@@ -154,6 +154,6 @@ class Network:
         if activation is not None and activation not in fits.get(constraint, (activation,)):
             raise ValueError(
                 f"Expected no output_activation={activation!r} with constraint={constraint!r},"
-                " which moves the values afterwards. For values >= 0 use"
+                " which changes the values afterwards. For values >= 0 use"
                 " constraint='multiplicative' or 'softmax' alone, or constraint=None."
             )

@@ -1,4 +1,4 @@
-"""All options of a model in one object."""
+"""The options of a model, and their classes."""
 
 from __future__ import annotations
 

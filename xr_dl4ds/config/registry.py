@@ -48,8 +48,8 @@ def register_backbone(name: str) -> Callable[[Build], Build]:
     """
     if name in BACKBONES:
         raise ValueError(
-            f"Expected a new name for the backbone, got {name!r}, which is built in."
-            " Choose another."
+            f"Expected a new name for the backbone, got {name!r}, which is built in. Choose another"
+            " name."
         )
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"Expected the backbone's name to be letters, digits and _, got {name!r}.")

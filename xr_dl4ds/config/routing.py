@@ -13,16 +13,15 @@ from xr_dl4ds.config.sampling_options import Sampling
 from xr_dl4ds.config.value_checks import nearest
 
 
-def route(given: Mapping[str, OptionGroup | None], flat: Mapping[str, object]) -> Options:
+def route(groups: Mapping[str, OptionGroup | None], flat: Mapping[str, object]) -> Options:
     """Assign each single option to the class that has a field of its name.
 
     Parameters
     ----------
-    given : mapping
-        Option objects by role: network, sampling, training; None where none was passed.
+    groups : mapping
+        Option objects by role: network, sampling, training; None for the defaults.
     flat : mapping
-        Options passed by their own name, such as ``{"epochs": 20}``; they take precedence over
-        `given`.
+        Options by name, such as ``{"epochs": 20}``; they take precedence over `groups`.
 
     Returns
     -------
@@ -37,14 +36,15 @@ def route(given: Mapping[str, OptionGroup | None], flat: Mapping[str, object]) -
     """
     chosen: dict[str, OptionGroup] = {}
     for role, cls in OPTION_CLASSES.items():
-        value = given.get(role)
-        known: tuple[type, ...] = tuple(TRAININGS.values()) if role == "training" else (cls,)
-        if value is not None and not isinstance(value, known):
-            names = " or ".join(f"xr_dl4ds.{one.__name__}" for one in known)
+        value = groups.get(role)
+        group = cls() if value is None else value
+        classes: tuple[type, ...] = tuple(TRAININGS.values()) if role == "training" else (cls,)
+        if not isinstance(group, classes):
+            names = " or ".join(f"xr_dl4ds.{known.__name__}" for known in classes)
             raise TypeError(
                 f"Expected `{role}` to be an {names}, got {type(value).__name__}: {value!r}."
             )
-        chosen[role] = cls() if value is None else value
+        chosen[role] = group
     owners = {f.name: role for role, obj in chosen.items() for f in dataclasses.fields(obj)}
     changes: dict[str, dict[str, object]] = {role: {} for role in chosen}
     for name, option in flat.items():
@@ -87,21 +87,22 @@ def settled(network: Network, sampling: Sampling) -> Network:
     Raises
     ------
     ValueError
-        If architecture and sampling do not go together.
+        If architecture and sampling are incompatible.
     """
     name, recurrent = network.backbone, sampling.time_window is not None
     if recurrent and (name in choices.SPATIAL_ONLY or name in CUSTOM_BACKBONES):
         fit_for = [b for b in choices.BACKBONES if b not in choices.SPATIAL_ONLY]
         raise ValueError(
             f"Expected one of the backbones {', '.join(fit_for)} for spatio-temporal samples"
-            f" (time_window={sampling.time_window}), got {name!r}, which is spatial. Leave"
-            " time_window out, or choose one of those."
+            f" (time_window={sampling.time_window}), got {name!r}, which is spatial. Remove"
+            " time_window, or choose another backbone."
         )
     bounded = network.output_activation in choices.BOUNDED
     if bounded and sampling.scaling == "standard":
         raise ValueError(
             f"Expected scaling='minmax' for output_activation={network.output_activation!r}, which"
-            f" is bounded above, got {sampling.scaling!r}. Use it, or output_activation='softplus'."
+            f" is bounded above, got {sampling.scaling!r}. Use scaling='minmax', or"
+            " output_activation='softplus'."
         )
     blocks = choices.RECURRENT_BLOCKS if recurrent else choices.OTHER_BLOCKS
     return dataclasses.replace(

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from xr_dl4ds.config import choices
-from xr_dl4ds.config.value_checks import one_of, several_of, whole
+from xr_dl4ds.config.value_checks import one_of, several_of, whole_number
 
 #: Features that `time_features=True` selects.
 USUAL_TIME_FEATURES = ("day_of_year", "hour_of_day")
@@ -27,22 +27,22 @@ class Sampling:
         time, the window of steps that ends there. Windows never cross a gap in time. None takes
         single time steps.
     batch_size : int
-        Samples per training step. If there are fewer samples, one step takes all of them. The last,
+        Samples per training step. If there are fewer samples, a step takes all of them. The last,
         smaller batch of an epoch is used too.
     interpolation : {"bicubic", "bilinear", "nearest"}
         Interpolation of LR fields to the HR grid, for `interpolation_skip`, for
         ``upsampling="interpolation"`` and for pairs whose cells do not nest.
     scaling : {"standard", "minmax"} or dict
         Scaling of variables by ``(value - mean) / standard deviation`` or ``(value - min) / (max -
-        min)``, over the training part. A dict sets it by variable, such as ``{"pr": "minmax"}``;
-        other variables are standardized.
+        min)``, over the training part. A dict sets the scaling by variable, such as
+        ``{"pr": "minmax"}``; other variables are standardized.
     time_features : bool or sequence of str
-        Further LR channels that follow from time: "day_of_year" and "hour_of_day" (UTC), each as
+        Further LR channels derived from time: "day_of_year" and "hour_of_day" (UTC), each as
         sine and cosine; "solar_zenith", the cosine of the solar zenith angle; "toa_insolation",
         radiation at the top of the atmosphere as a share of the solar constant. True selects the
         first two.
     coordinate_features : sequence of str
-        Further LR channels that follow from position: "latitude" (sine), "longitude" (sine and
+        Further LR channels derived from position: "latitude" (sine), "longitude" (sine and
         cosine), "x" and "y" (-1 to 1 over the training domain).
     seed : int
         Seed of the initial weights, the shuffling and the patch positions.
@@ -71,15 +71,15 @@ class Sampling:
     cache: str = "auto"
 
     def __post_init__(self) -> None:
-        whole(self, "patch_size", 1, optional=True)
+        whole_number(self, "patch_size", 1, optional=True)
         if self.time_window == 1:
             raise ValueError(
                 "Expected `time_window` to be a whole number >= 2, got 1. Use None for spatial"
                 " samples."
             )
-        whole(self, "time_window", 2, optional=True)
-        whole(self, "batch_size", 1)
-        whole(self, "seed", 0)
+        whole_number(self, "time_window", 2, optional=True)
+        whole_number(self, "batch_size", 1)
+        whole_number(self, "seed", 0)
         one_of("interpolation", self.interpolation, choices.INTERPOLATIONS)
         one_of("cache", self.cache, choices.CACHES)
         if isinstance(self.time_features, bool):

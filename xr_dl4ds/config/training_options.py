@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from xr_dl4ds.config import choices
-from xr_dl4ds.config.value_checks import flag, one_of, positive, whole
+from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number
 
 Rate = float | Sequence[float]
 #: A loss: a name, a weight for each of several names, or a name for each variable.
@@ -35,12 +35,12 @@ class Training:
     verbose: bool = True
 
     def __post_init__(self) -> None:
-        whole(self, "epochs", 1)
-        whole(self, "patience", 1)
-        whole(self, "noise_channels", 0, optional=True)
-        whole(self, "loss_realizations", 2, optional=True)
-        whole(self, "lr_decay_after", 1, optional=True)
-        whole(self, "lr_warmup", 0)
+        whole_number(self, "epochs", 1)
+        whole_number(self, "patience", 1)
+        whole_number(self, "noise_channels", 0, optional=True)
+        whole_number(self, "loss_realizations", 2, optional=True)
+        whole_number(self, "lr_decay_after", 1, optional=True)
+        whole_number(self, "lr_warmup", 0)
         one_of("lr_scaling", self.lr_scaling, (None, *choices.LR_SCALINGS))
         one_of("gradient_compression", self.gradient_compression, (None, *choices.COMPRESSIONS))
         one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
@@ -79,11 +79,8 @@ class Training:
     @property
     def members(self) -> int:
         """Number of realizations of each sample in a training step."""
-        if not self.draws_members:
-            return 1
-        return (
-            choices.LOSS_REALIZATIONS if self.loss_realizations is None else self.loss_realizations
-        )
+        realizations = self.loss_realizations or choices.LOSS_REALIZATIONS
+        return realizations if self.draws_members else 1
 
     @property
     def least_cells(self) -> int:
@@ -124,7 +121,7 @@ class Training:
         if self.noise_channels == 0 and self.draws_members:
             raise ValueError(
                 f"Expected `noise_channels` >= 1 for {option}='crps', whose members are drawn from"
-                " noise, got 0. Leave it out."
+                " noise, got 0. Remove noise_channels."
             )
 
     def _check_checkpoint(self) -> None:
@@ -167,8 +164,8 @@ class Training:
                 )
             if self.lr_decay_after is None:
                 raise ValueError(
-                    "Expected `lr_decay_after`, the epochs at the first of two learning rates, got"
-                    f" None for {option}={rate!r}. Use lr_decay_after=40, for instance."
+                    "Expected `lr_decay_after`, the number of epochs at the first of two learning"
+                    f" rates, got None for {option}={rate!r}. Use lr_decay_after=40, for instance."
                 )
         elif self.lr_decay_after is not None:
             raise ValueError(

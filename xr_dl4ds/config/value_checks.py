@@ -16,7 +16,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def one_of(option: str, value: object, known: Iterable[str | None]) -> None:
-    """Raise unless the value is one of the known names, or None where `known` has None."""
+    """Raise unless the value is a known name, or None if `known` contains None."""
     known = tuple(known)
     if value is None and None in known:
         return
@@ -29,7 +29,7 @@ def one_of(option: str, value: object, known: Iterable[str | None]) -> None:
 
 
 def several_of(options: object, option: str, known: Iterable[str]) -> None:
-    """Check one or several names against a list of known names, and store them as a tuple."""
+    """Check a name, or a list of names, against the known names; store a tuple."""
     value = getattr(options, option)
     names = (value,) if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)):
@@ -41,7 +41,7 @@ def several_of(options: object, option: str, known: Iterable[str]) -> None:
     object.__setattr__(options, option, tuple(names))
 
 
-def whole(options: object, option: str, least: int, *, optional: bool = False) -> None:
+def whole_number(options: object, option: str, least: int, *, optional: bool = False) -> None:
     """Check a whole number, and store it as a plain int."""
     value = getattr(options, option)
     if optional and value is None:
@@ -53,9 +53,13 @@ def whole(options: object, option: str, least: int, *, optional: bool = False) -
 
 def positive(option: str, value: object, *, zero: bool = False) -> None:
     """Raise unless the value is a finite number > 0, or >= 0 if `zero` is set."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    number = float(value) if is_number else math.nan  # type: ignore[arg-type]
-    if not (math.isfinite(number) and (number > 0 or (zero and number == 0))):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or value < 0
+        or (value == 0 and not zero)
+    ):
         raise ValueError(
             f"Expected `{option}` to be a finite number {'>=' if zero else '>'} 0, got {value!r}."
         )

@@ -83,14 +83,7 @@ def _drawn(
         keys=step_keys(lr, {}),
         global_domain=trains_on_global_domain(model.state, model.options.sampling),
     )
-    draws = Draws(
-        sources=sources,
-        runner=model.runner,
-        network_input=given,
-        valid=prepared.fixed["valid"],
-        state=model.state,
-        constrained=model.options.network.constraint is not None,
-    )
+    draws = Draws(sources=sources, runner=model.runner, network_input=given)
     members = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
     drawn, truth = dask.compute(members, truth)
     plain = [one.drop_vars(list(one.coords)) for one in (drawn, truth)]

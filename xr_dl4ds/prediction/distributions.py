@@ -19,63 +19,11 @@ from xr_dl4ds.prediction.random_numbers import MEMBER, centred, normal
 Parameters = Mapping[str, np.ndarray]
 
 
-def spread(kind: str, mean: np.ndarray, parameters: Parameters, zero: float) -> np.ndarray:
-    """Return the standard deviation of a distribution.
-
-    Parameters
-    ----------
-    kind : {"gaussian", "bernoulli_gamma"}
-        The distribution.
-    mean : numpy.ndarray
-        Mean of the distribution, scaled.
-    parameters : mapping of numpy.ndarray
-        Further parameters of the distribution by name, with the shape of `mean`.
-    zero : float
-        Offset that is added to a scaled value to measure it from the physical zero.
-
-    Returns
-    -------
-    numpy.ndarray
-        Standard deviation with the shape of `mean`, float64, in units of the scaler's factor.
-    """
-    return _SPREADS[kind](mean.astype("f8"), _wide(parameters), zero)
-
-
-def draw(
-    kind: str, mean: np.ndarray, parameters: Parameters, zero: float, z: np.ndarray
-) -> np.ndarray:
-    """Return the quantile of a distribution at the probability ``Phi(z)``.
-
-    Parameters
-    ----------
-    kind : {"gaussian", "bernoulli_gamma"}
-        The distribution.
-    mean : numpy.ndarray
-        Mean of the distribution, scaled.
-    parameters : mapping of numpy.ndarray
-        Further parameters of the distribution by name, with the shape of `mean`.
-    zero : float
-        Offset that is added to a scaled value to measure it from the physical zero.
-    z : numpy.ndarray
-        Standard normal numbers with the shape of `mean`.
-
-    Returns
-    -------
-    numpy.ndarray
-        Scaled quantile with the shape of `mean`, float64.
-    """
-    return _DRAWS[kind](mean.astype("f8"), _wide(parameters), zero, z.astype("f8"))
-
-
-def _wide(parameters: Parameters) -> Parameters:
-    return {name: values.astype("f8") for name, values in parameters.items()}
-
-
 def _spread_gaussian(mean: np.ndarray, parameters: Parameters, zero: float) -> np.ndarray:
     return parameters["spread"]
 
 
-def _draw_gaussian(
+def _quantile_gaussian(
     mean: np.ndarray, parameters: Parameters, zero: float, z: np.ndarray
 ) -> np.ndarray:
     return np.asarray(mean + parameters["spread"] * z)
@@ -89,7 +37,7 @@ def _spread_bernoulli_gamma(mean: np.ndarray, parameters: Parameters, zero: floa
     return amount * np.sqrt(inverse + (1.0 + inverse) / shape)
 
 
-def _draw_bernoulli_gamma(
+def _quantile_bernoulli_gamma(
     mean: np.ndarray, parameters: Parameters, zero: float, z: np.ndarray
 ) -> np.ndarray:
     """Return the quantile of the gamma distribution where ``Phi(z) > 1 - p``, else a dry cell."""
@@ -103,13 +51,18 @@ def _draw_bernoulli_gamma(
     return out - zero
 
 
-_SPREADS: dict[str, Callable[..., np.ndarray]] = {
+#: Functions ``(mean, parameters, zero) -> standard deviation`` of the distributions. All arrays are
+#: float64 and have one shape. Means and quantiles are scaled, a standard deviation is in units of
+#: the scaler's factor. `parameters` holds the further parameters by name, and `zero` is added to a
+#: scaled value to measure it from the physical zero.
+SPREADS: dict[str, Callable[..., np.ndarray]] = {
     "gaussian": _spread_gaussian,
     "bernoulli_gamma": _spread_bernoulli_gamma,
 }
-_DRAWS: dict[str, Callable[..., np.ndarray]] = {
-    "gaussian": _draw_gaussian,
-    "bernoulli_gamma": _draw_bernoulli_gamma,
+#: Functions ``(mean, parameters, zero, z) -> quantile`` at the probability ``Phi(z)``.
+QUANTILES: dict[str, Callable[..., np.ndarray]] = {
+    "gaussian": _quantile_gaussian,
+    "bernoulli_gamma": _quantile_bernoulli_gamma,
 }
 
 
@@ -130,9 +83,10 @@ class Heads:
     offsets_from_zero: tuple[float, ...]
 
     def of(self, output: np.ndarray, target: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the mean and the further parameters of the target at a position."""
+        """Return the mean and the further parameters of the target at a position, float64."""
         channels = parameter_channels(self.kinds)[target]
-        return output[..., target], {name: output[..., i] for name, i in channels.items()}
+        parameters = {name: output[..., i].astype("f8") for name, i in channels.items()}
+        return output[..., target].astype("f8"), parameters
 
     def spread(self, output: np.ndarray) -> np.ndarray:
         """Return the spread ``(..., target)``, float32, of an output ``(..., channel)``.
@@ -142,7 +96,7 @@ class Heads:
         out = np.full((*output.shape[:-1], len(self.kinds)), np.nan, "f4")
         for i, (kind, zero) in enumerate(zip(self.kinds, self.offsets_from_zero, strict=True)):
             if kind is not None:
-                out[..., i] = spread(kind, *self.of(output, i), zero)
+                out[..., i] = SPREADS[kind](*self.of(output, i), zero)
         return out
 
 
@@ -159,7 +113,7 @@ class Member:
     scale : int
         HR cells along one edge of an LR cell.
     constrained : tuple of bool
-        For each target, whether a constraint fixes its mean over the LR cells.
+        For each target, True if a constraint fixes its mean over the LR cells.
     """
 
     heads: Heads
@@ -187,10 +141,10 @@ class Member:
         keys : numpy.ndarray
             One key for each step.
         rows, columns : numpy.ndarray
-            Positions of the rows and columns of HR cells in the whole domain.
+            Positions of the rows and columns of HR cells in the domain.
         valid : numpy.ndarray, optional
-            ``(y, x, target)``, whether an HR cell counts in the mean over its LR cell. Required if
-            a constraint fixes the mean of a target.
+            ``(y, x, target)``, True for HR cells that count in the mean over their LR cell.
+            Required if a constraint fixes the mean of a target.
 
         Returns
         -------
@@ -203,12 +157,12 @@ class Member:
         for step, key in enumerate(keys.ravel().tolist()):
             noise = normal(self.seed, key, MEMBER, *place, len(kinds))
             for i, (kind, zero) in enumerate(zip(kinds, self.heads.offsets_from_zero, strict=True)):
-                mean, further = self.heads.of(output[step], i)
+                mean, parameters = self.heads.of(output[step], i)
                 if kind is not None:
-                    z = noise[..., i]
+                    z = noise[..., i].astype("f8")
                     if self.constrained[i]:
                         assert valid is not None
                         z = centred(z, valid[..., i], self.scale)
-                    mean = draw(kind, mean, further, zero, z)
+                    mean = QUANTILES[kind](mean, parameters, zero, z)
                 out[step, ..., i] = mean
         return out

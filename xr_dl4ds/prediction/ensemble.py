@@ -32,31 +32,40 @@ class MemberSources:
     Parameters
     ----------
     network : bool
-        Whether the network itself is stochastic, by Monte-Carlo dropout or by noise.
+        True if the network itself is stochastic, by Monte-Carlo dropout or by noise.
     heads : Heads
         The distribution of each target.
     averaged : bool
-        Whether the deterministic prediction is the mean of members. A network trained with "crps"
+        True if the deterministic prediction is the mean of members. A network trained with "crps"
         has no better deterministic prediction, because it was never trained on zero noise. Other
         networks are trained to predict well without dropout, or (adversarial training) with any
         noise, including zero.
+    constrained : tuple of bool
+        For each target, True if a constraint fixes its mean over the LR cells.
+    scale : int
+        HR cells along one edge of an LR cell.
     """
 
     network: bool
     heads: Heads
     averaged: bool
+    constrained: tuple[bool, ...]
+    scale: int
 
     @classmethod
     def of(cls, state: State, options: Options) -> MemberSources:
         """Return the stochastic parts of a model."""
-        network, training = options.network, options.training
-        kinds = tuple(training.distribution_of(name) for name in state.features.targets)
+        network, training, features = options.network, options.training, state.features
+        kinds = tuple(training.distribution_of(name) for name in features.targets)
+        constrained = features.counterparts if network.constraint is not None else ()
         return cls(
             network=network.monte_carlo or training.n_noise > 0,
             heads=Heads(
                 kinds=kinds, offsets_from_zero=state.offsets_from_zero(network.output_activation)
             ),
             averaged=training.draws_members,
+            constrained=tuple(name in constrained for name in features.targets),
+            scale=state.pairing.scale,
         )
 
     @property
@@ -76,8 +85,8 @@ def check(
     if request.spread:
         if request.realizations is not None:
             raise ValueError(
-                f"Expected either `spread` or `realizations`, got spread=True and {asked}. Leave"
-                f" one out: the spread of members is .std('{REALIZATION}')."
+                f"Expected either `spread` or `realizations`, got spread=True and {asked}. Remove"
+                f" spread=True: the spread of members is .std('{REALIZATION}')."
             )
         asked = "spread=True"
         taken = [name for name in targets if f"{name}{SPREAD}" in targets]
@@ -96,11 +105,11 @@ def check(
             " training=xr_dl4ds.Adversarial()."
         )
         if isinstance(training, Adversarial):
-            cure = "Fit it with noise: leave noise_channels out."
+            cure = "Fit it with noise: remove noise_channels=0."
         raise ValueError(
             f"Expected a model that draws members for {asked}, got dropout={network.dropout!r},"
-            f" monte_carlo=False, loss={training.cell_loss!r}, noise_channels=0, which has one"
-            f" answer. {cure}"
+            f" monte_carlo=False, loss={training.cell_loss!r}, noise_channels=0, which is"
+            f" deterministic. {cure}"
         )
 
 
@@ -115,21 +124,13 @@ class Draws:
     runner : xr_dl4ds.inference.Runner
         Applies the network.
     network_input : NetworkInput
-        The scaled LR fields.
-    valid : xarray.DataArray
-        ``(y, x, channel)``, 1 where an HR cell of a target is valid.
-    state : State
-        State of the model, with the names and the scale of the targets.
-    constrained : bool
-        Whether a constraint fixes the means over LR cells.
+        The scaled LR fields. Its input "valid" is ``(y, x, channel)``, 1 where an HR cell of a
+        target is valid.
     """
 
     sources: MemberSources
     runner: AppliesNetwork
     network_input: NetworkInput
-    valid: xr.DataArray
-    state: State
-    constrained: bool
 
     def run(self, realization: int | None) -> xr.DataArray:
         """Apply the network: ``(time, y, x, channel)``, scaled, see `xr_dl4ds.inference.Runner`."""
@@ -138,24 +139,20 @@ class Draws:
     def members(self, n: int, seed: int) -> Iterator[xr.DataArray]:
         """Yield the scaled targets of the first `n` members, one after the other."""
         shared = None if self.sources.network else self.run(None)
-        for one in seeds(n, seed):
-            output = self.run(one) if shared is None else shared
-            yield self.drawn(output, one) if self.sources.distributions else output
+        for member_seed in seeds(n, seed):
+            output = self.run(member_seed) if shared is None else shared
+            yield self.drawn(output, member_seed) if self.sources.distributions else output
 
     def drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
         """Draw a member from the distributions in a network output."""
-        heads, features = self.sources.heads, self.state.features
-        constrained = tuple(
-            self.constrained and name in features.counterparts for name in features.targets
-        )
-        member = Member(
-            heads=heads, seed=seed, scale=self.state.pairing.scale, constrained=constrained
-        )
+        heads, constrained = self.sources.heads, self.sources.constrained
+        member = Member(heads=heads, seed=seed, scale=self.sources.scale, constrained=constrained)
         place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
-        valid = (
-            self.valid.astype(bool).drop_vars([Y, X], errors="ignore") if any(constrained) else None
+        valid = self.network_input.fixed["valid"].drop_vars([Y, X], errors="ignore").astype(bool)
+        valid_cells = valid if any(constrained) else None
+        return by_block(
+            member, output, len(constrained), [self.network_input.keys, *place], valid_cells
         )
-        return by_block(member, output, len(constrained), [self.network_input.keys, *place], valid)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,28 +178,25 @@ class Ensemble:
         """Return the deterministic prediction of the model."""
         if not self.draws.sources.averaged:
             return self.physics.fields(self.draws.run(None))
-        answers = RunningMoments()
-        for one in seeds(MEMBERS_OF_MEAN, seed):  # means of distributions, not draws
-            answers.add(self.physics.fields(self.draws.run(one)))
-        return answers.mean
+        outputs = RunningMoments()
+        for member_seed in seeds(MEMBERS_OF_MEAN, seed):  # means of distributions, not draws
+            outputs.add(self.physics.fields(self.draws.run(member_seed)))
+        return outputs.mean
 
     def mean_and_spread(self, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
         """Return the deterministic prediction and the standard deviation of stochastic targets."""
-        if not self.draws.sources.network:
+        sources = self.draws.sources
+        if not sources.network:
             output = self.draws.run(None)
             return self.physics.fields(output), self._analytic(output)
-        if not self.draws.sources.averaged:
-            members = RunningMoments()
-            for scaled in self.draws.members(MEMBERS_OF_MEAN, seed):
-                members.add(self.physics.fields(scaled))
-            return self.mean(seed), members.std
-        answers, members = RunningMoments(), RunningMoments()
-        for one in seeds(MEMBERS_OF_MEAN, seed):
-            output = self.draws.run(one)
-            answers.add(self.physics.fields(output))
-            if self.draws.sources.distributions:
-                members.add(self.physics.fields(self.draws.drawn(output, one)))
-        return answers.mean, (members if self.draws.sources.distributions else answers).std
+        outputs, members = RunningMoments(), RunningMoments()
+        for member_seed in seeds(MEMBERS_OF_MEAN, seed):
+            output = self.draws.run(member_seed)
+            outputs.add(self.physics.fields(output))
+            if sources.distributions:
+                members.add(self.physics.fields(self.draws.drawn(output, member_seed)))
+        mean = outputs.mean if sources.averaged else self.mean(seed)
+        return mean, (members if sources.distributions else outputs).std
 
     def _analytic(self, output: xr.DataArray) -> xr.Dataset:
         """Return the spread by the formulas of the distributions, in physical units."""
@@ -227,7 +221,7 @@ def by_block(
     ----------
     function : callable
         Function of the blocks of `output`, `labels` and `valid`, in this order. A dimension that
-        one of these arrays lacks has length 1 in its block.
+        an array lacks has length 1 in its block.
     output : xarray.DataArray
         Network output ``(time, y, x, channel)``.
     targets : int
@@ -270,7 +264,7 @@ class RunningMoments:
         self._mean = self._squares = xr.Dataset()
 
     def add(self, member: xr.Dataset) -> None:
-        """Add one more member."""
+        """Add a member."""
         self._n, wide = self._n + 1, member.astype("f8")
         if self._n == 1:
             self._mean, self._squares = wide, wide * 0.0

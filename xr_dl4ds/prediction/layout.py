@@ -33,20 +33,9 @@ class Layout:
     hr: Grid
     order: Mapping[str, np.ndarray]
 
-    @property
-    def canonical(self) -> dict[str, str]:
-        """Dimension of the prediction for each canonical dimension."""
-        time = {} if self.dims.time is None else {TIME: self.dims.time}
-        return {Y: self.hr.y.name, X: self.hr.x.name, **time}
-
-    def order_of(self, like: xr.DataArray) -> list[str]:
-        """Return the dimensions of the prediction in the order of one of the caller's variables."""
-        spatial = {self.dims.y: self.hr.y.name, self.dims.x: self.hr.x.name}
-        return [spatial.get(str(d), str(d)) for d in like.dims]
-
 
 def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout, members: Members) -> xr.Dataset:
-    """Bring one member of a prediction into the layout of the caller's data, without coordinates.
+    """Give a member of a prediction the layout of the caller's data, without coordinates.
 
     Parameters
     ----------
@@ -60,9 +49,12 @@ def laid_out(out: xr.Dataset, source: xr.Dataset, layout: Layout, members: Membe
         The dimensions of members; `out` is one member.
     """
     out = take(out, layout.order).drop_vars([TIME], errors="ignore")
+    names = {Y: layout.hr.y.name, X: layout.hr.x.name}
     if layout.dims.time is None:
         out = out.isel({TIME: 0})
-    out = out.rename({d: n for d, n in layout.canonical.items() if d in out.dims and d != n})
+    else:
+        names[TIME] = layout.dims.time
+    out = out.rename({d: n for d, n in names.items() if d in out.dims and d != n})
     return out.map(lambda v: _like_the_callers(v, source, layout, members))
 
 
@@ -70,7 +62,9 @@ def _like_the_callers(
     variable: xr.DataArray, source: xr.Dataset, layout: Layout, members: Members
 ) -> xr.DataArray:
     """Give a variable the caller's dimensions in order, and other dimensions before y and x."""
-    order = layout.order_of(_like(source, str(variable.name), layout))
+    hr_names = {layout.dims.y: layout.hr.y.name, layout.dims.x: layout.hr.x.name}
+    like = _like(source, str(variable.name), layout)
+    order = [hr_names.get(str(d), str(d)) for d in like.dims]
     # leave out dimensions of other variables, such as the levels of a predictor
     order = [d for d in order if d in variable.dims or d in members.labels or source.sizes[d] == 1]
     variable = variable.expand_dims([d for d in order if d not in variable.dims])
@@ -80,8 +74,8 @@ def _like_the_callers(
     inner = min(order.index(layout.hr.y.name), order.index(layout.hr.x.name))
     lead = [] if REALIZATION in order else [REALIZATION]
     further = [str(d) for d in own if d in variable.dims]
-    whole = [*lead, *order[:inner], *further, *order[inner:]]
-    return variable.transpose(*whole, missing_dims="ignore")
+    dims = (*lead, *order[:inner], *further, *order[inner:])
+    return variable.transpose(*dims, missing_dims="ignore")
 
 
 def _in_order_of_labels(variable: xr.DataArray, source: xr.Dataset) -> xr.DataArray:

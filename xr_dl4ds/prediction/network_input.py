@@ -26,7 +26,7 @@ class NetworkInput:
     keys : xarray.DataArray
         ``(time,)``, keys of the random numbers of each step.
     global_domain : bool
-        Whether the columns go around the globe.
+        True if the columns go around the globe.
     tile_size : int, optional
         HR cells along one edge of a tile, see `xr_dl4ds.inference.tiles`.
     """

@@ -49,9 +49,9 @@ class Physics:
         """
         found = {}
         for name, variable in self.state.features.unstack(scaled).items():
-            offset, (floor, kinds) = self._of(name, "offset"), self._possible(str(name))
+            offset, (floor, kinds) = self.state.scaler.of(name, "offset"), self._bounds(str(name))
             cells = Cells(
-                factor=self._of(name, "factor"),
+                factor=self.state.scaler.of(name, "factor"),
                 offset=offset,
                 # values that rounding moved away from 0 when they were scaled back become 0 again
                 floor=4 * float(np.finfo("f4").eps) * abs(offset) if floor else None,
@@ -63,22 +63,15 @@ class Physics:
 
     def spreads(self, scaled: xr.DataArray, names: Iterable[str]) -> xr.Dataset:
         """Return the standard deviations of targets in physical units, masked like the targets."""
-        spread = self.state.features.unstack(scaled)
-        scale = self.state.pairing.scale
-        return xr.Dataset(
-            {
-                name: self._by_block(
-                    Cells(factor=self._of(name, "factor"), scale=scale), spread[name]
-                )
-                for name in names
-            }
-        )
+        spread, scale = self.state.features.unstack(scaled), self.state.pairing.scale
+        found = {}
+        for name in names:
+            cells = Cells(factor=self.state.scaler.of(name, "factor"), scale=scale)
+            found[name] = self._by_block(cells, spread[name])
+        return xr.Dataset(found)
 
-    def _of(self, name: object, statistic: str) -> float:
-        return self.state.scaler.of(name, statistic)
-
-    def _possible(self, name: str) -> tuple[bool, tuple[str, ...]]:
-        """Return whether a target is cut off at 0, and the constraints that make it equal to LR.
+    def _bounds(self, name: str) -> tuple[bool, tuple[str, ...]]:
+        """Return True if a target is cut off at 0, and the constraints that fix its LR means.
 
         An additive constraint may leave negative values. Cutting them off at 0 raises the mean
         above the LR value, so a multiplicative constraint follows. Amounts drawn from a
@@ -101,10 +94,10 @@ class Physics:
         if name in self.state.features.counterparts:
             beside.append(self.varying[name].transpose(TIME, Y, X))
         if self.placement.trained is not None:
-            never = self.state.always_missing[name].isel(self.placement.trained)
-            if bool(never.any()):
-                beside.append(never.transpose(Y, X))
-        roles = tuple("lr" if TIME in x.dims else "never" for x in beside)
+            missing = self.state.always_missing[name].isel(self.placement.trained)
+            if bool(missing.any()):
+                beside.append(missing.transpose(Y, X))
+        roles = tuple("lr" if TIME in x.dims else "always_missing" for x in beside)
         function = functools.partial(cells, roles=roles)
         return over_cells(function, variable, beside, cells.scale)
 
@@ -142,27 +135,26 @@ class Cells:
             Scaled values ``(..., time, y, x)``.
         beside : numpy.ndarray
             One array for each of `roles`: "lr" is ``(time, y, x)`` on LR cells in physical units;
-            "never" is ``(y, x)``, True where training had no valid value.
-        roles : tuple of {"lr", "never"}
+            "always_missing" is ``(y, x)``, True where training had no valid value.
+        roles : tuple of {"lr", "always_missing"}
             Roles of the arrays in `beside`.
         """
-        given = dict(zip(roles, beside, strict=True))
+        by_role = dict(zip(roles, beside, strict=True))
+        all_lr, all_missing = by_role.get("lr"), by_role.get("always_missing")
         out = np.empty(scaled.shape, "f4")
         *lead, y, x = scaled.shape
         rows = max(1, SLAB // max(1, x * self.scale)) * self.scale
         for step in np.ndindex(*lead):
             for first in range(0, y, rows):
-                part, coarse = slice(first, first + rows), slice(*self._coarse(first, rows))
-                lr = given["lr"][step[-1], coarse] if "lr" in given else None
-                never = given["never"][part] if "never" in given else None
-                out[(*step, part)] = self._slab(scaled[(*step, part)], lr, never)
+                part = slice(first, first + rows)
+                coarse = slice(first // self.scale, (first + rows) // self.scale)
+                lr = None if all_lr is None else all_lr[step[-1], coarse]
+                missing = None if all_missing is None else all_missing[part]
+                out[(*step, part)] = self._slab(scaled[(*step, part)], lr, missing)
         return out
 
-    def _coarse(self, first: int, rows: int) -> tuple[int, int]:
-        return first // self.scale, (first + rows) // self.scale
-
     def _slab(
-        self, scaled: np.ndarray, lr: np.ndarray | None, never: np.ndarray | None
+        self, scaled: np.ndarray, lr: np.ndarray | None, missing: np.ndarray | None
     ) -> np.ndarray:
         """Scale back, cut off, constrain and mask whole rows of LR cells."""
         values = scaled * np.float32(self.factor)
@@ -171,10 +163,10 @@ class Cells:
             values = np.where(values <= self.floor, np.float32(0), values)  # NaN stays
         for kind in self.kinds:
             assert lr is not None
-            counted = None if never is None else ~never
-            values = consistent(values, lr, counted, self.scale, kind)
-        if never is not None:
-            values[never] = np.nan
+            valid = None if missing is None else ~missing
+            values = consistent(values, lr, valid, self.scale, kind)
+        if missing is not None:
+            values[missing] = np.nan
         if lr is not None and np.isnan(lr).any():
             hidden = np.isnan(lr).repeat(self.scale, axis=0).repeat(self.scale, axis=1)
             values[hidden] = np.nan

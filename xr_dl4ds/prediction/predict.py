@@ -71,7 +71,7 @@ def predict(
     request = request.decoded()
     source = as_dataset(request.lr, ROLE)
     sources = MemberSources.of(state, options)
-    attrs = {base: state.attrs[name] for name, base in _targets(state).items()}
+    attrs = {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
     check(sources, request, options, attrs)
     check_tiles(request, state.pairing.scale)
     bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
@@ -120,7 +120,7 @@ def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
 
 
 def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
-    """Return the members, the deterministic prediction, or the latter and the spread."""
+    """Return the members, the deterministic prediction, or this prediction and the spread."""
     if request.realizations is not None:
         return (ensemble.realizations(request.realizations, request.seed),)
     if request.spread:
@@ -129,17 +129,12 @@ def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
 
 
 def _draw_provenance(sources: MemberSources, request: Request) -> dict[str, int]:
-    """Return the values that are needed, with the model, to draw the same members again."""
+    """Return the number and the seed of the members, with which they can be drawn again."""
     if request.realizations is not None:
         return {"realizations": request.realizations, "realizations_seed": request.seed}
     if sources.averaged or (request.spread and sources.network):
         return {"members_of_mean": MEMBERS_OF_MEAN, "realizations_seed": request.seed}
     return {}
-
-
-def _targets(state: State) -> dict[str, str]:
-    """Return each target with the variable in the user's data to which it belongs."""
-    return {name: state.bases([name])[0] for name in state.features.targets}
 
 
 def _ensemble(
@@ -150,7 +145,7 @@ def _ensemble(
     runner: AppliesNetwork,
     labels: Json,
 ) -> tuple[Ensemble, Layout]:
-    """Combine the model with the caller's data, and note the caller's layout."""
+    """Combine the model with the caller's data; return the ensemble and the caller's layout."""
     source = as_dataset(request.lr, ROLE)
     fields = lr_fields(state, source, request)
     placement = _placement(state, options, fields)
@@ -170,9 +165,6 @@ def _ensemble(
             global_domain=placement.lr.x.periodic,
             tile_size=request.tile_size,
         ),
-        valid=fixed["valid"],
-        state=state,
-        constrained=options.network.constraint is not None,
     )
     physics = Physics(state=state, options=options, varying=varying, placement=placement)
     layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
@@ -180,11 +172,15 @@ def _ensemble(
 
 
 def _placement(state: State, options: Options, fields: Fields) -> Placement:
-    """Return the position of the LR fields, and raise if the network cannot be applied there."""
+    """Find the position of the LR fields; raise if the network cannot be applied there."""
     placement = place(state.pairing, fields.grid)
     check_global_domain(options.network, placement.lr, state.pairing.scale)
-    if options.network.localized:
-        _require_trained(state, placement, fields)
+    if options.network.localized and placement.trained is None:
+        raise GridError(
+            f"Expected LR fields on the training domain ({state.pairing.lr.extent}) or a part of"
+            " it, because localized=True gives each of its HR cells separate weights, got"
+            f" {fields.grid.extent}. Fit with localized=False for other domains."
+        )
     return placement
 
 
@@ -203,22 +199,12 @@ def _varying(
 
 
 def _in_step(varying: xr.Dataset) -> xr.Dataset:
-    """Give all variables the time chunks of the first, which the prediction then has too."""
+    """Give all variables the time chunks of the first lazy variable, as the prediction has."""
     lazy = [v for v in varying.data_vars.values() if v.chunks is not None]
     if not lazy:
         return varying
     chunks = {TIME: lazy[0].chunksizes[TIME]}
     return varying.map(lambda v: v if v.chunks is None else v.chunk(chunks))
-
-
-def _require_trained(state: State, placement: Placement, fields: Fields) -> None:
-    if placement.trained is None:
-        raise GridError(
-            "Expected LR fields on the training domain"
-            f" ({state.pairing.lr.extent}) or a part of it, because localized=True gives each of"
-            f" its HR cells weights of its own, got {fields.grid.extent}. Fit with localized=False"
-            " for other domains."
-        )
 
 
 def _windows(state: State, fields: Fields, window: int | None) -> Windows | None:
@@ -228,7 +214,8 @@ def _windows(state: State, fields: Fields, window: int | None) -> Windows | None
     if TIME not in fields.data.sizes:
         raise TimeError(
             f"Expected {ROLE} to have a time dimension, because the model sees windows of {window}"
-            " steps, got none. Keep it with .isel(time=[i]), and pass the steps before it."
+            f" steps, got {[fields.dims.y, fields.dims.x]}. Keep it with .isel(time=[i]), and pass"
+            " the steps before it."
         )
     index = index_of(fields.data)
     if index is not None and not index.is_monotonic_increasing:

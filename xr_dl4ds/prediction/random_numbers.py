@@ -2,8 +2,8 @@
 
 Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) numbers the draws of a key by a counter.
 Each step has its own key, from NumPy's `SeedSequence`, and each block of HR cells has its own
-position on the counter. A subset of the steps, or of the domain, therefore has the same numbers as
-the whole.
+position on the counter. Predicting a subset of the steps, or of the domain, therefore gives the
+same numbers as predicting all.
 """
 
 from __future__ import annotations
@@ -83,8 +83,7 @@ def normal(
     stream : int
         `NETWORK` or `MEMBER`.
     rows, columns : numpy.ndarray
-        Positions of the HR cells in the whole domain, whole numbers >= 0. Consecutive positions are
-        quickest.
+        Positions of the HR cells in the domain, integers >= 0. Consecutive positions are quickest.
     channels : int
         Number of values for each cell.
 
@@ -135,8 +134,8 @@ def centred(noise: np.ndarray, valid: np.ndarray, scale: int) -> np.ndarray:
     noise : numpy.ndarray
         ``(y, x)``, independent and standard normal.
     valid : numpy.ndarray
-        ``(y, x)``, whether a cell counts. Other cells become 0, and so does a cell that is alone in
-        its block.
+        ``(y, x)``, True for cells that count. Other cells become 0, and so does a cell that is
+        alone in its block.
     scale : int
         Cells along one edge of a block.
     """

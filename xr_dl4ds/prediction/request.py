@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.config.value_checks import flag, whole
+from xr_dl4ds.config.value_checks import flag, whole_number
 from xr_dl4ds.data.auxiliary import (
     PREDICTORS,
     STATIC,
@@ -48,10 +48,10 @@ class Request:
     dims: Dims = dataclasses.field(default_factory=Dims)
 
     def __post_init__(self) -> None:
-        whole(self, "realizations", 1, optional=True)
-        whole(self, "seed", 0)
+        whole_number(self, "realizations", 1, optional=True)
+        whole_number(self, "seed", 0)
         flag("spread", self.spread)
-        whole(self, "tile_size", 1, optional=True)
+        whole_number(self, "tile_size", 1, optional=True)
 
     def decoded(self) -> Request:
         """Decode all data, see `xr_dl4ds.grid.cf.decoding`."""
@@ -75,7 +75,7 @@ def check_tiles(request: Request, scale: int) -> None:
 
 
 def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
-    """Return the LR variables that the model takes from the dataset itself, checked."""
+    """Check and return the LR variables that the model takes from the LR dataset itself."""
     wanted = list(state.features.lr_varying)
     beside = auxiliary(request.predictors, PREDICTORS, state.in_units)
     offered = [n for p in beside for n in p.fields.varying if n in state.features.predictors]
@@ -89,34 +89,34 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
         seen = (*source.data_vars, *(fields.slices if fields else ()))
         others = list(dict.fromkeys(map(str, seen)))
         hint = nearest(name, others)
-        cure = "Add it, or rename the one that is meant."
+        cure = "Add it, or rename the matching variable."
         if name in state.features.predictors:
             cure = "Pass it as predictors=."
         raise VariableError(
-            f"Expected {ROLE} to have {missing}, on which the model was fitted, got {others}."
+            f"Expected {ROLE} to have {missing}, which the model was fitted on, got {others}."
             f"{hint} {cure}"
         )
     if fields is None:
         raise VariableError(
-            f"Expected {ROLE} to have one of {wanted}, got {list(source)}. Move one of them here"
-            " from predictors=."
+            f"Expected {ROLE} to have one of {wanted}, got {list(source)}. Move a variable from"
+            " predictors= to the LR data."
         )
     if fields.dims.time is None and len(state.features.lr_varying) > len(present):
         raise TimeError(
-            f"Expected {ROLE} to have a time dimension, along which predictors are aligned,"
-            " got none. Keep it when selecting one step: .isel(time=[0])."
+            f"Expected {ROLE} to have a time dimension, along which predictors are aligned, got"
+            f" {list(source.sizes)}. Keep it when you select a single step: .isel(time=[0])."
         )
     check_times(fields, ROLE)
     return state.in_units(fields.pick(present), ROLE)
 
 
 def predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
-    """Read the data of ``predictors=`` on the network's LR cells, at the times of the LR data."""
+    """Regrid the data of ``predictors=`` to the network's LR cells and the times of the LR data."""
     sources = []
-    for given in auxiliary(request.predictors, PREDICTORS, state.in_units):
-        known = [n for n in given.fields.varying if n in state.features.predictors]
+    for source in auxiliary(request.predictors, PREDICTORS, state.in_units):
+        known = [n for n in source.fields.varying if n in state.features.predictors]
         if known:
-            picked = given.fields.pick(known)
+            picked = source.fields.pick(known)
             check_times(picked, PREDICTORS)
             sources.append(Source(fields=picked, role=PREDICTORS))
     sources, common = in_common(sources, Source(fields=fields, role=ROLE))
@@ -124,8 +124,8 @@ def predictors(state: State, request: Request, fields: Fields, placement: Placem
     if common is not None and times is not None and len(common) < len(times):
         gone = times.difference(common)
         raise TimeError(
-            f"Expected predictors= at every time of {ROLE}, got none for {len(gone)}, such as"
-            f" {gone[0]}. Select the common times first."
+            f"Expected predictors= at all {len(times)} times of {ROLE}, got {len(common)} times,"
+            f" without {gone[0]} for instance. Select the common times first."
         )
     found = xr.Dataset(varying_on(placement.lr, sources, times))
     if times is not None and found:
@@ -136,23 +136,23 @@ def predictors(state: State, request: Request, fields: Fields, placement: Placem
 def static_fields(
     state: State, source: xr.Dataset, request: Request, placement: Placement
 ) -> xr.Dataset:
-    """Read the static fields of the prediction onto its HR cells."""
+    """Regrid the static fields of the prediction to its HR cells."""
     names = list(state.features.static)
     if not names:
         return xr.Dataset()
-    given = auxiliary(request.static, STATIC, state.in_units)
-    if placement.trained is not None and not given:
+    sources = auxiliary(request.static, STATIC, state.in_units)
+    if placement.trained is not None and not sources:
         return state.static.isel(placement.trained)
-    with_it = [n for n in state.bases(names) if n in source.data_vars]
-    if not given:
-        given = [_static_field(state, source, name) for name in with_it]
-    for one in given:
-        _require_hr(state, one, placement.hr)
-    found = static_on(placement.hr, given, names)
+    if not sources:
+        bases = [name for name in state.bases(names) if name in source.data_vars]
+        sources = [_static_field(state, source, name) for name in bases]
+    for static in sources:
+        _require_hr(state, static, placement.hr)
+    found = static_on(placement.hr, sources, names)
     missing = [n for n in names if n not in found]
     if missing:
         raise VariableError(
-            f"Expected static fields {missing} for a domain other than that of training"
+            f"Expected static fields {missing} for a domain other than the training domain"
             f" ({state.pairing.hr.extent}), got {sorted(map(str, found))}. Pass them as"
             " static=, on HR cells."
         )
@@ -160,7 +160,7 @@ def static_fields(
 
 
 def _static_field(state: State, source: xr.Dataset, name: str) -> Source:
-    """Read a static field that is among the LR data."""
+    """Read a static field that the LR dataset contains."""
     role = f"static field {name!r}"
     fields = standardize(select(source, [name]), Dims(unknown=CHANNELS), role)
     return Source(fields=state.in_units(fields, role), role=role)

@@ -56,7 +56,7 @@ class AdversarialStep(Step):
         shape: tuple[int, int, int],
         workers: Workers = ALONE,
     ) -> None:
-        super().__init__(network, loss, training, seed, "adversarial", workers)
+        super().__init__(network, loss, training, seed, workers)
         self.discriminator = discriminator
         self.adversarial_loss = losses.ADVERSARIAL[training.loss]
         self.pixel_weight = training.pixel_weight
@@ -108,9 +108,8 @@ class AdversarialStep(Step):
         self.descend(generating, scaled, 0)
         self.descend(judging, scaled_telling, 1)
         self.settle(weight)
-        return self._named(
-            self.report(loss, weight, adversarial=fooling, pixel=pixel, discriminator=telling)
-        )
+        found = self.report(loss, weight, adversarial=fooling, pixel=pixel, discriminator=telling)
+        return {name if name == "loss" else f"{name}_loss": x for name, x in found.items()}
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """Compute pixel loss and spectral distance, averaged over the batches so far."""
@@ -144,10 +143,6 @@ class AdversarialStep(Step):
         gradient = tape.gradient(logits, target)
         with losses.counted_by(self.over_workers):
             return losses.divided(tf.reduce_sum(tf.square(gradient)), tf.reduce_sum(judged))
-
-    @staticmethod
-    def _named(found: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name if name == "loss" else f"{name}_loss": x for name, x in found.items()}
 
 
 def _judged(weight: Tensor, lr: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np
@@ -26,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: Names of the optimizers' learning rates in the history.
 RATES = ("learning_rate", "discriminator_learning_rate")
 
-#: Long names of the history's variables; a history contains those that apply.
+#: Long names of the history's variables; a history contains the variables that apply.
 ABOUT = {
     "loss": "training loss",
     "val_loss": "validation loss",
@@ -185,23 +184,27 @@ def _attrs(name: str) -> dict[str, str]:
 
 
 class Progress(keras.callbacks.Callback):
-    """Callback that shows a tqdm bar over epochs with the losses; `done` epochs are complete."""
+    """Callback that shows a tqdm bar over epochs with the losses.
 
-    def __init__(self, epochs: int, done: int = 0) -> None:
+    Parameters
+    ----------
+    epochs : int
+        Number of epochs of the training.
+    done : int
+        Number of epochs that are complete.
+    shows : bool
+        Show the bar.
+    """
+
+    def __init__(self, epochs: int, *, done: int = 0, shows: bool = True) -> None:
         super().__init__()
-        self._epochs = epochs
-        self._done = done
-        self._bar: Any = None
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Show the bar."""
-        self._bar = tqdm(total=self._epochs, initial=self._done, desc="fit", unit="epoch")
+        self._bar = tqdm(total=epochs, initial=done, desc="fit", unit="epoch", disable=not shows)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Advance the bar."""
         self._bar.set_postfix({k: f"{v:.4f}" for k, v in (logs or {}).items()}, refresh=False)
         self._bar.update()
 
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Close the bar and leave it visible."""
+    def close(self) -> None:
+        """Close the bar and leave it visible. Keras would not do so after an error."""
         self._bar.close()

@@ -1,17 +1,19 @@
 """Checkpoints: the state of training on disk, from which an interrupted run resumes.
 
-A folder holds one file, which is replaced as a whole after every epoch: an interrupted run leaves
-the state of the last complete epoch. The file contains only arrays and plain JSON values; reading
-it runs no code.
+A folder holds one file, which is replaced after every epoch in a single step: an interrupted run
+leaves the state of the last complete epoch. The file contains only arrays and plain JSON values;
+reading it runs no code.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
 import pathlib
+import time
 import uuid
 import zipfile
 from collections.abc import Mapping
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 NAME = "training.npz"
 FORMAT_VERSION = 1
+#: Seconds after which a draft is a leftover of an interrupted write; a younger draft may belong to
+#: another process that is writing to the folder.
+DRAFT_LIFETIME = 3600.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,17 +64,16 @@ class TrainingState:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays by name."""
-        found = {f"state{i}": _array(v) for i, v in enumerate(self.step.state)}
+        variables = self.step.state
+        found = {f"state{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(variables)}
         if self.keeper is not None:
             found |= {f"best{i}": a for i, a in enumerate(self.keeper.weights or ())}
         return found
 
     def restore(self, about: Json, arrays: Mapping[str, np.ndarray]) -> None:
         """Restore the state from plain values and arrays."""
-        variables = self.step.state
-        found = [arrays[f"state{i}"] for i in range(len(variables))]
-        for variable, value in zip(variables, found, strict=True):
-            variable.assign(value)
+        for i, variable in enumerate(self.step.state):
+            variable.assign(arrays[f"state{i}"])
         self.record.rows = list(about["rows"])
         if self.keeper is not None:
             best = [arrays[f"best{i}"] for i in range(len(self.keeper.network.weights))]
@@ -126,7 +130,7 @@ def resume(training: Training, fingerprint: str, state: TrainingState, workers: 
     training : Training
         Options with the folder and the number of epochs.
     fingerprint : str
-        Fingerprint of this training; that of worker 0 counts.
+        Fingerprint of this training; the fingerprint of worker 0 counts.
     state : TrainingState
         The state to restore.
     workers : Workers
@@ -152,8 +156,8 @@ def resume(training: Training, fingerprint: str, state: TrainingState, workers: 
     done = int(about["epochs"])
     if done > training.epochs:
         raise CheckpointError(
-            f"Expected epochs >= {done}, which the checkpoint in {folder!r} has"
-            f" already, got epochs={training.epochs}. Use epochs={done}, or another folder."
+            f"Expected epochs >= {done}, the number of epochs of the checkpoint in {folder!r}, got"
+            f" epochs={training.epochs}. Use epochs={done}, or another folder."
         )
     state.restore(about, arrays)
     logger.info("resumed after epoch %d from %s", done, folder)
@@ -162,16 +166,18 @@ def resume(training: Training, fingerprint: str, state: TrainingState, workers: 
 
 def _found(file: pathlib.Path, fingerprint: str) -> tuple[Json, dict[str, np.ndarray]] | None:
     """Return the checkpoint on disk, or None; raise if it belongs to another training."""
-    for draft in file.parent.glob(f"{file.stem}.*.part"):  # left by an interrupted write
-        draft.unlink(missing_ok=True)
+    for draft in file.parent.glob(f"{file.stem}.*.part"):
+        with contextlib.suppress(OSError):  # another process has removed or renamed it
+            if time.time() - draft.stat().st_mtime > DRAFT_LIFETIME:
+                draft.unlink()
     if not file.exists():
         return None
     about, arrays = _read(file)
     if about["fingerprint"] != fingerprint:
         raise CheckpointError(
-            f"Expected a checkpoint of this training in {str(file.parent)!r}, got one of"
-            " other data (also the same in other chunks) or options. Choose another folder as"
-            " checkpoint=, or delete that one."
+            f"Expected a checkpoint of this training in {str(file.parent)!r}, got a checkpoint of"
+            " other data (or data in other chunks) or options. Choose another folder as"
+            " checkpoint=, or delete this checkpoint."
         )
     return about, arrays
 
@@ -186,8 +192,8 @@ def _file_in(folder: str | os.PathLike[str]) -> pathlib.Path:
     path.mkdir(parents=True, exist_ok=True)
     if not os.access(path, os.W_OK | os.X_OK):  # raise now, not after the first epoch
         raise PermissionError(
-            f"Expected to be allowed to write in the folder `checkpoint`, {str(path)!r}, got no"
-            " permission."
+            f"Expected the folder `checkpoint` to be writable, got {str(path)!r} without write"
+            " permission. Choose another folder."
         )
     return path / NAME
 
@@ -199,15 +205,11 @@ def _read(file: pathlib.Path) -> tuple[Json, dict[str, np.ndarray]]:
         about = json.loads(str(arrays.pop("about")))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise CheckpointError(
-            f"The checkpoint {str(file)!r} is damaged ({error}). Delete it to train anew."
+            f"The checkpoint {str(file)!r} is damaged ({error}). Delete it to train from the start."
         ) from error
     if about.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"Expected a checkpoint of format version {FORMAT_VERSION}, got"
-            f" {about.get('format_version')!r} in {str(file)!r}. Delete it to train anew."
+            f" {about.get('format_version')!r} in {str(file)!r}. Delete it to train from the start."
         )
     return about, arrays
-
-
-def _array(variable: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable)

@@ -1,4 +1,4 @@
-"""Devices of one of several workers on a host: one GPU, or a share of the CPU cores."""
+"""Devices of a worker on a host with several workers: a GPU, or a share of the CPU cores."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pin(rank: int, size: int) -> None:
         _share_cores(size)
         return
     if size > len(gpus):
-        logger.warning("%d workers share %d GPUs: use one worker for each", size, len(gpus))
+        logger.warning("%d workers share %d GPUs: use one worker for each GPU", size, len(gpus))
     own = gpus[rank % len(gpus)]
     try:
         tf.config.experimental.set_memory_growth(own, True)
@@ -49,9 +49,9 @@ def pin(rank: int, size: int) -> None:
         if len(gpus) == 1:  # nothing to choose
             return
         raise TrainingError(
-            f"Expected to be the first to use TensorFlow in this process, so that worker {rank} of"
-            f" this host has GPU {rank % len(gpus)} for itself, got: {error}. Call fit before"
-            " anything else computes with TensorFlow, or set CUDA_VISIBLE_DEVICES for each worker."
+            f"Expected GPU {rank % len(gpus)} to be free for worker {rank} of this host, but"
+            f" TensorFlow has already taken all GPUs: {error}. Call fit before anything else"
+            " computes with TensorFlow, or set CUDA_VISIBLE_DEVICES for each worker."
         ) from error
 
 
@@ -62,4 +62,4 @@ def _share_cores(size: int) -> None:
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError:
-        logger.info("TensorFlow has its threads already: the workers compete for the cores")
+        logger.info("TensorFlow has already started its threads: the workers compete for the cores")

@@ -42,7 +42,7 @@ class Trained:
     Parameters
     ----------
     network : keras.Model
-        The given network, with its final weights.
+        The trained network, with its final weights.
     history : xarray.Dataset
         Over `epoch`: loss, val_loss (with validation data), learning_rate and seconds; adversarial
         training adds the parts of the loss.
@@ -95,7 +95,7 @@ def train(
     samples : Samples
         Training samples.
     validation : Samples, optional
-        Held-out samples. Their loss, on whole fields, selects the weights to keep.
+        Held-out samples. Their loss, on full fields, selects the weights to keep.
     sampling : Sampling
         Batches and patches.
     training : Training
@@ -114,11 +114,19 @@ def train(
         For a checkpoint that is damaged or belongs to another training.
     """
     workers = Workers.current()
-    workers.require_same("samples", _sizes(samples, validation))
+    parts = [part for part in (samples, validation) if part is not None]
+    shapes = [(len(part), *part.lr.shape, *part.target.shape) for part in parts]
+    workers.require_same("samples", shapes)
     plain = dataclasses.replace(training, checkpoint=None, verbose=True)
     workers.require_same("options", (sampling, plain))
     step = _step(task, samples, training, sampling.seed, workers)
-    batches = _batches(samples, sampling, workers)
+    batches = Batches(
+        samples,
+        batch_size=sampling.batch_size,
+        patch_size=sampling.patch_size,
+        seed=sampling.seed,
+        share=workers.share,
+    )
     record = Record()
     keeper = None
     if validation is not None:
@@ -138,19 +146,16 @@ def train(
         held_out = None if validation is None else _whole_fields(validation, sampling, workers)
         step.first_held = workers.rank * (0 if held_out is None else len(held_out))
         shows = training.verbose and workers.rank == 0
-        with _shown(shows, training.epochs, done, callbacks), _reading(batches, held_out):
-            _run(step, batches, held_out, callbacks, range(done, training.epochs))
+        progress = Progress(training.epochs, done=done, shows=shows)
+        with contextlib.closing(progress), _reading(batches, held_out):
+            epochs = range(done, training.epochs)
+            _run(step, batches, held_out, [*callbacks, progress], epochs)
     elif keeper is not None:
         keeper.on_train_end()
     best = len(record.rows) if keeper is None else keeper.best_epoch
     logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
     history = workers.once(record.history)  # the wall times differ between workers
     return Trained(network=task.network, history=history, best_epoch=best)
-
-
-def _sizes(*parts: Samples | None) -> list[tuple[int, ...]]:
-    """Return the number of samples and the shapes of their fields."""
-    return [(len(one), *one.lr.shape, *one.target.shape) for one in parts if one is not None]
 
 
 def _run(
@@ -208,50 +213,27 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
 
 
 @contextlib.contextmanager
-def _shown(shows: bool, epochs: int, done: int, callbacks: list[Any]) -> Iterator[None]:
-    """Show a progress bar; close it after an error too, because Keras then ends no callback."""
-    if not shows:
-        yield
-        return
-    bar = Progress(epochs, done)
-    callbacks.append(bar)
-    try:
-        yield
-    finally:
-        bar.on_train_end()
-
-
-@contextlib.contextmanager
-def _reading(*given: Batches | None) -> Iterator[None]:
+def _reading(*sources: Batches | None) -> Iterator[None]:
     """Close the batches at the end; raise errors of the background reading with their cause."""
-    every = [batches for batches in given if batches is not None]
+    opened = [batches for batches in sources if batches is not None]
     try:
         yield
     except tf.errors.OpError:
-        wrong = next((batches.error for batches in every if batches.error is not None), None)
-        if wrong is None:
+        errors = [batches.error for batches in opened if batches.error is not None]
+        if not errors:
             raise
         raise TrainingError(
-            f"Expected the samples to be readable throughout training, got {wrong!r}. Look at the"
-            " files behind them; with cache='memory' or 'disk' they are read once, before it."
-        ) from wrong
+            f"Expected the samples to be readable throughout training, got {errors[0]!r}. Check"
+            " the files behind them, or use cache='memory' or 'disk', which read them once before"
+            " training."
+        ) from errors[0]
     finally:
-        for batches in every:
+        for batches in opened:
             batches.close()
 
 
-def _batches(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
-    return Batches(
-        samples,
-        batch_size=sampling.batch_size,
-        patch_size=sampling.patch_size,
-        seed=sampling.seed,
-        share=workers.share,
-    )
-
-
 def _whole_fields(samples: Samples, sampling: Sampling, workers: Workers) -> Batches:
-    """Return batches of whole fields with about as many cells as the training batches."""
+    """Return batches of full fields with about as many cells as the training batches."""
     y, x = samples.target.shape[1:3]
     share = 1.0 if sampling.patch_size is None else sampling.patch_size**2 / (y * x)
     size = max(1, int(sampling.batch_size * share))

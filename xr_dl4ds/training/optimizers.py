@@ -50,9 +50,9 @@ def optimizer_for(
         given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
     optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        # Keras would sum the gradients over the replicas, of which there is one; gradients of
-        # workers are averaged before. TensorFlow would keep the derivative of this sum in a table
-        # as long as the process lives, and with it graph, weights and moments (its issue 80895).
+        # Keras would sum the gradients over a single replica; the gradients of workers are averaged
+        # before. TensorFlow would keep the derivative of this sum in a table as long as the process
+        # lives, and with it graph, weights and moments (TensorFlow issue 80895).
         optimizer._all_reduce_sum_gradients = list
     if network.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import tensorflow as tf
 
-#: The file in which Linux lists the processor's instructions.
-CPUINFO = pathlib.Path("/proc/cpuinfo")
+from xr_dl4ds.processes import cpu_flags
 
 
 def resolve(precision: str) -> str:
@@ -31,8 +28,4 @@ def resolve(precision: str) -> str:
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         return "mixed_bfloat16" if details.get("compute_capability", (0, 0))[0] >= 8 else "float32"
-    try:
-        has_amx = "amx_bf16" in CPUINFO.read_text()
-    except OSError:
-        has_amx = False
-    return "mixed_bfloat16" if has_amx else "float32"
+    return "mixed_bfloat16" if "amx_bf16" in cpu_flags() else "float32"

@@ -50,5 +50,5 @@ class Rates:
         return tuple(rate * full for rate in self.training.rates_of(epoch))
 
     def warms_up(self, epoch: int) -> bool:
-        """Return whether an epoch belongs to the warm-up."""
+        """Return True if an epoch belongs to the warm-up."""
         return epoch < self.training.lr_warmup and self.workers > 1

@@ -44,8 +44,8 @@ class SpectralDistance(keras.metrics.Metric):
     ) -> None:
         """Add the powers of a batch ``(batch, [time,] y, x, channel)``.
 
-        Channels of the output after those of the target are ignored. `average` returns the mean
-        over all workers, each of which adds a batch.
+        Output channels beyond the number of target channels are ignored. `average` returns the
+        mean over all workers, each of which adds a batch.
         """
         channels = target.shape[-1]
         added = [self._powers(fields, channels) for fields in (target, output[..., :channels])]
@@ -81,8 +81,6 @@ def _rings(shape: tuple[int, int]) -> tuple[np.ndarray, int]:
 
 def _column_weights(shape: tuple[int, int]) -> np.ndarray:
     """Return how often each column of a real transform occurs in the full transform."""
-    weights = np.full(shape[1] // 2 + 1, 2.0, "f4")
-    weights[0] = 1
-    if shape[1] % 2 == 0:
-        weights[-1] = 1
-    return weights
+    wavenumber = np.arange(shape[1] // 2 + 1)
+    occurs_once = 2 * wavenumber % shape[1] == 0  # the mean and the Nyquist wavenumber
+    return np.where(occurs_once, 1, 2).astype("f4")

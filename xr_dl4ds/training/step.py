@@ -30,7 +30,7 @@ class Step(keras.Model):
     training : Training
         Options.
     seed : int
-        Seed of the noise, which is the same for each batch whether or not training was interrupted.
+        Seed of the noise. A batch has the same noise whether or not training was interrupted.
     workers : Workers
         Workers over which losses and gradients are averaged.
 
@@ -46,10 +46,9 @@ class Step(keras.Model):
         loss: Loss,
         training: Training,
         seed: int,
-        name: str,
         workers: Workers = ALONE,
     ) -> None:
-        super().__init__(name=name)
+        super().__init__()
         self.network = network
         self.cell_loss = loss
         self.members = training.members
@@ -58,13 +57,13 @@ class Step(keras.Model):
         self.workers = workers
         self.compression = training.gradient_compression
         self.first_held = 0
-        self.tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker = keras.metrics.Mean(name="loss")
         self.batch_number = keras.metrics.Sum(name="batch_number")
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics that are reset at the start of each epoch."""
-        return [self.tracker, self.batch_number]
+        return [self.loss_tracker, self.batch_number]
 
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
@@ -138,7 +137,7 @@ class Step(keras.Model):
         return self.workers.average([value])[0]
 
     def descend(self, tape: tf.GradientTape, loss: Tensor, which: int = 0) -> None:
-        """Update the weights of one network with the gradient of its scaled loss."""
+        """Update the weights of a network with the gradient of its scaled loss."""
         network = self.trained[which]
         variables = network.trainable_variables
         slopes = tape.gradient(loss, [v.value for v in variables])
@@ -162,12 +161,11 @@ class Step(keras.Model):
         """Add the batches of all workers to the epoch's means, and return the means by name."""
         # weighted by valid cells, so that the mean over batches is the mean over cells
         found = self.workers.average([tf.reduce_sum(weight), loss, *others.values()])
-        trackers = [self.tracker, *(getattr(self, f"{name}_tracker") for name in others)]
-        for tracker, value in zip(trackers, found[1:], strict=True):
+        trackers = {name: getattr(self, f"{name}_tracker") for name in ("loss", *others)}
+        for tracker, value in zip(trackers.values(), found[1:], strict=True):
             tracker.update_state(value, sample_weight=found[0])
         self.batch_number.update_state(1)
-        names = ["loss", *others]
-        return {n: tracker.result() for n, tracker in zip(names, trackers, strict=True)}
+        return {name: tracker.result() for name, tracker in trackers.items()}
 
     def _noise_key(self, training: bool) -> Tensor:
         """Return the noise key of a batch, unique within training or within one validation pass."""

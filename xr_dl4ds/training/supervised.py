@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from xr_dl4ds.config import Training
-from xr_dl4ds.networks.losses import Loss
 from xr_dl4ds.training.step import Step
-from xr_dl4ds.training.workers import ALONE, Workers
 
 
 class SupervisedStep(Step):
     """A training step of a network on ``(inputs, target, weight)``."""
-
-    def __init__(
-        self,
-        network: keras.Model,
-        loss: Loss,
-        training: Training,
-        seed: int,
-        workers: Workers = ALONE,
-    ) -> None:
-        super().__init__(network, loss, training, seed, "supervised", workers)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Update the weights with one batch."""

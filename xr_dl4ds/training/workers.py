@@ -69,9 +69,9 @@ class Workers:
             ) from error
         if variable not in _PROGRAM and not hvd.mpi_built():
             raise ImportError(
-                f"Expected Horovod with MPI in {started}, got one without: each process would train"
-                " a model of its own. Start them by horovodrun --gloo, or build Horovod with"
-                " HOROVOD_WITH_MPI=1."
+                f"Expected Horovod with MPI in {started}, got Horovod without MPI: each process"
+                " would train a separate model. Start the processes by horovodrun --gloo, or build"
+                " Horovod with HOROVOD_WITH_MPI=1."
             )
         hvd.init()
         join()
@@ -86,7 +86,7 @@ class Workers:
     def average(self, tensors: Sequence[Tensor], *, compression: str | None = None) -> list[Tensor]:
         """Average float tensors over all workers; None stays None.
 
-        All workers must pass the tensors in the same order.
+        All workers must pass the tensors in one order.
 
         Parameters
         ----------
@@ -97,10 +97,10 @@ class Workers:
         """
         if self.size == 1:
             return list(tensors)
-        given = [tf.convert_to_tensor(x) for x in tensors if x is not None]
+        floats = [tf.convert_to_tensor(x) for x in tensors if x is not None]
         hvd = _horovod()
         how = {None: hvd.Compression.none, "float16": hvd.Compression.fp16}[compression]
-        done = hvd.grouped_allreduce(given, op=hvd.Average, compression=how) if given else ()
+        done = hvd.grouped_allreduce(floats, op=hvd.Average, compression=how) if floats else ()
         means = iter(done)
         return [None if x is None else next(means) for x in tensors]
 
@@ -131,12 +131,12 @@ class Workers:
         made: Result = result
         return made
 
-    def require_same(self, what: str, value: object) -> None:
-        """Raise on a worker whose value differs from that of worker 0.
+    def require_same(self, name: str, value: object) -> None:
+        """Raise on a worker whose value differs from the value of worker 0.
 
         Parameters
         ----------
-        what : str
+        name : str
             Name of the value in the message.
         value : object
             Value to compare with ``==``.
@@ -149,9 +149,9 @@ class Workers:
         first = self.once(lambda: value)
         if first != value:
             raise TrainingError(
-                f"Expected the same {what} on all {self.size} workers, got {value!r} on worker"
-                f" {self.rank} and {first!r} on worker 0. Give all the same data and options; the"
-                " samples are shared out between them in training."
+                f"Expected equal {name} on all {self.size} workers, got {value!r} on worker"
+                f" {self.rank} and {first!r} on worker 0. Pass equal data and options to all"
+                " workers; training divides the samples between them."
             )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
+
+#: Attributes with the values that stand for missing cells.
+_MISSING = ("_FillValue", "missing_value")
 
 
 def require_equal(
@@ -34,37 +38,27 @@ def require_equal(
     """
     for name, variable in expected.variables.items():
         then, now = found[name], variable.to_numpy()
-        missing = [variable.attrs.get(n) for n in ("_FillValue", "missing_value")]
-        close = _close if name in rounded else _same
-        if not close(then, now, [m for m in missing if m is not None]):
+        alike = (then == now) | ((then != then) & (now != now))  # missing values may be NaN
+        if name in rounded:
+            missing = [variable.attrs[n] for n in _MISSING if n in variable.attrs]
+            alike |= _close(then, now, missing)
+        if not alike.all():
             raise FileExistsError(
-                f"Expected the unfinished store at {place!r} to be of these data, got other"
+                f"Expected the unfinished store at {place!r} to contain these data, got other"
                 f" values of {name!r} in its last region. Choose another path, or pass"
                 " overwrite=True."
             )
 
 
-def _same(then: np.ndarray, now: np.ndarray, missing: list[object]) -> bool:
-    """Compare times, texts, flags and counts exactly; missing times in floating point are equal."""
-    return bool(((then == now) | ((then != then) & (now != now))).all())
+def _close(then: np.ndarray, now: np.ndarray, missing: list[Any]) -> np.ndarray:
+    """Compare cells; True where the difference is at most 1e-4 of the value or of the spread.
 
-
-def _close(then: np.ndarray, now: np.ndarray, missing: list[object]) -> bool:
-    """Return True if values differ by rounding at most, 1e-4 of themselves or of their spread.
-
-    A packed value may be the next whole number. Missing and infinite values are compared exactly,
+    A packed value may be the next integer. Missing and infinite values are not close to any value,
     and do not count for the spread.
     """
-    whole = now.dtype.kind in "iu"
+    packed = now.dtype.kind in "iu"
     wide = np.complex128 if now.dtype.kind == "c" else np.float64
     then, now = then.astype(wide), now.astype(wide)
-    special = ~np.isfinite(now)
-    for value in missing:
-        special |= now == value
-    exact = then[special] == now[special]
-    exact |= np.isnan(then[special]) & np.isnan(now[special])
-    then, now = then[~special], now[~special]
-    if not now.size:
-        return bool(exact.all())
-    tolerance = 1e-4 * float(now.std()) + float(whole)
-    return bool(exact.all()) and np.allclose(then, now, rtol=1e-4, atol=tolerance)
+    usual = np.isfinite(now) & ~np.isin(now, missing)
+    spread = float(now[usual].std()) if usual.any() else 0.0
+    return usual & np.isclose(then, now, rtol=1e-4, atol=1e-4 * spread + float(packed))

@@ -26,7 +26,7 @@ def require_makeable(place: pathlib.Path) -> None:
         raise NotADirectoryError(f"Expected {str(above)!r} to be a folder, got a file.")
     if not os.access(above, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"Expected to be allowed to write in {str(above)!r}, got no permission."
+            f"Expected {str(above)!r} to be writable, got a folder without write permission."
         )
 
 

@@ -30,7 +30,7 @@ _OF_THE_SOURCE |= {"serializer", "codecs", "chunk_key_encoding", "object_codec",
 _OF_VALUES = {"dtype", "units", "calendar", "scale_factor", "add_offset", "_Unsigned"}
 _OF_VALUES |= {"_FillValue", "missing_value"}
 
-#: Time stamps in CF's `history`, which differ between two runs of the same prediction.
+#: Time stamps in CF's `history`, which differ between two runs of a prediction.
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -44,7 +44,7 @@ class Plan:
         The dataset. Lazy variables are as they will be on disk, with the attributes of their
         encoding; other variables are in memory.
     dim : str, optional
-        Dimension that is divided into regions; None if nothing is lazy along a dimension.
+        Dimension that is divided into regions; None without lazy variables that have dimensions.
     names : tuple
         The lazy variables along `dim`.
     regions : tuple of slice
@@ -68,7 +68,7 @@ class Plan:
         return xr.Dataset(lazy)
 
     def template(self) -> xr.Dataset:
-        """Return everything that is in memory, with lazy variables as one chunk of zeros."""
+        """Return the dataset with a single chunk of zeros in place of each lazy variable."""
         out = self.data.copy()
         for name, variable in self.data.variables.items():
             encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_THE_SOURCE}
@@ -102,9 +102,9 @@ class Plan:
 def plan(data: xr.Dataset) -> Plan:
     """Divide a dataset into regions: one chunk in time of all variables.
 
-    Without a time dimension, regions are the chunks of the first dimension that has several. Three
-    kinds of variables are computed: lazy variables without this dimension, variables of objects,
-    and coordinates of dimensions.
+    Without a time dimension, regions are the chunks of the first dimension with several chunks.
+    Three kinds of variables are computed: lazy variables without this dimension, variables of
+    objects, and coordinates of dimensions.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def plan(data: xr.Dataset) -> Plan:
     Returns
     -------
     Plan
-        Plan whose regions are whole chunks on disk, and whose dask chunks stay whole.
+        Plan whose regions consist of full chunks on disk. No dask chunk is divided.
 
     Raises
     ------
@@ -131,18 +131,19 @@ def plan(data: xr.Dataset) -> Plan:
     lazy = {n: v for n, v in data.variables.items() if v.chunks is not None and _parts(n, v)}
     dim = _dimension(data, lazy)
     lazy = {n: v for n, v in lazy.items() if dim in v.dims}
-    data = _loaded(data, but=lazy)
+    loaded = {n: v for n, v in data.variables.items() if v.chunks is not None and n not in lazy}
+    data = data.assign(dask.compute(loaded)[0])
     sizes = [size for size in data.chunksizes[dim] if size] if dim is not None else []
     ends = list(itertools.accumulate(sizes))
     edges = {d: _on_disk(s) if d == dim else max(1, *s) for d, s in data.chunksizes.items()}
     if dim is not None and edges[dim] < max(sizes, default=1):
         logger.info(
-            "chunks along %s are of several sizes, %s: on disk they have %d; .chunk(%s=...) of the"
-            " LR data before predicting makes them larger",
+            "chunks along %s have the sizes %s, so chunks on disk have the size %d; call"
+            " .chunk(%s=...) on the LR data before the prediction for larger chunks",
             *(dim, sorted(set(sizes)), edges[dim], dim),
         )
     return Plan(
-        data=_assigned(data, {n: _encoded(n, v) for n, v in lazy.items()}),
+        data=data.assign({n: _encoded(n, v) for n, v in lazy.items()}),
         dim=dim,
         names=tuple(lazy),
         regions=tuple(slice(end - size, end) for size, end in zip(sizes, ends, strict=True)),
@@ -152,30 +153,17 @@ def plan(data: xr.Dataset) -> Plan:
 
 
 def _parts(name: Hashable, variable: xr.Variable) -> bool:
-    """Return True if a variable is divided into regions, not written as a whole.
+    """Return True if a variable is divided into regions.
 
-    Small variables are written as a whole: texts and dates of other calendars, whose type on disk
+    Small variables are not divided: strings and dates of other calendars, whose type on disk
     depends on their values, the coordinates of dimensions, and variables with a repeated dimension.
     """
-    if variable.dtype.kind == "O" or name in variable.dims:
-        return False
-    return len(set(variable.dims)) == variable.ndim
-
-
-def _loaded(data: xr.Dataset, *, but: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
-    """Load all variables into memory, except those in `but`."""
-    others = {n: v for n, v in data.variables.items() if v.chunks is not None and n not in but}
-    return _assigned(data, dask.compute(others)[0]) if others else data
-
-
-def _assigned(data: xr.Dataset, variables: Mapping[Hashable, xr.Variable]) -> xr.Dataset:
-    """Return the same coordinates and data variables with other values."""
-    data = data.assign({n: v for n, v in variables.items() if n in data.data_vars})
-    return data.assign_coords({n: v for n, v in variables.items() if n not in data.data_vars})
+    repeats = len(set(variable.dims)) < variable.ndim
+    return not (variable.dtype.kind == "O" or name in variable.dims or repeats)
 
 
 def _encoded(name: Hashable, variable: xr.Variable) -> xr.Variable:
-    """Encode a variable lazily as it will be on disk: all regions in the same units and packing."""
+    """Encode a variable lazily as it will be on disk, with equal units and packing everywhere."""
     if variable.dtype.kind == "b":  # Zarr has booleans, CF has not
         return variable
     values = variable.copy(deep=False)
@@ -183,7 +171,7 @@ def _encoded(name: Hashable, variable: xr.Variable) -> xr.Variable:
     out = xr.conventions.encode_cf_variable(values, name=name)
     out.encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_VALUES}
     if "_FillValue" not in out.attrs:
-        out.encoding["_FillValue"] = None  # otherwise xarray adds one when it writes
+        out.encoding["_FillValue"] = None  # otherwise xarray adds a fill value when it writes
     return out
 
 
@@ -210,11 +198,7 @@ def _dimension(data: xr.Dataset, lazy: dict[Hashable, xr.Variable]) -> Hashable 
 def _on_disk(sizes: Sequence[int]) -> int:
     """Return the largest chunk size of which each dask chunk, except the last, is a multiple."""
     sizes = [size for size in sizes if size]
-    if not sizes:
-        return 1
-    if len(sizes) == 1:
-        return sizes[0]
-    return math.gcd(*sizes[:-1])
+    return math.gcd(*sizes[:-1]) or max(sizes, default=1)  # gcd() is 0
 
 
 def _plain(attrs: Mapping[Any, Any]) -> str:
@@ -243,13 +227,13 @@ def _require_known_chunks(data: xr.Dataset) -> None:
     for name, variable in data.variables.items():
         if any(size != size for sizes in variable.chunks or () for size in sizes):
             raise ValueError(
-                f"Expected dask chunks of known sizes, got unknown ones of {name!r}. Make them"
-                f" known with data[{name!r}].data.compute_chunk_sizes()."
+                f"Expected dask chunks of known sizes, got unknown sizes for {name!r}. Compute the"
+                f" sizes with data[{name!r}].data.compute_chunk_sizes()."
             )
 
 
 def _require_storable(data: xr.Dataset) -> None:
-    """Raise if an attribute has no form in Zarr's metadata, which are JSON.
+    """Raise if an attribute cannot be stored in Zarr's metadata, which are JSON.
 
     Raises
     ------
@@ -259,8 +243,8 @@ def _require_storable(data: xr.Dataset) -> None:
     for name in data.attrs:
         if not isinstance(name, str):
             raise TypeError(
-                f"Expected names of attributes that are texts, got {name!r} in the dataset. Rename"
-                " it."
+                f"Expected attribute names to be strings, got {name!r} in the dataset. Rename this"
+                " attribute."
             )
     owners = {"the dataset": data.attrs}
     owners |= {repr(name): variable.attrs for name, variable in data.variables.items()}
@@ -270,7 +254,7 @@ def _require_storable(data: xr.Dataset) -> None:
                 json.dumps(value, default=_number)
             except (TypeError, ValueError) as error:
                 raise TypeError(
-                    f"Expected attributes that a Zarr store can hold, texts, numbers and lists of"
-                    f" them, got {name!r} of {owner}: {type(value).__name__} {value!r:.60}. Make it"
-                    " a text with str(...), or remove it."
+                    "Expected attributes that Zarr can store (strings, numbers and lists), got"
+                    f" {name!r} of {owner}: {type(value).__name__} {value!r:.60}. Convert it with"
+                    " str(...), or remove it."
                 ) from error

@@ -16,7 +16,7 @@ from xr_dl4ds.grid.cf.unfinished import require_finished
 from xr_dl4ds.processes import is_first
 from xr_dl4ds.writing.comparison import require_equal
 from xr_dl4ds.writing.plan import Plan, plan
-from xr_dl4ds.writing.store import DRAFTS, RegionStore, StorePlace, replace, require_writable
+from xr_dl4ds.writing.store import DRAFTS, RegionStore, StorePlace, require_writable
 
 if TYPE_CHECKING:
     from xr_dl4ds.writing.store import StoreLike
@@ -33,8 +33,8 @@ def write(
     """Write a dataset to a Zarr store, region by region.
 
     A region is one chunk in time of all variables (without time, one chunk of the first dimension
-    that has several). While the network runs on one region, another is read, finished and written;
-    memory holds two.
+    with several chunks). While the network runs on a region, another region is read, finished or
+    written; memory holds two regions.
 
     A process may be killed at any time: the same call resumes at the first missing region. It
     computes the last existing region again, to check that the store holds the same data.
@@ -42,12 +42,12 @@ def write(
     Parameters
     ----------
     data : xarray.Dataset
-        Lazy data; data in memory are one region.
+        Lazy data; data in memory form a single region.
     target : path, URL or zarr.abc.store.Store
         Where to write: a local path, a URL of fsspec such as ``s3://bucket/sr.zarr``, or a store
         object. An attribute of an unfinished store counts its regions.
     overwrite : bool
-        Replace an existing store. On local file systems it stays until the new one is complete.
+        Replace an existing store. On local file systems it stays until the new store is complete.
         Elsewhere it is removed first, because object stores cannot rename.
     progress : bool
         Show a progress bar.
@@ -60,23 +60,23 @@ def write(
     Raises
     ------
     FileExistsError
-        When there is a finished store, an unfinished one of another prediction, or a process that
-        writes the same local store.
+        When the target holds a finished store, or an unfinished store of another prediction, or
+        when another process writes the local store.
     ImportError
         When zarr is not installed.
     """
-    if not is_first():  # one of the processes that train together writes
+    if not is_first():  # of the processes that train together, only the first writes
         return StorePlace.of(target).path or target
     require_finished(data, "the data")
     planned = plan(data)
     place = require_writable(target, planned, overwrite=overwrite)
     with place.locked():
-        # once more, because another process may have written it since
+        # check again, because another process may have written it in the meantime
         require_writable(target, planned, overwrite=overwrite)
         store = _opened(place, planned, overwrite)
         _write_from(store, _resumed(store, overwrite), progress)
         if store.place is not place:
-            replace(store.place, place)
+            place.replace_with(store.place)
         place.set_note(None)
         _clean(place)
     return place.path or target
@@ -87,18 +87,17 @@ def _opened(place: StorePlace, planned: Plan, overwrite: bool) -> RegionStore:
     direct = RegionStore(place=place, plan=planned)
     if place.path is None or not overwrite or direct.is_ours() or not place.exists():
         return direct
-    beside = RegionStore(place=place.beside, plan=planned)
-    path = place.beside.path
-    if path is not None and path.exists() and not place.beside.note():
+    beside = place.beside
+    if beside.path is not None and beside.path.exists() and not beside.note():
         raise FileExistsError(
-            f"Expected {str(path)!r} to be free for the new store, got something else. Move it"
+            f"Expected {str(beside)!r} to be free for the new store, got other content. Move it"
             " away, or choose another path."
         )
-    return beside
+    return RegionStore(place=beside, plan=planned)
 
 
 def _resumed(store: RegionStore, overwrite: bool) -> int:
-    """Count the regions of an unfinished store of these data; else create a store without any."""
+    """Count the regions of an unfinished store of these data, or create a store with 0 regions."""
     if store.is_ours():
         if store.place.path is not None:
             for draft in store.place.path.rglob(DRAFTS):
@@ -118,7 +117,7 @@ def _resumed(store: RegionStore, overwrite: bool) -> int:
 
 
 def _clean(place: StorePlace) -> None:
-    """Remove what a killed call, of other data, left beside the store."""
+    """Remove the unfinished store that a killed call with other data left beside the store."""
     if place.path is not None and place.beside.note():
         shutil.rmtree(str(place.beside), ignore_errors=True)
 
@@ -152,8 +151,7 @@ def _one(store: RegionStore, index: int, before: Future[None] | None) -> None:
     except Exception as error:
         error.add_note(
             f"This was region {index + 1} of {len(planned.regions)}, of the variables"
-            f" {', '.join(map(str, planned.names))}; the same call resumes after the regions before"
-            " it."
+            f" {', '.join(map(str, planned.names))}; the same call resumes at this region."
         )
         raise
     if before is not None:

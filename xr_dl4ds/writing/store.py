@@ -1,8 +1,8 @@
 """A Zarr store that is being written: its place, the note of its progress, and its regions.
 
-Zarr writes each chunk and each metadata file as a whole. A region counts when the note in the
-attributes of the store says so; the same call writes a region that does not count once more. So a
-process may be killed at any time, and no renames are needed, which object stores do not have.
+Zarr writes each chunk and each metadata file in a single step. A note in the attributes of the
+store counts the complete regions. A process may be killed at any time: the same call resumes at the
+first region that is not counted. No renames are needed, which object stores do not have.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class StorePlace:
     Parameters
     ----------
     store : zarr.abc.store.Store or str
-        A form that Zarr and xarray take.
+        The store, in a form that Zarr and xarray accept.
     path : pathlib.Path, optional
-        Its folder, absolute, on a local file system.
+        Absolute path of its folder, if the file system is local.
     """
 
     store: Any
@@ -94,20 +94,23 @@ class StorePlace:
 
     @property
     def beside(self) -> StorePlace:
-        """The place where a store waits that replaces the one at `path`."""
-        assert self.path is not None
-        path = self.path.with_name(f".{self.path.name}.new")
+        """The place of a new store until it is complete and replaces the store at `path`."""
+        path = self._hidden("new")
         return StorePlace(store=str(path), path=path)
 
     @property
     def old(self) -> pathlib.Path:
-        """The place of a store while it is replaced."""
+        """The path of the old store while it is replaced."""
+        return self._hidden("old")
+
+    def _hidden(self, ending: str) -> pathlib.Path:
+        """Return the path of a hidden file or folder beside a local store."""
         assert self.path is not None
-        return self.path.with_name(f".{self.path.name}.old")
+        return self.path.with_name(f".{self.path.name}.{ending}")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes of local file systems from writing the store.
+        """Prevent other processes from writing the store, if the file system is local.
 
         Raises
         ------
@@ -120,13 +123,13 @@ class StorePlace:
         from filelock import FileLock, Timeout
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        lock = FileLock(self._hidden("lock"))
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise FileExistsError(
-                f"Expected no other process to write {str(self.path)!r}, got one. Wait for it, or"
-                " choose another path."
+                f"Another process is writing {str(self.path)!r}. Wait until it has ended, or choose"
+                " another path."
             ) from error
         except (OSError, NotImplementedError) as error:  # some mounts of Lustre and NFS
             logger.warning(
@@ -134,14 +137,14 @@ class StorePlace:
                 *(self.path, error),
             )
         try:
-            self._settle()
+            self._settle_replacement()
             yield
         finally:
             with contextlib.suppress(OSError):
                 pathlib.Path(lock.lock_file).unlink()
             lock.release()
 
-    def _settle(self) -> None:
+    def _settle_replacement(self) -> None:
         """Finish or undo a replacement in which a process was killed."""
         assert self.path is not None
         if self.old.exists():
@@ -149,6 +152,12 @@ class StorePlace:
                 shutil.rmtree(self.old)
             else:
                 os.replace(self.old, self.path)
+
+    def replace_with(self, new: StorePlace) -> None:
+        """Put a complete store in the place of this one, which is removed."""
+        assert self.path is not None
+        assert new.path is not None
+        swap(new.path, self.path, aside=self.old)
 
     def exists(self) -> bool:
         """Return True if there is a Zarr store, of any kind."""
@@ -162,12 +171,12 @@ class StorePlace:
 
         try:
             return zarr.open_group(self.store, mode=mode, zarr_format=3)
-        # no other error: a store that cannot be read for a moment is not one to be created anew
-        except FileNotFoundError:  # GroupNotFoundError is one
+        # not for other errors: a store that is unreachable for a moment must not be created again
+        except FileNotFoundError:  # or its subclass GroupNotFoundError
             return None
 
     def note(self) -> dict[str, Any]:
-        """Read the progress of an unfinished store; empty for any other."""
+        """Read the progress of an unfinished store; empty for any other store."""
         group = self._group("r")
         try:
             return dict(json.loads(group.attrs[UNFINISHED]))
@@ -190,16 +199,16 @@ class RegionStore:
     Parameters
     ----------
     place : StorePlace
-        Its place.
+        The place of the store.
     plan : Plan
-        Its regions.
+        The plan of the write.
     """
 
     place: StorePlace
     plan: Plan
 
     def create(self) -> None:
-        """Create the store without any region; what is there is removed."""
+        """Create the store without any region, in place of an existing store."""
         import zarr
 
         unfinished = {UNFINISHED: json.dumps({**self._note(0), "prediction": ""})}
@@ -234,7 +243,7 @@ class RegionStore:
     def put(self, index: int, part: xr.Dataset) -> None:
         """Write a region that is in memory, then count it."""
         for name in self.plan.names:
-            # not by xarray, which would take the encoding on disk for the one wanted
+            # not by xarray, which would encode the encoded values once more
             self._array(name)[self._cells(name, index)] = part.variables[name].to_numpy()
         self.place.set_note(self._note(index + 1))
 
@@ -273,13 +282,14 @@ def require_writable(
     Raises
     ------
     FileExistsError
-        When something is there that must not be replaced.
+        When the place holds something that must not be replaced.
     PermissionError, NotADirectoryError
         When nothing can be created there.
     """
     place = StorePlace.of(target)
     path = place.path
-    empty = path is not None and path.is_dir() and _is_empty(path)
+    # a killed process leaves a folder with drafts
+    empty = path is not None and path.is_dir() and all(p.match(DRAFTS) for p in path.iterdir())
     if path is not None and path.exists() and not (empty or place.exists()):
         got = "a folder with other files" if path.is_dir() else "a file"
         raise FileExistsError(
@@ -287,38 +297,21 @@ def require_writable(
         )
     note = place.note()
     if note and not overwrite:
-        _require_same(place, note, plan)
+        if plan is not None and note["written"] and note["prediction"] != plan.fingerprint:
+            raise FileExistsError(
+                f"Expected the unfinished store at {str(place)!r} to contain this prediction, got a"
+                f" prediction by another model, or from other LR data, options or chunks"
+                f" ({note['written']} of {note['regions']} regions). Choose another path, or pass"
+                " overwrite=True."
+            )
     elif not (empty or overwrite) and place.exists():
         raise FileExistsError(
-            f"Expected no Zarr store at {str(place)!r} yet, got a finished one. Choose another"
+            f"Expected no Zarr store at {str(place)!r} yet, got a finished store. Choose another"
             " path, or pass overwrite=True."
         )
     if path is not None:
         require_makeable(path)
     return place
-
-
-def _is_empty(path: pathlib.Path) -> bool:
-    """Return True for a folder without files but drafts, which a killed process leaves."""
-    return all(inside.match(DRAFTS) for inside in path.iterdir())
-
-
-def _require_same(place: StorePlace, note: dict[str, Any], plan: Plan | None) -> None:
-    if plan is None or not note["written"]:
-        return
-    if note["prediction"] != plan.fingerprint:
-        raise FileExistsError(
-            f"Expected the unfinished store at {str(place)!r} to be of this prediction, got one of"
-            f" another model, LR data, options or chunks ({note['written']} of"
-            f" {note['regions']} regions). Choose another path, or pass overwrite=True."
-        )
-
-
-def replace(new: StorePlace, place: StorePlace) -> None:
-    """Put a whole store in the place of another one, which is removed."""
-    assert new.path is not None
-    assert place.path is not None
-    swap(new.path, place.path, aside=place.old)
 
 
 def require_zarr() -> None:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xr_dl4ds.training.batches import Batches, Samples
+from tests.training import samples_of
+from xr_dl4ds.training.batches import Batches
 
 
 def numbered(n, y=3, x=4, scale=2, static=False):
     """Samples whose values are their number, in every cell of LR and target."""
     number = np.arange(n, dtype="f4").reshape(-1, 1, 1, 1)
-    return Samples(
+    return samples_of(
         lr=np.broadcast_to(number, (n, y, x, 2)).copy(),
         target=np.broadcast_to(number, (n, scale * y, scale * x, 1)).copy(),
         fixed={"static": np.ones((scale * y, scale * x, 3), "f4")} if static else {},
@@ -30,7 +31,7 @@ def placed(n, y, x, scale):
         return np.stack(grid, axis=-1).astype("f4")
 
     high = positions(scale * y, scale * x, 1)
-    return Samples(
+    return samples_of(
         lr=np.stack([positions(y, x, scale)] * n),
         target=np.stack([high] * n),
         fixed={"static": high + 1000},

@@ -145,6 +145,6 @@ def test_auto_is_memory_up_to_the_budget(caplog):
     assert resolve_cache("auto", of(1.9), None) == "memory"
     assert not caplog.records
     assert resolve_cache("auto", of(1.9), of(0.2)) == "none"  # validation counts
-    assert "2.3 GB of samples are read anew in each epoch" in caplog.text
+    assert "2.3 GB of samples are read again in each epoch" in caplog.text
     for cache in ("memory", "disk", "none"):
         assert resolve_cache(cache, of(3), None) == cache

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xr_dl4ds.training.batches import Batches, Samples, hints, stream
+from tests.training import samples_of
+from xr_dl4ds.training.batches import Batches, hints, stream
 from xr_dl4ds.training.batches.hints import overhead, say_what_chunks_cost
 from xr_dl4ds.training.batches.stream import blocks_of
 from xr_dl4ds.training.workers import Workers
@@ -24,12 +25,12 @@ def placed(n, y, x, scale, chunks, window=None, starts=None):
 
     lr, target = channels(y, x, scale), channels(scale * y, scale * x, 1)
     fine = (chunks[0], *(c * scale for c in chunks[1:]), 3)
-    return Samples(
+    return samples_of(
         lr=da.from_array(lr, chunks=(*chunks, 3)),
         target=da.from_array(target, chunks=fine),
         scale=scale,
         window=window,
-        starts=None if starts is None else np.asarray(starts),
+        starts=starts,
     )
 
 
@@ -122,7 +123,7 @@ def test_fixed_inputs_follow_the_patch():
     rows, columns = np.meshgrid(np.arange(8), np.arange(10), indexing="ij")
     static = np.stack([rows, columns], axis=-1).astype("f4")
     fixed = {"static": static, "position": np.array([7, 9], "i4")}
-    samples = Samples(lr=samples.lr, target=samples.target, scale=2, fixed=fixed)
+    samples = samples_of(lr=samples.lr, target=samples.target, scale=2, fixed=fixed)
     inputs, target, _ = Batches(samples, batch_size=6, patch_size=4)[0]
     np.testing.assert_array_equal(inputs["static"], target[..., 1:])
     np.testing.assert_array_equal(inputs["position"], target[:, 0, 0, 1:] + [7, 9])
@@ -209,7 +210,7 @@ def test_pools_are_read_once_and_ahead(small_pools):
 
     counted = samples.target.map_blocks(counting, dtype="f4", meta=np.empty((0,) * 4, "f4"))
     small_pools(4 * stream.step_bytes(samples, (3, 3)))
-    samples = Samples(lr=samples.lr, target=counted, scale=2)
+    samples = samples_of(lr=samples.lr, target=counted, scale=2)
     batches = Batches(samples, batch_size=2)
     steps_of(batches)
     assert sorted(reads) == [0, 1, 2, 3, 4, 5]  # each chunk once in an epoch
@@ -225,7 +226,9 @@ def test_patches_read_what_they_need():
         return block
 
     counted = samples.target.map_blocks(counting, dtype="f4", meta=np.empty((0,) * 4, "f4"))
-    batches = Batches(Samples(lr=samples.lr, target=counted, scale=2), batch_size=2, patch_size=4)
+    batches = Batches(
+        samples_of(lr=samples.lr, target=counted, scale=2), batch_size=2, patch_size=4
+    )
     _ = batches[0]
     assert len(set(read)) <= 2 * 4  # a patch of 2 LR cells lies in four chunks of 2 at the most
     assert len(set(read)) < 2 * 16
@@ -248,7 +251,7 @@ def test_what_goes_wrong_in_reading_is_told():
 
     samples = placed(4, 3, 3, 2, (2, 3, 3))
     target = samples.target.map_blocks(broken, dtype="f4", meta=np.empty((0,) * 4, "f4"))
-    batches = Batches(Samples(lr=samples.lr, target=target, scale=2), batch_size=2)
+    batches = Batches(samples_of(lr=samples.lr, target=target, scale=2), batch_size=2)
     with pytest.raises(OSError, match="the disk is gone"):
         _ = batches[0]
     assert isinstance(batches.error, OSError)
@@ -275,15 +278,15 @@ def test_costly_chunks_are_told(caplog):
     assert not caplog.records
     say_what_chunks_cost(samples, (2, 2), 2)
     (record,) = caplog.records
-    assert "reads the HR data about 16 times over: chunks of (4, 16, 16)" in record.getMessage()
-    assert "for samples of 4 x 4 cells" in record.getMessage()
+    assert "reads the HR data about 16 times, because samples of 4 x 4 cells" in record.getMessage()
+    assert "need full chunks of (4, 16, 16) (time" in record.getMessage()
     assert "chunks of about (8, 8, 8), or pass cache='disk'" in record.getMessage()
 
 
 def test_chunks_that_fill_the_memory_are_told(caplog, monkeypatch):
     monkeypatch.setattr(hints, "LARGE", 1000)
     say_what_chunks_cost(placed(8, 8, 8, 2, (4, 8, 8)), (8, 8), 2)
-    assert "take 0.0 GB of memory each" in caplog.text
+    assert "takes 0.0 GB of memory while" in caplog.text
 
 
 def test_dask_schedulers_give_the_same():

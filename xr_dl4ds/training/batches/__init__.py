@@ -7,9 +7,9 @@
   has its own patch position, and all samples are shuffled together.
 - **streamed**: neighbouring steps within one chunk of the data form a block. In each epoch the
   blocks come in a new order, each with one patch position. Some blocks, up to `POOL` bytes, form a
-  pool, which is in memory as a whole; samples are shuffled within a pool. While the network trains
-  on one pool, the next pool is read in the background. Memory therefore holds two pools and the
-  chunks being read, whatever the length of the data.
+  pool, which is held in memory; samples are shuffled within a pool. While the network trains on one
+  pool, the next pool is read in the background. Memory therefore holds two pools and the chunks
+  being read, however long the data are.
 
 Overlapping windows share their common steps.
 """

@@ -19,12 +19,12 @@ class CachedSamples:
         LR rows and columns of a patch.
     """
 
+    order: Order
     error: Exception | None = None
 
     def __init__(self, samples: Samples, cells: tuple[int, int]) -> None:
         self.samples = samples
         self.cells = cells
-        self.order: Order | None = None
 
     def draw(
         self,
@@ -32,19 +32,15 @@ class CachedSamples:
         room: tuple[int, int],
         shuffle: bool,
         deal: Deal,
-    ) -> Order:
-        """Draw the order of an epoch, and return the part that `deal` selects."""
+    ) -> None:
+        """Draw the order of an epoch, and keep the part that `deal` selects."""
         n = len(self.samples)
         numbers = rng.permutation(n) if shuffle else np.arange(n)
         numbers = numbers[deal(n, False)]
         corner = np.zeros((n, 2), "i4")
         if room != (1, 1):
             corner = np.stack([rng.integers(0, size, size=n) for size in room], axis=1)
-        return Order(numbers=numbers, corner=corner[numbers])
-
-    def begin(self, order: Order) -> None:
-        """Set the order in which `take` returns samples."""
-        self.order = order
+        self.order = Order(numbers=numbers, corner=corner[numbers])
 
     def read_ahead(self) -> None:
         """Do nothing: cached samples are not read in the background."""
@@ -52,10 +48,8 @@ class CachedSamples:
     def close(self) -> None:
         """Do nothing: cached samples are not read in the background."""
 
-    def take(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Return LR fields and targets of a part of the order."""
-        assert self.order is not None
-        assert self.samples.starts is not None
         starts, corner = self.samples.starts[self.order.numbers[part]], self.order.corner[part]
         lr, target = self.samples.arrays()
         return (

@@ -46,16 +46,16 @@ class Scratch:
         """Return the array, which is read from disk on access.
 
         The data read count as memory of this process until the array is deleted. Open the array
-        anew for each batch.
+        again for each batch.
         """
         return np.memmap(self._file, dtype="f4", mode=mode, shape=self.shape)
 
 
 def to_memory(fields: Sequence[xr.DataArray]) -> list[np.ndarray]:
     """Return each field as a float32 array, without a copy of float32 fields in memory."""
-    if all(one.chunks is None for one in fields):
-        return [np.ascontiguousarray(one.to_numpy(), "f4") for one in fields]
-    out = [np.empty(one.shape, "f4") for one in fields]
+    if all(f.chunks is None for f in fields):
+        return [np.ascontiguousarray(f.to_numpy(), "f4") for f in fields]
+    out = [np.empty(f.shape, "f4") for f in fields]
     _fill(fields, out)
     return out
 
@@ -69,32 +69,32 @@ def to_disk(fields: Sequence[xr.DataArray]) -> list[Scratch]:
         When the disk lacks space for the arrays.
     """
     folder = tempfile.TemporaryDirectory(prefix="xr_dl4ds_", ignore_cleanup_errors=True)
-    needed, free = 4 * sum(one.size for one in fields), shutil.disk_usage(folder.name).free
+    needed, free = 4 * sum(f.size for f in fields), shutil.disk_usage(folder.name).free
     if needed > free:
         raise OSError(
             f"Expected {needed / 1e9:.1f} GB of free disk for cache='disk', got {free / 1e9:.1f} GB"
             f" in {tempfile.gettempdir()!r}. Set the environment variable TMPDIR to a folder on a"
-            " larger one, or use cache='none'."
+            " larger disk, or use cache='none'."
         )
-    out = [Scratch(folder, f"array{i}", one.shape) for i, one in enumerate(fields)]
+    out = [Scratch(folder, f"array{i}", f.shape) for i, f in enumerate(fields)]
     with contextlib.suppress(OSError):  # a folder with files is removed with the last array
         pathlib.Path(folder.name).rmdir()
-    _fill(fields, [one.open("w+") for one in out])
+    _fill(fields, [scratch.open("w+") for scratch in out])
     return out
 
 
 def _fill(fields: Sequence[xr.DataArray], out: Sequence[np.ndarray]) -> None:
     for part in slabs(fields):
-        computed = dask.compute(*(one.isel({TIME: part}).data for one in fields))
+        computed = dask.compute(*(f.isel({TIME: part}).data for f in fields))
         for to, values in zip(out, computed, strict=True):
             to[part] = values
 
 
 def slabs(fields: Sequence[xr.DataArray]) -> Iterator[slice]:
     """Split the time axis along chunks into parts of about `SLAB` bytes."""
-    chunked = max(fields, key=lambda one: one.size if one.chunks is not None else 0)
+    chunked = max(fields, key=lambda f: f.size if f.chunks is not None else 0)
     steps = chunked.sizes[TIME]
-    each = 4 * sum(one.size for one in fields) // max(steps, 1)
+    each = 4 * sum(f.size for f in fields) // max(steps, 1)
     most = max(1, SLAB // max(each, 1))
     sizes = chunked.chunksizes.get(TIME, (most,) * (steps // most + 1))
     begin = end = 0

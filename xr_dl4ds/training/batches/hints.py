@@ -21,8 +21,8 @@ ADVISED = 2**24
 def overhead(samples: Samples, cells: tuple[int, int], blocks: int) -> float:
     """Return how many times an epoch reads the cells on which it trains.
 
-    A chunk is read as a whole for each block that begins in it. A patch of p cells at any position
-    lies in chunks of c cells that cover ``c + p - 1`` cells on average.
+    The full chunk is read for each block that begins in it. A patch of p cells at any position lies
+    in chunks of c cells that cover ``c + p - 1`` cells on average.
 
     Parameters
     ----------
@@ -52,17 +52,17 @@ def say_what_chunks_cost(samples: Samples, cells: tuple[int, int], blocks: int) 
     times = overhead(samples, cells, blocks)
     if times > COSTLY:
         logger.warning(
-            "each epoch reads the HR data about %.0f times over: chunks of %s (time, y, x) are read"
-            " whole for samples of %d x %d cells. Store them in chunks of about (%d, %d, %d), or"
+            "each epoch reads the HR data about %.0f times, because samples of %d x %d cells need"
+            " full chunks of %s (time, y, x). Store the data in chunks of about (%d, %d, %d), or"
             " pass cache='disk' (%.1f GB in a temporary folder) to read them once",
             times,
-            largest,
             *patch,
+            largest,
             *advice,
         )
     elif 4 * np.prod(largest) > LARGE:
         logger.warning(
-            "chunks of %s (time, y, x) take %.1f GB of memory each while they are read. Store them"
+            "each chunk of %s (time, y, x) takes %.1f GB of memory while it is read. Store the data"
             " in chunks of about (%d, %d, %d), or pass cache='disk' (%.1f GB in a temporary folder)"
             " to read them once",
             largest,

@@ -32,7 +32,7 @@ class Order:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """The share of one worker; the shares of all workers contain each sample exactly once.
+    """The share of a worker; the shares of all workers contain each sample exactly once.
 
     Parameters
     ----------
@@ -58,6 +58,6 @@ class Share:
         return np.array_split(np.arange(samples), self.size)[self.rank]
 
     def in_batches(self, samples: int, batch_size: int) -> np.ndarray:
-        """Return contiguous positions in whole batches, equal to the batches of a single worker."""
+        """Return contiguous positions in full batches, equal to the batches of a single worker."""
         each = self.steps(samples, batch_size) * batch_size
         return np.arange(samples)[self.rank * each : (self.rank + 1) * each]

@@ -24,7 +24,7 @@ class Batches:
     Parameters
     ----------
     samples : Samples
-        The samples to draw from, at least one.
+        The samples to draw from; at least one sample.
     batch_size : int
         Samples in a batch; the last batch of an epoch takes the remaining samples.
     patch_size : int, optional
@@ -34,9 +34,9 @@ class Batches:
     shuffle : bool
         Draw a new order (and new positions) in every epoch.
     share : Share, optional
-        The share of one of several workers; all samples by default. Order and positions are drawn
-        before the samples are shared, and are the same for every worker. All workers have the same
-        number of batches: a worker without remaining samples gets a batch without valid cells.
+        The share of a worker; all samples by default. Order and positions are drawn before the
+        samples are shared, so that they are equal for all workers. All workers have the same number
+        of batches: a worker without remaining samples gets a batch without valid cells.
     """
 
     def __init__(
@@ -70,8 +70,7 @@ class Batches:
         """Start an epoch, counted from 0."""
         self.epoch = epoch
         rng = np.random.default_rng([self.seed, self.epoch])
-        self._order = self._source.draw(rng, self._room, self.shuffle, self._deal)
-        self._source.begin(self._order)
+        self._source.draw(rng, self._room, self.shuffle, self._deal)
 
     def _deal(self, samples: int, together: bool) -> np.ndarray:
         if not self.shuffle:
@@ -108,7 +107,7 @@ class Batches:
         return counted.prefetch(AHEAD).with_options(fixed)
 
     def _form(self) -> tuple[Any, ...]:
-        """Return shapes and types of a batch without reading one."""
+        """Return shapes and types of a batch without reading samples."""
         samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
         y, x = self._edges
         fine = (y * samples.scale, x * samples.scale)
@@ -121,7 +120,7 @@ class Batches:
     def _epoch(self) -> Iterator[Any]:
         for index in range(len(self)):
             yield self[index]
-        self.close()  # frees the memory while other batches, such as validation, are used
+        self.close()  # frees the memory while other batches (validation) are used
 
     def close(self) -> None:
         """Stop reading."""
@@ -133,7 +132,7 @@ class Batches:
         return self._source.error
 
     def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Return one batch.
+        """Return a batch.
 
         Returns
         -------
@@ -145,20 +144,20 @@ class Batches:
             Array of the same shape: 1 where the target is valid, 0 where masked.
         """
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        if part.start >= len(self._order.numbers):
+        order = self._source.order
+        if part.start >= len(order.numbers):
             return self._empty()
-        lr, target = self._source.take(part)
-        inputs = {"lr": lr, **self._fixed(self._order.corner[part])}
-        assert self.samples.whole is not None
-        if self.samples.whole[self._order.numbers[part]].all():
+        lr, target = self._source.read(part)
+        inputs = {"lr": lr, **self._fixed(order.corner[part])}
+        if self.samples.without_gaps[order.numbers[part]].all():
             return inputs, target, self._ones_like(target)
         weight = np.isfinite(target)
         return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
 
     def _empty(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Return one sample without valid cells: not every layer accepts an empty batch."""
+        """Return a sample without valid cells, because some layers do not accept empty batches."""
         inputs, target, _ = self._form()
-        lr, nothing = (np.zeros((1, *one.shape[1:]), "f4") for one in (inputs["lr"], target))
+        lr, nothing = (np.zeros((1, *spec.shape[1:]), "f4") for spec in (inputs["lr"], target))
         return {"lr": lr, **self._fixed(np.zeros((1, 2), "i4"))}, nothing, nothing
 
     def _ones_like(self, target: np.ndarray) -> np.ndarray:

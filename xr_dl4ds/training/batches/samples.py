@@ -17,8 +17,8 @@ from xr_dl4ds.training.batches.copying import Scratch, slabs, to_disk, to_memory
 
 logger = logging.getLogger(__name__)
 
-#: Bytes of samples, training and validation together, that "auto" holds in memory. The value is the
-#: same on every machine, so that a seed gives the same order of samples everywhere.
+#: Bytes of samples, training and validation together, that "auto" holds in memory. The value does
+#: not depend on the machine, so that a seed gives the same order of samples everywhere.
 BUDGET = 2**31
 
 
@@ -40,26 +40,19 @@ class Samples:
         HR cells along one edge of an LR cell.
     window : int, optional
         Time steps of a sample; None for samples that are single steps.
-    starts : numpy.ndarray, optional
-        The first step of each sample; every step by default.
-    whole : numpy.ndarray, optional
-        Whether each sample is known to have no masked cells; False for all samples by default.
+    starts : numpy.ndarray
+        First step of each sample.
+    without_gaps : numpy.ndarray
+        For each sample, True if it is known to have no masked cells.
     """
 
     lr: Any
     target: Any
     scale: int
-    fixed: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    window: int | None = None
-    starts: np.ndarray | None = None
-    whole: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        if self.starts is None:
-            last = self.lr.shape[0] - (self.window or 1) + 1
-            object.__setattr__(self, "starts", np.arange(last))
-        if self.whole is None:
-            object.__setattr__(self, "whole", np.zeros(len(self), bool))
+    fixed: Mapping[str, np.ndarray]
+    window: int | None
+    starts: np.ndarray
+    without_gaps: np.ndarray
 
     @classmethod
     def hold(
@@ -95,12 +88,12 @@ class Samples:
             scale=scale,
             window=window,
             starts=starts,
-            whole=part.steps.without_gaps(starts, window),
+            without_gaps=part.steps.without_gaps(starts, window),
         )
 
     @property
     def streamed(self) -> bool:
-        """True if the samples are read anew in each epoch."""
+        """True if the samples are read again in each epoch."""
         return isinstance(self.target, da.Array)
 
     def arrays(self) -> list[np.ndarray]:
@@ -112,7 +105,6 @@ class Samples:
         return starts if self.window is None else starts[:, None] + np.arange(self.window)
 
     def __len__(self) -> int:
-        assert self.starts is not None
         return len(self.starts)
 
 
@@ -132,8 +124,8 @@ def resolve_cache(cache: str, *parts: SampleChannels | None) -> str:
     if total <= BUDGET:
         return "memory"
     logger.info(
-        "%.1f GB of samples are read anew in each epoch, while the network trains: more than the"
-        " %.1f GB that cache='auto' holds in memory; cache='memory' or 'disk' reads them once",
+        "%.1f GB of samples are read again in each epoch, while the network trains, because"
+        " cache='auto' holds at most %.1f GB in memory; cache='memory' or 'disk' reads them once",
         total / 1e9,
         BUDGET / 1e9,
     )
@@ -143,7 +135,7 @@ def resolve_cache(cache: str, *parts: SampleChannels | None) -> str:
 def _streamed(fields: list[xr.DataArray]) -> list[da.Array]:
     """Return the fields as dask arrays; fields in memory become views."""
     parts = {TIME: tuple(part.stop - part.start for part in slabs(fields))}
-    return [(one if one.chunks is not None else one.chunk(parts)).data for one in fields]
+    return [(f if f.chunks is not None else f.chunk(parts)).data for f in fields]
 
 
 #: Functions that hold samples, by the values of `Sampling.cache`.

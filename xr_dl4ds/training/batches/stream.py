@@ -1,4 +1,4 @@
-"""Streamed samples: read anew in each epoch, pool by pool, one pool ahead of the network."""
+"""Streamed samples: read again in each epoch, pool by pool, one pool ahead of the network."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def blocks_of(samples: Samples, cells: tuple[int, int]) -> list[slice]:
     cells : tuple of int
         LR rows and columns of a patch.
     """
-    assert samples.starts is not None
     most = max(1, POOL // BLOCKS // step_bytes(samples, cells))
     edges = np.cumsum([0, *samples.target.chunks[0]])
     chunk = np.searchsorted(edges, samples.starts, side="right")
@@ -70,10 +69,11 @@ class Pools:
         LR rows and columns of a patch.
     """
 
+    order: Order
+
     def __init__(self, samples: Samples, cells: tuple[int, int]) -> None:
         self.samples = samples
         self.cells = cells
-        self.order: Order | None = None
         #: The error of the background reading, which TensorFlow passes on only as text.
         self.error: Exception | None = None
         self._lock = threading.RLock()
@@ -88,8 +88,8 @@ class Pools:
         room: tuple[int, int],
         shuffle: bool,
         deal: Deal,
-    ) -> Order:
-        """Draw the order of an epoch, and return the part that `deal` selects."""
+    ) -> None:
+        """Draw the order of an epoch, and keep the part that `deal` selects; read nothing yet."""
         n = len(self._blocks)
         which = rng.permutation(n) if shuffle else np.arange(n)
         corners = np.stack([rng.integers(0, size, size=n) for size in room], axis=1)
@@ -103,26 +103,20 @@ class Pools:
             for pool in pools:
                 mixed = pool.start + rng.permutation(pool.stop - pool.start)
                 numbers[pool], corner[pool] = numbers[mixed], corner[mixed]
-        return Order(numbers=numbers, corner=corner, pools=pools)
+        with self._lock:
+            self.close()
+            self.order = Order(numbers=numbers, corner=corner, pools=pools)
 
     def _pools(self, numbers: np.ndarray) -> list[slice]:
         """Split an order of blocks into pools."""
         if len(numbers) == 0:  # more workers than samples
             return []
         window = self.samples.window or 1
-        apart = np.ones(len(numbers), "i8")
-        apart[1:] = np.clip(np.abs(np.diff(numbers)), 1, window)
-        apart[0] = window
+        apart = np.append(window, np.clip(np.abs(np.diff(numbers)), 1, window))
         held = np.cumsum(apart) * step_bytes(self.samples, self.cells)
         pool = (held - 1) // max(POOL, int(held[0]))
         edges = [0, *(np.flatnonzero(np.diff(pool)) + 1).tolist(), len(numbers)]
         return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-    def begin(self, order: Order) -> None:
-        """Set the order in which `take` returns samples; reading does not start yet."""
-        with self._lock:
-            self.close()
-            self.order = order
 
     def read_ahead(self) -> None:
         """Start to read the first pool."""
@@ -136,16 +130,15 @@ class Pools:
                 future.cancel()
             self._reading.clear()
 
-    def take(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
+    def read(self, part: slice) -> tuple[np.ndarray, np.ndarray]:
         """Return LR fields and targets of a part of the order."""
         with self._lock:
-            assert self.order is not None
             found = []
             for k, pool in enumerate(self.order.pools):
                 low, high = max(part.start, pool.start), min(part.stop, pool.stop)
                 if low < high:
                     mine = np.arange(low - pool.start, high - pool.start)
-                    found.append(self._pool(k).take(mine, self.samples))
+                    found.append(self._pool(k).select(mine, self.samples))
         if len(found) == 1:
             return found[0]
         return np.concatenate([lr for lr, _ in found]), np.concatenate([hr for _, hr in found])
@@ -163,13 +156,10 @@ class Pools:
         return pool
 
     def _ask(self, k: int) -> None:
-        assert self.order is not None
         if k not in self._reading and k < len(self.order.pools):
             part = self.order.pools[k]
-            read = self._thread.submit
-            self._reading[k] = read(
-                _read, self.samples, self.cells, self.order.numbers[part], self.order.corner[part]
-            )
+            numbers, corner = self.order.numbers[part], self.order.corner[part]
+            self._reading[k] = self._thread.submit(_read, self.samples, self.cells, numbers, corner)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -180,7 +170,7 @@ class Pool:
     target: np.ndarray
     starts: np.ndarray
 
-    def take(self, places: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    def select(self, places: np.ndarray, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
         """Return LR fields and targets of samples, by their places in the pool."""
         at = samples.rows(self.starts[places])
         return self.lr[at], self.target[at]
@@ -190,7 +180,6 @@ def _read(
     samples: Samples, cells: tuple[int, int], numbers: np.ndarray, corner: np.ndarray
 ) -> Pool:
     """Read exactly the steps and cells of a pool's samples, in one dask computation."""
-    assert samples.starts is not None
     starts, window = samples.starts[numbers], samples.window or 1
     pieces, place, offset = [], np.empty(len(numbers), "i8"), 0
     for mine in _runs(starts, corner, window):
@@ -199,12 +188,12 @@ def _read(
         place[mine] = starts[mine] - first + offset
         offset += last - first
     lazy = [_cut(samples, steps, place_of, cells) for steps, place_of in pieces]
-    arrays = [np.empty((offset, *one.shape[1:]), "f4") for one in lazy[0]]
+    arrays = [np.empty((offset, *part.shape[1:]), "f4") for part in lazy[0]]
     begin = 0
     for values in dask.compute(*lazy, num_workers=READERS):
         end = begin + len(values[0])
-        for to, one in zip(arrays, values, strict=True):
-            to[begin:end] = one
+        for to, part in zip(arrays, values, strict=True):
+            to[begin:end] = part
         begin = end
     return Pool(lr=arrays[0], target=arrays[1], starts=place)
 
