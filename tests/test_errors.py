@@ -37,7 +37,7 @@ UNREACHED = {
 VERBS = {"Add", "Assign", "Bring", "Call", "Check", "Convert", "Decode", "Did", "Drop", "Fit"}
 VERBS |= {"For", "Give", "Interpolate", "Keep", "Leave", "Make", "Mask", "Models", "Move", "Name"}
 VERBS |= {"Options", "Pass", "Predict", "Provide", "Remove", "Rename", "Replace", "Say", "Select"}
-VERBS |= {"Set", "Sort", "Use"}
+VERBS |= {"Change", "Number", "Set", "Sort", "Stamp", "Use"}
 
 CLASSES = {GridError, TimeError, VariableError, ValueError, TypeError}
 

@@ -374,7 +374,7 @@ PROBLEMS = {
     ),
     "other dimensions": (
         lambda hr: hr.assign(station=(("time", "station_id"), np.zeros((8, 3)))),
-        r"one y dimension of 'station'",
+        r"two horizontal dimensions of 'station', got 'station_id' alone",
         {"y": "latitude", "varying": ("t2m",), "left_out": ("station",), "frequency": "6 h"},
     ),
     "two times": (

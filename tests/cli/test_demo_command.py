@@ -212,7 +212,7 @@ def test_options_that_do_not_do(files, tmp_path, capsys, no_training, options, e
 def test_static_file_that_varies_in_time(files, tmp_path, capsys, no_training):
     arguments = ["--data", files / "hr.nc", "--static", files / "many.nc"]
     _, reason = fail([*arguments, "--output", tmp_path / "out"], capsys)
-    assert "static= without a time dimension" in reason
+    assert "--static without a time dimension" in reason
 
 
 @pytest.mark.parametrize("option", ["--variable", "--static"])

@@ -79,7 +79,7 @@ def test_a_part_of_the_times(files, model, tmp_path, capsys):
     capsys.readouterr()
     times = ["--time-slice", "2002", "2003"]
     said = reason(capsys, 1, model, files / "lr.nc", "-o", tmp_path / "b.nc", *times)
-    assert said.startswith("Expected LR data from 2002 to 2003, got 2001-01-01 00:00:00 to")
+    assert said.startswith("Expected the LR data from 2002 to 2003, got 2001-01-01T00:00:00")
     times = ["--time-slice", "then", "now"]
     said = reason(capsys, 2, model, files / "lr.nc", "-o", tmp_path / "b.nc", *times)
     assert said.startswith("Expected two times for --time-slice, got")
@@ -175,5 +175,5 @@ def test_data_without_dates(files, model, tmp_path, capsys):
     capsys.readouterr()
     times = ["--time-slice", "2001", "2002"]
     said = reason(capsys, 1, model, tmp_path / "one.nc", "-o", tmp_path / "b.zarr", *times)
-    assert said.startswith("Expected LR data with dates")
+    assert said.startswith("Expected the LR data to have dates for --time-slice")
     assert issubclass(TimeError, ValueError)

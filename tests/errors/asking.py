@@ -87,10 +87,10 @@ ASKING = {
     "units": case(
         "LR data are in other units than in training.",
         VariableError,
-        r"'t2m' of the LR data in 'K' as in training, got 'degC'\. Convert",
-        d.asked(lambda lr: d.in_units(lr, "degC", -273.15)),
+        r"'t2m' of the LR data in 'K' as in training, got 'warmth'\. Set .*'warmth' cannot be read",
+        d.asked(lambda lr: d.in_units(lr, "warmth")),
         d.predict,
-        lambda lr, model: d.predict(d.in_units(lr, "K", 273.15), model),
+        lambda lr, model: d.predict(d.in_units(lr, "K"), model),
     ),
     "HR given": case(
         "HR data are passed in place of LR data.",
@@ -296,10 +296,10 @@ SCORES = {
     "units of the truth": case(
         "Prediction and truth are in other units.",
         VariableError,
-        r"'t2m' of the prediction in 'degC' as in the truth, got 'K'\. Convert",
-        d.scored(spoil_hr=lambda hr: d.in_units(hr, "degC", -273.15)),
+        r"'t2m' of the prediction in 'mm' as in the truth, got 'K'\. Rename it",
+        d.scored(spoil_hr=lambda hr: d.in_units(hr, "mm")),
         scaled,
-        lambda sr, hr, lr: scaled(d.in_units(sr, "degC", -273.15), hr, lr),
+        lambda sr, hr, lr: scaled(sr, d.in_units(hr, "K"), lr),
     ),
     "truth of a part": case(
         "The truth does not cover the prediction, or is on other cells.",
@@ -308,14 +308,6 @@ SCORES = {
         d.scored(spoil_hr=lambda hr: hr.isel(latitude=slice(0, 4))),
         scaled,
         lambda sr, hr, lr: scaled(sr.sel(latitude=hr.latitude), hr, lr),
-    ),
-    "no baseline": case(
-        "It is not known from which LR fields the baselines are interpolated.",
-        GridError,
-        r"LR fields for the baselines, got a prediction without a note of its scale\. Pass lr=",
-        d.scored(),
-        evaluate,
-        lambda sr, hr, lr: [beside_lr(sr, hr, lr), scaled(sr, hr, lr)],
     ),
     "scale of a part": case(
         "The region that is scored is no multiple of the scale.",

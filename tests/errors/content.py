@@ -399,12 +399,12 @@ VARIABLES = {
         lambda hr: d.perfect(hr[["t2m"]]),
     ),
     "units": case(
-        "LR and HR data of one variable are in other units.",
+        "Units of one variable cannot be converted, or cannot be read.",
         VariableError,
-        r"'t2m' of the LR data in 'K' as in the HR data, got 'degC'\. Convert",
-        d.pair(celsius),
+        r"'t2m' of the LR data in 'K' as in the HR data, got 'm s-1'\. Rename it",
+        d.pair(lambda lr: d.in_units(lr, "m s-1")),
         d.mos,
-        lambda lr, hr: d.mos(d.in_units(lr, "K", 273.15), hr),
+        lambda lr, hr: [d.mos(d.in_units(lr, "K"), hr), d.mos(lr.rename(t2m="speed"), hr)],
     ),
     "scaling of an unknown variable": case(
         "`scaling=` names a variable that is not there.",

@@ -89,8 +89,8 @@ START = {
     "other units": case(
         "The units are others than the model's.",
         VariableError,
-        r"'t2m' of these data in 'K' as in the model in start=, got 'degC'",
-        begun(lambda ds: d.in_units(ds, "degC", -273.15)),
+        r"'t2m' of the HR data in 'K' as in the model in start=, got 'mm'\. Rename it",
+        begun(lambda ds: d.in_units(ds, "mm")),
         lambda hr, model: d.perfect(hr, start=model),
         lambda hr, model: d.perfect(d.hr(), start=model),
     ),

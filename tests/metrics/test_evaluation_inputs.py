@@ -155,11 +155,6 @@ def in_units(ds, units):
 
 
 ERRORS = {
-    "no scale": (
-        lambda p, t: ((p.drop_attrs(deep=False), t), {}),
-        GridError,
-        "Pass lr=.*or scale=",
-    ),
     "scale 1": (lambda p, t: ((p, t), {"scale": 1}), GridError, "whole number >= 2, got 1"),
     "scale 2.5": (lambda p, t: ((p, t), {"scale": 2.5}), GridError, "whole number >= 2, got 2.5"),
     "scale 5": (lambda p, t: ((p, t), {"scale": 5}), GridError, r"multiple of the scale 5.*lr="),
@@ -169,7 +164,7 @@ ERRORS = {
         "Remove it and pass lr= or scale=",
     ),
     "names": (lambda p, t: ((p, t.rename(t2m="tas")), {}), VariableError, "'tas'.*Rename one"),
-    "units": (lambda p, t: ((p, in_units(t, "degC")), {}), VariableError, "'degC'.*Convert"),
+    "units": (lambda p, t: ((p, in_units(t, "mm")), {}), VariableError, "'mm'.*Rename"),
     "truth too small": (
         lambda p, t: ((p, t.isel(latitude=slice(1, None))), {}),
         GridError,
@@ -201,9 +196,9 @@ ERRORS = {
         "Select the common times",
     ),
     "lr units": (
-        lambda p, t: ((p, t), {"lr": in_units(t.downscale.coarsen(4) - 273.15, "degC")}),
+        lambda p, t: ((p, t), {"lr": in_units(t.downscale.coarsen(4), "mm")}),
         VariableError,
-        "got 'degC'",
+        "got 'mm'",
     ),
     "lr elsewhere": (
         lambda p, t: ((p, t), {"lr": shifted(t.downscale.coarsen(4), latitude=-60.0)}),
@@ -238,8 +233,45 @@ def test_the_baselines_of_a_mos_prediction_are_told_to_need_lr(prediction, truth
 
 def test_a_scale_of_one_is_no_scale_for_baselines(prediction, truth):
     straight = prediction.assign_attrs({PROVENANCE: json.dumps({"scale": 1})})
-    with pytest.raises(GridError, match=r"Pass lr="):
-        evaluate(straight, truth)
+    assert list(evaluate(straight, truth)["product"]) == ["prediction"]
+
+
+def test_fields_of_any_origin_are_scored_without_baselines(prediction, truth, caplog):
+    expected = evaluate(prediction, truth)
+    actual = evaluate(prediction.drop_attrs(deep=False), truth)
+    assert "is scored without baselines: pass lr=, the LR fields, or scale=" in caplog.text
+    assert set(actual.data_vars) == {n for n in expected.data_vars if not n.endswith("skill")}
+    assert actual.attrs["baselines"] == "none"
+    for name in actual.data_vars:
+        own = expected[name].sel(product=["prediction"])
+        np.testing.assert_allclose(actual[name], own, rtol=1e-12)
+
+
+def test_units_of_the_prediction_are_those_of_the_truth(prediction, truth, caplog):
+    celsius = in_units(truth - 273.15, "degC")
+    lr = truth.downscale.coarsen(4)
+    actual, expected = evaluate(prediction, celsius, lr=lr), evaluate(prediction, truth, lr=lr)
+    np.testing.assert_allclose(actual.rmse, expected.rmse, rtol=1e-4)
+    assert actual.rmse.attrs["units"] == "degC"
+    assert "'t2m' of the prediction is converted from 'K' to 'degC'" in caplog.text
+    assert "'t2m' of the LR data is converted from 'K' to 'degC'" in caplog.text
+
+
+def test_times_of_the_training_are_told(prediction, truth, caplog):
+    first, *_, last = truth.time.values
+    for period, expected in (
+        ((str(first), str(first)), 1),
+        ((str(first), str(last)), truth.time.size),
+    ):
+        caplog.clear()
+        note = {"scale": 4, "period": [text.replace("T", " ") for text in period]}
+        evaluate(prediction.assign_attrs({PROVENANCE: json.dumps(note)}), truth)
+        said = f"{expected} of {truth.time.size} times that are scored lie in the training period"
+        assert said in caplog.text
+    caplog.clear()
+    note = {"scale": 4, "period": ["1990-01-01 00:00:00", "1991-01-01 00:00:00"]}
+    evaluate(prediction.assign_attrs({PROVENANCE: json.dumps(note)}), truth)
+    assert "training period" not in caplog.text
 
 
 def test_dates_of_numpy_and_of_cftime_are_the_same_times():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.time_axis import calendar, check_index, runs, step_lengths, usual_step
 from xr_dl4ds.grid.cf.time_stamps import frequency
 from xr_dl4ds.grid.cf.valid_times import dates_along
@@ -34,11 +35,11 @@ class Times:
 
 
 def times_of(
-    ds: xr.Dataset, fields: Iterable[Hashable], name: str | None, role: str, told: Findings
+    ds: xr.Dataset, fields: Mapping[Hashable, Dims], name: str | None, role: str, told: Findings
 ) -> Times:
     """Return the properties of the time axis `name`, and add its problems and notes to `told`.
 
-    `fields` are the variables on the grid.
+    `fields` are the dimensions of each variable on the grid.
     """
     if name is None or name not in ds.sizes or math.isnan(ds.sizes[name]):
         return Times()
@@ -46,12 +47,14 @@ def times_of(
     index, dates = ds.indexes.get(name), None
     varying = next((n for n in fields if name in ds[n].dims), None)
     with told.step():
-        dates = None if varying is None else dates_along(ds[varying], name, role)
+        is_time = varying is not None and fields[varying].time == name
+        dates = dates_along(ds[varying], name, role) if is_time else None
     if dates is not None and dates.name != name:
         told.notes.append(f"the dates along {name!r} are those of {dates.name!r}")
         index = dates.to_index()
     with told.step():
         check_index(index, size, (name, None if dates is None else str(dates.name)), role)
+    with told.step():
         return _described(index, size, name, role, told)
     return Times(n_times=size)
 

@@ -60,8 +60,11 @@ def test_nested_pairs_are_cut_to_common_cells(caplog):
     np.testing.assert_array_equal(pairing.hr.x.values, np.arange(4.5, 12))
     np.testing.assert_array_equal(cut.data.t, hr.data.t[:, 1:9, 1:9])
     np.testing.assert_array_equal(pairing.regrid_lr(lr).t, lr.data.t[:, 1:3, 1:3])
-    assert "LR is cut to the common cells: y 6 to 10 by 4, x 6 to 10 by 4" in caplog.text
-    assert "HR is cut to the common cells: y 4.5 to 11.5 by 1" in caplog.text
+    assert (
+        "LR is cut to the common cells, y 6 to 10 by 4, x 6 to 10 by 4: 21 of 25 cells"
+        in caplog.text
+    )
+    assert "HR is cut to the common cells, y 4.5 to 11.5 by 1" in caplog.text
 
 
 def test_nothing_is_said_when_nothing_is_cut(caplog):

@@ -189,14 +189,22 @@ def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | 
     rest = [str(d) for d in obj.dims if d not in spatial]
     found = [d for d in rest if d in obj.coords and holds_times(obj[d])]
     found = found or [d for d in rest if d.lower() == "time"]
-    dated = {c.dims[0] for c in obj.coords.values() if c.ndim == 1 and holds_times(c)}
-    found = found or [d for d in rest if d in dated]
+    found = found or [d for d in rest if _is_dated(obj, d)]
     if len(found) > 1:
         raise TimeError(
             f"Expected one time dimension of {obj.name!r}, got {found}. Pass time_dim= and say what"
             f" the other is with extra_dims=, or select one of its entries: .isel({found[0]}=0)."
         )
     return found[0] if found else None
+
+
+def _is_dated(obj: xr.DataArray, dim: str) -> bool:
+    """Return True if another coordinate holds a separate date for each step.
+
+    Samples, of which several have one date, are no time axis.
+    """
+    dates = [c for c in obj.coords.values() if c.dims == (dim,) and holds_times(c)]
+    return any(c.to_index().is_unique for c in dates)
 
 
 def holds_times(coordinate: xr.DataArray) -> bool:

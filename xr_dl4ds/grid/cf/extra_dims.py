@@ -74,8 +74,8 @@ def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dic
                 f"Expected the dimensions of {name!r} to be time, y, x, levels or members, got"
                 f" {dim!r} too ({dict(ds[name].sizes)}). Say what it is with"
                 f" extra_dims={{{dim!r}: 'channels'}} (each entry a variable) or 'samples' (each"
-                f" a series), with time_dim={dim!r} if it is the sample axis, or select one with"
-                f" .isel({dim}=0)."
+                f" a series) in fit and predict, with time_dim={dim!r} if it is the sample axis, or"
+                f" select one with .isel({dim}=0)."
             )
     return {d: str(r) for d, r in roles.items()}
 

@@ -16,12 +16,20 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
 from xr_dl4ds.grid.cf.coordinates import axis_of, warn_unless_degrees
 from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names, find_dims, grid_mapping
-from xr_dl4ds.grid.cf.extra_dims import SAMPLES, Slice, ensemble_dim, roles_of, sample_axis, spread
+from xr_dl4ds.grid.cf.extra_dims import (
+    SAMPLES,
+    SINGLE,
+    Slice,
+    ensemble_dim,
+    roles_of,
+    sample_axis,
+    spread,
+)
 from xr_dl4ds.grid.cf.indexing import take
 from xr_dl4ds.grid.cf.rechunk import in_pieces
 from xr_dl4ds.grid.cf.storable import require_storable
 from xr_dl4ds.grid.cf.unfinished import require_finished
-from xr_dl4ds.grid.cf.valid_times import dates_along, stamp_of
+from xr_dl4ds.grid.cf.valid_times import dates_along, sample_dates, stamp_of
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, RESERVED, TIME, X, Y
@@ -43,8 +51,8 @@ class Fields:
         The grid in the user's layout.
     dims : Dims
         The user's names of dimensions; `time` is None if no variable has a time dimension.
-    dates : str, optional
-        The user's name of the coordinate that holds the dates; None without dates.
+    dates : xarray.DataArray, optional
+        The user's coordinate of dates along time, or along a sample axis; None without dates.
     stamp : float, optional
         Position of the time stamps in their time bounds: 0 at the start, 1 at the end; None without
         bounds.
@@ -55,7 +63,7 @@ class Fields:
     data: xr.Dataset
     grid: Grid
     dims: Dims
-    dates: str | None = None
+    dates: xr.DataArray | None = None
     stamp: float | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
 
@@ -93,10 +101,10 @@ def as_dataset(obj: object, role: str) -> xr.Dataset:
         stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
         return obj.reset_index(stacked) if stacked else obj
     if isinstance(obj, xr.DataTree):
-        groups = [node.path for node in obj.subtree if node.data_vars]
+        groups = [node.path.strip("/") or "." for node in obj.subtree if node.data_vars]
         raise TypeError(
             f"Expected {role} to be an xarray Dataset or DataArray, got a DataTree with data in the"
-            f" groups {groups[:5]}. Pass one of them: tree[{groups[0] if groups else '/'!r}]"
+            f" groups {groups[:5]}. Pass one of them: tree[{(groups or ['.'])[0]!r}]"
             ".to_dataset()."
         )
     if not isinstance(obj, xr.DataArray):
@@ -197,14 +205,11 @@ def standardize(
     roles = roles_of(ds, found, given)
     time = next((d.time for d in found.values() if d.time), sample_axis(roles))
     dims = dataclasses.replace(next(iter(found.values())), time=time)
+    dates = _dates(ds, found, roles, time, role)
     whole = set(ds.data_vars) - set(found)
     ds, slices = spread(ds, found, roles, role, ensemble)
     names = [n for n in ds.data_vars if n not in whole]
     require_usable(ds[names], role)
-    dates = None
-    if time is not None:
-        varying = next(n for n in names if time in ds[n].dims)
-        dates = dates_along(ds[varying], time, role)
     grid = grid_of(ds, names[0], dims, role)
     data = take(
         in_pieces(ds[names], time, role), {str(dims.y): grid.y.order, str(dims.x): grid.x.order}
@@ -214,17 +219,33 @@ def standardize(
     renamed = {dims.y: Y, dims.x: X} | ({time: TIME} if time else {})
     renamed |= {ensemble: REALIZATION} if ensemble else {}
     data = data.rename({k: v for k, v in renamed.items() if k != v}).assign_coords(grid.coords)
-    if dates is not None and dates.name != time:
+    if dates is not None and dates.name != time and time != sample_axis(roles):
         data = data.assign_coords({TIME: (TIME, dates.to_numpy(), dates.attrs)})
     data = data.transpose(REALIZATION, TIME, Y, X, missing_dims="ignore")
     return Fields(
         data=data,
         grid=grid,
         dims=dims,
-        dates=None if dates is None else str(dates.name),
+        dates=dates,
         stamp=None if dates is None else stamp_of(ds, dates),
         slices=slices,
     )
+
+
+def _dates(
+    ds: xr.Dataset,
+    found: Mapping[Hashable, Dims],
+    roles: Mapping[str, str],
+    time: str | None,
+    role: str,
+) -> xr.DataArray | None:
+    """Return the coordinate with the dates of the steps; None without a time dimension."""
+    if time is None:
+        return None
+    single = {d: 0 for d, kind in roles.items() if kind == SINGLE}
+    varying = ds[next(n for n in found if time in ds[n].dims)]
+    varying = varying.isel(single, missing_dims="ignore")
+    return (sample_dates if time == sample_axis(roles) else dates_along)(varying, time, role)
 
 
 def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, role: str, *, places: bool = True) -> Grid:

@@ -47,8 +47,9 @@ def span(index: pd.Index) -> str:
 def check_times(fields: Fields, role: str) -> None:
     """Raise a `TimeError` for an empty time axis, or for missing or duplicated times."""
     if TIME in fields.data.sizes:
-        size, names = fields.data.sizes[TIME], (str(fields.dims.time), fields.dates)
-        check_index(index_of(fields.data), size, names, role)
+        dates = None if fields.dates is None else str(fields.dates.name)
+        names = str(fields.dims.time), dates
+        check_index(index_of(fields.data), fields.data.sizes[TIME], names, role)
 
 
 def check_index(
@@ -110,6 +111,7 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
     if left is None or right is None:
         sizes = a.data.sizes[TIME], b.data.sizes[TIME]
         if left is None and right is None and sizes[0] == sizes[1]:
+            _require_same_dates(a, b, a_role, b_role)
             return None
         raise TimeError(
             f"Expected {a_role} and {b_role} both to have time coordinates, got"
@@ -147,6 +149,20 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
         template = "%d times are common to %s (%d) and %s (%d); the others are left out"
         logger.log(level, template, kept, a_role, len(left), b_role, len(right))
     return common
+
+
+def _require_same_dates(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
+    """Raise a `TimeError` if samples, which are matched by position, have different dates."""
+    if a.dates is None or b.dates is None:
+        return
+    left, right = a.dates.to_index(), b.dates.to_index()
+    differ = np.flatnonzero(_keys(left, right) != _keys(right, left))
+    if differ.size:
+        at = int(differ[0])
+        raise TimeError(
+            f"Expected samples of {a_role} and {b_role} in one order, got the dates {left[at]} and"
+            f" {right[at]} at position {at}. Sort both along {a.dims.time!r}."
+        )
 
 
 def shared(left: pd.Index, right: pd.Index) -> pd.Index:

@@ -89,6 +89,12 @@ def dates_along(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | N
     return found[0] if found else None
 
 
+def sample_dates(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | None:
+    """Return the dates of samples, several of which may have one date; None without dates."""
+    dates = [c for c in variable.coords.values() if c.dims == (dim,) and holds_times(c)]
+    return next((c for c in dates if is_valid_time(c) or len(dates) == 1), None)
+
+
 def stamp_of(ds: xr.Dataset, dates: xr.DataArray) -> float | None:
     """Return the position of time stamps in their bounds, 0 to 1; None without usable bounds."""
     name = dates.attrs.get("bounds") or dates.encoding.get("bounds")
@@ -173,11 +179,14 @@ def _durations(lead: xr.DataArray, reference: xr.DataArray, role: str) -> xr.Dat
 
 def _sum(reference: xr.DataArray, steps: xr.DataArray) -> xr.DataArray:
     """Return initialization times plus lead times, along the dimensions of both."""
-    reference, steps = (c.reset_coords(drop=True) for c in (reference, steps))
-    if reference.dtype == object:  # cftime
-        microseconds = steps.astype("timedelta64[us]").astype("i8")
-        durations = [datetime.timedelta(microseconds=int(n)) for n in microseconds.values.ravel()]
-        steps = steps.copy(data=np.array(durations, object).reshape(steps.shape))
-    total = reference.variable + steps.variable
-    total.attrs = {"standard_name": "time", "long_name": "valid time"}
-    return xr.DataArray(total, dims=total.dims)
+    dates, durations = xr.broadcast(
+        *(c.reset_coords(drop=True).drop_vars(c.dims, errors="ignore") for c in (reference, steps))
+    )
+    if dates.dtype == object:  # cftime, to which NumPy cannot add its timedeltas
+        microseconds = durations.to_numpy().astype("timedelta64[us]").astype("i8").ravel()
+        pairs = zip(dates.to_numpy().ravel(), microseconds, strict=True)
+        total = [date + datetime.timedelta(microseconds=int(n)) for date, n in pairs]
+        found = dates.copy(data=np.array(total, object).reshape(dates.shape))
+    else:
+        found = dates + durations
+    return found.drop_attrs().assign_attrs(standard_name="time", long_name="valid time")

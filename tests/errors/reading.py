@@ -1,0 +1,273 @@
+"""What metadata say of values, dates, units and names, and what no file can hold."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from tests.errors import data as d
+from tests.errors.case import section
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+
+case = section("What data and metadata say")
+
+#: An hour.
+HOUR = np.timedelta64(1, "h")
+
+
+def with_attrs(ds, **attrs):
+    return ds.assign(t2m=ds.t2m.assign_attrs(attrs))
+
+
+def without(ds, *names):
+    kept = {k: v for k, v in ds.t2m.attrs.items() if k not in names}
+    return ds.assign(t2m=ds.t2m.drop_attrs().assign_attrs(kept))
+
+
+def marked(ds):
+    """A cell with the fill value of NetCDF's float, which no attribute names."""
+    sea = ds.latitude == ds.latitude[0]
+    return ds.assign(t2m=ds.t2m.where(~sea, np.float32(9.96921e36)).assign_attrs(ds.t2m.attrs))
+
+
+def westwards(ds):
+    ds = d.bare(ds)
+    return ds.assign_coords(longitude=("longitude", -ds.longitude.data, {"units": "degrees_west"}))
+
+
+def stations(ds):
+    table = ds.t2m.isel(latitude=0).drop_vars(["latitude", "longitude"])
+    table = table.rename(longitude="station")
+    n = table.sizes["station"]
+    return table.to_dataset().assign_coords(
+        lat=("station", np.linspace(40, 50, n)), lon=("station", np.linspace(0, 9, n))
+    )
+
+
+def shaken(ds):
+    """Steps whose number only a computation tells."""
+    lazy = ds.drop_vars(["time"]).chunk(time=4).t2m
+    known = lazy.data[(lazy.data.mean((1, 2)) > 0)]
+    coords = {n: ds[n] for n in ("latitude", "longitude")}
+    return xr.Dataset({"t2m": (lazy.dims, known, lazy.attrs)}, coords)
+
+
+def counted(ds):
+    ds.t2m.data.compute_chunk_sizes()
+    return ds
+
+
+def with_object(ds):
+    return ds.assign_coords(season=("time", np.array([{"a": 1}] * ds.sizes["time"], object)))
+
+
+def zoned(ds):
+    return ds.assign_coords(time=ds.indexes["time"].tz_localize("UTC"))
+
+
+def monthly(ds):
+    return ds.assign_coords(time=pd.period_range("2001-01", periods=ds.sizes["time"], freq="M"))
+
+
+def python_dates(ds):
+    return ds.assign_coords(time=("time", np.array(ds.indexes["time"].date, object)))
+
+
+def bounded(ds, at_end=False):
+    """With time bounds of six hours, stamped at the start or at the end."""
+    starts = ds.time.values - (6 * HOUR if at_end else 0 * HOUR)
+    bounds = np.stack([starts, starts + 6 * HOUR], axis=1)
+    ds = ds.assign_coords(time_bnds=(("time", "bnds"), bounds))
+    ds["time"].attrs["bounds"] = "time_bnds"
+    return ds
+
+
+def sampled(ds, shift=0):
+    """Patches along `sample`, two of each date."""
+    dates = np.repeat(ds.time.values[: ds.sizes["time"] // 2], 2)
+    return (
+        ds[["t2m"]]
+        .rename(time="sample")
+        .drop_vars("sample")
+        .assign_coords(time=("sample", np.roll(dates, shift)))
+    )
+
+
+def hindcast(ds, **lead):
+    """Two lead times of each initialization."""
+    ds = ds[["t2m"]].rename(time="init")
+    return xr.concat([ds, ds], "lead", coords="minimal").assign_coords(
+        lead=("lead", [0, 1], lead) if lead else ("lead", [0 * HOUR, 6 * HOUR])
+    )
+
+
+def without_meaning(ds):
+    """Dates that may be those of initialization or valid times."""
+    return ds.rename(init="time").assign_coords(time=("time", ds.init.values))
+
+
+def valid(ds):
+    """A hindcast with its valid times."""
+    ds = hindcast(ds)
+    return ds.assign_coords(valid_time=ds.init + ds.lead)
+
+
+def on_dates(ds):
+    """A time dimension beside two coordinates of dates."""
+    ds = ds.rename_dims(time="step").rename_vars(time="a").reset_index("a")
+    ds = ds.drop_indexes("a", errors="ignore")
+    return ds.assign_coords(a=("step", d.hr().time.values), b=("step", d.hr().time.values))
+
+
+READING = {
+    "huge values": case(
+        "Cells hold a fill value that no attribute names.",
+        VariableError,
+        r"'t2m' of the HR data below 1e\+19, got 9\.96921e\+36, .*\. Mask them with \.where\(abs\(",
+        d.alone(marked),
+        d.perfect,
+        lambda hr: d.perfect(hr.where(abs(hr["t2m"]) < 1e19)),
+    ),
+    "packed values": case(
+        "Attributes of packed values stand beside values that are unpacked.",
+        VariableError,
+        r"'t2m' of the HR data to be unpacked, got .*\{'scale_factor': 0\.01\}.*\. Decode them",
+        d.alone(lambda ds: with_attrs(ds, scale_factor=0.01)),
+        d.perfect,
+        lambda hr: [d.perfect(xr.decode_cf(hr)), d.perfect(without(hr, "scale_factor"))],
+    ),
+    "valid range": case(
+        "The valid range belongs to other units.",
+        VariableError,
+        r"'t2m' of the HR data within its valid range, -80 to 60, got 100 % .*\. Remove \('valid",
+        d.alone(lambda ds: with_attrs(ds, valid_range=[-80.0, 60.0])),
+        d.perfect,
+        lambda hr: d.perfect(without(hr, "valid_range")),
+    ),
+    "degrees west": case(
+        "Longitudes count towards the west.",
+        GridError,
+        r"'longitude' to count degrees towards north or east, got 'degrees_west'\. Change the sign",
+        d.alone(westwards),
+        d.perfect,
+        lambda hr: d.perfect(
+            hr.assign_coords(longitude=-hr["longitude"]).assign_coords(
+                longitude=lambda ds: ds.longitude.assign_attrs(units="degrees")
+            )
+        ),
+    ),
+    "stations": case(
+        "Data lie at stations, or on an unstructured grid.",
+        GridError,
+        r"two horizontal dimensions of 't2m', got 'station' alone, of 12 stations .*\. Interpolate",
+        d.alone(stations),
+        d.perfect,
+        lambda hr: d.perfect(d.hr()),
+    ),
+    "tree": case(
+        "A whole DataTree is passed.",
+        TypeError,
+        r"got a DataTree with data in the groups \['other'\]\. Pass one .*tree\['other'\]\.to_da",
+        d.alone(),
+        lambda hr: d.mos(d.lr(), xr.DataTree.from_dict({"/other": hr})),
+        lambda hr: d.mos(d.lr(), xr.DataTree.from_dict({"/other": hr})["/other"].to_dataset()),
+    ),
+    "unknown chunks": case(
+        "The number of steps is not known, after a selection by values with dask.",
+        VariableError,
+        r"a known number of steps along 'time' of 't2m' .*\. Call .*compute_chunk_sizes\(\)",
+        d.alone(shaken),
+        d.perfect,
+        lambda hr: d.perfect(counted(hr)),
+    ),
+    "odd coordinate": case(
+        "A coordinate holds values that no file can hold.",
+        VariableError,
+        r"the coordinate 'season' of the HR data to hold numbers, .*, got dict\. Leave it out with",
+        d.alone(with_object),
+        d.perfect,
+        lambda hr: d.perfect(hr.drop_vars("season")),
+    ),
+    "time zone": case(
+        "Times have a time zone, are periods, or are Python dates.",
+        TimeError,
+        r"the times 'time' of the HR data as dates .*got dates with the time zone UTC, .*Convert",
+        d.alone(zoned),
+        d.perfect,
+        lambda hr: [
+            d.perfect(
+                hr.assign_coords(
+                    time=("time", hr.indexes["time"].tz_convert("UTC").tz_localize(None))
+                )
+            ),
+            d.perfect(
+                monthly(hr).assign_coords(time=("time", monthly(hr).indexes["time"].to_timestamp()))
+            ),
+            d.perfect(
+                python_dates(hr.isel(time=[0, 4])).assign_coords(
+                    time=("time", pd.to_datetime(python_dates(hr.isel(time=[0, 4]))["time"].values))
+                )
+            ),
+        ],
+    ),
+    "stamps": case(
+        "Means are stamped at the end of their bounds on one side, at the start on the other.",
+        TimeError,
+        r"at one end of their bounds, got the LR data stamped at the end and the HR .*\. Stamp",
+        d.pair(lambda lr: bounded(lr, at_end=True), bounded),
+        d.mos,
+        lambda lr, hr: d.mos(lr.assign_coords(time=lr["time_bnds"].isel(bnds=0)), hr),
+    ),
+    "order of samples": case(
+        "Samples of LR and HR data, two of each date, are in different orders.",
+        TimeError,
+        r"in one order, got the dates 2001-01-01 18:00:00 and 2001-01-01 00:00:00 at position 0\.",
+        d.pair(lambda lr: sampled(lr, 2), sampled),
+        d.mos,
+        lambda lr, hr: d.mos(lr.sortby("time"), hr.sortby("time")),
+    ),
+    "valid times": case(
+        "Valid times vary along lead times, which are channels.",
+        TimeError,
+        r"one valid time for each step along 'init' .*'valid_time' along .*\. Make each entry a",
+        lambda: {"lr": valid(d.lr()), "hr": d.hr()},
+        lambda lr, hr: d.mos(lr, hr, extra_dims={"lead": "channels"}),
+        lambda lr, hr: [
+            d.mos(lr, hr, extra_dims={"lead": "samples"}),
+            d.mos(lr.isel(lead=0), hr),
+        ],
+    ),
+    "two coordinates of dates": case(
+        "Two coordinates hold dates along a time dimension without an index.",
+        TimeError,
+        r"one coordinate of dates along 'step' of the HR data, got \['a', 'b'\]\. Make one of them",
+        d.alone(on_dates),
+        d.perfect,
+        lambda hr: d.perfect(hr.swap_dims(step="a")),
+    ),
+    "lead times in months": case(
+        "Lead times have a unit of changing length.",
+        TimeError,
+        r"lead times 'lead' of the LR data in a unit of fixed length .*, got 'months'\. Assign",
+        lambda: {"lr": hindcast(d.lr(), units="months"), "hr": d.hr()},
+        lambda lr, hr: d.mos(lr, hr, extra_dims={"lead": "samples"}),
+        lambda lr, hr: d.mos(
+            lr.assign_coords(valid_time=(("init", "lead"), valid(d.lr()).valid_time.values)),
+            hr,
+            extra_dims={"lead": "samples"},
+        ),
+    ),
+    "dates of forecasts": case(
+        "It is not clear whether dates are initialization times or valid times.",
+        TimeError,
+        r"the LR data to say when its fields are valid, got dates in 'time' and .*'lead'\. Assign",
+        lambda: {"lr": without_meaning(hindcast(d.lr())), "hr": d.hr()},
+        lambda lr, hr: d.mos(lr, hr, extra_dims={"lead": "samples"}),
+        lambda lr, hr: d.mos(
+            lr.assign_coords(valid_time=lr["time"] + lr["lead"]),
+            hr,
+            extra_dims={"lead": "samples"},
+        ),
+    ),
+}
+
+PARTS = (READING,)
