@@ -9,7 +9,7 @@ import xarray as xr
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cells import cell_bounds
 from xr_dl4ds.grid.cf.dimensions import holds_times
-from xr_dl4ds.grid.cf.valid_times import is_reference
+from xr_dl4ds.grid.cf.valid_times import is_reference, is_valid_time
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs
 
@@ -55,7 +55,7 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
     Bounds of the time axis are copied from `source`, the data from which `out` was made.
     """
     for name in list(out.coords):
-        if not holds_times(out[name]) or out[name].ndim > 1:
+        if not holds_times(out[name]):
             continue
         coordinate = out[name].variable.copy()
         attrs = {k: v for k, v in coordinate.attrs.items() if k not in _STALE}
@@ -67,7 +67,8 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
             attrs.update(standard_name=stands, axis="T")
             out, attrs = _with_time_bounds(out, name, attrs, source, kept)
         elif not {"standard_name", "long_name"} & set(attrs):
-            attrs["standard_name" if name == "time" else "long_name"] = str(name)
+            valid = name == "time" or is_valid_time(out[name])
+            attrs |= {"standard_name": "time"} if valid else {"long_name": str(name)}
         out = out.assign_coords({name: coordinate})
         out[name].attrs = attrs
         out[name].encoding = {**kept, "dtype": "f8", "_FillValue": None}
