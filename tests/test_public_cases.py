@@ -147,7 +147,10 @@ def test_degrees_in_any_spelling(north, east):
 
     def stated(units):
         return hr.assign_coords(
-            {n: hr[n].assign_attrs(units=u) for n, u in zip(("latitude", "longitude"), units, strict=True)}
+            {
+                n: hr[n].assign_attrs(units=u)
+                for n, u in zip(("latitude", "longitude"), units, strict=True)
+            }
         )
 
     right, ds = stated(("degrees_north", "degrees_east")), stated((north, east))

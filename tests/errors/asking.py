@@ -350,12 +350,12 @@ SCORES = {
         lambda lr, hr: lr.downscale.interpolate(hr, method="bicubic"),
     ),
     "date of a figure": case(
-        "A figure is wanted of a date, not of a position.",
+        "A figure is wanted of a date that is not there.",
         VariableError,
-        r"`time` to be a position among 8 steps, got '2001-01-02'\. Select a date first: \.sel\(",
+        r"`time` to be a position or a date among 8 steps from .*, got '2002-01'\. Pass one of",
         d.scored(),
-        lambda sr, hr, lr: plot(sr, hr, lr, time="2001-01-02"),
-        lambda sr, hr, lr: plot(sr.sel(time=["2001-01-02T06"]), hr, lr),
+        lambda sr, hr, lr: plot(sr, hr, lr, time="2002-01"),
+        lambda sr, hr, lr: plot(sr, hr, lr, time="2001-01"),
     ),
     "variable of a figure": case(
         "A figure is wanted of a variable that is not there.",

@@ -1,3 +1,5 @@
+import datetime
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -246,8 +248,10 @@ def test_dimensions_named_by_the_caller(sr, lr, hr):
 
 ERRORS = {
     "variable": ({"variable": "t2n"}, r"one of \['t2m'\], got 't2n'. Did you mean 't2m'\?"),
-    "time": ({"time": 8}, "position among 8 steps, got 8"),
-    "negative time": ({"time": -9}, "position among 8 steps, got -9"),
+    "time": ({"time": 8}, r"a position or a date among 8 steps from .*, got 8\."),
+    "negative time": ({"time": -9}, r"a position or a date among 8 steps from .*, got -9\."),
+    "date": ({"time": "2002-01"}, r"a position or a date among 8 steps from .*, got '2002-01'"),
+    "no date": ({"time": "noon"}, r"a position or a date among 8 steps from .*, got 'noon'"),
     "lr without it": ({"lr": lambda lr: lr.rename(t2m="tas")}, "LR data to have 't2m'.*'tas'"),
     "lr at other times": (
         {"lr": lambda lr: lr.isel(time=slice(1, 8))},
@@ -265,6 +269,39 @@ def test_errors_say_what_is_missing(sr, lr, case):
         sr.downscale.plot(**options)
 
 
-def test_a_date_is_not_a_position(sr):
-    with pytest.raises(VariableError, match=r"got '2001-01-02'. Select a date first"):
-        sr.downscale.plot(time="2001-01-02")
+@pytest.mark.parametrize(
+    ("date", "step"),
+    [
+        ("2001-01-02T06", 5),
+        ("2001-01-02", 4),
+        ("2001-01", 0),
+        (np.datetime64("2001-01-01T18"), 3),
+        (datetime.datetime(2001, 1, 1, 12), 2),
+    ],
+)
+@pytest.mark.parametrize("calendar", ["numpy", "noleap"])
+def test_a_date_for_a_position(sr, date, step, calendar):
+    expected = drawn(sr, step)
+    if calendar == "noleap":
+        sr = sr.convert_calendar("noleap", use_cftime=True)
+        if not isinstance(date, str):
+            date = sr.time.values[step]
+    figure = sr.downscale.plot(time=date)
+    np.testing.assert_allclose(values(panels(figure)["prediction"]), expected)
+
+
+def test_large_errors_are_written_out(sr, hr):
+    figure = (sr + 123.4).downscale.plot(hr=hr)
+    assert panels(figure)["error"].get_title() == "error (bias 125, RMSE 125 K)"
+
+
+def test_precipitation_has_a_map_of_its_own(sr):
+    rain = sr.rename(t2m="pr").drop_attrs()
+    assert panels(rain.downscale.plot())["prediction"].collections[0].get_cmap().name == "YlGnBu"
+
+
+def test_long_labels_are_broken_into_lines(sr):
+    sr.t2m.attrs["long_name"] = "two metre temperature of the air above the ground in the shade"
+    label = sr.downscale.plot().axes[-1].get_ylabel()
+    assert max(map(len, label.splitlines())) <= 36
+    assert " ".join(label.split()).startswith("two metre temperature of the air above")

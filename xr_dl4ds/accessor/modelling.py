@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -187,7 +188,7 @@ class Modelling:
         lr: Data | None = None,
         hr: Data | None = None,
         variable: str | None = None,
-        time: int = 0,
+        time: int | str | datetime.datetime = 0,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -202,8 +203,8 @@ class Modelling:
             LR fields and truth; the step at the same time is drawn.
         variable : str, optional
             Variable to draw; by default the first.
-        time : int
-            Position of the step in these data.
+        time : int, str or date
+            Position of the step in these data, or a date such as ``"2001-01-02T06"``.
         x_dim, y_dim, time_dim : str, optional
             Names of the dimensions, if CF attributes and names do not identify them.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 
 import numpy as np
+import xarray as xr
 
 from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
@@ -20,9 +21,6 @@ logger = logging.getLogger(__name__)
 _MARKS = (-32768.0, -32767.0, -9999.9, -9999.0, -8888.0, -999.9, -999.0, -99.9, -99.0)
 #: Number of standard deviations from the mean beyond which a small mark is suspicious.
 _FAR = 3.0
-
-#: Names and standard names of amounts of water.
-_WATER = re.compile(r"precip|rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.IGNORECASE)
 
 #: Number of hours that are read to recognize accumulations.
 _HOURS = 73
@@ -49,7 +47,7 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
                 " with .where(ds[%r] != %g)",
                 *(name, role, mark, name, mark),
             )
-        elif one.low < 0 and _is_water(name, about):
+        elif one.low < 0 and is_precipitation(xr.DataArray(name=name, attrs=about)):
             logger.warning(
                 "%r of %s has negative amounts, down to %g: cut them off with .clip(min=0)",
                 *(name, role, one.low),
@@ -69,10 +67,6 @@ def _mark(found: Moments) -> float | None:
             far = abs(mark) > 200 or found.mean - mark > _FAR * found.std
             return mark if far else None
     return None
-
-
-def _is_water(name: str, attrs: Attrs) -> bool:
-    return bool(_WATER.search(str(attrs.get("standard_name") or name)))
 
 
 def _in_percent(attrs: Attrs) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import datetime
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import cftime
@@ -12,10 +15,11 @@ import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import TimeError, VariableError
+from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
-from xr_dl4ds.grid.cf.time_axis import at_times, index_of
+from xr_dl4ds.grid.cf.time_axis import at_times, calendar, index_of, span
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.grid import Grid
@@ -23,6 +27,7 @@ from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
 from xr_dl4ds.grid.regridding.nesting import turns_between
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
+from xr_dl4ds.plotting.coastlines import draw_coastlines
 from xr_dl4ds.plotting.figure import choose, new_figure
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ Data = xr.Dataset | xr.DataArray
 
 #: Panels with separate units and colours, and their colour maps.
 _OWN = {"spread": "magma", "error": "RdBu_r"}
+#: Colour map of precipitation, light where it is dry.
+_PRECIPITATION = "YlGnBu"
 
 
 @with_expected_options
@@ -42,7 +49,7 @@ def plot(
     lr: Data | None = None,
     hr: Data | None = None,
     variable: str | None = None,
-    time: int = 0,
+    time: int | str | datetime.datetime | cftime.datetime | np.datetime64 = 0,
     dims: Dims | None = None,
 ) -> Figure:
     """Draw maps of LR fields, prediction, truth and error, as far as they are given.
@@ -57,8 +64,9 @@ def plot(
         LR fields and truth; the step at the same time is drawn.
     variable : str, optional
         Variable to draw; by default the first.
-    time : int
-        Position of the step in `prediction`.
+    time : int, str or date
+        Position of the step in `prediction`, or a date such as ``"2001-01-02T06"``; of a period
+        such as ``"2001-01"`` the first step is drawn.
     dims : Dims, optional
         Dimensions named by the caller.
 
@@ -67,8 +75,9 @@ def plot(
     matplotlib.figure.Figure
         One row of maps with shared colours. The error has separate colours, centred on zero, and
         its bias and RMSE are in the title. The spread, the standard deviation of the members (with
-        M - 1), has separate colours from 0. A notebook shows the figure if it is the last value of
-        a cell; in a script use ``savefig``, or `matplotlib.pyplot.show` with a window.
+        M - 1), has separate colours from 0. Coastlines are drawn where cartopy is installed. A
+        notebook shows the figure if it is the last value of a cell; in a script use ``savefig``, or
+        `matplotlib.pyplot.show` with a window.
 
     Raises
     ------
@@ -89,11 +98,7 @@ def plot(
     sr = standardize(ds, dims, "the prediction", members=True)
     name = choose(sr, variable)
     steps = sr.data[name].sizes.get(TIME, 1)
-    if not isinstance(time, (int, np.integer)) or not -steps <= time < steps:
-        raise VariableError(
-            f"Expected `time` to be a position among {steps} steps, got {time!r}. Select a date"
-            " first: .sel(time=['2001-01-02T06'])."
-        )
+    time = _position(sr, time, steps)
     at = _time_of(ds, sr, time)
     panels = _of_members(_step(sr, name, time, None, "the prediction"))
     judged = "mean" if "mean" in panels else "prediction"
@@ -109,11 +114,31 @@ def plot(
             panels["error"] = panels[judged] - panels["truth"]
     figure = _new_figure(sr.grid, len(panels))
     _draw(figure, panels, sr.data[name], _aspect(sr.grid), judged)
+    draw_coastlines(figure.axes[: len(panels)], sr.grid)
     figure.suptitle(name if at is None else f"{name}, {at}")
     for axes in figure.axes[: len(panels)]:
         axes.set_xlabel(_axis_label(sr.grid.x.name, sr.grid.x.attrs))
     figure.axes[0].set_ylabel(_axis_label(sr.grid.y.name, sr.grid.y.attrs))
     return figure
+
+
+def _position(sr: Fields, time: Any, steps: int) -> int:
+    """Return the position of the step to draw, given a position or a date."""
+    index = index_of(sr.data)
+    shown = f"{steps} steps" if index is None else span(index)
+    if isinstance(time, (int, np.integer)):
+        if -steps <= time < steps:
+            return int(time)
+    elif index is not None and calendar(index) != "none":
+        order = xr.DataArray(np.arange(steps), {TIME: index}, TIME).sortby(TIME)
+        with contextlib.suppress(KeyError, ValueError, TypeError):
+            found = np.atleast_1d(order.sel({TIME: time}))
+            if found.size:
+                return int(found[0])
+    raise VariableError(
+        f"Expected `time` to be a position or a date among {shown}, got {time!r}. Pass one of"
+        " these."
+    )
 
 
 def _of_members(step: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -213,7 +238,7 @@ def _draw(
             panel[Y],
             panel.transpose(Y, X),
             shading="nearest",
-            cmap=_OWN.get(name, "viridis"),
+            cmap=_OWN.get(name, _PRECIPITATION if is_precipitation(about) else "viridis"),
             vmin=lowest,
             vmax=limit,
         )
@@ -221,13 +246,13 @@ def _draw(
         axes.set_title(_title(name, panel, judged, units))
         if name in _OWN:
             what = "spread of the members" if name == "spread" else f"{judged} - truth"
-            figure.colorbar(mesh, ax=axes, shrink=0.8, label=f"{what} / {units}")
+            figure.colorbar(mesh, ax=axes, shrink=0.8, label=_wrapped(f"{what} / {units}"))
         else:
             shared.append(axes)
             image = mesh
     if image is not None:
         beside = shared if "spread" not in panels else shared[-1:]  # not across separate colours
-        figure.colorbar(image, ax=beside, shrink=0.8, label=_label(about))
+        figure.colorbar(image, ax=beside, shrink=0.8, label=_wrapped(_label(about)))
 
 
 def _title(name: str, panel: xr.DataArray, judged: str, units: str) -> str:
@@ -235,7 +260,17 @@ def _title(name: str, panel: xr.DataArray, judged: str, units: str) -> str:
         return name
     whose = "" if judged == "prediction" else f" of the {judged}"
     rmse = float(np.sqrt((panel**2).mean()))
-    return f"error{whose} (bias {float(panel.mean()):.2g}, RMSE {rmse:.2g} {units})"
+    return f"error{whose} (bias {_number(float(panel.mean()))}, RMSE {_number(rmse)} {units})"
+
+
+def _number(value: float) -> str:
+    """Return two significant digits, without an exponent for large numbers."""
+    return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def _wrapped(label: str) -> str:
+    """Break a label into lines that are not longer than a colour bar."""
+    return textwrap.fill(label, 36)
 
 
 def _label(variable: xr.DataArray) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 import xarray as xr
@@ -20,6 +21,15 @@ _AXIS_ATTRS: dict[str, dict[str, str]] = {
 
 #: Attributes of a coordinate that are no longer correct after its cells change.
 _STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology", "bounds")
+
+
+#: Names and standard names of amounts and rates of precipitation.
+_PRECIPITATION = re.compile(r"precip|rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.IGNORECASE)
+
+
+def is_precipitation(variable: xr.DataArray) -> bool:
+    """Return True for amounts and rates of precipitation, by standard name or name."""
+    return bool(_PRECIPITATION.search(str(variable.attrs.get("standard_name") or variable.name)))
 
 
 def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
