@@ -517,7 +517,7 @@ def test_unknown_name(cache, name, hint):
 
 def test_missing_cfgrib_names_the_extra_before_any_download(mirror, monkeypatch):
     monkeypatch.setitem(sys.modules, "cfgrib", None)
-    with pytest.raises(ImportError, match=r"cfgrib, got: .*Use `pip install xr_dl4ds\[grib\]`"):
+    with pytest.raises(ImportError, match=r"cfgrib, got: .*the extra 'grib': pip install cfgrib"):
         tutorial.open_dataset("era5_uk")
     assert mirror.requests == []
 

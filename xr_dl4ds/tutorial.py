@@ -259,7 +259,10 @@ def open_dataset(
     try:
         import cfgrib  # noqa: F401
     except (ImportError, RuntimeError) as e:  # RuntimeError: without the ecCodes library
-        raise ImportError(f"Expected cfgrib, got: {e}. Use `pip install xr_dl4ds[grib]`.") from e
+        raise ImportError(
+            f"Expected cfgrib, got: {e}. Install the packages of the extra 'grib':"
+            " pip install cfgrib eccodes 'eccodeslib<2.48.3'."
+        ) from e
     options = {"indexpath": ""}  # no index file beside the data
     ds = xr.open_dataset(_fetch(name, path), engine="cfgrib", backend_kwargs=options, chunks=chunks)
     return _tidy(ds)

@@ -14,6 +14,7 @@ import xr_dl4ds as xd
 from tests.cf import cf_problems
 from tests.conftest import analytic
 from xr_dl4ds.cli import main
+from xr_dl4ds.cli.demo_command import _read
 
 
 @pytest.fixture(scope="module")
@@ -327,3 +328,9 @@ def test_the_demo_that_needs_nothing(tmp_path):
     assert "t2m, 24 held-out steps" in done.stdout
     assert cf_problems(tmp_path / "out" / "prediction.nc") == []
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_static_fields_of_the_file_are_kept(tmp_path):
+    analytic(time=12).to_netcdf(tmp_path / "hr.nc", engine="netcdf4")
+    assert set(_read(str(tmp_path / "hr.nc"), "t2m").data_vars) >= {"t2m", "orog"}
+    assert set(_read(str(tmp_path / "hr.nc"), None).data_vars) >= {"t2m", "orog"}

@@ -87,3 +87,33 @@ def test_several_files_have_blocks_of_steps(files):
     parts = [str(files / f"part_{i}.nc") for i in (1, 2)]
     assert opened(parts, block=3 * step).chunksizes["time"] == (3, 3, 1, 3, 2)
     assert opened(parts, block=None).chunksizes["time"] == (7, 5)
+
+
+@pytest.fixture(params=["nc", "zarr"])
+def grouped(request, tmp_path):
+    """HR fields in a group of a file or store."""
+    path = tmp_path / f"a.{request.param}"
+    hr = analytic(time=12)[["t2m"]]
+    if request.param == "nc":
+        hr.to_netcdf(path, group="Grid", engine="netcdf4")
+    else:
+        hr.to_zarr(path, group="Grid", zarr_format=3)
+    return path
+
+
+def test_the_groups_of_a_file(grouped):
+    with pytest.raises(
+        ValueError, match=r"at its root, got data in the groups \['/Grid'\]\. Choose"
+    ):
+        opened(str(grouped))
+    with pytest.raises(ValueError, match=r"in 'grid', got data in the groups \['/Grid'\]"):
+        opened(str(grouped), group="grid")
+    for group in ("Grid", "/Grid"):
+        found = opened(str(grouped), group=group)
+        assert found.t2m.chunks is not None
+        xr.testing.assert_allclose(found.t2m.compute(), analytic(time=12).t2m)
+
+
+@pytest.mark.parametrize("name", ["hr.nc", "hr.zarr", "part_*.nc"])
+def test_files_without_groups_need_none(files, name):
+    xr.testing.assert_identical(opened(str(files / name), group="Grid"), opened(str(files / name)))

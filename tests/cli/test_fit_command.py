@@ -290,3 +290,46 @@ def test_the_worker_that_fails_is_named(files, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOROVOD_RANK", "1")
     assert run(files / "hr.nc", "--scale", "2", "-o", tmp_path / "model") == 1
     assert capsys.readouterr().err.endswith("xr-dl4ds, worker 1: Expected other data.\n")
+
+
+def test_how_data_are_laid_out(files, seen, tmp_path):
+    names = ["--x-dim", "longitude", "--y-dim", "latitude", "--time-dim", "time"]
+    roles = ["--extra-dims", "{number: samples}", "--group", "Grid"]
+    run(files / "hr.nc", "-o", tmp_path / "m", "--scale", "2", *names, *roles)
+    (_, _, options), *_ = seen
+    assert {k: v for k, v in options.items() if k.endswith(("_dim", "_dims"))} == {
+        "x_dim": "longitude",
+        "y_dim": "latitude",
+        "time_dim": "time",
+        "extra_dims": {"number": "samples"},
+    }
+    assert "group" not in options
+
+
+def test_a_period_is_held_out(files, seen, tmp_path, capsys):
+    period = ["--time-slice", "2001-01-02", "2001-01-03"]
+    run(files / "hr.nc", "-o", tmp_path / "m", "--scale", "2", *period)
+    data = seen[0][0]
+    assert data.time.dt.day.values.tolist() == [2, 2, 2, 2, 3, 3, 3, 3]
+    assert "time_slice" not in seen[0][2]
+    config = tmp_path / "fit.yaml"
+    config.write_text("scale: 2\ntime_slice: ['2001-01-02', '2001-01-03']\n")
+    run(files / "hr.nc", "-o", tmp_path / "m", "--config", config)
+    xr.testing.assert_identical(seen[1][0], data)
+    capsys.readouterr()
+    period = ["--time-slice", "2002", "2003"]
+    said = reason(capsys, 1, files / "hr.nc", "-o", tmp_path / "m", "--scale", "2", *period)
+    assert said.startswith("Expected the HR data from 2002 to 2003, got 2001-01-01T00:00:00")
+
+
+def test_cures_are_flags(files, tmp_path, capsys):
+    with xr.open_dataset(files / "hr.nc", engine="netcdf4") as hr:
+        odd = hr.load().rename(longitude="across").drop_vars("across")
+        odd.to_netcdf(tmp_path / "odd.nc", engine="netcdf4")
+        hr.isel(latitude=slice(7)).to_netcdf(tmp_path / "seven.nc", engine="netcdf4")
+    call = ["-o", tmp_path / "m", "--scale", "2", *TINY]
+    said = reason(capsys, 1, tmp_path / "odd.nc", *call)
+    assert "Pass --x-dim, or leave 't2m' out" in said
+    said = reason(capsys, 1, tmp_path / "seven.nc", *call)
+    assert said.endswith("or pass --trim.")
+    assert run(tmp_path / "seven.nc", *call, "--trim") == 0

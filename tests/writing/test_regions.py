@@ -460,7 +460,7 @@ def test_a_store_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
 
 def test_without_zarr(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
-    with pytest.raises(ImportError, match=r"pip install 'xr_dl4ds\[zarr\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'zarr>=3.0.8' filelock"):
         require_writable(tmp_path / "a.zarr")
 
 

@@ -50,7 +50,7 @@ class Writing:
         FileExistsError
             When there is a finished store, or an unfinished one of another prediction.
         ImportError
-            When zarr is not installed: ``pip install 'xr_dl4ds[zarr]'``.
+            When zarr is not installed: ``pip install 'zarr>=3.0.8' filelock``.
 
         Examples
         --------

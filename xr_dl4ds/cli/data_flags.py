@@ -30,7 +30,7 @@ _CALLS = {
     r"lr\.downscale\.fit\(hr\)": "'xr-dl4ds fit HR --lr LR'",
     r"(?:\w+)?\.downscale\.coarsen\((\w+)\)": r"'xr-dl4ds coarsen --scale \1'",
 }
-_ARGUMENT = re.compile(r"(?<![\w.(])(\w+)=((?:'[^']*'|\{[^}]*\}|\[[^]]*\]|[\w.+-]+)?)")
+_ARGUMENT = re.compile(r"(?<![\w.(])(\w+)=((?:'[^']*'|\{[^}]*\}|\[[^]]*\]|[\w+-]+(?:\.\w+)*)?)")
 
 
 def add_dimensions(command: argparse.ArgumentParser, *, extra: bool = True) -> None:
@@ -113,7 +113,9 @@ def within(data: xr.Dataset, period: tuple[str, str], role: str) -> xr.Dataset:
     if dates is None:
         raise TimeError(f"Expected {role} to have dates for --time-slice, got none.")
     index = dates.to_index()
-    positions = xr.DataArray(np.arange(len(index)), {"time": index}, "time").sortby("time")
+    positions = xr.DataArray(np.arange(len(index)), {"time": ("time", index)}, "time").sortby(
+        "time"
+    )
     try:
         part = positions.sel(time=slice(*period))
     except (ValueError, KeyError, TypeError) as error:

@@ -170,7 +170,8 @@ def _grib(path: pathlib.Path, block: int | None, group: str | None) -> xr.Datase
         import cfgrib  # noqa: F401
     except (ImportError, RuntimeError) as error:  # RuntimeError: without the ecCodes library
         raise ImportError(
-            f"Expected cfgrib, which reads GRIB, got: {error}. Use `pip install 'xr_dl4ds[grib]'`."
+            f"Expected cfgrib, which reads GRIB, got: {error}. Install the packages of the extra"
+            " 'grib': pip install cfgrib eccodes 'eccodeslib<2.48.3'."
         ) from error
     given: dict[str, Any] = {"engine": "cfgrib", "backend_kwargs": {"indexpath": ""}}
     chunks = None if block is None else _chunks(path, block, **given)

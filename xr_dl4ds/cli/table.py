@@ -20,7 +20,8 @@ def table(scores: xr.Dataset, title: str) -> str:
     Returns
     -------
     str
-        The lines; for an ensemble they have a column with the CRPS.
+        The lines; for an ensemble they have a column with the CRPS. Without baselines, the last
+        line says how to get them.
     """
     units = scores.rmse.attrs.get("units", "")
     if "units" in scores.coords:
@@ -40,6 +41,8 @@ def table(scores: xr.Dataset, title: str) -> str:
         cells = zip(values, columns.items(), strict=True)
         line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
         rows.append("  ".join([f"{product:<{width}}", *line]))
+    if "rmse_skill" not in scores:
+        return "\n".join([*rows, "no baselines: --lr or --scale gives them"])
     skills = ", ".join(
         f"{float(scores.rmse_skill.sel(reference=r)):.0%} against {r}"
         for r in scores["reference"].to_numpy()

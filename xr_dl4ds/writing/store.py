@@ -321,6 +321,6 @@ def require_zarr() -> None:
         import zarr  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"Expected zarr and filelock, which write Zarr stores, got: {error}. Use"
-            " `pip install 'xr_dl4ds[zarr]'`."
+            f"Expected zarr and filelock, which write Zarr stores, got: {error}. Install the"
+            " packages of the extra 'zarr': pip install 'zarr>=3.0.8' filelock."
         ) from error
