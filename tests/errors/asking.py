@@ -92,6 +92,14 @@ ASKING = {
         d.predict,
         lambda lr, model: d.predict(d.in_units(lr, "K"), model),
     ),
+    "values far from training": case(
+        "LR data without units are in other units than the model.",
+        VariableError,
+        r"'t2m' of the LR data near the values of training .*, got .*\. Set .* 273\.15 too small",
+        d.asked(lambda lr: lr.assign(t2m=(lr.t2m - 273.15).drop_attrs(deep=False))),
+        d.predict,
+        lambda lr, model: d.predict(d.in_units(lr, "degC"), model),
+    ),
     "HR given": case(
         "HR data are passed in place of LR data.",
         GridError,

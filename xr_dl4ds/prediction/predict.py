@@ -23,6 +23,7 @@ from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.names import REALIZATION, TIME
 from xr_dl4ds.grid.regridding.placement import Placement, place
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
+from xr_dl4ds.prediction.extrapolation import within_reach
 from xr_dl4ds.prediction.layout import Layout, beside_one_another, laid_out
 from xr_dl4ds.prediction.network_input import AppliesNetwork, NetworkInput
 from xr_dl4ds.prediction.postprocess import Physics
@@ -195,7 +196,7 @@ def _varying(
         varying = varying.expand_dims(at)
     varying = varying.assign_coords(placement.lr.coords)
     beside = predictors(state, request, fields, placement)
-    return _in_step(varying.merge(beside, join="exact"))
+    return within_reach(_in_step(varying.merge(beside, join="exact")), state, ROLE)
 
 
 def _in_step(varying: xr.Dataset) -> xr.Dataset:
