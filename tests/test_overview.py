@@ -174,14 +174,14 @@ def test_dataarray_without_a_name(hr):
     found = overview(hr.t2m.rename(None))
     assert (found.varying, found.shape, found.frequency) == (("unnamed",), (8, 12), "6 h")
     assert len(found.problems) == 1
-    assert re.match("Expected the DataArray given as the data to have a name", found.problems[0])
+    assert re.match("The DataArray given as the data has no name", found.problems[0])
 
 
 def test_dataarray_named_as_its_coordinate(hr):
     found = overview(hr.t2m.rename("latitude"))
     assert found.varying == ("latitude_",)
     assert len(found.problems) == 1
-    assert "got 'latitude', which is one of its coordinates" in found.problems[0]
+    assert "has the name of its coordinate 'latitude'" in found.problems[0]
 
 
 def test_other_objects():
@@ -344,7 +344,7 @@ NOT_A_TIME = np.array(["2001-01-01", "NaT", "2001-01-03"], "M8[ns]")
 PROBLEMS = {
     "no coordinate": (
         lambda hr: hr.drop_vars("latitude"),
-        r"'t2m' to have a coordinate along 'latitude', got none",
+        r"'t2m' has no coordinate along 'latitude'",
         {"y": "latitude", "x": "longitude", "extent": {"longitude": (4.875, 7.875)}},
     ),
     "two candidates": (
@@ -394,7 +394,7 @@ PROBLEMS = {
     ),
     "no time": (
         lambda hr: hr.isel(time=slice(0)),
-        "at least one time step, got none",
+        "No time step is left in the data",
         {"n_times": 0, "period": None, "frequency": None, "shape": (8, 12)},
     ),
     "gap in rows": (
@@ -451,7 +451,7 @@ PROBLEMS = {
     ),
     "channels of one name": (
         lambda hr: stacked(hr, level=[500, 500]),
-        r"to have names of their own once \['level'\] are channels, got 't2m_500' twice",
+        r"have the name 't2m_500' once \['level'\] are channels",
         {"extra": {"level": "channels: 500, 500"}, "kind": "latitude-longitude"},
     ),
     "beyond a pole": (

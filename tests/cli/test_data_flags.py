@@ -41,5 +41,5 @@ def test_a_period_by_the_dates_beside_the_time_dimension():
     ds = analytic().swap_dims(time="Time").rename(time="XTIME")
     found = within(ds, ("2001-01-02", "2001-01-02"), "the HR data")
     np.testing.assert_array_equal(found.t2m, ds.t2m.isel(Time=slice(4, 8)))
-    with pytest.raises(TimeError, match=r"the HR data to have dates for --time-slice"):
+    with pytest.raises(TimeError, match=r"--time-slice needs dates, and the HR data"):
         within(ds.drop_vars("XTIME"), ("2001", "2002"), "the HR data")

@@ -219,7 +219,7 @@ def test_static_file_that_varies_in_time(files, tmp_path, capsys, no_training):
 @pytest.mark.parametrize("option", ["--variable", "--static"])
 def test_options_that_need_data(tmp_path, capsys, no_fit, option):
     _, reason = fail([option, "t2m", "--output", tmp_path / "out"], capsys)
-    assert "Expected --data with --variable or --static" in reason
+    assert "--variable and --static need a file" in reason
 
 
 def taken_by_a_file(folder):

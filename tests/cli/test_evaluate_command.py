@@ -54,7 +54,7 @@ def test_scores_and_figure_are_written(files, sr, tmp_path, capsys):
         xr.testing.assert_allclose(found.rmse_map.load(), expected.rmse_map, rtol=1e-4)
     assert figure.read_bytes().startswith(b"\x89PNG")
     assert run(*given, "--output", out) == 1
-    assert "Expected no file at" in capsys.readouterr().err
+    assert "A file exists at" in capsys.readouterr().err
     assert run(*given, "--output", out, "--overwrite") == 0
     assert sorted(p.name for p in out.parent.iterdir()) == ["scores.nc"]
 

@@ -128,7 +128,7 @@ def test_bars_are_for_terminals_alone(files, seen, tmp_path, monkeypatch):
         (2, ["hr.nc", "--scale", "2", "--n-filters", "0"], "`n_filters` to be a whole number"),
         (2, ["hr.nc", "--scale", "2", "--backbone", "restnet"], "Did you mean 'resnet'?"),
         (2, ["hr.nc", "--scale", "2", "--pixel-weight", "2"], "Expected --training adversarial"),
-        (2, ["hr.nc", "--scale", "2", "--lr-variable", "t"], "Expected --lr with --lr-variable"),
+        (2, ["hr.nc", "--scale", "2", "--lr-variable", "t"], "--lr-variable needs LR data"),
         (2, ["hr.nc", "--scale", "2", "--config", "none.yaml"], "at --config 'none.yaml'"),
         (1, ["none.nc", "--scale", "2"], "Expected a file at"),
         (1, ["text.nc", "--scale", "2"], "text.nc"),

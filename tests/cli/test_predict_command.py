@@ -175,5 +175,5 @@ def test_data_without_dates(files, model, tmp_path, capsys):
     capsys.readouterr()
     times = ["--time-slice", "2001", "2002"]
     said = reason(capsys, 1, model, tmp_path / "one.nc", "-o", tmp_path / "b.zarr", *times)
-    assert said.startswith("Expected the LR data to have dates for --time-slice")
+    assert said.startswith("--time-slice needs dates, and the LR data")
     assert issubclass(TimeError, ValueError)

@@ -421,7 +421,7 @@ SCORES = {
     "spectra of nothing": case(
         "A figure of spectra is wanted without a product.",
         VariableError,
-        r"products to draw beside the truth, got none\. Pass some by name, such as \{'prediction'",
+        r"No products are given to draw beside the truth\. Pass some by name",
         d.scored(),
         lambda sr, hr, lr: plotting.plot_spectra({}, hr),
         lambda sr, hr, lr: plotting.plot_spectra({"prediction": sr}, hr),

@@ -137,7 +137,7 @@ def raises(path: pathlib.Path) -> list[ast.Raise]:
 
 
 def split(message: str) -> tuple[str, str]:
-    """What happened, and the cure: the sentences after the one that holds ", got".
+    """What happened, and the cure: the sentences after the first, or the one that holds ", got".
 
     Examples
     --------
@@ -145,7 +145,7 @@ def split(message: str) -> tuple[str, str]:
     ('Expected `scale` >= 2, got 1.', 'Use 2. Or more.')
     """
     at = message.find(", got ")
-    end = re.compile(r"\. (?=[A-Z])").search(message, at + 1) if at >= 0 else None
+    end = re.compile(r"\. (?=[A-Z])").search(message, at + 1)
     if end is None:
         return message, ""
     return message[: end.start() + 1], message[end.end() :]

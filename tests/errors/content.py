@@ -217,7 +217,7 @@ TIME = {
     "no steps": case(
         "A selection has left no time step.",
         TimeError,
-        r"the HR data to have at least one time step, got none\. Select",
+        r"No time step is left in the HR data\. Select",
         d.alone(lambda ds: ds.sel(time=slice("1990", "1991"))),
         d.perfect,
         lambda hr: d.perfect(d.hr().sel(time=slice("2001", "2002"))),
@@ -319,7 +319,7 @@ VARIABLES = {
     "LR without time": case(
         "No LR variable has a time dimension.",
         VariableError,
-        r"the LR data to have a variable with a time dimension, got none\. Keep it",
+        r"No variable of the LR data has a time dimension\. Keep the dimension",
         d.pair(lambda lr: d.hr()[["orog"]].downscale.coarsen(2)),
         d.mos,
         lambda lr, hr: d.mos(d.lr(), hr),
@@ -344,7 +344,7 @@ VARIABLES = {
         "The part that is held out for validation is NaN everywhere.",
         VariableError,
         r"\['t2m'\] of the validation data, 2001-01-02 18:00:00 to 2001-01-02 18:00:00, to have"
-        r" values in HR and LR \(if it is there\) at the same place and time, got none\. Leave out",
+        r"have no values in HR and LR at the same place and time\. Leave out",
         d.alone(nan_at_the_end),
         d.perfect,
         lambda hr: [d.perfect(hr.dropna("time", how="all")), d.perfect(hr, validation=None)],
@@ -352,7 +352,7 @@ VARIABLES = {
     "no common values": case(
         "HR has values at other times than LR.",
         VariableError,
-        r"\['t2m'\] of the training data, .* at the same place and time, got none\. Check which",
+        r"\['t2m'\] of the training data, .* have no values in HR and LR .*\. Check",
         d.pair(nan_early),
         lambda lr, hr: d.mos(lr, nan_late(hr)),
         lambda lr, hr: d.mos(d.lr(), hr),
@@ -465,7 +465,7 @@ BESIDE = {
     "static twice": case(
         "A static field is among the HR data and passed beside them.",
         VariableError,
-        r"each static field once, got 'orog' twice\. Rename or drop one",
+        r"Two static fields have the name 'orog'\. Rename or drop one",
         lambda: {"hr": d.hr(), "static": d.hr()[["orog"]]},
         static,
         lambda hr, static: [
@@ -476,7 +476,7 @@ BESIDE = {
     "static named as a variable": case(
         "A static field is named as a variable that varies in time.",
         VariableError,
-        r"static fields with names of their own, got \['t2m'\], which vary in time too\. Rename",
+        r"that change in time share the names \['t2m'\]\. Rename the static",
         beside(d.hr, static=lambda ds: ds[["orog"]].rename(orog="t2m")),
         static,
         lambda hr, static: d.perfect(hr, static=static.rename(t2m="orog")),
@@ -495,7 +495,7 @@ BESIDE = {
     "predictor named as the target": case(
         "A predictor is named as the target.",
         VariableError,
-        r"name of its own, got 't2m' twice\. Rename it, for instance \.rename\(t2m='t2m_lr'\)",
+        r"Two predictors have the name 't2m'\. Rename one .* with \.rename\(t2m='t2m_lr'\)",
         beside(d.hr, predictors=lambda ds: ds[["t2m"]]),
         predicted_by,
         lambda hr, predictors: d.perfect(hr, predictors=predictors.rename(t2m="t2m_lr")),
@@ -543,7 +543,7 @@ OPTIONS = {
     "early stopping": case(
         "Early stopping without validation data.",
         ValueError,
-        r"validation data for `early_stopping`, got none\. Pass validation=0\.1, or early_stopp",
+        r"`early_stopping` needs validation data\. Pass validation=0\.1, or early_stopp",
         d.alone(),
         lambda hr: d.perfect(hr, validation=None, early_stopping=True),
         lambda hr: [

@@ -32,7 +32,7 @@ PASSED = {
     "no name": case(
         "A DataArray has no name.",
         VariableError,
-        r"to have a name, got none\. Give it one with \.rename\('t2m'\)\.",
+        r"has no name\. Give it one with \.rename\('t2m'\)\.",
         d.alone(lambda ds: ds.t2m.rename(None)),
         lambda hr: hr.downscale.coarsen(2),
         lambda hr: hr.rename("t2m").downscale.coarsen(2),
@@ -40,7 +40,7 @@ PASSED = {
     "name of a coordinate": case(
         "A DataArray is named as one of its coordinates.",
         VariableError,
-        r"a name of its own, got 'latitude', which is one of its coordinates\. Rename it with",
+        r"has the name of its coordinate 'latitude'\. Rename it with",
         d.alone(lambda ds: ds.t2m.rename("latitude")),
         lambda hr: hr.downscale.coarsen(2),
         lambda hr: hr.rename("t2m").downscale.coarsen(2),
@@ -185,7 +185,7 @@ DIMENSIONS = {
     "no entries": case(
         "A dimension of levels or members is empty.",
         GridError,
-        r"entries along 'level', got none\. Select",
+        r"'level' has no entries\. Select",
         d.alone(lambda ds: d.levels(ds).isel(level=slice(0, 0))),
         d.perfect,
         lambda hr: d.perfect(d.levels(d.hr())),
@@ -304,7 +304,7 @@ GRID = {
     "no coordinate": case(
         "A spatial dimension has no coordinate.",
         GridError,
-        r"'t2m' to have a coordinate along 'latitude', got none\. .*\.assign_coords\(latitude=",
+        r"'t2m' has no coordinate along 'latitude'\. .*\.assign_coords\(latitude=",
         d.alone(lambda ds: ds.drop_vars("latitude")),
         d.perfect,
         lambda hr: d.perfect(hr.assign_coords(latitude=d.hr().latitude)),

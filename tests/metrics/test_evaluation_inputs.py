@@ -182,7 +182,7 @@ ERRORS = {
         "convert_calendar",
     ),
     "twice": (lambda p, t: ((p.isel(time=[0, 0]), t), {}), TimeError, "drop_duplicates"),
-    "no steps": (lambda p, t: ((p.isel(time=slice(0)), t), {}), TimeError, "prediction.*got none"),
+    "no steps": (lambda p, t: ((p.isel(time=slice(0)), t), {}), TimeError, "No time step is left"),
     "no time": (lambda p, t: ((p.isel(time=0), t), {}), VariableError, r"isel\(time=\[0\]\)"),
     "no object": (lambda p, t: ((p, t.t2m.data), {}), TypeError, "the truth.*xarray"),
     "lr names": (

@@ -111,7 +111,7 @@ def within(data: xr.Dataset, period: tuple[str, str], role: str) -> xr.Dataset:
     found = {n: d.time for n, d in gridded(data, Dims(), role).items() if d.time is not None}
     dates = next((dates_along(data[n], d, role) for n, d in found.items()), None)
     if dates is None:
-        raise TimeError(f"Expected {role} to have dates for --time-slice, got none.")
+        raise TimeError(f"--time-slice needs dates, and {role} have none along a dimension.")
     index = dates.to_index()
     positions = xr.DataArray(np.arange(len(index)), {"time": ("time", index)}, "time").sortby(
         "time"

@@ -72,7 +72,7 @@ def demo(options: argparse.Namespace) -> None:
             raise ValueError(f"Expected --output not to write over the input {given!r}.")
     if options.data is None:
         if options.variable or options.static:
-            raise ValueError("Expected --data with --variable or --static, got none.")
+            raise ValueError("--variable and --static need a file. Pass --data.")
         say("Synthetic 2 m temperature over a mountainous coast (physics in xr_dl4ds.tutorial).")
         data = tutorial.synthetic(seed=options.seed)
     else:

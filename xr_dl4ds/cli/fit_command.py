@@ -114,7 +114,7 @@ def fit(options: argparse.Namespace) -> None:
     lr = own.pop("lr", None)
     names = own.pop("lr_variable", None)
     if lr is None and names is not None:
-        raise ArgumentError("Expected --lr with --lr-variable, got none.")
+        raise ArgumentError("--lr-variable needs LR data. Pass --lr.")
     given = _beside(own, asked, show=shows_progress(options))
     if lr is None:
         model = hr.downscale.fit(**given)

@@ -43,8 +43,7 @@ def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
         raise FileExistsError(f"Expected {str(place)!r} to be free for a file, got a folder.")
     if place.exists() and not overwrite:
         raise FileExistsError(
-            f"Expected no file at {str(place)!r} yet, got one. Choose another path, or pass"
-            " --overwrite."
+            f"A file exists at {str(place)!r}. Choose another path, or pass --overwrite."
         )
     require_makeable(place)
     return place

@@ -99,7 +99,7 @@ def static_on(
         for name, variable in onto(source.fields.pick(wanted), grid, source.role).items():
             if name in found:
                 raise VariableError(
-                    f"Expected each static field once, got {name!r} twice. Rename or drop one."
+                    f"Two static fields have the name {name!r}. Rename or drop one of them."
                 )
             found[str(name)] = variable.astype("f4")
     return found
@@ -170,8 +170,8 @@ def varying_on(
         for name, variable in at_times(onto(fields, grid, source.role), times).items():
             if name in found or name in taken:
                 raise VariableError(
-                    f"Expected each predictor to have a name of its own, got {name!r} twice."
-                    f" Rename it, for instance .rename({name}='{name}_lr')."
+                    f"Two predictors have the name {name!r}. Rename one of them, for instance with"
+                    f" .rename({name}='{name}_lr')."
                 )
             found[str(name)] = variable
     return found

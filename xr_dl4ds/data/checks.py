@@ -81,8 +81,8 @@ def check_values(samples: int, names: list[str], period: tuple[str, str], part: 
             else "Check which steps of each have values."
         )
         raise VariableError(
-            f"Expected {names} of the {part} data, {period[0]} to {period[1]}, to have values in HR"
-            f" and LR (if it is there) at the same place and time, got none. {cure}"
+            f"{names} of the {part} data, {period[0]} to {period[1]}, have no values in HR and LR"
+            f" at the same place and time. {cure}"
         )
 
 

@@ -216,8 +216,8 @@ def static_fields(
     clash = set(found) & {*hr.varying, *([] if lr is None else lr.varying)}
     if clash:
         raise VariableError(
-            f"Expected static fields with names of their own, got {sorted(clash)}, which vary in"
-            " time too. Rename them."
+            f"Static fields and variables that change in time share the names {sorted(clash)}."
+            " Rename the static fields."
         )
     return xr.Dataset(found).compute()
 
@@ -259,8 +259,8 @@ def align(
     own = [Source(fields=lr.pick(lr.varying), role="the LR data")] if lr.varying else []
     if not own and not predictors:
         raise VariableError(
-            "Expected the LR data to have a variable with a time dimension, got none. Keep it when"
-            " selecting one step: .isel(time=[0])."
+            "No variable of the LR data has a time dimension. Keep the dimension when you select"
+            " one step: .isel(time=[0])."
         )
     like = Source(fields=hr, role="the HR data")
     sources, times = in_common([*own, *predictors], like)

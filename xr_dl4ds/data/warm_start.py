@@ -73,6 +73,6 @@ def require_same_domain(localized: bool, pairing: Pairing, start: State) -> None
     if localized and not pairing.hr.same_cells(start.pairing.hr):
         raise GridError(
             f"Expected the HR cells of the model in start= ({start.pairing.hr.extent}), because"
-            f" localized=True gives each of them weights of its own, got {pairing.hr.extent}. Use a"
+            f" localized=True gives each of them separate weights, got {pairing.hr.extent}. Use a"
             " model with localized=False for other domains."
         )

@@ -221,8 +221,7 @@ def options_of(
     options = options.replace(network=settled(options.network, options.sampling))
     if options.training.early_stopping and not inputs.validation:
         raise ValueError(
-            "Expected validation data for `early_stopping`, got none. Pass validation=0.1, or"
-            " early_stopping=False."
+            "`early_stopping` needs validation data. Pass validation=0.1, or early_stopping=False."
         )
     return options
 

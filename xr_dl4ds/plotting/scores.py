@@ -114,7 +114,7 @@ def _together(
     """Return truth and products on the same cells and times, and the name of the variable."""
     if not products:
         raise VariableError(
-            "Expected products to draw beside the truth, got none. Pass some by name, such as"
+            "No products are given to draw beside the truth. Pass some by name, such as"
             " {'prediction': sr}."
         )
     reference = read(truth, dims, "the truth")

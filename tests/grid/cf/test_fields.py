@@ -183,7 +183,7 @@ def test_grid_shape_extent_and_coords():
     [
         (lambda ds: ds.t2m.values, TypeError, "the data to be an xarray .* got ndarray"),
         (lambda ds: ds.t2m.rename(None), VariableError, r"Give it one with \.rename\('t2m'\)"),
-        (lambda ds: ds.latitude, VariableError, r"one of its coordinates.*\.rename\('t2m'\)"),
+        (lambda ds: ds.latitude, VariableError, r"the name of its coordinate.*\.rename\('t2m'\)"),
         (lambda ds: ds[[]], VariableError, "a variable on a grid, got \\[\\]"),
         (lambda ds: ds.mean(["latitude", "time"]), VariableError, "a variable on a grid, got"),
         (lambda ds: ds.mean("latitude"), GridError, "one y dimension of 't2m'.*Pass y_dim="),
@@ -202,7 +202,7 @@ def test_grid_shape_extent_and_coords():
         (
             lambda ds: ds.drop_vars("latitude"),
             GridError,
-            r"coordinate along 'latitude', got none.*\.assign_coords\(latitude=",
+            r"no coordinate along 'latitude'.*\.assign_coords\(latitude=",
         ),
         (lambda ds: ds.isel(longitude=[0]), GridError, "'longitude'.*Select a larger region"),
         (lambda ds: ds.isel(latitude=[2, 0, 1]), GridError, r"\.sortby\('latitude'\)"),

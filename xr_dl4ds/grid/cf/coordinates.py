@@ -48,8 +48,7 @@ def axis_of(ds: xr.Dataset, variable: Hashable, name: str, *, gaps: bool = False
 def _axis(variable: xr.DataArray, name: str) -> Axis:
     if name not in variable.coords:
         raise GridError(
-            f"Expected {variable.name!r} to have a coordinate along {name!r}, got none."
-            f" {_cure(variable, name)}"
+            f"{variable.name!r} has no coordinate along {name!r}. {_cure(variable, name)}"
         )
     coordinate = variable[name]
     return Axis(

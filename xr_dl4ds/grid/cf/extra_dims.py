@@ -64,8 +64,7 @@ def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dic
     for dim in roles:
         if ds.sizes[dim] == 0:
             raise GridError(
-                f"Expected entries along {dim!r}, got none. Select some of them, or one with"
-                f" .isel({dim}=0)."
+                f"The dimension {dim!r} has no entries. Select at least one of them in the data."
             )
     for dim, role in roles.items():
         if role is None:
@@ -172,8 +171,8 @@ def spread(
             if new in out:
                 along = [d for d, kind in roles.items() if kind == CHANNELS]
                 raise VariableError(
-                    f"Expected the variables of {role} to have names of their own once {along} are"
-                    f" channels, got {new!r} twice. Rename a variable or the labels."
+                    f"Two variables of {role} have the name {new!r} once {along} are channels."
+                    " Rename a variable or the labels."
                 )
             out[new] = entry
             if at:  # not for dimensions of length 1: the caller chooses the entry

@@ -114,13 +114,12 @@ def as_dataset(obj: object, role: str) -> xr.Dataset:
         )
     if obj.name is None:
         raise VariableError(
-            f"Expected the DataArray given as {role} to have a name, got none."
-            " Give it one with .rename('t2m')."
+            f"The DataArray given as {role} has no name. Give it one with .rename('t2m')."
         )
     if obj.name in obj.coords:
         raise VariableError(
-            f"Expected the DataArray given as {role} to have a name of its own, got {obj.name!r},"
-            " which is one of its coordinates. Rename it with .rename('t2m')."
+            f"The DataArray given as {role} has the name of its coordinate {obj.name!r}. Rename it"
+            " with .rename('t2m')."
         )
     return as_dataset(obj.to_dataset(), role)
 

@@ -62,10 +62,7 @@ def check_index(
     """
     dim, dates = names[0], names[1] or names[0]
     if size == 0:
-        raise TimeError(
-            f"Expected {role} to have at least one time step, got none. Select a period in which"
-            " there are some."
-        )
+        raise TimeError(f"No time step is left in {role}. Select a period that has some.")
     if index is None:
         return
     require_dates_of_files(index, dim, dates, role)
@@ -178,7 +175,8 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
     index = data.indexes[TIME]
     positions = _keys(index, times).get_indexer(_keys(times, index))
     if (positions < 0).any():
-        raise TimeError(f"Expected the time {times[int((positions < 0).argmax())]}, got none.")
+        missing = times[int((positions < 0).argmax())]
+        raise TimeError(f"The time {missing} is missing. Select the times in common.")
     return take(data, {TIME: positions})
 
 
