@@ -86,7 +86,7 @@ def test_a_part_of_the_times(files, model, tmp_path, capsys):
 
 
 def test_a_finished_file_is_replaced_only_when_asked(files, model, tmp_path, capsys):
-    for name, word in (("sr.zarr", "a finished store"), ("sr.nc", "got one")):
+    for name, word in (("sr.zarr", "a finished store"), ("sr.nc", "A file exists at")):
         out = tmp_path / name
         assert run(model, files / "lr.nc", "-o", out) == 0
         capsys.readouterr()

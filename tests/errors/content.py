@@ -343,7 +343,7 @@ VARIABLES = {
     "NaN in validation": case(
         "The part that is held out for validation is NaN everywhere.",
         VariableError,
-        r"\['t2m'\] of the validation data, 2001-01-02 18:00:00 to 2001-01-02 18:00:00, to have"
+        r"\['t2m'\] of the validation data, 2001-01-02 18:00:00 to 2001-01-02 18:00:00, "
         r"have no values in HR and LR at the same place and time\. Leave out",
         d.alone(nan_at_the_end),
         d.perfect,

@@ -193,7 +193,7 @@ DIMENSIONS = {
     "levels of one name": case(
         "A level becomes a variable of a name that is there already.",
         VariableError,
-        r"the HR data to have names .* \['level'\] are channels, got 't2m_500' twice\. Rename",
+        r"Two variables of the HR data have the name 't2m_500' once .* are channels\. Rename",
         d.alone(twice_named),
         d.perfect,
         lambda hr: d.perfect(hr.rename(t2m_500="t500")),
