@@ -177,6 +177,19 @@ def test_a_whole_store_that_waited_to_take_its_place_is_not_computed_again(tmp_p
     xr.testing.assert_equal(read(path), fields(1.0).compute())
 
 
+def test_an_old_store_that_cannot_be_removed_is_told_and_in_nobody_s_way(
+    tmp_path, monkeypatch, caplog
+):
+    """Once all later calls failed, as they could not remove it either."""
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *args, **kwargs: None)
+        write(fields(1.0), path, overwrite=True, progress=False)
+        assert f"old content in {StorePlace.of(path).old} cannot be removed" in caplog.text
+        write(fields(2.0), path, overwrite=True, progress=False)
+    xr.testing.assert_equal(read(path), fields(2.0).compute())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock")
 def test_another_process_is_told_whether_it_replaces_or_not(tmp_path):
     path = tmp_path / "a.zarr"

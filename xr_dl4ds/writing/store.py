@@ -157,7 +157,7 @@ class StorePlace:
         assert self.path is not None
         if self.old.exists():
             if self.path.exists():
-                shutil.rmtree(self.old)
+                shutil.rmtree(self.old, ignore_errors=True)
             else:
                 os.replace(self.old, self.path)
 
@@ -165,7 +165,8 @@ class StorePlace:
         """Put a complete store in the place of this one, which is removed."""
         assert self.path is not None
         assert new.path is not None
-        swap(new.path, self.path, aside=self.old)
+        # what of an older store cannot be removed, such as another user's files, keeps its name
+        swap(new.path, self.path, aside=None if self.old.exists() else self.old)
 
     def names(self) -> list[str]:
         """List the files and folders, or the first parts of the keys, at the place."""
