@@ -1,6 +1,7 @@
 """Small fields that every test may use, numpy and chunked; real files, where they are."""
 
 import pyproj  # noqa: F401, I001  must precede eccodes
+import argparse
 import collections
 import contextlib
 import importlib.util
@@ -51,11 +52,23 @@ TIERS = ("slow", "full", "horovod")
 #: For `tests.test_tiers`: file, function, marks of tiers, and part of a week, of each test that was
 #: collected.
 COLLECTED = pytest.StashKey()
+#: Set where none of the tests that are selected is in the part that is asked for.
+EMPTY = pytest.StashKey()
 
 
 def pytest_addoption(parser):
     """Add `--part`, by which several runs share the slow tests."""
-    parser.addoption("--part", metavar="K/N", help="of the slow tests, run the K-th of N parts")
+    told = "of the slow tests, run the K-th of N parts"
+    parser.addoption("--part", metavar="K/N", type=part_of, help=told)
+
+
+def part_of(text):
+    """Return the numbers K and N of `--part`."""
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", text.strip())
+    part, n = map(int, found.groups()) if found else (1, 0)
+    if part > n:
+        raise argparse.ArgumentTypeError(f"Expected a part from 1/N to N/N, got {text!r}.")
+    return part, n
 
 
 def undivided(item):
@@ -84,8 +97,9 @@ def _thin_out(items):
             seen[name] += 1
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
-    """Keep the tests of one part; skip those marked `horovod` where Horovod is missing."""
+    """Skip tests marked `horovod` where Horovod is missing; keep one part of what -m selects."""
     _thin_out(items)
     week = parts_of(items, 7)
     config.stash[COLLECTED] = {
@@ -97,20 +111,47 @@ def pytest_collection_modifyitems(config, items):
         )
         for item in items
     }
-    if config.getoption("--part"):
-        part, n = map(int, config.getoption("--part").split("/"))
-        if not 1 <= part <= n:
-            raise pytest.UsageError(f"--part must be 1/{n} to {n}/{n}, not {part}/{n}")
-        parts = parts_of(items, n)
-        left = [item for item in items if parts.get(undivided(item), part) != part]
-        config.hook.pytest_deselected(items=left)
+    part, n = config.getoption("--part") or (1, 1)
+    parts = parts_of(items, n)
+    _skip_without_horovod(items)
+    yield
+    others = [item for item in items if parts.get(undivided(item), part) != part]
+    if others:
+        config.stash[EMPTY] = len(others) == len(items)
+        config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if parts.get(undivided(item), part) == part]
+
+
+def _skip_without_horovod(items):
     if os.environ.get(HOROVOD_EXPECTED) == "1" or importlib.util.find_spec("horovod"):
         return
     skip = pytest.mark.skip(reason="Horovod is not installed (make horovod)")
     for item in items:
         if item.get_closest_marker("horovod"):
             item.add_marker(skip)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take over from a worker of pytest-xdist whether its part is empty."""
+    if getattr(node, "workeroutput", {}).get("empty"):
+        node.config.stash[EMPTY] = True
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """End well where there are more parts than tests, and this part has none."""
+    if session.config.stash.get(EMPTY, False):
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["empty"] = True
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say that a part is empty."""
+    if config.stash.get(EMPTY, False):
+        part, n = config.getoption("--part")
+        terminalreporter.write_line(f"There are fewer tests than parts: {part}/{n} has none.")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -129,7 +129,7 @@ def test_slow_tests_can_be_left_out(start):
     assert {*TARGETS} - {path.name for path in start.seen.iterdir()} == {"test-slow"}
 
 
-@pytest.mark.parametrize("part", ["3", "0/7", "3/7/1", "all"])
+@pytest.mark.parametrize("part", ["3", "0/7", "8/7", "3/7/1", "all"])
 def test_part_that_is_none_is_told(start, part):
     said = ended(start(CI_PART=part), code=2)
     assert said == f"CI_PART is '{part}'. Set it to a part, as CI_PART=3/7, or to none.\n"

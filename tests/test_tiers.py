@@ -3,14 +3,17 @@
 What is collected is seen by `tests.conftest`; these tests skip where only a part of the suite is.
 """
 
+import argparse
 import ast
 import dataclasses
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
 import xr_dl4ds as xd
-from tests.conftest import COLLECTED, _thin_out, parts_of
+from tests.conftest import COLLECTED, _thin_out, part_of, parts_of
 from tests.tiers import every, rotated, thinned
 from xr_dl4ds import exceptions
 from xr_dl4ds.config import choices
@@ -63,6 +66,33 @@ def test_parts_take_files_and_jobs_in_turn():
     items += [Item("a.py::quick")]
     expected = {"a.py": 1, "b.py": 2, "c.py": 1, "h.py::test[0]": 2, "h.py::test[1]": 1}
     assert parts_of(items, 2) == expected
+
+
+@pytest.mark.parametrize("text", ["3", "0/7", "8/7", "0/0", "1/2/3", "x", "none", ""])
+def test_what_is_no_part_is_told(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="Expected a part from 1/N to N/N, got"):
+        part_of(text)
+    assert part_of("12/30") == (12, 30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ("-m slow --part 400/500", 0, "fewer tests than parts: 400/500 has none"),
+        ("-m slow --part 400/500 -n 1", 0, "fewer tests than parts: 400/500 has none"),
+        ("-m slow --part 400/500 -k nothing", 5, " deselected"),
+        ("-m slow --part 1/500 --collect-only", 0, "1/"),
+        ("-m slow --part 8/7", 4, "Expected a part from 1/N to N/N, got '8/7'"),
+    ],
+)
+def test_a_part_without_tests_ends_well(options, code, said):
+    """Once with the code 5 of pytest, as if nothing could be found."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options.split()]
+    file = str(TESTS / "writing" / "test_store.py")
+    run = subprocess.run([*command, file], cwd=TESTS.parent, capture_output=True, text=True)
+    assert run.returncode == code, run.stdout + run.stderr
+    assert said in run.stdout + run.stderr
 
 
 # --- what is collected ----------------------------------------------------------------------------

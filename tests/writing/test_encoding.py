@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from zarr.storage import MemoryStore
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.writing import killed_after, note_of, read
@@ -198,6 +199,30 @@ def test_a_dimension_twice(tmp_path):
     np.testing.assert_array_equal(read(tmp_path / "b.zarr").c, square)
 
 
+REFUSED = {
+    "'s'": series(normal()).assign(s=("time", pd.array(range(STEPS), dtype="Int64"))),
+    "'a'": series(normal(np.longdouble)),
+    "'time'": series(normal()).assign_coords(time=TIME.tz_localize("UTC")),
+    "5": series(normal()).rename(a=5),
+    r"'\.\./a'": series(normal()).rename(a="../a"),
+    "this dataset": series(normal()).assign({"a/b": series(normal()).a}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_variables_that_have_no_place_are_named_and_nothing_is_removed(tmp_path, name):
+    """Once the old store of an object store was removed first."""
+    message = rf"variables that Zarr can store, got {name}: .*[^.]\. Rename or convert"
+    with pytest.raises(TypeError, match=message):
+        write(REFUSED[name], tmp_path / "a.zarr", progress=False)
+    assert not list(tmp_path.iterdir())
+    store = MemoryStore()
+    write(series(normal()), store, progress=False)
+    with pytest.raises(TypeError, match=message):
+        write(REFUSED[name], store, overwrite=True, progress=False)
+    xr.testing.assert_equal(read(store), series(normal()).compute())
+
+
 def test_names_of_attributes_that_have_no_place(tmp_path):
     ds = series(normal()).assign_attrs({1: 2})
     with pytest.raises(TypeError, match="attribute names to be strings, got 1 in the dataset"):
@@ -205,7 +230,18 @@ def test_names_of_attributes_that_have_no_place(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("value", [1j, pd.Timestamp("2001"), np.datetime64("2001"), b"a", {1}])
+ODD = [
+    1j,
+    pd.Timestamp("2001"),
+    np.datetime64("2001"),
+    b"a",
+    {1},
+    [np.float32(1)],
+    {"a": np.ones(1)},
+]
+
+
+@pytest.mark.parametrize("value", ODD)
 @pytest.mark.parametrize("owner", ["the dataset", "'a'"])
 def test_attributes_that_have_no_place_are_named(tmp_path, value, owner):
     ds = series(normal())

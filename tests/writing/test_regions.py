@@ -10,7 +10,8 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
-from zarr.storage import MemoryStore
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 from tests.conftest import analytic, no_compute
@@ -337,9 +338,66 @@ def test_stores_of_other_file_systems(tmp_path, kind):
         assert set(stored.data_vars) == {"t2m", "gust", "orog", "crs"}
 
 
+def test_a_store_of_another_format_is_not_replaced_unasked():
+    """Once Zarr's second format was not seen in object stores, and was removed."""
+    store = MemoryStore()
+    analytic().to_zarr(store, zarr_format=2)
+    with pytest.raises(FileExistsError, match="got a finished store"):
+        write(fields(), store, progress=False)
+    xr.testing.assert_equal(read(store).load(), analytic())
+    write(fields(), store, overwrite=True, progress=False)
+    xr.testing.assert_equal(read(store).load(), fields().compute())
+    assert not [key for key in store._store_dict if ".z" in key]
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_an_array_and_damaged_metadata_are_replaced_when_asked(tmp_path, local):
+    import zarr
+
+    def damaged(text):
+        store = MemoryStore({"zarr.json": default_buffer_prototype().buffer.from_bytes(text)})
+        if not local:
+            return store
+        path = tmp_path / f"{len(text)}.zarr"
+        path.mkdir()
+        (path / "zarr.json").write_bytes(text)
+        return path
+
+    array = tmp_path / "array.zarr" if local else MemoryStore()
+    zarr.create_array(array, shape=3, dtype="f4")
+    for target in (array, damaged(b""), damaged(b"{"), damaged(b"[]")):
+        with pytest.raises(FileExistsError, match=r"no Zarr store at .* yet"):
+            write(fields(), target, progress=False)
+        write(fields(), target, overwrite=True, progress=False)
+        xr.testing.assert_equal(read(target).load(), fields().compute())
+
+
+def test_paths_of_the_local_file_system_in_other_words(tmp_path):
+    """Once without the folders above, without a lock, and with the old store removed first."""
+    import fsspec
+
+    url = (tmp_path / "deep" / "a.zarr").as_uri()
+    for target in (fsspec.get_mapper(url), FsspecStore.from_url(url), LocalStore(url[7:])):
+        place = StorePlace.of(target)
+        assert place.path == tmp_path / "deep" / "a.zarr"
+        assert write(fields(), target, overwrite=True, progress=False) == place.path
+
+
+def test_a_chain_of_file_systems_is_a_url(tmp_path, monkeypatch):
+    """Once it was a folder of that name."""
+    monkeypatch.chdir(tmp_path)
+    url = f"simplecache::memory://{tmp_path.name}/a.zarr"
+    assert write(fields(), url, progress=False) == url
+    assert not list(tmp_path.iterdir())
+    xr.testing.assert_equal(read(StorePlace.of(url).store).load(), fields().compute())
+
+
 def test_what_is_no_place_is_told():
     with pytest.raises(TypeError, match="Expected a path, a URL or a Zarr store, got int: 5"):
         write(fields(), 5, progress=False)
+    with pytest.raises(TypeError, match=r"got Dataset: <xarray\.Dataset> Size: .*") as raised:
+        write(fields(), fields(), progress=False)
+    assert len(str(raised.value)) < 200
     with pytest.raises(ImportError):  # of fsspec, which names the package
         write(fields(), "gs://bucket/a.zarr", progress=False)
 
@@ -396,6 +454,15 @@ def test_other_folders_and_files_are_never_replaced(tmp_path):
         write(fields(), tmp_path / "file" / "a.zarr", progress=False)
     (tmp_path / "empty").mkdir()
     write(fields(), tmp_path / "empty", progress=False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_other_keys_of_an_object_store_are_never_removed(overwrite):
+    """Once they were, without a word."""
+    store = MemoryStore({"thesis/a.tex": default_buffer_prototype().buffer.from_bytes(b"mine")})
+    with pytest.raises(FileExistsError, match="free for a Zarr store, got a folder with other"):
+        write(fields(), store, overwrite=overwrite, progress=False)
+    assert list(store._store_dict) == ["thesis/a.tex"]
 
 
 def test_two_processes_do_not_write_one_store(tmp_path):
@@ -468,7 +535,7 @@ def test_without_zarr(tmp_path, monkeypatch):
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_cannot_be_written(tmp_path):
     pathlib.Path(tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(PermissionError, match="allowed to write"):
+    with pytest.raises(PermissionError, match="to be writable, got a folder without write"):
         require_writable(tmp_path / "closed" / "a.zarr")
 
 

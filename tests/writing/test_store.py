@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import subprocess
 import sys
 
@@ -55,6 +56,43 @@ def test_other_values_replace_what_a_killed_call_left(tmp_path, monkeypatch, don
         write(other, begun, overwrite=True, progress=False)
         xr.testing.assert_equal(read(begun), other.compute())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "none.zarr"]
+
+
+@pytest.mark.parametrize("begun", ["beside a whole store", "where nothing was"])
+def test_killed_while_an_unfinished_store_is_removed(tmp_path, monkeypatch, begun):
+    """Once it lacked its metadata, and counted as files of somebody else for ever."""
+    moment, calls = 0, [0]
+
+    def few(value):
+        return xr.Dataset({"a": ("x", [value, value + 1])}, attrs={"first": value}).chunk(x=1)
+
+    def dies(remove):
+        def counts(*args, **kwargs):
+            calls[0] += 1
+            if calls[0] == moment:
+                raise KilledError
+            return remove(*args, **kwargs)
+
+        return counts
+
+    while True:
+        path = tmp_path / str(moment) / "a.zarr"
+        moment += 1
+        if begun == "beside a whole store":
+            write(few(0.0), path, progress=False)
+        killed_after(1, few(1.0), path, monkeypatch, overwrite=True)
+        calls[0] = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", dies(os.unlink))
+            patch.setattr(os, "rmdir", dies(os.rmdir))
+            with contextlib.suppress(KilledError):
+                write(few(2.0), path, overwrite=True, progress=False)
+        if calls[0] < moment:
+            break
+        write(few(2.0), path, overwrite=True, progress=False)
+        xr.testing.assert_equal(read(path), few(2.0).compute())
+        assert [p.name for p in path.parent.iterdir()] == ["a.zarr"]
+    assert moment > 4
 
 
 def test_overwrite_goes_on_where_nothing_was_before(tmp_path, monkeypatch):
@@ -137,6 +175,19 @@ def test_a_whole_store_that_waited_to_take_its_place_is_not_computed_again(tmp_p
     write(ds.assign(t2m=ds.t2m.copy(data=counted)), path, overwrite=True, progress=False)
     assert len(seen) == 1  # the last one, to see that it is of the same data
     xr.testing.assert_equal(read(path), fields(1.0).compute())
+
+
+def test_an_old_store_that_cannot_be_removed_is_told_and_in_nobody_s_way(
+    tmp_path, monkeypatch, caplog
+):
+    """Once all later calls failed, as they could not remove it either."""
+    path = write(fields(), tmp_path / "a.zarr", progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *args, **kwargs: None)
+        write(fields(1.0), path, overwrite=True, progress=False)
+        assert f"old content in {StorePlace.of(path).old} cannot be removed" in caplog.text
+        write(fields(2.0), path, overwrite=True, progress=False)
+    xr.testing.assert_equal(read(path), fields(2.0).compute())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such lock")

@@ -51,6 +51,10 @@ class Writing:
             When there is a finished store, or an unfinished one of another prediction.
         ImportError
             When zarr is not installed: ``pip install 'zarr>=3.0.8' filelock``.
+        PermissionError
+            When the store is read-only, or the folder cannot be written.
+        TypeError
+            When Zarr cannot store a variable or an attribute, or `target` is no place for a store.
 
         Examples
         --------

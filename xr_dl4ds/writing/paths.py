@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pathlib
 import shutil
 import uuid
+
+logger = logging.getLogger(__name__)
 
 
 def require_makeable(place: pathlib.Path) -> None:
@@ -51,3 +54,5 @@ def swap(draft: pathlib.Path, place: pathlib.Path, *, aside: pathlib.Path | None
         os.replace(old, place)
         raise
     shutil.rmtree(old, ignore_errors=True)
+    if old.exists():  # another user's files
+        logger.warning("%s is replaced, but its old content in %s cannot be removed", place, old)

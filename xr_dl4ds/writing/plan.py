@@ -250,8 +250,9 @@ def _require_storable(data: xr.Dataset) -> None:
     owners |= {repr(name): variable.attrs for name, variable in data.variables.items()}
     for owner, attrs in owners.items():
         for name, value in attrs.items():
+            plain = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
             try:
-                json.dumps(value, default=_number)
+                json.dumps(plain)
             except (TypeError, ValueError) as error:
                 raise TypeError(
                     "Expected attributes that Zarr can store (strings, numbers and lists), got"

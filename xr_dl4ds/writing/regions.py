@@ -16,7 +16,13 @@ from xr_dl4ds.grid.cf.unfinished import require_finished
 from xr_dl4ds.processes import is_first
 from xr_dl4ds.writing.comparison import require_equal
 from xr_dl4ds.writing.plan import Plan, plan
-from xr_dl4ds.writing.store import DRAFTS, RegionStore, StorePlace, require_writable
+from xr_dl4ds.writing.store import (
+    DRAFTS,
+    RegionStore,
+    StorePlace,
+    require_encodable,
+    require_writable,
+)
 
 if TYPE_CHECKING:
     from xr_dl4ds.writing.store import StoreLike
@@ -64,12 +70,15 @@ def write(
         when another process writes the local store.
     ImportError
         When zarr is not installed.
+    TypeError
+        When a store cannot hold a variable or an attribute; nothing is removed then.
     """
     if not is_first():  # of the processes that train together, only the first writes
         return StorePlace.of(target).path or target
     require_finished(data, "the data")
     planned = plan(data)
     place = require_writable(target, planned, overwrite=overwrite)
+    require_encodable(planned)
     with place.locked():
         # check again, because another process may have written it in the meantime
         require_writable(target, planned, overwrite=overwrite)

@@ -23,6 +23,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.cf.unfinished import UNFINISHED
+from xr_dl4ds.writing.keys import local_folder, names_in, replace_all, require_replaceable
 from xr_dl4ds.writing.paths import require_makeable, swap
 from xr_dl4ds.writing.plan import Plan
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A URL of fsspec, such as ``s3://bucket/sr.zarr``.
-_URL = re.compile(r"([A-Za-z][\w+.-]+)://")
+#: A URL of fsspec, such as ``s3://bucket/sr.zarr`` or ``simplecache::s3://bucket/sr.zarr``.
+_URL = re.compile(r"([A-Za-z][\w+.-]+)(?:::.*)?://")
 #: Drafts of Zarr's files, before it renames them.
 DRAFTS = "*.partial"
 #: Files that tell a Zarr store from another folder.
@@ -64,23 +65,30 @@ class StorePlace:
         ------
         ImportError
             When zarr, or the file system of a URL, is not installed.
+        PermissionError
+            For a store that is read-only.
         TypeError
-            For an object of another type.
+            For an object of another type, or a store without keys that can be removed.
         """
         require_zarr()
         from zarr.abc.store import Store as ZarrStore
-        from zarr.storage import FsspecStore, LocalStore
+        from zarr.storage import FsspecStore
 
-        if isinstance(target, LocalStore):
-            target = target.root
         if isinstance(target, ZarrStore):
-            return cls(store=target)
-        if hasattr(target, "fs") and hasattr(target, "root"):
-            return cls(store=FsspecStore.from_mapper(target))
+            require_replaceable(target)
+        if isinstance(target, ZarrStore) or (hasattr(target, "fs") and hasattr(target, "root")):
+            folder = local_folder(target)
+            if folder is None:
+                return cls(
+                    store=target
+                    if isinstance(target, ZarrStore)
+                    else FsspecStore.from_mapper(target)
+                )
+            target = folder
         if not isinstance(target, (str, os.PathLike)):
             raise TypeError(
-                f"Expected a path, a URL or a Zarr store, got {type(target).__name__}: {target!r}."
-                " Pass a path such as 'sr.zarr'."
+                "Expected a path, a URL or a Zarr store, got"
+                f" {type(target).__name__}: {target!r:.60}. Pass a path such as 'sr.zarr'."
             )
         scheme = _URL.match(os.fspath(target))
         if scheme and scheme[1] not in ("file", "local"):
@@ -149,7 +157,7 @@ class StorePlace:
         assert self.path is not None
         if self.old.exists():
             if self.path.exists():
-                shutil.rmtree(self.old)
+                shutil.rmtree(self.old, ignore_errors=True)
             else:
                 os.replace(self.old, self.path)
 
@@ -157,13 +165,31 @@ class StorePlace:
         """Put a complete store in the place of this one, which is removed."""
         assert self.path is not None
         assert new.path is not None
-        swap(new.path, self.path, aside=self.old)
+        # what of an older store cannot be removed, such as another user's files, keeps its name
+        swap(new.path, self.path, aside=None if self.old.exists() else self.old)
+
+    def names(self) -> list[str]:
+        """List the files and folders, or the first parts of the keys, at the place."""
+        if self.path is None:
+            return names_in(self.store)
+        return [p.name for p in self.path.iterdir()] if self.path.is_dir() else []
 
     def exists(self) -> bool:
         """Return True if there is a Zarr store, of any kind."""
         if self.path is not None:
             return any((self.path / name).is_file() for name in _METADATA)
-        return self._group("r") is not None
+        # a list of keys may be older than the store, as some file systems keep lists in memory
+        return not set(self.names()).isdisjoint(_METADATA) or self._group("r") is not None
+
+    def begin(self, attributes: dict[str, Any]) -> None:
+        """Create a store of these attributes alone; an existing store is removed.
+
+        The attributes come first: a process that is killed later leaves a store with them.
+        """
+        from zarr.storage import LocalStore
+
+        store = self.store if self.path is None else LocalStore(self.path)
+        replace_all(store, attributes)
 
     def _group(self, mode: Literal["r", "r+"]) -> Any:
         """Open the group of the store; None where there is none."""
@@ -177,9 +203,8 @@ class StorePlace:
 
     def note(self) -> dict[str, Any]:
         """Read the progress of an unfinished store; empty for any other store."""
-        group = self._group("r")
         try:
-            return dict(json.loads(group.attrs[UNFINISHED]))
+            return dict(json.loads(self._group("r").attrs[UNFINISHED]))
         except (AttributeError, KeyError, TypeError, ValueError):
             return {}
 
@@ -209,22 +234,10 @@ class RegionStore:
 
     def create(self) -> None:
         """Create the store without any region, in place of an existing store."""
-        import zarr
-
         unfinished = {UNFINISHED: json.dumps({**self._note(0), "prediction": ""})}
-        # the note comes first: a process that is killed later leaves a store known as unfinished
-        zarr.create_group(self.place.store, overwrite=True, zarr_format=3, attributes=unfinished)
+        self.place.begin(unfinished)
         data = self.plan.template().assign_attrs({**self.plan.data.attrs, **unfinished})
-        with warnings.catch_warnings():  # consolidated, as by xarray: it opens without a warning
-            warnings.filterwarnings("ignore", "Consolidated metadata")
-            data.to_zarr(
-                self.place.store,
-                mode="a",
-                compute=False,
-                safe_chunks=False,
-                zarr_format=3,
-                consolidated=True,
-            )
+        _write_template(data, self.place.store)
         self.place.set_note(self._note(0))
 
     def _note(self, written: int) -> dict[str, Any]:
@@ -260,6 +273,48 @@ class RegionStore:
         return tuple(self.plan.regions[index] if d == self.plan.dim else slice(None) for d in dims)
 
 
+def _write_template(data: xr.Dataset, store: Any) -> None:
+    """Write metadata and the variables in memory, by xarray."""
+    with warnings.catch_warnings():  # consolidated, as by xarray: it opens without a warning
+        warnings.filterwarnings("ignore", "Consolidated metadata")
+        data.to_zarr(
+            store, mode="a", compute=False, safe_chunks=False, zarr_format=3, consolidated=True
+        )
+
+
+def require_encodable(plan: Plan) -> None:
+    """Write the template of a plan into memory, before anything is created or removed.
+
+    Raises
+    ------
+    TypeError
+        If xarray or Zarr refuse the data; the message names the variable, if a variable is refused
+        alone.
+    """
+    data = plan.template()
+    error = _refusal(data)
+    if error is None:
+        return
+    one = {n: data.drop_vars(set(data.variables) - {n}).assign_attrs({}) for n in data.variables}
+    name = next((n for n in one if _refusal(one[n]) is not None), None)
+    raise TypeError(
+        "Expected variables that Zarr can store, got"
+        f" {'this dataset' if name is None else repr(name)}: {str(error).rstrip('.')}. Rename or"
+        " convert the variable, or remove it with .drop_vars(...)."
+    ) from error
+
+
+def _refusal(data: xr.Dataset) -> Exception | None:
+    """Return the error of xarray or Zarr when a template is written; None without an error."""
+    from zarr.storage import MemoryStore
+
+    try:
+        _write_template(data, MemoryStore())
+    except (KeyError, NotImplementedError, TypeError, ValueError) as error:
+        return error
+    return None
+
+
 def require_writable(
     target: StoreLike, plan: Plan | None = None, *, overwrite: bool = False
 ) -> StorePlace:
@@ -289,11 +344,12 @@ def require_writable(
     place = StorePlace.of(target)
     path = place.path
     # a killed process leaves a folder with drafts
-    empty = path is not None and path.is_dir() and all(p.match(DRAFTS) for p in path.iterdir())
-    if path is not None and path.exists() and not (empty or place.exists()):
-        got = "a folder with other files" if path.is_dir() else "a file"
+    is_file = path is not None and path.exists() and not path.is_dir()
+    empty = not is_file and all(pathlib.PurePath(name).match(DRAFTS) for name in place.names())
+    if not (empty or place.exists()):
+        got = "a file" if is_file else "a folder with other files"
         raise FileExistsError(
-            f"Expected {str(path)!r} to be free for a Zarr store, got {got}. Choose another path."
+            f"Expected {str(place)!r} to be free for a Zarr store, got {got}. Choose another path."
         )
     note = place.note()
     if note and not overwrite:
