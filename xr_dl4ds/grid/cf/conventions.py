@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 
 import xarray as xr
 
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cells import cell_bounds
+from xr_dl4ds.grid.cf.coordinates import in_memory
 from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.grid.cf.valid_times import is_reference
 from xr_dl4ds.grid.grid import Grid
@@ -30,7 +31,7 @@ def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 
 def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
-    bounds = f"{axis.name}_bnds"
+    bounds = _free(f"{axis.name}_bnds", out.data_vars)
     attrs = {k: v for k, v in axis.attrs.items() if k not in _STALE}
     attrs |= _AXIS_ATTRS.get(axis.kind, {})
     if "standard_name" not in attrs:
@@ -39,7 +40,7 @@ def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
     out = out.assign_coords(
         {
             axis.name: xr.Variable(axis.name, axis.values, attrs),
-            bounds: xr.Variable((axis.name, "bnds"), cell_bounds(axis)),
+            bounds: xr.Variable((axis.name, _edges_dim(out)), cell_bounds(axis)),
         }
     )
     # CF-1.8 has no 64-bit integers
@@ -47,6 +48,19 @@ def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
     out[axis.name].encoding = {"dtype": dtype, "_FillValue": None}
     out[bounds].encoding = {"_FillValue": None, "coordinates": None}
     return out
+
+
+def _edges_dim(out: xr.Dataset) -> str:
+    """Return a name for the dimension of the two edges of a cell."""
+    other = [d for d, size in out.sizes.items() if size != 2]
+    return _free("bnds", {*other, *out.variables})
+
+
+def _free(name: str, taken: Container[Hashable]) -> str:
+    """Return the name, with underscores if it is taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
@@ -57,7 +71,7 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
     for name in list(out.coords):
         if not holds_times(out[name]) or out[name].ndim > 1:
             continue
-        coordinate = out[name].variable.copy()
+        coordinate = _loaded(out[name])
         attrs = {k: v for k, v in coordinate.attrs.items() if k not in _STALE}
         kept = {k: v for k, v in coordinate.encoding.items() if k in ("units", "calendar")}
         if kept.get("calendar") == "gregorian":  # former name of "standard"
@@ -83,10 +97,18 @@ def _with_time_bounds(
     bounds = of.attrs.get("bounds") or of.encoding.get("bounds")
     if bounds not in source.variables or source[bounds].dims[:-1] != (name,):
         return out, attrs
-    out = out.assign_coords({bounds: source[bounds].variable.copy()})
+    if not holds_times(source[bounds]):
+        return out, attrs
+    out = out.assign_coords({bounds: _loaded(source[bounds])})
     out[bounds].attrs = {}
     out[bounds].encoding = {**kept, "dtype": "f8", "_FillValue": None, "coordinates": None}
     return out, {**attrs, "bounds": bounds}
+
+
+def _loaded(times: xr.DataArray) -> xr.Variable:
+    """Return a copy of dates in memory: xarray chooses units only for these when it writes them."""
+    variable = times.variable.copy()
+    return variable if variable.chunks is None else variable.copy(data=in_memory(times))
 
 
 def with_names(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
