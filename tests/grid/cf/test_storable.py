@@ -69,6 +69,8 @@ def test_other_coordinates_pass():
             r"periods \(period\[M\]\).*to_timestamp\(\)",
         ),
         (pd.Index([datetime.date(2001, 1, 1)]), r"type date.*pd\.to_datetime"),
+        (pd.Index([0, "a"], dtype=object), r"of type int and str, such as 0"),
+        (pd.Index([object(), object()]), r"of type object.*pd\.to_datetime"),
         (pd.Index(["2001-01-01", "2001-01-02"]), r"got text, such as 2001-01-01.*pd\.to_datetime"),
     ],
 )
