@@ -288,3 +288,11 @@ def test_any_bounds_and_dates_along_time_can_be_written(model, tmp_path, form):
     prediction = lr.downscale.predict(model)
     assert ("time_bounds" in prediction.coords) == (form != "text")
     prediction.to_netcdf(tmp_path / "out.nc", engine="netcdf4")
+
+
+@pytest.mark.parametrize("dtype", ["f2", np.longdouble])
+def test_coordinates_of_types_that_netcdf_lacks_can_be_written(model, lr, tmp_path, dtype):
+    odd = lr.assign_coords(height=np.array(2, dtype), part=("time", np.zeros(lr.time.size, dtype)))
+    odd.downscale.predict(model).to_netcdf(tmp_path / "out.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "out.nc", engine="netcdf4") as found:
+        assert found.height == 2

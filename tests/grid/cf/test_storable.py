@@ -42,6 +42,7 @@ def test_names_that_netcdf_refuses(name, tmp_path):
     [
         np.array([datetime.date(2001, 1, 1)] * 2, object),
         np.array([{}, {}], object),
+        np.array([1j, 2j]),
         DAYS.tz_localize("UTC"),
         pd.period_range("2001", periods=2, freq="M"),
     ],

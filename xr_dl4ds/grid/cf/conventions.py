@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.axis import Axis
@@ -18,6 +19,10 @@ _AXIS_ATTRS: dict[str, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
 }
+
+#: Types of coordinates that CF or NetCDF does not have, with those that files hold.
+_STORED = {np.dtype(one): "i4" for one in ("i8", "u8", "u4")}
+_STORED |= {np.dtype("f2"): "f4", np.dtype(np.longdouble): "f8"}
 
 #: Attributes of a coordinate that are no longer correct after its cells change.
 _STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology", "bounds")
@@ -45,6 +50,7 @@ def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
     )
     # CF-1.8 has no 64-bit integers
     dtype = "f8" if axis.values.dtype.kind in "iu" else axis.values.dtype
+    dtype = _STORED.get(dtype, dtype)
     out[axis.name].encoding = {"dtype": dtype, "_FillValue": None}
     out[bounds].encoding = {"_FillValue": None, "coordinates": None}
     return out
@@ -139,8 +145,8 @@ def with_encodings(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
             encoding["_FillValue"] = None
             if out[name].dtype.kind == "m":
                 encoding["dtype"] = "f8"
-            elif out[name].dtype in ("i8", "u8", "u4"):
-                encoding["dtype"] = "i4"
+            elif out[name].dtype in _STORED:
+                encoding["dtype"] = _STORED[out[name].dtype]
     for name in out.data_vars:
         dims = set(out[name].dims)
         listed = [

@@ -83,6 +83,8 @@ def _odd(coordinate: xr.DataArray) -> str | None:
     dtype: object = coordinate.dtype
     if not isinstance(dtype, np.dtype):  # of pandas, such as dates with a time zone
         return str(dtype)
+    if coordinate.dtype.kind in "cV":
+        return str(dtype)
     if coordinate.dtype != object or coordinate.size == 0 or coordinate.chunks is not None:
         return None
     first = coordinate.to_numpy().flat[0]
