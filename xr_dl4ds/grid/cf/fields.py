@@ -105,7 +105,7 @@ def as_dataset(obj: object, role: str) -> xr.Dataset:
         obj = obj.reset_index(stacked) if stacked else obj
         bare = [d for d in obj.dims if d in obj.coords and d not in obj.xindexes]
         for dim in (d for d in bare if obj[d].ndim == 1):
-            obj = obj.set_xindex(dim)
+            obj = obj.set_xindex([dim])
         return obj
     if isinstance(obj, xr.DataTree):
         groups = [node.path.strip("/") or "." for node in obj.subtree if node.data_vars]

@@ -118,7 +118,7 @@ def _masked(
     """Mask the values that are not valid; log how many there are, if they are in memory."""
     if variable.chunks is None:
         valid = valid.load()
-        share = 1 - float(np.count_nonzero(valid.values)) / max(valid.size, 1)
+        share = 1 - float(np.count_nonzero(valid.to_numpy())) / max(valid.size, 1)
         if share == 0:
             return variable
         logger.warning(
@@ -147,7 +147,7 @@ def _limited(
     beyond = (variable < low) | (variable > high)
     marked = f"beyond the valid range, {low:g} to {high:g}"
     if variable.chunks is None and variable.size:
-        share = float(np.count_nonzero(beyond.values)) / variable.size
+        share = float(np.count_nonzero(beyond.to_numpy())) / variable.size
         if share > _MOST_BEYOND:
             raise VariableError(
                 f"Expected {name!r} of {role} within its valid range, {low:g} to {high:g}, got"

@@ -13,8 +13,15 @@ import xarray as xr
 logger = logging.getLogger(__name__)
 
 #: Attributes that name other variables; xarray moves some of them to the encoding.
-_REFERENCES = ("bounds", "climatology", "coordinates", "grid_mapping", "ancillary_variables")
-_REFERENCES += ("cell_measures", "formula_terms")
+_REFERENCES = (
+    "ancillary_variables",
+    "bounds",
+    "cell_measures",
+    "climatology",
+    "coordinates",
+    "formula_terms",
+    "grid_mapping",
+)
 #: Other attributes that CF defines as text (CF-1.8, appendix A).
 _TEXTS = ("axis", "calendar", "cell_methods", "positive", "standard_name", "units")
 
