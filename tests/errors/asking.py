@@ -285,6 +285,16 @@ SCORES = {
         beside_lr,
         lambda sr, hr, lr: beside_lr(d.scored()()["sr"], hr, lr),
     ),
+    "journal": case(
+        "The journal of an unfinished store has been edited.",
+        GridError,
+        rf"the attribute '{UNFINISHED}' of the prediction to hold the journal of .*\. Remove it",
+        d.scored(lambda sr: sr.assign_attrs({UNFINISHED: "edited"})),
+        beside_lr,
+        lambda sr, hr, lr: beside_lr(
+            sr.assign_attrs({k: v for k, v in sr.attrs.items() if k != UNFINISHED}), hr, lr
+        ),
+    ),
     "truth as LR": case(
         "The truth, or the prediction, is passed as the LR data.",
         GridError,

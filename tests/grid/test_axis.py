@@ -306,3 +306,11 @@ def test_replace_keeps_name_attributes_and_kind():
     actual = axis.replace(np.array([359, 0, 1]))
     assert (actual.name, actual.attrs, actual.kind) == ("lon", {"units": "E"}, "longitude")
     np.testing.assert_array_equal(actual.canonical, [-1, 0, 1])
+
+
+@pytest.mark.parametrize("dtype", ["m8[s]", "c16", "?"])
+def test_values_that_are_no_real_numbers_are_refused(dtype):
+    with pytest.raises(
+        GridError, match=r"'x' to hold finite numbers, got .* Assign the cell centres"
+    ):
+        Axis(name="x", values=np.array([0, 1]).astype(dtype))

@@ -283,3 +283,8 @@ def test_dates_of_numpy_and_of_cftime_are_the_same_times():
         (prediction.convert_calendar("standard", use_cftime=True), truth),
     ):
         xr.testing.assert_allclose(evaluate(*pair), evaluate(prediction, truth))
+
+
+def test_a_scale_noted_as_text_is_read(prediction, truth):
+    noted = prediction.assign_attrs({PROVENANCE: json.dumps({"scale": "4"})})
+    xr.testing.assert_equal(evaluate(noted, truth), evaluate(noted, truth, scale=4))

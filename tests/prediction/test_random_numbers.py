@@ -182,3 +182,11 @@ def test_blocks_have_no_sum_and_cells_are_standard_normal(scale):
     p = [stats.kstest(drawn[:, y, x], "norm").pvalue for y, x in np.argwhere(free)]
     assert stats.kstest(p, "uniform").pvalue > 1e-3
     assert min(p) > 1e-4
+
+
+@pytest.mark.parametrize("calendar", ["julian", "noleap", "360_day", "standard"])
+def test_dates_of_the_general_class_of_cftime_have_keys(calendar):
+    general = [cftime.datetime(2001, 1, day, calendar=calendar) for day in (1, 2)]
+    own = xr.date_range("2001-01-01", periods=2, calendar=calendar, use_cftime=True)
+    found, expected = (step_keys(steps(i), {}) for i in (xr.CFTimeIndex(general), own))
+    np.testing.assert_array_equal(found, expected)

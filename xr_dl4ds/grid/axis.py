@@ -60,7 +60,7 @@ class Axis:
                 f"Expected the coordinate {self.name!r} to be one-dimensional with at least 2"
                 f" cells, got shape {values.shape}. Select a larger region."
             )
-        if not np.issubdtype(values.dtype, np.number) or not np.isfinite(values).all():
+        if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
             raise GridError(
                 f"Expected the coordinate {self.name!r} to hold finite numbers, got {values.dtype}"
                 f" with {_odd(values, self.name)}."
@@ -227,7 +227,7 @@ def _longitude_order(values: np.ndarray) -> np.ndarray:
 
 def _odd(values: np.ndarray, name: str) -> str:
     """Describe the values that are not finite numbers, and how to remove them."""
-    if not np.issubdtype(values.dtype, np.number):
+    if values.dtype.kind not in "iuf":
         cure = f"Assign the cell centres with .assign_coords({name}=...)"
         return f"values such as {str(values[0])!r}. {cure}"
     cure = f"Drop those cells with .isel({name}=np.isfinite(ds[{name!r}]))"

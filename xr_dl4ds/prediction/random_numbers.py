@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import cftime
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -20,6 +21,9 @@ from xr_dl4ds.grid.names import TIME
 
 #: Streams: numbers for the network, and numbers to draw members of a distribution.
 NETWORK, MEMBER = 0, 1
+
+#: Unit of the keys of dates.
+MICROSECONDS = "microseconds since 1970-01-01"
 
 #: HR cells along the edge of a block whose numbers are drawn together. Small fields draw few
 #: numbers that they do not need; fields of 1024 x 1024 cells take a tenth longer than in a single
@@ -56,7 +60,8 @@ def step_keys(data: xr.DataArray, labels: Mapping[str, Any]) -> xr.DataArray:
     if isinstance(index, pd.DatetimeIndex):
         keys = index.as_unit("us").asi8  # not ns, which end in the year 2262
     elif isinstance(index, xr.CFTimeIndex):
-        keys = index.asi8  # also microseconds
+        # not asi8, which fails for cftime.datetime of calendars other than "standard"
+        keys = cftime.date2num(index.to_numpy(), MICROSECONDS, calendar=index.calendar)
     elif index is not None:
         keys = pd.util.hash_array(index.to_numpy())
     else:

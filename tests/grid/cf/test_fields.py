@@ -321,3 +321,18 @@ def test_two_dimensions_of_members_are_told():
     ds = ensemble().expand_dims(number=2)
     with pytest.raises(GridError, match=r"one dimension of members, got \['number', 'realization'"):
         standardize(ds[["t2m"]], Dims(), "the data", members=True)
+
+
+def test_coordinates_without_an_index_get_one(hr):
+    bare = hr.drop_indexes(["time", "latitude", "longitude"])
+    found = as_dataset(bare, "the data")
+    assert set(found.xindexes) == {"time", "latitude", "longitude"}
+    assert not bare.xindexes
+    late = bare.isel(time=slice(None, None, -1))  # matched by date, not by position
+    low = hr.downscale.coarsen(2)
+    xr.testing.assert_equal(
+        standardize(late, Dims(), "r").data.sortby("time"), standardize(hr, Dims(), "r").data
+    )
+    xr.testing.assert_equal(
+        low.drop_indexes("longitude").downscale.interpolate(bare), low.downscale.interpolate(hr)
+    )

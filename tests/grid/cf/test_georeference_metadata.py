@@ -274,3 +274,25 @@ def test_target_attrs_keep_what_a_variable_is():
     assert target_attrs({"standard_name": "air_temperature"}) == {
         "standard_name": "air_temperature"
     }
+
+
+@pytest.mark.parametrize("form", ["chunked", "text", "chunked dates"])
+def test_any_bounds_and_dates_along_time_can_be_written(model, tmp_path, form):
+    lr = with_time_bounds(like_a_file(), "bounds").downscale.coarsen(4)
+    lr["time"].encoding = {}  # no units are given
+    lr = with_time_bounds(lr, "bounds").assign_coords(run=("time", lr.time.data))
+    if form == "text":
+        lr["time_bounds"] = lr.time_bounds.astype(str)
+    else:
+        lr = lr.chunk(time=3) if form == "chunked" else lr.assign_coords(run=lr.run.chunk(time=3))
+    prediction = lr.downscale.predict(model)
+    assert ("time_bounds" in prediction.coords) == (form != "text")
+    prediction.to_netcdf(tmp_path / "out.nc", engine="netcdf4")
+
+
+@pytest.mark.parametrize("dtype", ["f2", np.longdouble])
+def test_coordinates_of_types_that_netcdf_lacks_can_be_written(model, lr, tmp_path, dtype):
+    odd = lr.assign_coords(height=np.array(2, dtype), part=("time", np.zeros(lr.time.size, dtype)))
+    odd.downscale.predict(model).to_netcdf(tmp_path / "out.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "out.nc", engine="netcdf4") as found:
+        assert found.height == 2

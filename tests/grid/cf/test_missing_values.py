@@ -116,3 +116,26 @@ def test_notes_read_no_value(caplog):
     )
     (note,) = notes_on_marks(data(dtype="i2", scale_factor=0.5))
     assert "is packed, as its attributes say" in note
+
+
+@pytest.mark.parametrize("stated", ["true", "True"])
+def test_unsigned_integers_in_signed_ones(stated, caplog):
+    bits = np.array([[200, 255, 3, 130]], "u1").view("i1")
+    attrs = {"_Unsigned": stated, "_FillValue": np.int8(-1)}
+    found = with_missing_masked(data(bits, "i1", **attrs), "the HR data").t
+    np.testing.assert_array_equal(found, [[200, np.nan, 3, 130]])
+    assert "'t' of the HR data holds uint8, as its attributes say" in caplog.text
+    assert found.attrs == {}
+
+
+def test_signed_integers_in_unsigned_ones_of_any_byte_order():
+    attrs = {"_Unsigned": "false", "valid_min": -20, "scale_factor": 0.5}
+    ds = data(np.array([[-10, 4, -30, 0]], ">i2").view(">u2"), ">u2", **attrs)
+    np.testing.assert_array_equal(with_missing_masked(ds, "r").t, [[-5, 2, np.nan, 0]])
+    assert "'t' is packed" in next(notes_on_marks(ds))
+
+
+def test_a_stated_sign_that_the_values_have_changes_nothing(caplog):
+    ds = data([[1.0, 2.0]], "u1", _Unsigned="true")
+    np.testing.assert_array_equal(with_missing_masked(ds, "r").t, ds.t)
+    assert not caplog.records

@@ -42,6 +42,7 @@ def test_names_that_netcdf_refuses(name, tmp_path):
     [
         np.array([datetime.date(2001, 1, 1)] * 2, object),
         np.array([{}, {}], object),
+        np.array([1j, 2j]),
         DAYS.tz_localize("UTC"),
         pd.period_range("2001", periods=2, freq="M"),
     ],
@@ -69,6 +70,8 @@ def test_other_coordinates_pass():
             r"periods \(period\[M\]\).*to_timestamp\(\)",
         ),
         (pd.Index([datetime.date(2001, 1, 1)]), r"type date.*pd\.to_datetime"),
+        (pd.Index([0, "a"], dtype=object), r"of type int and str, such as 0"),
+        (pd.Index([object(), object()]), r"of type object.*pd\.to_datetime"),
         (pd.Index(["2001-01-01", "2001-01-02"]), r"got text, such as 2001-01-01.*pd\.to_datetime"),
     ],
 )

@@ -351,3 +351,23 @@ def test_a_rotated_grid_keeps_its_mapping_and_geographic_coordinates(decode_coor
     assert actual.rotated_pole.attrs["grid_mapping_name"] == "rotated_latitude_longitude"
     expected = ds.lat.coarsen(rlat=2, rlon=2).mean()
     np.testing.assert_allclose(actual.lat, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["bnds", "latitude_bnds"])
+def test_the_names_of_bounds_may_be_taken(name):
+    ds = analytic()
+    expected = ds.downscale.coarsen(2)
+    for odd in (
+        ds.assign_coords({name: 3}),
+        ds.assign({name: 3}),
+        ds.assign({name: ("time", ds.time.data)}),
+    ):
+        out = odd.downscale.coarsen(2)
+        xr.testing.assert_equal(out.t2m.drop_vars(name, errors="ignore"), expected.t2m)
+        bounds = out[out.latitude.attrs["bounds"]]
+        np.testing.assert_array_equal(bounds, expected.latitude_bnds)
+
+
+def test_a_dimension_may_be_called_as_that_of_bounds():
+    out = analytic().rename(latitude="bnds").downscale.coarsen(2)
+    assert out[out.bnds.attrs["bounds"]].dims == ("bnds", "bnds_")

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from xr_dl4ds.grid.regridding.weights import (
     conservative,
     cubic_kernel,
     nearest,
+    over_fields,
 )
 
 NAN = np.nan
@@ -285,3 +287,19 @@ def test_apply_does_not_let_one_infinite_value_spoil_the_rows_and_columns():
     block[0, 0] = np.inf
     actual = apply(block, np.eye(3), np.eye(3), (np.eye(3), np.eye(3)))
     assert np.isfinite(actual).sum() == 8
+
+
+class Shifted:
+    """Weights whose text has minus signs, as positions outside the source have."""
+
+    def __repr__(self):
+        return "Shifted(rows=-0.5, columns=-1)"
+
+    def __call__(self, block):
+        return block + 1
+
+
+def test_lazy_fields_with_any_text_of_the_weights():
+    field = xr.DataArray(np.arange(8.0).reshape(2, 2, 2), dims=("time", "y", "x"))
+    actual = over_fields(Shifted(), field.chunk(time=1), (2, 2))
+    xr.testing.assert_equal(actual.load(), field + 1)

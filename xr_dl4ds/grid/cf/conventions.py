@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cells import cell_bounds
+from xr_dl4ds.grid.cf.coordinates import in_memory
 from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.grid.cf.valid_times import is_reference, is_valid_time
 from xr_dl4ds.grid.grid import Grid
@@ -18,6 +20,10 @@ _AXIS_ATTRS: dict[str, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
 }
+
+#: Types of coordinates that CF or NetCDF does not have, with those that files hold.
+_STORED = {np.dtype(one): "i4" for one in ("i8", "u8", "u4")}
+_STORED |= {np.dtype("f2"): "f4", np.dtype(np.longdouble): "f8"}
 
 #: Attributes of a coordinate that are no longer correct after its cells change.
 _STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology", "bounds")
@@ -40,7 +46,7 @@ def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 
 def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
-    bounds = f"{axis.name}_bnds"
+    bounds = _free(f"{axis.name}_bnds", out.data_vars)
     attrs = {k: v for k, v in axis.attrs.items() if k not in _STALE}
     attrs |= _AXIS_ATTRS.get(axis.kind, {})
     if "standard_name" not in attrs:
@@ -49,14 +55,28 @@ def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
     out = out.assign_coords(
         {
             axis.name: xr.Variable(axis.name, axis.values, attrs),
-            bounds: xr.Variable((axis.name, "bnds"), cell_bounds(axis)),
+            bounds: xr.Variable((axis.name, _edges_dim(out)), cell_bounds(axis)),
         }
     )
     # CF-1.8 has no 64-bit integers
     dtype = "f8" if axis.values.dtype.kind in "iu" else axis.values.dtype
+    dtype = _STORED.get(dtype, dtype)
     out[axis.name].encoding = {"dtype": dtype, "_FillValue": None}
     out[bounds].encoding = {"_FillValue": None, "coordinates": None}
     return out
+
+
+def _edges_dim(out: xr.Dataset) -> str:
+    """Return a name for the dimension of the two edges of a cell."""
+    other = [d for d, size in out.sizes.items() if size != 2]
+    return _free("bnds", {*other, *out.variables})
+
+
+def _free(name: str, taken: Container[Hashable]) -> str:
+    """Return the name, with underscores if it is taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
@@ -67,7 +87,7 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
     for name in list(out.coords):
         if not holds_times(out[name]):
             continue
-        coordinate = out[name].variable.copy()
+        coordinate = _loaded(out[name])
         attrs = {k: v for k, v in coordinate.attrs.items() if k not in _STALE}
         kept = {k: v for k, v in coordinate.encoding.items() if k in ("units", "calendar")}
         if kept.get("calendar") == "gregorian":  # former name of "standard"
@@ -94,10 +114,18 @@ def _with_time_bounds(
     bounds = of.attrs.get("bounds") or of.encoding.get("bounds")
     if bounds not in source.variables or source[bounds].dims[:-1] != (name,):
         return out, attrs
-    out = out.assign_coords({bounds: source[bounds].variable.copy()})
+    if not holds_times(source[bounds]):
+        return out, attrs
+    out = out.assign_coords({bounds: _loaded(source[bounds])})
     out[bounds].attrs = {}
     out[bounds].encoding = {**kept, "dtype": "f8", "_FillValue": None, "coordinates": None}
     return out, {**attrs, "bounds": bounds}
+
+
+def _loaded(times: xr.DataArray) -> xr.Variable:
+    """Return a copy of dates in memory: xarray chooses units only for these when it writes them."""
+    variable = times.variable.copy()
+    return variable if variable.chunks is None else variable.copy(data=in_memory(times))
 
 
 def with_names(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
@@ -128,8 +156,8 @@ def with_encodings(out: xr.Dataset, beside: set[Hashable]) -> xr.Dataset:
             encoding["_FillValue"] = None
             if out[name].dtype.kind == "m":
                 encoding["dtype"] = "f8"
-            elif out[name].dtype in ("i8", "u8", "u4"):
-                encoding["dtype"] = "i4"
+            elif out[name].dtype in _STORED:
+                encoding["dtype"] = _STORED[out[name].dtype]
     for name in out.data_vars:
         dims = set(out[name].dims)
         listed = [

@@ -1,4 +1,4 @@
-"""Decoding of user data at the entry of the package: container, missing values and valid times."""
+"""Decoding of user data at the entry of the package: attributes, missing values and valid times."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import xarray as xr
 
 from xr_dl4ds.grid.cf.missing_values import with_missing_masked
+from xr_dl4ds.grid.cf.text_attributes import with_text_attrs
 from xr_dl4ds.grid.cf.valid_times import with_valid_time
 
 #: Name of a DataArray while it is a Dataset.
@@ -34,6 +35,7 @@ def decoded(obj: Any, role: str) -> Any:
         See `xr_dl4ds.grid.cf.missing_values` and `xr_dl4ds.grid.cf.valid_times`.
     """
     if isinstance(obj, xr.Dataset):
+        obj = with_text_attrs(obj, role)
         return with_valid_time(with_missing_masked(obj, role), role)
     if isinstance(obj, xr.DataArray):
         name = (

@@ -28,6 +28,7 @@ from xr_dl4ds.grid.cf.extra_dims import (
 from xr_dl4ds.grid.cf.indexing import take
 from xr_dl4ds.grid.cf.rechunk import in_pieces
 from xr_dl4ds.grid.cf.storable import require_storable
+from xr_dl4ds.grid.cf.text_attributes import with_text_attrs
 from xr_dl4ds.grid.cf.unfinished import require_finished
 from xr_dl4ds.grid.cf.valid_times import dates_along, sample_dates, stamp_of
 from xr_dl4ds.grid.crs import projection
@@ -94,12 +95,18 @@ class Fields:
 def as_dataset(obj: object, role: str) -> xr.Dataset:
     """Convert an object to a Dataset; a DataArray must have a name.
 
-    A MultiIndex is reset, because files cannot store it.
+    A MultiIndex is reset, because files cannot store it. Coordinates along their own dimension get
+    an index, by which fields are matched. Attributes that should be text and are not are left out.
     """
     if isinstance(obj, xr.Dataset):
         require_finished(obj, role)
+        obj = with_text_attrs(obj, role)
         stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
-        return obj.reset_index(stacked) if stacked else obj
+        obj = obj.reset_index(stacked) if stacked else obj
+        bare = [d for d in obj.dims if d in obj.coords and d not in obj.xindexes]
+        for dim in (d for d in bare if obj[d].ndim == 1):
+            obj = obj.set_xindex([dim])
+        return obj
     if isinstance(obj, xr.DataTree):
         groups = [node.path.strip("/") or "." for node in obj.subtree if node.data_vars]
         raise TypeError(

@@ -131,7 +131,7 @@ def georeference(
     out = _with_members(out)
     _warn_of_layouts(grid)
     out = _with_geographic(out, grid)
-    beside = {f"{axis.name}_bnds" for axis in (grid.y, grid.x)} | auxiliary_names(out)
+    beside = auxiliary_names(out)
     if crs is not None:
         out = out.assign_coords({crs[0]: xr.Variable((), np.int32(0), crs[1])})
         beside |= {crs[0]}
@@ -218,7 +218,8 @@ def provenance_of(ds: xr.Dataset | xr.DataArray) -> Attrs:
     if text is None:
         return {}
     try:
-        return dict(json.loads(text))
+        noted = dict(json.loads(text))
+        return noted | {k: int(v) for k, v in noted.items() if k == "scale"}
     except (TypeError, ValueError) as error:
         raise GridError(
             f"Expected the attribute {PROVENANCE!r} to hold JSON, got {str(text)[:60]!r}."

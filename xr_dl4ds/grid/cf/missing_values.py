@@ -24,6 +24,9 @@ _LIMITS = ("valid_min", "valid_max", "valid_range")
 #: Attributes of packed values, with the value that changes nothing.
 _PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 
+#: Attribute by which formats without unsigned integers state the sign (NetCDF User's Guide).
+_SIGN = "_Unsigned"
+
 #: Largest share of values beyond the limits; more of them mean that the limits do not belong to
 #: these values, for instance after a conversion of units.
 _MOST_BEYOND = 0.5
@@ -52,7 +55,7 @@ def with_missing_masked(ds: xr.Dataset, role: str) -> xr.Dataset:
     """
     changed: dict[Hashable, xr.Variable] = {}
     for name, variable in ds.variables.items():
-        stated = {*_MARKS, *_LIMITS, *_PACKING} & set(variable.attrs)
+        stated = {*_MARKS, *_LIMITS, *_PACKING, _SIGN} & set(variable.attrs)
         if stated and name not in ds.xindexes and variable.dtype.kind in "fiu":
             changed[name] = _decoded(name, variable, role)
     coords = {n: v for n, v in changed.items() if n in ds.coords}
@@ -70,7 +73,7 @@ def notes_on_marks(ds: xr.Dataset) -> Iterator[str]:
         if marks:
             shown = " and ".join(f"{value:g} ({key})" for key, value in marks.items())
             yield f"{name!r} marks missing values by {shown} in its attributes: they are masked"
-        if _packing(variable):
+        if _packing(variable) or _signed(variable) is not variable:
             yield f"{name!r} is packed, as its attributes say: it is unpacked"
 
 
@@ -88,6 +91,9 @@ def require_unpacked(name: Hashable, variable: xr.Variable, role: str) -> None:
 def _decoded(name: Hashable, variable: xr.Variable, role: str) -> xr.Variable:
     require_unpacked(name, variable, role)
     packing = _packing(variable)
+    stored, variable = variable, _signed(variable)
+    if variable is not stored:
+        logger.warning("%r of %s holds %s, as its attributes say", name, role, variable.dtype)
     original = variable
     if variable.chunks is None and variable.nbytes > LARGE:
         variable = variable.chunk({variable.dims[0]: "auto"})  # may not fit into memory
@@ -187,6 +193,22 @@ def _held(value: float, dtype: np.dtype) -> float | None:
         return value if whole else None
     with np.errstate(over="ignore"):
         return float(np.asarray(value).astype(dtype))
+
+
+def _signed(variable: xr.Variable) -> xr.Variable:
+    """Return integers, and their marks and limits, with the sign that `_SIGN` states."""
+    kind = {"true": "u", "false": "i"}.get(str(variable.attrs.get(_SIGN)).lower())
+    dtype = variable.dtype
+    if kind is None or {kind, dtype.kind} != {"i", "u"}:
+        return variable
+    other = np.dtype(f"{dtype.byteorder}{kind}{dtype.itemsize}")
+    attrs = {k: v for k, v in variable.attrs.items() if k != _SIGN}
+    for key in (*_MARKS, *_LIMITS):
+        if getattr(attrs.get(key), "dtype", None) == dtype:
+            attrs[key] = attrs[key].astype(other)
+    variable = variable.astype(other)
+    variable.attrs = attrs
+    return variable
 
 
 def _packing(variable: xr.Variable) -> dict[str, float]:

@@ -5,7 +5,6 @@ They are checked before training, not when a prediction is written.
 
 from __future__ import annotations
 
-import datetime
 import logging
 import math
 import re
@@ -84,11 +83,22 @@ def _odd(coordinate: xr.DataArray) -> str | None:
     dtype: object = coordinate.dtype
     if not isinstance(dtype, np.dtype):  # of pandas, such as dates with a time zone
         return str(dtype)
+    if coordinate.dtype.kind in "cV":
+        return str(dtype)
     if coordinate.dtype != object or coordinate.size == 0 or coordinate.chunks is not None:
         return None
     first = coordinate.to_numpy().flat[0]
     known = (str, bytes, bool, int, float, np.generic, cftime.datetime)
     return None if first is None or isinstance(first, known) else type(first).__name__
+
+
+def _undated(index: pd.Index) -> list[object]:
+    """Return the text and the Python objects in an index; empty if files can hold its values."""
+    if not isinstance(index.dtype, np.dtype) or index.dtype.kind not in "OUS":
+        return list(index) if index.inferred_type == "string" else []
+    known = (cftime.datetime, type(None))
+    odd = [one for one in index if not isinstance(one, known)]
+    return [] if all(isinstance(one, (int, float, np.number)) for one in odd) else odd
 
 
 def require_dates_of_files(index: pd.Index, dim: str, dates: str, role: str) -> None:
@@ -103,13 +113,11 @@ def require_dates_of_files(index: pd.Index, dim: str, dates: str, role: str) -> 
         held = f"dates with the time zone {index.tz}"
         cure = f"{ready}ds.indexes[{dates!r}].tz_convert('UTC').tz_localize(None)))"
     else:
-        first = index[0] if index.dtype == object or index.dtype.kind not in "biufMm" else None
-        text = isinstance(first, str) and _DATE.fullmatch(first)
-        if not text and (
-            not isinstance(first, (datetime.date, pd.Period)) or isinstance(first, cftime.datetime)
-        ):
+        kinds = sorted({type(one).__name__ for one in _undated(index)})
+        text = kinds == ["str"]
+        if not kinds or (text and not _DATE.fullmatch(index[0])):
             return
-        held = "text" if text else f"Python objects of type {type(first).__name__}"
+        held = "text" if text else f"Python objects of type {' and '.join(kinds)}"
         cure = f"{ready}pd.to_datetime(ds[{dates!r}].values)))"
     if dim != dates:
         cure = cure.replace(f"ds.indexes[{dates!r}]", f"ds[{dates!r}].to_index()")

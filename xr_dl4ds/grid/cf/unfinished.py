@@ -17,11 +17,18 @@ def require_finished(ds: xr.Dataset | xr.DataArray, role: str) -> None:
     text = ds.attrs.get(UNFINISHED)
     if text is None:
         return
-    journal = json.loads(text)
-    if journal["written"] == journal["regions"]:  # killed before the attribute was removed
+    try:
+        journal = json.loads(text)
+        missing = journal["regions"] - journal["written"]
+    except (TypeError, ValueError, LookupError) as error:
+        raise GridError(
+            f"Expected the attribute {UNFINISHED!r} of {role} to hold the journal of a store, got"
+            f" {str(text)[:60]!r}. Remove it from .attrs if the data are complete."
+        ) from error
+    if missing == 0:  # killed before the attribute was removed
         return
     raise GridError(
         f"Expected {role} as a whole, got an unfinished store that lacks"
-        f" {journal['regions'] - journal['written']} of {journal['regions']} regions. Call what"
+        f" {missing} of {journal['regions']} regions. Call what"
         " wrote it once more: it goes on at the first that is missing."
     )

@@ -62,7 +62,6 @@ def coarsen(
     y, x = grid.y.name, grid.x.name
     kept = ds.isel({y: whole[Y], x: whole[X]})
     out = block_mean(kept, {y: scale, x: scale})
-    beside = {f"{a.name}_bnds" for a in (grid.y, grid.x)} | auxiliary_names(ds)
     for name in found:
         out[name].attrs = with_area_mean(kept[name].attrs)
         out[name].encoding = {}  # the packing of the HR values would round the means
@@ -70,7 +69,7 @@ def coarsen(
             out[name].attrs["grid_mapping"] = grid.mapping_name
     out = with_axes(out, coarser(trimmed(grid, scale, trim=trim), scale))
     out = with_times(out, ds).assign_attrs(ds.attrs)
-    return with_encodings(out, beside)
+    return with_encodings(out, auxiliary_names(ds) | auxiliary_names(out))
 
 
 def _in_one_run(ds: xr.Dataset, grid: Grid) -> tuple[xr.Dataset, Grid]:

@@ -7,6 +7,7 @@ problems, serve every method in the same way, and cost two matrix products.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -117,7 +118,7 @@ def over_fields(
     if variable.chunks is not None:
         variable = variable.chunk({Y: -1, X: -1})
     result = xr.apply_ufunc(
-        regrid,
+        functools.partial(_regridded, regrid),
         variable,
         input_core_dims=[[Y, X]],
         output_core_dims=[[Y, X]],
@@ -127,6 +128,15 @@ def over_fields(
         dask_gufunc_kwargs={"output_sizes": dict(zip((Y, X), shape, strict=True))},
     )
     return result.assign_attrs(variable.attrs)
+
+
+def _regridded(regrid: Callable[[np.ndarray], np.ndarray], block: np.ndarray) -> np.ndarray:
+    """Call an object that regrids.
+
+    dask takes the name of a function for its keys. Of other objects it takes their text, and fails
+    if that contains a minus sign.
+    """
+    return regrid(block)
 
 
 def apply(
