@@ -11,7 +11,7 @@ from xr_dl4ds.grid.cells import cell_bounds
 from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.grid.cf.valid_times import is_reference
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import Attrs
+from xr_dl4ds.grid.names import BOUNDS, Attrs
 
 _AXIS_ATTRS: dict[str, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
@@ -39,7 +39,7 @@ def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
     out = out.assign_coords(
         {
             axis.name: xr.Variable(axis.name, axis.values, attrs),
-            bounds: xr.Variable((axis.name, "bnds"), cell_bounds(axis)),
+            bounds: xr.Variable((axis.name, BOUNDS), cell_bounds(axis)),
         }
     )
     # CF-1.8 has no 64-bit integers
