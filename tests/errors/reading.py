@@ -111,6 +111,32 @@ def valid(ds):
     return ds.assign_coords(valid_time=ds.init + ds.lead)
 
 
+def undecoded(ds):
+    """Times as a file holds them, opened with `decode_times=False`."""
+    hours = np.arange(ds.sizes["time"]) * 6
+    return ds.assign_coords(time=("time", hours, {"units": "hours since 2001-01-01 00:00:37"}))
+
+
+def empty_axes(ds):
+    """A map whose coordinates some program left at zero, and the places of the cells."""
+    ds = d.plane(d.bare(ds))
+    shape = ds.sizes["y"], ds.sizes["x"]
+    lat, lon = (50 + 0.1 * np.indices(shape)[i] for i in (0, 1))
+    return ds.assign_coords(
+        y=np.zeros(shape[0]), x=np.zeros(shape[1]), lat=(("y", "x"), lat), lon=(("y", "x"), lon)
+    )
+
+
+def contradictory(ds):
+    return ds.assign_coords(
+        longitude=ds.longitude.assign_attrs(standard_name="longitude", units="degrees_north")
+    )
+
+
+def like_its_dimension(ds):
+    return xr.Dataset({"time": ds.t2m.variable}, {n: ds[n] for n in ("latitude", "longitude")})
+
+
 def on_dates(ds):
     """A time dimension beside two coordinates of dates."""
     ds = ds.rename_dims(time="step").rename_vars(time="a").reset_index("a")
@@ -212,10 +238,10 @@ READING = {
     "stamps": case(
         "Means are stamped at the end of their bounds on one side, at the start on the other.",
         TimeError,
-        r"at one end of their bounds, got the LR data stamped at the end and the HR .*\. Stamp",
+        r"at one end of .*, got the LR data stamped at the end and .* at the start\. Stamp both",
         d.pair(lambda lr: bounded(lr, at_end=True), bounded),
         d.mos,
-        lambda lr, hr: d.mos(lr.assign_coords(time=lr["time_bnds"].isel(bnds=0)), hr),
+        lambda lr, hr: d.mos(lr.assign_coords(time=lr["time_bnds"][:, 0]), hr),
     ),
     "order of samples": case(
         "Samples of LR and HR data, two of each date, are in different orders.",
@@ -235,6 +261,48 @@ READING = {
             d.mos(lr, hr, extra_dims={"lead": "samples"}),
             d.mos(lr.isel(lead=0), hr),
         ],
+    ),
+    "undecoded times": case(
+        "Times are the numbers of the file, which nobody has decoded.",
+        TimeError,
+        r"the times 'time' of the HR data as dates, got numbers in the unit 'hours since .*Decode",
+        d.alone(undecoded),
+        d.perfect,
+        lambda hr: d.perfect(xr.decode_cf(hr)),
+    ),
+    "empty axes": case(
+        "The coordinates of a map are all zero.",
+        GridError,
+        r"the coordinate 'y' to hold the centres of its cells, got 0 in all 8 of them\. Number",
+        d.alone(empty_axes),
+        d.perfect,
+        lambda hr: d.perfect(hr.assign_coords(y=np.arange(8), x=np.arange(12))),
+    ),
+    "exchanged axes": case(
+        "The caller names y and x the wrong way round.",
+        GridError,
+        r"along y and x to be those of y and x, got 'longitude' \(longitude\) along y .*\. Pass",
+        d.alone(),
+        lambda hr: d.perfect(hr, y_dim="longitude", x_dim="latitude"),
+        lambda hr: [d.perfect(hr, y_dim="latitude", x_dim="longitude"), d.perfect(hr)],
+    ),
+    "contradictory axes": case(
+        "Standard name and units of a coordinate contradict each other.",
+        GridError,
+        r"units of 'longitude' to agree, got 'longitude' and 'degrees_north'\. Set both",
+        d.alone(contradictory),
+        d.perfect,
+        lambda hr: d.perfect(
+            hr.assign_coords(longitude=hr.longitude.assign_attrs(units="degrees_east"))
+        ),
+    ),
+    "name of a dimension": case(
+        "A variable has the name of one of its dimensions.",
+        VariableError,
+        r"names of their own, got 'time' along \('time', 'latitude', 'longitude'\)\. Rename",
+        d.alone(like_its_dimension),
+        d.perfect,
+        lambda hr: d.perfect(hr.rename_vars({"time": "values"}).reset_coords("values")),
     ),
     "two coordinates of dates": case(
         "Two coordinates hold dates along a time dimension without an index.",

@@ -57,7 +57,7 @@ def test_edges_halfway_are_not_noted():
         [[0, 2], [1, 4], [4, 6]],  # an overlap
         [[2, 4], [4, 6], [6, 8]],  # of other cells
         [[1, 1], [3, 3], [5, 5]],  # points
-        [[np.nan, 2], [2, 4], [4, 6]],
+        [[0, 2], [np.nan, 4], [4, 6]],
     ],
 )
 def test_bounds_that_are_no_edges_are_said_and_left(bounds, caplog):

@@ -63,6 +63,12 @@ class Moments:
 _NAMES = tuple(field.name for field in dataclasses.fields(Moments))
 
 
+def moments_of(data: xr.Dataset) -> dict[str, Moments]:
+    """Return the statistics of each variable, in one pass over all of them."""
+    (rows,) = dask.compute({str(n): rows_of(v) for n, v in data.items()})
+    return {name: Moments.of(one) for name, one in rows.items()}
+
+
 def rows_of(variable: xr.DataArray) -> Any:
     """Return a row of numbers for each chunk, for `Moments.of`; lazy where the variable is.
 

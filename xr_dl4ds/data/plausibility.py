@@ -6,9 +6,10 @@ import logging
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
-from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.data.moments import Moments, moments_of
 from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
@@ -17,13 +18,23 @@ from xr_dl4ds.grid.units import conversion_between
 
 logger = logging.getLogger(__name__)
 
-#: Values by which files mark missing cells without saying so.
-_MARKS = (-32768.0, -32767.0, -9999.9, -9999.0, -8888.0, -999.9, -999.0, -99.9, -99.0)
+#: Values by which files mark missing cells without saying so, below and above all other values.
+_LOW_MARKS = (-32768.0, -32767.0, -9999.9, -9999.0, -8888.0, -999.9, -999.0, -99.9, -99.0)
+_HIGH_MARKS = (9999.0, 9999.9, 32767.0, 65535.0, 99999.0)
 #: Number of standard deviations from the mean beyond which a small mark is suspicious.
 _FAR = 3.0
+#: Magnitude from which a mark is suspicious at any distance from the mean.
+_LARGE = 200.0
 
-#: Number of hours that are read to recognize accumulations.
-_HOURS = 73
+#: Negative amounts up to this share of the largest amount are rounding.
+_ROUNDING = 0.01
+
+#: Percentages beyond this value are those of another unit.
+_MOST_PERCENT = 1000.0
+
+#: Number of days that are read to recognize accumulations, and their longest step in hours.
+_DAYS, _LONGEST_STEP = 3, 3
+_DAY = 86400
 
 
 def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: str) -> None:
@@ -40,32 +51,57 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
     """
     for name, one in found.items():
         about = attrs.get(name, {})
-        mark = _mark(one)
+        water = is_precipitation(xr.DataArray(name=name, attrs=about))
+        mark = _mark(one, water=water)
         if mark is not None:
             logger.warning(
-                "the least value of %r of %s is %g, which often marks missing values: mask them"
+                "the %s value of %r of %s is %g, which often marks missing values: mask them"
                 " with .where(ds[%r] != %g)",
-                *(name, role, mark, name, mark),
+                *("least" if mark < 0 else "largest", name, role, mark, name, mark),
             )
-        elif one.low < 0 and is_precipitation(xr.DataArray(name=name, attrs=about)):
+        elif one.low < 0 and water:
+            small = -one.low <= _ROUNDING * one.high
             logger.warning(
-                "%r of %s has negative amounts, down to %g: cut them off with .clip(min=0)",
+                "%r of %s has negative amounts, down to %g: %s",
                 *(name, role, one.low),
+                "cut them off with .clip(min=0)"
+                if small
+                else f"mask them with .where(ds[{name!r}] >= 0)",
             )
-        if _in_percent(about) and one.low >= 0 and 0 < one.high <= 1:
-            logger.warning(
-                "%r of %s has units of %r, and no value above %g: it may be a fraction, whose unit"
-                " is '1'",
-                *(name, role, about.get("units"), one.high),
-            )
+        _note_percentages(name, one, about, role)
 
 
-def _mark(found: Moments) -> float | None:
-    """Return the least value if it is a usual mark of missing values."""
-    for mark in _MARKS:
-        if np.isclose(found.low, mark, rtol=1e-6, atol=0):
-            far = abs(mark) > 200 or found.mean - mark > _FAR * found.std
-            return mark if far else None
+def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> None:
+    """Warn of percentages that may be fractions, or fractions that were taken as percentages."""
+    if not _in_percent(attrs) or found.low < 0:
+        return
+    if 0 < found.high <= 1:
+        logger.warning(
+            "%r of %s has units of %r, and no value above %g: it may be a fraction, whose unit"
+            " is '1'",
+            *(name, role, attrs.get("units"), found.high),
+        )
+    elif found.high > _MOST_PERCENT:
+        logger.warning(
+            "%r of %s has values up to %g %%: its unit may be '%%' and not '1'",
+            *(name, role, found.high),
+        )
+
+
+def note_inputs(variables: Mapping[str, xr.DataArray], role: str) -> None:
+    """Warn of suspicious values of the inputs of a prediction; lazy data are not read."""
+    ready = xr.Dataset({n: v.drop_vars(v.coords) for n, v in variables.items() if v.chunks is None})
+    found = {name: one for name, one in moments_of(ready).items() if one.valid}
+    note_values(found, {str(n): v.attrs for n, v in ready.items()}, role)
+
+
+def _mark(found: Moments, *, water: bool) -> float | None:
+    """Return the least or the largest value if it is a usual mark of missing values."""
+    for value, marks in ((found.low, _LOW_MARKS), (found.high, _HIGH_MARKS)):
+        for mark in marks:
+            if np.isclose(value, mark, rtol=1e-6, atol=0):
+                far = abs(mark) >= _LARGE or abs(found.mean - mark) > _FAR * found.std
+                return mark if far or (water and mark < 0) else None
     return None
 
 
@@ -76,31 +112,48 @@ def _in_percent(attrs: Attrs) -> bool:
 
 
 def note_accumulations(fields: Fields, role: str) -> None:
-    """Warn if hourly amounts grow through each day, as accumulations since 00 UTC do.
+    """Warn if amounts grow through each day and start again, as accumulations since 00 UTC do.
 
-    ERA5-Land stores precipitation, radiation and fluxes in this way. The first three days are read.
+    ERA5-Land stores precipitation, radiation and fluxes in this way. A few days are read.
     """
     index = index_of(fields.data)
-    if index is None or calendar(index) == "none" or len(index) < 2 * 24 + 1:
-        return
-    hours = np.diff(index[:_HOURS]).astype("timedelta64[s]").astype("i8") / 3600
-    if not (hours == 1).all():
-        return
-    hour = np.array([time.hour for time in index[: len(hours) + 1]])
-    for name in fields.varying:
-        if not _accumulates(str(fields.units[name] or "")):
+    days = [] if index is None or calendar(index) == "none" else _days(index)
+    for name in fields.varying if days else ():
+        if not _accumulates(fields.units[name]):
             continue
-        start = fields.data[name].isel({TIME: slice(0, hour.size)})
-        growth = np.diff(start.mean([Y, X]).to_numpy())
-        resets = hour[1:] == 1  # the value at 00 UTC is the total of the day before
-        if (growth[~resets] >= 0).mean() > 0.98 and (growth[resets] < 0).all() and growth.any():
+        means = [fields.data[name].isel({TIME: day}).mean([Y, X]).to_numpy() for day in days]
+        wet = [mean for mean in means if np.ptp(mean) > 0]
+        if wet and all(_starts_again(mean) for mean in wet):
             logger.warning(
-                "%r of %s grows from hour to hour and starts again after 00 UTC, as accumulations"
-                " of ERA5-Land do: if it is one, take differences to get amounts of one hour",
+                "%r of %s grows through each day and starts again after 00 UTC, as accumulations"
+                " of ERA5-Land do: if it is one, take differences to get amounts of one step",
                 *(name, role),
             )
 
 
-def _accumulates(units: str) -> bool:
-    """Return True for units of amounts: heights of water, mass or energy per area."""
-    return any(conversion_between(units, one) for one in ("mm", "J m-2")) if units else False
+def _days(index: pd.Index) -> list[slice]:
+    """Return the steps of some days, from the first after 00 UTC to the first of the next day."""
+    seconds = (index[1] - index[0]).total_seconds() if len(index) > 1 else 0
+    if not 0 < seconds <= 3600 * _LONGEST_STEP or _DAY % seconds:
+        return []
+    steps = round(_DAY / seconds)
+    last = len(index) - steps
+    found = {}
+    for begin in np.linspace(0, max(last - steps, 0), _DAYS).astype(int):
+        for at in range(begin, min(begin + steps, last)):
+            time, after = index[at], index[at + steps]
+            of_day = 3600 * time.hour + 60 * time.minute + time.second
+            if of_day == seconds and (after - time).total_seconds() == _DAY:
+                found[at] = slice(at, at + steps + 1)
+    return list(found.values())
+
+
+def _starts_again(values: np.ndarray) -> bool:
+    """Return True if the values of a day never fall, except after its last step."""
+    growth = np.diff(values)
+    return bool((growth[:-1] >= 0).all() and growth[:-1].any() and growth[-1] < 0)
+
+
+def _accumulates(units: str | None) -> bool:
+    """Return True for units of amounts: heights of water, mass or energy per area; and for none."""
+    return not units or any(conversion_between(units, one) for one in ("mm", "J m-2"))

@@ -28,7 +28,7 @@ from xr_dl4ds.data.inputs import (
     split_members,
     static_fields,
 )
-from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.data.moments import Moments, moments_of
 from xr_dl4ds.data.plausibility import note_accumulations, note_values
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
@@ -38,6 +38,7 @@ from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import target_attrs
 from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
 from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.grid.regridding.pairing import Pairing
 from xr_dl4ds.grid.regridding.rectilinear import positions
 
@@ -117,6 +118,9 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     predictors = predictor_fields(inputs)
     targets = hr.varying
     whole = align(lr, predictors, hr.pick(targets), pairing, synthetic_lr=synthetic_lr)
+    for name in () if synthetic_lr else [n for n in lr.varying if n in targets]:
+        roles = "the LR data", "the HR data"
+        note_orientation(whole.lr[name], whole.hr[name], pairing.scale, roles)
     pairs = [whole, *(read_further_member(one, pairing) for one in further)]
     features = Features.of(whole.lr, targets, lr.varying, static, sampling)
     if inputs.start is not None:
@@ -125,6 +129,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = read_statistics(train, validation or [], pairing.scale)
     _note_suspicions(found, hr, None if synthetic_lr else lr, predictors)
+    note_values(moments_of(static), {str(n): v.attrs for n, v in static.items()}, STATIC)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
     held = found.held

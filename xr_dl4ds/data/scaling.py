@@ -9,12 +9,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-import dask
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.data.moments import Moments, rows_of
+from xr_dl4ds.data.moments import Moments, moments_of
 from xr_dl4ds.exceptions import VariableError
 
 #: A standard deviation below this share of the largest magnitude counts as rounding of a constant
@@ -69,9 +68,7 @@ class Scaler:
         VariableError
             If a variable has no valid cell or has infinite values, or if it is constant.
         """
-        (rows,) = dask.compute({str(n): rows_of(v) for n, v in data.items()})
-        found = {name: Moments.of(one) for name, one in rows.items()}
-        return cls.from_moments(found, role, scaling_of, like)
+        return cls.from_moments(moments_of(data), role, scaling_of, like)
 
     @classmethod
     def from_moments(
@@ -157,8 +154,8 @@ def _check(name: str, found: Moments, role: str, *, constant: bool) -> None:
         return
     if found.low == found.high:
         raise VariableError(
-            f"Expected {name!r} of {role} to vary, got the constant {found.low:g}. Leave it out:"
-            " there is nothing to learn from it."
+            f"Expected {name!r} of {role} to vary, got the constant {found.low:g}. Leave it out, as"
+            " there is nothing to learn from it, or train on a period in which it varies."
         )
     raise VariableError(
         f"Expected {name!r} of {role} to vary by more than rounding in float32, got a standard"

@@ -75,8 +75,8 @@ class Axis:
             at = int(np.argmin(steps > 0))
             raise GridError(
                 f"Expected the coordinate {self.name!r} to be strictly increasing or decreasing,"
-                f" got {self.canonical[at]:g} followed by {self.canonical[at + 1]:g}. Sort it with"
-                f" .sortby({self.name!r}) and drop duplicates with .drop_duplicates({self.name!r})."
+                f" got {self.canonical[at]:g} followed by {self.canonical[at + 1]:g}."
+                f" {self._cure_of_order()}"
             )
         turn = self.canonical[-1] - self.canonical[0]
         if self.kind == "longitude" and turn >= 360 - TOLERANCE * steps[0]:
@@ -88,6 +88,17 @@ class Axis:
                 f"Expected the longitudes {self.name!r} to go once around the globe at most, got"
                 f" {self.canonical[0]:g} to {self.canonical[-1]:g}. {cure}"
             )
+
+    def _cure_of_order(self) -> str:
+        """Return the cure for values that are not strictly monotonic."""
+        values = self.values.astype("f8")
+        one_run = (np.diff(np.unwrap(values, period=360)) > 0).all()
+        if self.kind == "planar" and one_run and values.min() >= -180 and values.max() <= 360:
+            return f"Set ds[{self.name!r}].attrs['units'] = 'degrees_east' if it is a longitude."
+        return (
+            f"Sort it with .sortby({self.name!r}) and drop duplicates with"
+            f" .drop_duplicates({self.name!r})."
+        )
 
     @property
     def size(self) -> int:

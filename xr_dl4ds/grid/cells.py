@@ -95,9 +95,10 @@ def with_bounds(axis: Axis, bounds: np.ndarray) -> Axis:
     pairs = np.sort(pairs, axis=1)
     slack = TOLERANCE * axis.spacing
     canonical = pairs[axis.order] + (axis.canonical[:, None] - centres[axis.order])
+    canonical, centres = _with_rims(axis, canonical), axis.canonical
     together = np.abs(canonical[1:, 0] - canonical[:-1, 1]).max() <= slack
-    holding = (pairs[:, 0] < centres[:, 0] + slack) & (centres[:, 0] - slack < pairs[:, 1])
-    wide = (np.diff(pairs, axis=1) > slack).all()
+    holding = (canonical[:, 0] < centres + slack) & (centres - slack < canonical[:, 1])
+    wide = (np.diff(canonical, axis=1) > slack).all()
     if not (together and holding.all() and wide):
         logger.warning(
             "the bounds of %r are not the edges of its cells; edges are taken halfway between"
@@ -106,6 +107,20 @@ def with_bounds(axis: Axis, bounds: np.ndarray) -> Axis:
         )
         return axis
     return with_edges(axis, np.r_[canonical[0, 0], canonical[:, 1]])
+
+
+def _with_rims(axis: Axis, pairs: np.ndarray) -> np.ndarray:
+    """Fill missing edges of the first and last cell, in canonical order, symmetric to the centre.
+
+    The other edge of these cells is that of their neighbours.
+    """
+    pairs = pairs.copy()
+    for cell, neighbour, inner in ((0, 1, 1), (-1, -2, 0)):
+        if np.isnan(pairs[cell]).any():
+            pairs[cell, inner] = pairs[neighbour, 1 - inner]
+            outer = 2 * axis.canonical[cell] - pairs[cell, inner]
+            pairs[cell, 1 - inner] = np.clip(outer, -90, 90) if axis.kind == "latitude" else outer
+    return pairs
 
 
 def require_no_gap(axis: Axis) -> None:

@@ -17,5 +17,7 @@ Attrs: TypeAlias = Mapping[str, Any]
 #: Positions along y and x: a slice, or an array across the ends of a global domain.
 Part = dict[str, slice | np.ndarray]
 
+#: Dimension of the two edges of a cell.
+BOUNDS = "bnds"
 #: Names of dimensions inside the package; no variable may have these names.
-RESERVED = (TIME, Y, X, "channel", "statistic", REALIZATION)
+RESERVED = (TIME, Y, X, "channel", "statistic", REALIZATION, BOUNDS)

@@ -14,7 +14,8 @@ from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import Attrs, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, X, Y
+from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.metrics.baselines import interpolated
 from xr_dl4ds.metrics.matching import Data, in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
@@ -108,6 +109,8 @@ def evaluate(
         baselines = interpolated(pair[1], low, scale, names)
     _warn_of_training_period(noted, pair[0])
     mine, theirs = (side.data for side in pair)
+    for name in names:
+        _note_fields(mine[name], theirs[name])
     scores = [
         scores_of(mine[name], theirs[name], {m: one[name] for m, one in baselines.items()})
         for name in names
@@ -121,6 +124,35 @@ def evaluate(
     origin = "lr" if lr is not None else f"the truth averaged over {scale} x {scale} cells"
     out.attrs["baselines"] = f"interpolation of {origin}" if baselines else "none"
     return _with_axes(out, given.grid)
+
+
+def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:
+    """Warn of members with missing cells, and of turned fields; lazy data are not read."""
+    if prediction.chunks is not None or truth.chunks is not None:
+        return
+    if REALIZATION in prediction.dims:
+        _note_members(prediction)
+        prediction = prediction.mean(REALIZATION)
+    note_orientation(prediction, truth, 1, ("the prediction", "the truth"))
+
+
+def _note_members(members: xr.DataArray) -> None:
+    """Warn if some members miss cells that others have: only complete cells are scored."""
+    missing = members.isnull()
+    gone = int(missing.all((TIME, Y, X)).sum())
+    some = missing.any(REALIZATION) & ~missing.all(REALIZATION)
+    if gone:
+        logger.warning(
+            "%d of %d members of %r of the prediction have no values, so that no cell is scored:"
+            " leave them out with .dropna('realization', how='all'), by the name of your dimension",
+            *(gone, members.sizes[REALIZATION], members.name),
+        )
+    elif some.any():
+        logger.warning(
+            "%.3g %% of the cells of %r of the prediction are missing in some members, and are not"
+            " scored",
+            *(100 * float(some.mean()), members.name),
+        )
 
 
 def _warn_of_training_period(noted: Attrs, prediction: Fields) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
+from xr_dl4ds.grid.cf.coordinates import bounds_of
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.crs import is_planar
 from xr_dl4ds.grid.grid import Grid
@@ -123,7 +124,7 @@ def _note_references(
             continue
         if bounds not in ds.variables:
             told.notes.append(f"the bounds {bounds!r} of {axis.name!r} are not in the data")
-        elif ds[bounds].dims[:-1] != (axis.name,) or ds[bounds].shape[-1] != 2:
+        elif bounds_of(ds, coordinate) is None:
             told.notes.append(
                 f"the bounds {bounds!r} of {axis.name!r} are not used: their dimensions are"
                 f" {ds[bounds].dims}"

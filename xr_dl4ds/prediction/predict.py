@@ -11,6 +11,7 @@ from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.data.inputs import Data
+from xr_dl4ds.data.plausibility import note_accumulations, note_inputs
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.cf.conventions import one_variable
@@ -85,10 +86,11 @@ def predict(
         )
     own = label_of(source)
     parts = []
-    for member in members:
+    for i, member in enumerate(members):
         beside = members.pick(request.predictors, member)
         part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
-        ensemble, placed = _ensemble(state, options, sources, part, runner, {**own, **member})
+        labels = {**own, **member}
+        ensemble, placed = _ensemble(state, options, sources, part, runner, labels, note=i == 0)
         found = [gather(out, state.slices) for out in _asked(ensemble, request)]
         parts.append([laid_out(out, source, placed, members) for out in found])
     drawn = request.realizations is not None
@@ -145,12 +147,21 @@ def _ensemble(
     request: Request,
     runner: AppliesNetwork,
     labels: Json,
+    *,
+    note: bool,
 ) -> tuple[Ensemble, Layout]:
-    """Combine the model with the caller's data; return the ensemble and the caller's layout."""
+    """Combine the model with the caller's data; return the ensemble and the caller's layout.
+
+    With `note`, suspicious values of data in memory are logged.
+    """
     source = as_dataset(request.lr, ROLE)
     fields = lr_fields(state, source, request)
     placement = _placement(state, options, fields)
     varying = _varying(state, source, request, fields, placement)
+    if note:
+        inputs = (*varying.items(), *fields.data[fields.varying].items())
+        note_inputs({str(name): variable for name, variable in inputs}, ROLE)
+        note_accumulations(fields.in_memory, ROLE)
     static = static_fields(state, source, request, placement)
     channels = state.network_input(varying, static, placement.lr)
     # computed once for all members

@@ -226,9 +226,9 @@ def test_axes_that_cannot_be_compared_need_coordinates(a, b, seen):
         common_times(a, b, "a", "b")
 
 
-def test_undecoded_times_are_to_be_decoded():
+def test_numbers_beside_dates_are_to_become_dates():
     # .convert_calendar, the cure for other calendars, refuses whole numbers
-    with pytest.raises(TimeError, match="decode_cf"):
+    with pytest.raises(TimeError, match="Assign the dates that the numbers stand for"):
         common_times(at(days("2001-01-01", 3)), at(np.arange(3)), "a", "b")
 
 

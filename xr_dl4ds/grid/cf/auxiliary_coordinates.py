@@ -53,6 +53,12 @@ def geolocation_of(variable: xr.DataArray, dims: tuple[str, str], grid: Grid) ->
     if not (np.isfinite(lat).all() and np.isfinite(lon).all() and np.abs(lat).max() <= 90.001):
         logger.info("%s are not used: not every cell has its latitude and longitude", found)
         return None
+    if np.ptp(lat) == 0 or np.ptp(lon) == 0:
+        logger.warning(
+            "%s are not used: all cells have the latitude %g, or all the longitude %g",
+            *(found, lat[0, 0], lon[0, 0]),
+        )
+        return None
     own = Geolocation(y=grid.y.canonical, x=grid.x.canonical, lat=lat, lon=lon)
     if crs is None:
         return own

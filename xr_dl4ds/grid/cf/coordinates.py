@@ -51,6 +51,7 @@ def _axis(variable: xr.DataArray, name: str) -> Axis:
             f"{variable.name!r} has no coordinate along {name!r}. {_cure(variable, name)}"
         )
     coordinate = variable[name]
+    _require_centres(variable, name)
     return Axis(
         name=name,
         values=coordinate.to_numpy(),
@@ -61,11 +62,33 @@ def _axis(variable: xr.DataArray, name: str) -> Axis:
 
 def _with_bounds(axis: Axis, ds: xr.Dataset) -> Axis:
     """Add the cell edges of the file to an axis, if the file has them."""
-    coordinate = ds[axis.name]
+    bounds = bounds_of(ds, ds[axis.name])
+    return axis if bounds is None else with_bounds(axis, in_memory(bounds))
+
+
+def bounds_of(ds: xr.Dataset, coordinate: xr.DataArray) -> xr.DataArray | None:
+    """Return the bounds of a coordinate, ``(name, 2)``; None if they are missing or not usable."""
     name = coordinate.attrs.get("bounds") or coordinate.encoding.get("bounds")
-    if name not in ds.variables or ds[name].dims[:-1] != (axis.name,) or ds[name].shape[-1] != 2:
-        return axis
-    return with_bounds(axis, in_memory(ds[name]))
+    if name not in ds.variables or coordinate.ndim != 1:
+        return None
+    bounds = ds[name]
+    if bounds.ndim != 2 or coordinate.dims[0] not in bounds.dims:
+        return None
+    bounds = bounds.transpose(coordinate.dims[0], ...)  # some programs write them the other way
+    return bounds if bounds.shape[-1] == 2 else None
+
+
+def _require_centres(variable: xr.DataArray, name: str) -> None:
+    """Raise a `GridError` for a coordinate that some program left empty: all zeros, or all NaN."""
+    values = variable[name].to_numpy()
+    if values.ndim != 1 or values.size < 2 or values.dtype.kind not in "iuf":
+        return
+    found = np.unique(values)  # one entry for all NaN
+    if found.size == 1:
+        raise GridError(
+            f"Expected the coordinate {name!r} to hold the centres of its cells, got"
+            f" {found[0]:g} in all {values.size} of them. {_cure(variable, name)}"
+        )
 
 
 def in_memory(coordinate: xr.DataArray) -> np.ndarray:
@@ -80,7 +103,7 @@ def in_memory(coordinate: xr.DataArray) -> np.ndarray:
 
 def _cure(variable: xr.DataArray, name: str) -> str:
     """Explain how to fix a dimension without a coordinate."""
-    along = [str(c) for c in variable.coords if variable[c].dims == (name,)]
+    along = [str(c) for c in variable.coords if variable[c].dims == (name,) and c != name]
     if along:
         return f"Make {along[0]!r} the dimension with .swap_dims({name}={along[0]!r})."
     places = [

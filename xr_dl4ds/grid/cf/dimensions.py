@@ -16,6 +16,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.names import Attrs
+from xr_dl4ds.grid.units import direction_of_degrees
 
 Y_NAMES = frozenset(
     [
@@ -108,6 +109,9 @@ def find_dims(obj: xr.DataArray, given: Dims) -> Dims:
     TimeError
         If several dimensions hold times.
     """
+    for name in obj.dims:
+        if name in obj.coords:
+            _require_agreement(obj[name])
     y, x = find_dim(obj, "y", given.y), find_dim(obj, "x", given.x)
     if x == y:
         raise GridError(
@@ -115,6 +119,18 @@ def find_dims(obj: xr.DataArray, given: Dims) -> Dims:
             f" y_dim=; the dimensions are {obj.dims}."
         )
     return Dims(y=y, x=x, time=find_time(obj, given.time, {x, y}))
+
+
+def _require_agreement(coordinate: xr.DataArray) -> None:
+    """Raise a `GridError` if standard name and units are not both of latitude or of longitude."""
+    stated, units = coordinate.attrs.get("standard_name"), str(coordinate.attrs.get("units", ""))
+    if (stated, direction_of_degrees(units)) in (("latitude", "east"), ("longitude", "north")):
+        name = coordinate.name
+        raise GridError(
+            f"Expected standard_name and units of {name!r} to agree, got {stated!r} and {units!r}."
+            f" Set both in ds[{name!r}].attrs: 'latitude' with 'degrees_north', or 'longitude' with"
+            " 'degrees_east'."
+        )
 
 
 def find_dim(obj: xr.DataArray, axis: str, given: str | None = None) -> str:
@@ -190,6 +206,7 @@ def find_time(obj: xr.DataArray, given: str | None, spatial: set[str]) -> str | 
     found = [d for d in rest if d in obj.coords and holds_times(obj[d])]
     found = found or [d for d in rest if d.lower() == "time"]
     found = found or [d for d in rest if _is_dated(obj, d)]
+    found = found or [d for d in rest if d in obj.coords and is_undecoded(obj[d])]
     if len(found) > 1:
         raise TimeError(
             f"Expected one time dimension of {obj.name!r}, got {found}. Pass time_dim= and say what"
@@ -212,6 +229,12 @@ def holds_times(coordinate: xr.DataArray) -> bool:
     if coordinate.dtype != object or coordinate.size == 0:
         return coordinate.dtype.kind == "M"
     return isinstance(coordinate.to_numpy().flat[0], cftime.datetime)
+
+
+def is_undecoded(coordinate: xr.DataArray) -> bool:
+    """Return True for numbers that count time since a date, by their unit."""
+    counted = " since " in str(coordinate.attrs.get("units", ""))
+    return counted and coordinate.dtype.kind in "iuf"
 
 
 def auxiliary_names(ds: xr.Dataset) -> set[Hashable]:

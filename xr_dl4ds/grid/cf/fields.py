@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
 from xr_dl4ds.grid.cf.coordinates import axis_of, warn_unless_degrees
 from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names, find_dims, grid_mapping
@@ -87,6 +88,11 @@ class Fields:
         return dataclasses.replace(self, data=in_units(self.data, expected, role, other))
 
     @property
+    def in_memory(self) -> Fields:
+        """The variables whose values are in memory, of which reading costs little."""
+        return self.pick([str(n) for n, v in self.data.items() if v.chunks is None])
+
+    @property
     def units(self) -> dict[str, str | None]:
         """Units by variable; None for a variable without units."""
         return {str(n): v.attrs.get("units") for n, v in self.data.items()}
@@ -151,6 +157,7 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
     passed_over = auxiliary_names(ds)
     candidates = candidates_of(ds)
     if not candidates:
+        _require_variables(ds, role)
         raise VariableError(
             f"Expected {role} to have a variable on a grid, got {list(ds.data_vars)} with the"
             f" dimensions {dict(ds.sizes)}. Keep both y and x: take neither a single row nor a mean"
@@ -174,6 +181,20 @@ def gridded(ds: xr.Dataset, given: Dims, role: str) -> dict[Hashable, Dims]:
             " others as static= or predictors=."
         )
     return found
+
+
+def _require_variables(ds: xr.Dataset, role: str) -> None:
+    """Raise a `VariableError` for fields that have the name of one of their dimensions.
+
+    xarray takes such a variable as a coordinate.
+    """
+    for name, coordinate in ds.coords.items():
+        if name in coordinate.dims and coordinate.ndim > 2:
+            raise VariableError(
+                f"Expected the fields of {role} to have names of their own, got {name!r} along"
+                f" {coordinate.dims}. Rename the variable with .rename_vars({{{name!r}:"
+                " 'values'}).reset_coords('values')."
+            )
 
 
 def candidates_of(ds: xr.Dataset) -> list[Hashable]:
@@ -270,12 +291,32 @@ def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, role: str, *, places: bo
         mapping_name=mapping_name,
         mapping=mapping,
     )
+    _require_orientation(grid, role)
     for axis in (grid.y, grid.x):
         warn_unless_degrees(axis, role)
     if not places:
         return grid
     projection(grid)
     return dataclasses.replace(grid, geolocation=geolocation_of(ds[name], (y, x), grid))
+
+
+def _require_orientation(grid: Grid, role: str) -> None:
+    """Raise a `GridError` if the attributes of an axis say that it is the other one."""
+    if _direction(grid.y) == "x" or _direction(grid.x) == "y":
+        said = [axis.attrs.get("standard_name") or axis.kind for axis in (grid.y, grid.x)]
+        raise GridError(
+            f"Expected the coordinates of {role} along y and x to be those of y and x, got"
+            f" {grid.y.name!r} ({said[0]}) along y and {grid.x.name!r} ({said[1]}) along x. Pass"
+            f" y_dim={grid.x.name!r} and x_dim={grid.y.name!r}, or leave both out."
+        )
+
+
+def _direction(axis: Axis) -> str | None:
+    """Return "y" or "x" if kind or standard name tell the direction of an axis."""
+    known = {"latitude": "y", "longitude": "x"}
+    known |= {"projection_y_coordinate": "y", "projection_x_coordinate": "x"}
+    known |= {"grid_latitude": "y", "grid_longitude": "x"}
+    return known.get(axis.kind) or known.get(str(axis.attrs.get("standard_name")))
 
 
 def require_usable(ds: xr.Dataset, role: str) -> None:

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 import logging
 
+import cftime
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -22,6 +23,12 @@ from xr_dl4ds.grid.cf.storable import require_dates_of_files
 from xr_dl4ds.grid.names import TIME
 
 logger = logging.getLogger(__name__)
+
+#: Smallest difference between positions of time stamps in their bounds that matters, and the
+#: position from which a stamp counts as the end of its bounds.
+_APART, _AT_END = 0.25, 0.999
+#: Units to which times are rounded, with their seconds.
+_ROUNDED = (("h", 3600), ("min", 60), ("s", 1))
 
 
 def index_of(data: xr.Dataset) -> pd.Index | None:
@@ -118,15 +125,10 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
     if "none" in (calendar(left), calendar(right)) and calendar(left) != calendar(right):
         raise TimeError(
             f"Expected {a_role} and {b_role} both to have dates, got {span(left)} and"
-            f" {span(right)}. Decode the numbers with xarray.decode_cf(ds)."
+            f" {span(right)}. Assign the dates that the numbers stand for:"
+            " .assign_coords(time=('time', dates))."
         )
-    if a.stamp is not None and b.stamp is not None and abs(a.stamp - b.stamp) > 0.75:
-        late, early = (a_role, b_role) if a.stamp > b.stamp else (b_role, a_role)
-        raise TimeError(
-            f"Expected times at one end of their bounds, got {late} stamped at the end and {early}"
-            " at the start. Stamp both at the start:"
-            " .assign_coords(time=ds['time_bnds'].isel(bnds=0))."
-        )
+    _require_one_end(a, b, a_role, b_role)
     if calendar(left) != calendar(right):
         raise TimeError(
             f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."
@@ -136,8 +138,7 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
     if len(common) == 0:
         raise TimeError(
             f"Expected times in common, got {a_role} with {span(left)} and {b_role} with"
-            f" {span(right)}. Select the same period of both, or shift or floor one, such as hourly"
-            " data stamped at half past: .assign_coords(time=ds.time.dt.floor('h'))."
+            f" {span(right)}. Select the same period of both, or {_shift(left, right)}."
         )
     kept = len(common)
     if kept < max(len(left), len(right)):
@@ -145,7 +146,65 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
         level = logging.WARNING if kept < min(len(left), len(right)) else logging.INFO
         template = "%d times are common to %s (%d) and %s (%d); the others are left out"
         logger.log(level, template, kept, a_role, len(left), b_role, len(right))
+        _note_shift(left, right, a_role, b_role)
     return common
+
+
+def _require_one_end(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
+    """Raise a `TimeError` if one has its times at the end of their bounds and the other not.
+
+    The end of a day or month is a date of the next one, with which it must not be matched.
+    """
+    if a.stamp is None or b.stamp is None or abs(a.stamp - b.stamp) <= _APART:
+        return
+    late, early = (a, b) if a.stamp > b.stamp else (b, a)
+    roles = (a_role, b_role) if late is a else (b_role, a_role)
+    if late.dates is None or early.stamp is None or max(a.stamp, b.stamp) < _AT_END:
+        return
+    where = "at the start" if early.stamp < _APART else "in the middle"
+    name = late.dates.attrs.get("bounds") or late.dates.encoding.get("bounds")
+    raise TimeError(
+        f"Expected times at one end of their bounds, got {roles[0]} stamped at the end and"
+        f" {roles[1]} {where}. Stamp both at the start:"
+        f" .assign_coords({late.dates.name}=ds[{name!r}][:, 0])."
+    )
+
+
+def _shift(left: pd.Index, right: pd.Index) -> str:
+    """Return the cure for times that differ by less than a step: round them, or floor them."""
+    seconds = [(index[1] - index[0]).total_seconds() for index in (left, right) if len(index) > 1]
+    step = min(seconds, default=0.0)
+    unit, length = next((one for one in _ROUNDED if step >= one[1]), ("s", 1))
+    apart = (_seconds(left[0]) - _seconds(right[0])) % step if step >= 1 else length
+    if min(apart, abs(step - apart)) <= 0.1 * length:
+        return f"round the times of one: .assign_coords(time=ds.time.dt.round({unit!r}))"
+    return (
+        "shift or floor one, such as hourly data stamped at half past:"
+        " .assign_coords(time=ds.time.dt.floor('h'))"
+    )
+
+
+def _note_shift(left: pd.Index, right: pd.Index, a_role: str, b_role: str) -> None:
+    """Warn of two series of equal length of which one begins a step later."""
+    if len(left) != len(right) or len(left) < 3 or "none" in (calendar(left), calendar(right)):
+        return
+    step = (left[1] - left[0]).total_seconds()
+    apart = _seconds(left[0]) - _seconds(right[0])
+    if abs(apart) == step:
+        late, early = (a_role, b_role) if apart > 0 else (b_role, a_role)
+        logger.warning(
+            "%s have the times of %s, one step later: if they are means stamped at the end of each"
+            " step, and the others at the start, subtract a step from their times",
+            late,
+            early,
+        )
+
+
+def _seconds(date: pd.Timestamp | cftime.datetime) -> float:
+    """Return the seconds since 1970."""
+    if isinstance(date, pd.Timestamp):
+        return date.timestamp()
+    return float(cftime.date2num(date, "seconds since 1970-01-01", calendar=date.calendar))
 
 
 def _require_same_dates(a: Fields, b: Fields, a_role: str, b_role: str) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import TimeError
-from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.grid.cf.coordinates import bounds_of
+from xr_dl4ds.grid.cf.dimensions import holds_times, is_undecoded
 from xr_dl4ds.grid.units import conversion_between
 
 #: Names, in lower case, of times of initialization, of lead times and of valid times.
@@ -63,8 +64,10 @@ def dates_along(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | N
     Raises
     ------
     TimeError
-        If valid times vary along another dimension too, or if several coordinates hold dates.
+        If valid times vary along another dimension too, if several coordinates hold dates, or if
+        the times are numbers that nobody has decoded.
     """
+    _require_decoded(variable, dim, role)
     dates = [c for c in variable.coords.values() if dim in c.dims and holds_times(c)]
     wide = [c for c in dates if c.ndim > 1 and is_valid_time(c)]
     if wide:
@@ -89,6 +92,19 @@ def dates_along(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | N
     return found[0] if found else None
 
 
+def _require_decoded(variable: xr.DataArray, dim: str, role: str) -> None:
+    """Raise a `TimeError` for an index of numbers that count time since a date."""
+    if dim not in variable.coords or not is_undecoded(variable[dim]):
+        return
+    units = str(variable[dim].attrs["units"])
+    cure = "Decode the numbers with xarray.decode_cf(ds)."
+    if units.lower().startswith(("month", "year")):  # of changing length: CF advises against them
+        cure = f"Assign the dates with .assign_coords({dim}=({dim!r}, dates))."
+    raise TimeError(
+        f"Expected the times {dim!r} of {role} as dates, got numbers in the unit {units!r}. {cure}"
+    )
+
+
 def sample_dates(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | None:
     """Return the dates of samples, several of which may have one date; None without dates."""
     dates = [c for c in variable.coords.values() if c.dims == (dim,) and holds_times(c)]
@@ -97,14 +113,11 @@ def sample_dates(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | 
 
 def stamp_of(ds: xr.Dataset, dates: xr.DataArray) -> float | None:
     """Return the position of time stamps in their bounds, 0 to 1; None without usable bounds."""
-    name = dates.attrs.get("bounds") or dates.encoding.get("bounds")
-    if name not in ds.variables or ds[name].dims[:-1] != dates.dims or ds[name].shape[-1] != 2:
+    bounds = bounds_of(ds, dates)
+    if bounds is None or dates.size == 0:
         return None
-    edges, at = (
-        ds[name].isel({dates.dims[0]: slice(0, 2)}),
-        dates.isel({dates.dims[0]: slice(0, 2)}),
-    )
-    if edges.shape[0] == 0 or not holds_times(edges):
+    edges, at = (one.isel({dates.dims[0]: slice(0, 2)}) for one in (bounds, dates))
+    if not holds_times(edges):
         return None
     low, high = (edges.isel({edges.dims[-1]: i}).to_numpy()[0] for i in (0, 1))
     low, high = min(low, high), max(low, high)

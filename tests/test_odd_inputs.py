@@ -1,0 +1,589 @@
+"""Inputs of kinds that users of other packages stumble over: the same result as on plain data.
+
+Where that cannot be, an error or a warning names the variable and a cure, before training. The
+errors and their cures stand in `tests/errors` too.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import xr_dl4ds as xd
+from tests.conftest import analytic
+from tests.errors import data as d
+from tests.errors import reading
+from tests.errors.case import TrainingBeganError, untrained
+from xr_dl4ds.exceptions import TimeError, VariableError
+from xr_dl4ds.model import storage
+
+HOUR = np.timedelta64(1, "h")
+
+
+def model():
+    return d.fitted("not localized")
+
+
+def began(hr, lr=None, **options):
+    """Prepare a fit up to its training."""
+    with untrained(), pytest.raises(TrainingBeganError):
+        d.perfect(hr, **options) if lr is None else d.mos(lr, hr, **options)
+
+
+def warnings(caplog):
+    return "\n".join(r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING)
+
+
+def equal(actual, expected, **tolerance):
+    if tolerance:
+        np.testing.assert_allclose(actual.values, expected.values, **tolerance)
+    else:
+        np.testing.assert_array_equal(actual.values, expected.values)
+
+
+# --- order and direction --------------------------------------------------------------------------
+
+
+def test_exchanged_dimensions_of_a_square_change_nothing():
+    hr = d.hr(y=8, x=8)[["t2m"]]
+    lr = hr.downscale.coarsen(2)
+    expected = model().predict(lr).t2m
+    turned = model().predict(lr.transpose("longitude", "time", "latitude", ...)).t2m
+    assert turned.dims == ("longitude", "time", "latitude")
+    equal(turned.transpose(*expected.dims), expected)
+    scores = [sr.to_dataset().downscale.evaluate(hr, scale=2).rmse for sr in (turned, expected)]
+    equal(scores[0], scores[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("spoil", [lambda ds: ds, d.plane], ids=["degrees", "plane"])
+def test_transposed_values_of_a_square_are_noted(spoil, caplog):
+    hr = spoil(d.hr(y=8, x=8)[["t2m"]])
+    lr = hr.downscale.coarsen(2)
+    turned = lr.assign(t2m=(lr.t2m.dims, lr.t2m.values.transpose(0, 2, 1), lr.t2m.attrs))
+    began(hr, lr)
+    lr.downscale.evaluate(lr, scale=2)
+    assert "transposed" not in caplog.text
+    began(hr, turned)
+    assert "'t2m' of the LR data resembles that of the HR data when it is transposed" in caplog.text
+    caplog.clear()
+    turned.downscale.evaluate(lr, scale=2)
+    assert "'t2m' of the prediction resembles that of the truth when it is transp" in caplog.text
+
+
+def test_fields_upside_down_are_noted(caplog):
+    hr = d.hr()[["t2m"]] + 0.5 * xr.DataArray(np.arange(8.0) ** 2, dims="latitude")
+    lr = hr.downscale.coarsen(2)
+    began(hr, lr.assign(t2m=lr.t2m.copy(data=lr.t2m.values[:, ::-1])))
+    assert "when it is turned upside down" in warnings(caplog)
+
+
+@pytest.mark.parametrize("tile_size", [None, 4])
+@pytest.mark.parametrize("dims", [["latitude"], ["longitude"], ["latitude", "longitude"]])
+def test_axes_in_the_other_direction_in_tiles(dims, tile_size):
+    turn = dict.fromkeys(dims, slice(None, None, -1))
+    expected = model().predict(d.lr(), tile_size=tile_size)
+    actual = model().predict(d.lr().isel(turn), tile_size=tile_size).isel(turn)
+    equal(actual.t2m, expected.t2m)
+    for dim in dims:
+        equal(actual[dim], expected[dim])
+
+
+# --- times ----------------------------------------------------------------------------------------
+
+
+def winter():
+    """Daily fields from 27 February to 5 March 2004, a leap year."""
+    times = pd.date_range("2004-02-27", periods=8)
+    return d.hr()[["t2m"]].assign_coords(time=times)
+
+
+@pytest.mark.parametrize("side", ["prediction", "truth"])
+def test_a_leap_day_on_one_side(side):
+    leap = winter()
+    without = leap.convert_calendar("noleap")
+    assert without.sizes["time"] == 7
+    sr, hr = (leap + 1, without) if side == "prediction" else (without + 1, leap)
+    with pytest.raises(TimeError, match=r"noleap calendar.*Convert one with \.convert_calendar"):
+        sr.downscale.evaluate(hr, scale=2)
+    sr, hr = (one.convert_calendar("noleap") for one in (sr, hr))
+    bias = sr.downscale.evaluate(hr, scale=2).bias.sel(product="prediction")
+    assert float(bias.squeeze()) == pytest.approx(1, abs=1e-4)
+
+
+def rain(days=4, step=1, seed=0):
+    """Amounts of each step."""
+    n = days * 24 // step
+    hr = analytic(time=n)[["t2m"]].rename(t2m="tp")
+    amounts = np.random.default_rng(seed).gamma(0.3, 1e-3, hr.tp.shape)
+    times = pd.date_range("2001-01-01", periods=n, freq=f"{step}h") + pd.Timedelta(hours=step)
+    return hr.assign(tp=(hr.tp.dims, amounts.astype("f4"), {"units": "m"})).assign_coords(
+        time=times
+    )
+
+
+def accumulated(ds):
+    """Amounts since 00 UTC, stamped at the end of each step."""
+    day = (ds.time - np.timedelta64(1, "m")).dt.floor("D")
+    total = ds.tp.groupby(day.rename("day")).cumsum().assign_attrs(ds.tp.attrs)
+    return ds.assign(
+        tp=total.astype("f4").assign_coords(time=ds.time).drop_vars("day", errors="ignore")
+    )
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("chunks", [None, {"time": 8}])
+def test_accumulations_since_midnight_are_noted(step, chunks, caplog):
+    ds = accumulated(rain(step=step))
+    began(ds.chunk(chunks) if chunks else ds)
+    assert "'tp' of the HR data grows through each day and starts again after 00 U" in caplog.text
+
+
+def test_accumulations_after_dry_days_and_without_units_are_noted(caplog):
+    wet = rain(days=8)
+    dry = wet.assign(tp=wet.tp.where(wet.time.dt.dayofyear > 5, 0))
+    began(accumulated(dry).assign(tp=lambda ds: ds.tp.drop_attrs()))
+    assert "grows through each day" in caplog.text
+
+
+def test_amounts_of_each_step_are_not_accumulations(caplog):
+    for step in (1, 3, 6):
+        began(rain(step=step))
+    assert "grows through each day" not in caplog.text
+
+
+def means(at, hours=1, bounds=True):
+    """Means of each step, stamped at a position in it."""
+    ds = d.hr()[["t2m"]]
+    starts = np.datetime64("2001-01-01", "ns") + np.arange(8) * hours * HOUR
+    ds = ds.assign_coords(time=starts + np.timedelta64(int(hours * 60 * at), "m"))
+    if not bounds:
+        return ds
+    edges = np.stack([starts, starts + hours * HOUR], axis=1)
+    ds = ds.assign_coords(edges=(("time", "nv"), edges))
+    ds["time"].attrs["bounds"] = "edges"
+    return ds
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+@pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (0.5, 1), (1, 0.5)])
+def test_means_at_the_end_and_elsewhere_are_told_by_their_bounds(one, other, hours):
+    lr, hr = means(one, hours).downscale.coarsen(2), means(other, hours)
+    with pytest.raises(TimeError, match=r"at the end.*\.assign_coords\(time=ds\['edges'\]\[:, 0\]"):
+        began(hr, lr)
+    lr, hr = (ds.assign_coords(time=ds["edges"][:, 0]) for ds in (lr, hr))
+    equal(lr.time, hr.time)
+    began(hr, lr)
+
+
+def test_means_one_step_later_without_bounds_are_noted(caplog):
+    began(means(0, bounds=False), means(1, bounds=False).downscale.coarsen(2))
+    assert "the LR data have the times of the HR data, one step later" in caplog.text
+
+
+@pytest.mark.parametrize(("shift", "unit"), [(37, "s"), (-1, "s"), (3, "us")])
+def test_times_a_little_off_are_rounded(shift, unit):
+    hr = means(0, bounds=False)
+    lr = hr.downscale.coarsen(2)
+    lr = lr.assign_coords(time=lr.time + np.timedelta64(shift, unit))
+    with pytest.raises(TimeError, match=r"round the times of one: .*\.dt\.round\('h'\)"):
+        began(hr, lr)
+    rounded = lr.assign_coords(time=lr.time.dt.round("h"))
+    equal(rounded.time, hr.time)
+    began(hr, rounded)
+
+
+YEARS = {
+    "cftime 2500": xr.date_range("2500-01-01", periods=8, use_cftime=True),
+    "cftime 1500, noleap": xr.date_range(
+        "1500-01-01", periods=8, calendar="noleap", use_cftime=True
+    ),
+    "numpy 2500": np.datetime64("2500-01-01", "us") + 24 * HOUR * np.arange(8),
+    "across 2262": np.datetime64("2262-04-08", "us") + 24 * HOUR * np.arange(8),
+    "numpy 1500": np.datetime64("1500-01-01", "us") + 24 * HOUR * np.arange(8),
+}
+
+
+@pytest.mark.parametrize("name", YEARS)
+def test_years_that_nanoseconds_cannot_count_in_every_writer(name, tmp_path):
+    lr = d.lr().assign_coords(time=("time", YEARS[name]))
+    expected = [str(t)[:10] for t in lr.indexes["time"].strftime("%Y-%m-%d")]
+    sr = model().predict(lr)
+    sr.to_netcdf(tmp_path / "a.nc")
+    sr.to_netcdf(tmp_path / "b.nc", engine="scipy")
+    model().predict(lr.chunk(time=4)).downscale.to_zarr(tmp_path / "c.zarr")
+    for file, engine in (("a.nc", "netcdf4"), ("b.nc", "scipy"), ("c.zarr", "zarr")):
+        with xr.open_dataset(tmp_path / file, engine=engine) as ds:
+            assert list(ds.indexes["time"].strftime("%Y-%m-%d")) == expected
+    assert np.isfinite(sr.downscale.evaluate(sr, scale=2).rmse).all()
+
+
+ENCODINGS = {
+    "packed": {"units": "hours since 2001-01-01", "scale_factor": 6.0, "dtype": "int16"},
+    "37 seconds": {"units": "seconds since 2001-01-01 00:00:37", "dtype": "int64"},
+    "whole days": {"units": "days since 2001-01-01", "dtype": "int32"},
+}
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_encodings_of_times_lose_none(name, tmp_path):
+    lr = d.lr()
+    lr.time.encoding = dict(ENCODINGS[name])
+    if name != "whole days":
+        lr.to_netcdf(tmp_path / "lr.nc")
+        lr = xr.open_dataset(tmp_path / "lr.nc", engine="netcdf4")
+    model().predict(lr).to_netcdf(tmp_path / "sr.nc")
+    model().predict(lr.chunk(time=4)).downscale.to_zarr(tmp_path / "sr.zarr")
+    for file, engine in (("sr.nc", "netcdf4"), ("sr.zarr", "zarr")):
+        with xr.open_dataset(tmp_path / file, engine=engine) as ds:
+            equal(ds.time, d.lr().time)
+
+
+def test_times_that_nobody_decoded(tmp_path):
+    lr = d.lr()
+    lr.time.encoding = dict(ENCODINGS["packed"])
+    lr.to_netcdf(tmp_path / "lr.nc")
+    for how in ({"decode_times": False}, {"decode_cf": False}):
+        ds = xr.open_dataset(tmp_path / "lr.nc", engine="netcdf4", **how)
+        with pytest.raises(TimeError, match=r"'time' of the LR data .*decode_cf\(ds\)"):
+            model().predict(ds)
+        assert any("decode_cf(ds)" in text for text in ds.downscale.grid.problems)
+        equal(xr.decode_cf(ds).time, d.lr().time)
+
+
+def test_months_that_xarray_cannot_decode_are_to_be_assigned():
+    hr = d.hr().assign_coords(time=("time", np.arange(8), {"units": "months since 2001-01-01"}))
+    with pytest.raises(TimeError, match=r"'months since .*\. Assign the dates"):
+        began(hr)
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def daily_rain(**about):
+    """Rain of which the least amount is 0.01."""
+    hr = rain(days=1, step=3).isel(time=slice(0, 8)).rename(tp="pr")
+    return hr.assign(pr=(1000 * hr.pr + 0.01).assign_attrs(units="mm", **about))
+
+
+def with_cells(ds, value, cells=3):
+    values = ds.pr.values.copy()
+    values[:, :, :cells] = value
+    return ds.assign(pr=(ds.pr.dims, values, ds.pr.attrs))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (-99.0, r".where(ds['pr'] != -99)"),
+        (-0.001, ".clip(min=0)"),
+        (-1.0, ".where(ds['pr'] >= 0)"),
+        (9999.0, r".where(ds['pr'] != 9999)"),
+    ],
+)
+def test_marks_and_negative_rain_are_noted(value, says, caplog):
+    hr = daily_rain()
+    began(with_cells(hr, value))
+    assert "'pr' of the HR data" in warnings(caplog)
+    assert says in warnings(caplog)
+    caplog.clear()
+    began(hr, with_cells(hr.downscale.coarsen(2), value))
+    assert "'pr' of the LR data" in warnings(caplog)
+    assert says in warnings(caplog)
+
+
+def test_marks_in_static_fields_are_noted(caplog):
+    hr = d.hr()
+    began(hr.assign(orog=hr.orog.where(hr.latitude < 49.5, -999).assign_attrs(hr.orog.attrs)))
+    assert "the least value of 'orog' of static= is -999" in warnings(caplog)
+
+
+def test_plain_values_are_not_noted(caplog):
+    began(daily_rain())
+    model().predict(d.lr())
+    assert warnings(caplog) == ""
+
+
+def test_suspicious_values_of_a_prediction_are_noted(caplog):
+    lr = d.lr()
+    cell = (lr.latitude == lr.latitude[0]) & (lr.longitude == lr.longitude[0])
+    model().predict(lr.assign(t2m=lr.t2m.where(~cell, -99).assign_attrs(units="K")))
+    assert "the least value of 't2m' of the LR data is -99" in warnings(caplog)
+    caplog.clear()
+    model().predict((lr - 273.15).chunk(time=4))  # lazy data are not read
+    assert warnings(caplog) == ""
+
+
+def test_percentages_and_fractions(caplog):
+    hr = d.hr()[["t2m"]].rename(t2m="hurs")
+    share = (hr.hurs - 250) / 60
+    percent = hr.assign(hurs=(100 * share).assign_attrs(units="%"))
+    wrong = hr.assign(hurs=share.assign_attrs(units="%")).downscale.coarsen(2)
+    began(percent, wrong)
+    assert "'hurs' of the LR data has units of '%', and no value above" in warnings(caplog)
+    caplog.clear()
+    began(percent, hr.assign(hurs=(100 * share).assign_attrs(units="1")).downscale.coarsen(2))
+    assert "'hurs' of the LR data has values up to" in warnings(caplog)
+    caplog.clear()
+    began(percent, hr.assign(hurs=share.assign_attrs(units="1")).downscale.coarsen(2))
+    assert "it may be" not in warnings(caplog)
+
+
+def test_a_column_of_land_stays_land():
+    hr = d.hr()[["t2m"]]
+    sea = hr.where((hr.longitude < hr.longitude[4]) | (hr.longitude > hr.longitude[6]))
+    fitted = d.perfect(sea)
+    sr = fitted.predict(sea.downscale.coarsen(2))
+    np.testing.assert_array_equal(sr.t2m.isnull(), sea.t2m.isnull())
+    assert np.isfinite(sr.downscale.evaluate(sea).rmse).all()
+
+
+def test_missing_cells_of_single_members(caplog):
+    hr = d.hr()[["t2m"]]
+    members = xr.concat([hr + i for i in range(4)], "realization", coords="minimal")
+    some = members.copy(deep=True)
+    some.t2m.loc[{"realization": 1, "time": hr.time[2], "latitude": 50.0}] = np.nan
+    score = some.downscale.evaluate(hr, scale=2)
+    whole = hr.where((hr.time != hr.time[2]) | (hr.latitude != 50.0))
+    expected = members.downscale.evaluate(whole, scale=2)
+    scores = (one.crps.sel(product="prediction") for one in (score, expected))
+    equal(*scores, rtol=1e-6)
+    equal(score.rank_histogram, expected.rank_histogram, rtol=1e-6)
+    assert "1.56 % of the cells of 't2m' of the prediction are missing in some" in warnings(caplog)
+    none = members.where(xr.DataArray(np.arange(4) != 1, dims="realization"))
+    none.downscale.evaluate(hr, scale=2)
+    assert "1 of 4 members of 't2m' of the prediction have no values" in warnings(caplog)
+    cured = none.dropna("realization", how="all").downscale.evaluate(hr, scale=2)
+    assert np.isfinite(cured.crps).all()
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"scaling": "minmax"}, {"loss": "bernoulli_gamma_nll"}], ids=str
+)
+def test_one_huge_event_beside_zeros(options):
+    hr = daily_rain(standard_name="precipitation_amount")
+    values = np.zeros(hr.pr.shape, "f4")
+    values[3, 4, 5] = 480
+    hr = hr.assign(pr=(hr.pr.dims, values, hr.pr.attrs))
+    fitted = d.perfect(hr, validation=None, **options)
+    sr = fitted.predict(hr.downscale.coarsen(2))
+    assert np.isfinite(sr.pr).all()
+    assert float(sr.pr.min()) >= 0
+    scores = sr.downscale.evaluate(hr)
+    assert np.isfinite(scores[["rmse", "mae", "bias", "rmse_skill", "ralsd"]]).to_array().all()
+
+
+# --- grids ----------------------------------------------------------------------------------------
+
+#: Edges of Gaussian latitudes, which do not lie halfway between them.
+EDGES = np.array([60.0, 57.2, 54.3, 51.6, 48.7, 46.0, 43.1, 40.4, 37.5])
+
+
+def gaussian(dims=("latitude", "nv"), change=lambda b: b):
+    centres = np.array([58.7, 55.6, 53.0, 50.0, 47.5, 44.4, 41.8, 38.9])
+    centres[[0, -1]] = (EDGES[0] + EDGES[1]) / 2, (EDGES[-2] + EDGES[-1]) / 2
+    hr = d.hr()[["t2m"]].assign_coords(latitude=centres)
+    hr["latitude"].attrs = {"units": "degrees_north", "bounds": "edges"}
+    return hr.assign_coords(edges=(dims, change(np.stack([EDGES[:-1], EDGES[1:]], axis=1))))
+
+
+BOUNDS = {
+    "reversed": gaussian(change=lambda b: b[:, ::-1]),
+    "transposed": gaussian(("nv", "latitude"), np.transpose),
+    "missing at the rim": gaussian(change=lambda b: np.where(np.arange(8)[:, None] % 7, b, np.nan)),
+    "one missing at the rim": gaussian(change=lambda b: np.r_[[[np.nan, b[0, 1]]], b[1:]]),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds_in_another_order_or_missing_at_the_rim(name, caplog):
+    plain, odd = (ds.downscale.coarsen(2) for ds in (gaussian(), BOUNDS[name]))
+    equal(odd.latitude_bnds, plain.latitude_bnds, atol=1e-9)
+    equal(odd.t2m, plain.t2m, rtol=1e-6)
+    assert warnings(caplog) == ""
+    assert not any("bounds" in note for note in BOUNDS[name].downscale.grid.notes)
+
+
+def test_coordinates_that_are_all_zero_are_shown():
+    problems = reading.empty_axes(d.hr()).downscale.grid.problems
+    assert any("assign_coords(y=np.arange(8), x=np.arange(12))" in text for text in problems)
+    bare = d.plane(d.hr()).assign_coords(y=np.zeros(8), x=np.full(12, np.nan))
+    assert [t.split(". ")[1] for t in bare.downscale.grid.problems[:2]] == [
+        "Assign the cell centres with .assign_coords(y=...).",
+        "Assign the cell centres with .assign_coords(x=...).",
+    ]
+
+
+def test_places_that_are_all_zero_are_not_used(caplog):
+    ds = d.plane(d.hr()[["t2m"]])
+    zeros = (("y", "x"), np.zeros((8, 12)))
+    began(ds.assign_coords(lat=zeros, lon=zeros))
+    assert "('lat', 'lon') are not used: all cells have the latitude 0" in warnings(caplog)
+
+
+def at_longitudes(ds, first, turn=lambda v: v):
+    values = first + 0.25 * np.arange(ds.sizes["longitude"])
+    return d.bare(ds).assign_coords(longitude=("longitude", turn(values), ds.longitude.attrs))
+
+
+def in_360(values):
+    return values % 360
+
+
+@pytest.mark.parametrize("order", ["as they are", "sorted"])
+def test_longitudes_west_of_greenwich_on_the_side_of_360(order):
+    hr = d.hr()[["t2m"]]
+    west, odd = at_longitudes(hr, -1.5), at_longitudes(hr, -1.5, in_360)
+    odd = odd.sortby("longitude") if order == "sorted" else odd
+    expected = model().predict(west.downscale.coarsen(2))
+    actual = model().predict(odd.downscale.coarsen(2))
+    places = in_360(west.longitude.values)
+    found = actual.assign_coords(longitude=in_360(actual.longitude.values)).sel(longitude=places)
+    equal(found.t2m, expected.t2m)
+    equal(
+        actual.downscale.evaluate(west, scale=2).rmse,
+        expected.downscale.evaluate(west, scale=2).rmse,
+    )
+
+
+def test_longitudes_without_units_get_the_cure():
+    odd = at_longitudes(d.hr(), -1.5, in_360).rename(longitude="x", latitude="y")
+    odd["x"].attrs, odd["y"].attrs = {}, {}
+    (text,) = odd.downscale.grid.problems
+    assert "got 1.25 followed by 1" in text
+    assert text.endswith("Set ds['x'].attrs['units'] = 'degrees_east' if it is a longitude.")
+
+
+@pytest.mark.parametrize("turn", [lambda v: v, in_360], ids=["180", "360"])
+def test_static_fields_larger_than_the_domain_on_either_side(turn):
+    wide = analytic(y=16, x=32)[["orog"]]
+    wide = wide.assign_coords(latitude=("latitude", 51 - 0.25 * np.arange(16), wide.latitude.attrs))
+    wide = at_longitudes(wide, -4.0, turn)
+    hr = at_longitudes(d.hr()[["t2m"]], -1.5)
+    fitted = d.perfect(hr, static=wide)
+    expected = wide.orog.values[4:12, 10:22]
+    np.testing.assert_array_equal(fitted.state.static.orog.values, expected[::-1])
+
+
+@pytest.mark.parametrize("types", ["f4 f4", "f4 f8", "f8 f4"])
+def test_coordinates_of_a_fine_grid_in_single_precision(types, caplog):
+    ds = analytic(time=2, y=120, x=120)[["t2m"]]
+    places = {
+        "latitude": -30 - (np.arange(120) + 0.5) / 120,
+        "longitude": 140 + (np.arange(120) + 0.5) / 120,
+    }
+    hr = ds.assign_coords({n: (n, v, ds[n].attrs) for n, v in places.items()})
+    lr = d.bare(hr.downscale.coarsen(4))
+    lr, hr = (
+        one.assign_coords({n: (n, one[n].values.astype(t), one[n].attrs) for n in places})
+        for one, t in zip((lr, hr), types.split(), strict=True)
+    )
+    began(hr, lr, validation=None)
+    assert "do not nest" not in caplog.text
+    assert "cells are left out" not in caplog.text
+    assert all(hr.downscale.grid.even.values())
+
+
+def test_variables_with_the_names_of_dimensions():
+    named = d.hr()[["t2m"]].rename(t2m="bnds")
+    with pytest.raises(VariableError, match=r"got 'bnds'\. Rename it"):
+        named.downscale.coarsen(2)
+    assert any("Rename it" in text for text in named.downscale.grid.problems)
+    fields = d.hr()[["t2m"]].rename(t2m="member")
+    sr = d.perfect(fields).predict(fields.downscale.coarsen(2))
+    assert sr.member.dims == fields.member.dims
+
+
+# --- files and machines ---------------------------------------------------------------------------
+
+
+def test_many_files_opened_at_once_in_threads(tmp_path):
+    hr, lr = d.hr()[["t2m"]], d.lr()
+    for i in range(4):
+        lr.isel(time=slice(2 * i, 2 * i + 2)).to_netcdf(tmp_path / f"lr{i}.nc")
+    expected = model().predict(lr)
+    with xr.open_mfdataset(str(tmp_path / "lr*.nc"), engine="netcdf4") as files:
+        began(hr, files)
+        lazy = model().predict(files)
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(lambda _: lazy.t2m.compute(), range(4)):
+                equal(found, expected.t2m)
+        lazy.to_netcdf(tmp_path / "sr.nc")
+
+
+def swapped(path, target):
+    """Copy a NetCDF file in the other byte order."""
+    with netCDF4.Dataset(path) as old, netCDF4.Dataset(target, "w") as new:
+        new.setncatts({k: old.getncattr(k) for k in old.ncattrs()})
+        for name, dim in old.dimensions.items():
+            new.createDimension(name, len(dim))
+        old.set_auto_mask(False)
+        for name, variable in old.variables.items():
+            attrs = {k: variable.getncattr(k) for k in variable.ncattrs()}
+            fill = attrs.pop("_FillValue", None)
+            numbers = variable.dtype != str and variable.dtype.kind in "if"
+            order = {"endian": "big"} if numbers else {}
+            made = new.createVariable(
+                name, variable.dtype, variable.dimensions, fill_value=fill, **order
+            )
+            made.setncatts(attrs)
+            made[...] = variable[...]
+
+
+def test_a_model_in_the_byte_order_of_another_machine(tmp_path):
+    fitted = d.fitted("plain")
+    fitted.save(tmp_path / "model")
+    state = tmp_path / "model" / storage.STATE
+    swapped(state, tmp_path / "state.nc")
+    (tmp_path / "state.nc").replace(state)
+    path = tmp_path / "model" / storage.CONFIG
+    config = json.loads(path.read_text("utf-8"))
+    config["sha256"][storage.STATE] = storage._digest(state)
+    config["sha256"][storage.CONFIG] = storage._own_digest(config)
+    path.write_text(json.dumps(config), "utf-8")
+    equal(xd.load(tmp_path / "model").predict(d.lr()).t2m, fitted.predict(d.lr()).t2m)
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 4}])
+def test_data_in_the_byte_order_of_another_machine(chunks):
+    lr, hr = d.lr(), d.hr()[["t2m"]]
+    lr = lr.assign(t2m=lr.t2m.astype(">f4")).assign_coords(
+        longitude=("longitude", lr.longitude.values.astype(">f8"), lr.longitude.attrs)
+    )
+    began(hr.assign(t2m=hr.t2m.astype(">f4")), lr)
+    equal(model().predict(lr.chunk(chunks) if chunks else lr).t2m, model().predict(d.lr()).t2m)
+
+
+PROGRAM = """
+import hashlib
+from tests.errors import data as d
+fitted = d.hr()[["t2m"]].downscale.fit(
+    scale=2, dropout="vanilla", monte_carlo=True, seed=3, validation=None, **d.TINY
+)
+members = fitted.predict(d.lr(), realizations=2, seed=7).t2m
+differ = float(abs(members.diff("realization")).max()) > 0
+print(hashlib.sha256(members.values.tobytes()).hexdigest(), differ)
+"""
+
+
+@pytest.mark.slow
+def test_one_seed_in_two_processes():
+    found = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", PROGRAM],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+    assert found.pop().endswith("True\n")
