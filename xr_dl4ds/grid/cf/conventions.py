@@ -21,7 +21,7 @@ _AXIS_ATTRS: dict[str, dict[str, str]] = {
 }
 
 #: Types of coordinates that CF or NetCDF does not have, with those that files hold.
-_STORED = {np.dtype(one): "i4" for one in ("i8", "u8", "u4")}
+_STORED: dict[np.dtype, str] = {np.dtype(one): "i4" for one in ("i8", "u8", "u4")}
 _STORED |= {np.dtype("f2"): "f4", np.dtype(np.longdouble): "f8"}
 
 #: Attributes of a coordinate that are no longer correct after its cells change.
@@ -49,8 +49,8 @@ def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
         }
     )
     # CF-1.8 has no 64-bit integers
-    dtype = "f8" if axis.values.dtype.kind in "iu" else axis.values.dtype
-    dtype = _STORED.get(dtype, dtype)
+    own = axis.values.dtype
+    dtype = "f8" if own.kind in "iu" else _STORED.get(own, own)
     out[axis.name].encoding = {"dtype": dtype, "_FillValue": None}
     out[bounds].encoding = {"_FillValue": None, "coordinates": None}
     return out
