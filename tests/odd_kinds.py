@@ -404,7 +404,7 @@ def odd_dtype_of_axes(odd: Odd, pick: Pick) -> Odd:
     new = {
         "object": lambda: values.astype(object),
         "text": lambda: values.astype(str),
-        "category": lambda: pd.CategoricalIndex(values),
+        "category": lambda: pd.CategoricalIndex(values.astype("f8")),
         "interval": lambda: pd.IntervalIndex.from_arrays(values - 1, values + 1),
         "complex": lambda: values.astype(complex),
         "nan": lambda: np.where(np.arange(values.size) == 1, np.nan, values),
@@ -485,7 +485,7 @@ def odd_bounds(odd: Odd, pick: Pick) -> Odd:
         "objects": ((dim, "bnds"), edges.astype(object)),
         "dates": ((dim, "bnds"), edges.astype("i8").astype("M8[ns]")),
         "zero": ((dim, "bnds"), edges * 0),
-        "infinite": ((dim, "bnds"), edges * np.inf),
+        "infinite": ((dim, "bnds"), np.full_like(edges, np.inf)),
         "complex": ((dim, "bnds"), edges.astype("c16")),
         "bool": ((dim, "bnds"), edges > 0),
     }[pick(list(ODD_BOUNDS))]

@@ -310,7 +310,9 @@ def on_grid(odd, masked):
         if not found.problems:
             assert found.shape == (k.ROWS, k.COLUMNS)
 
-    return check(lambda ds: ds.downscale.grid, odd, compare)
+    outcome = check(lambda ds: ds.downscale.grid, odd, compare)
+    assert outcome == "same", outcome
+    return outcome
 
 
 #: Operations, and whether they take LR data.

@@ -17,6 +17,7 @@ import xarray as xr
 import xr_dl4ds as xd
 import xr_dl4ds.training
 from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cf.unfinished import UNFINISHED
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.overview import Overview, overview
 from xr_dl4ds.overview.domain_map import LINES, cell_edges, centre_of, figure_of, on_disc, picture
@@ -885,3 +886,11 @@ def test_real_notes():
 def test_synthetic():
     found = overview(xd.tutorial.synthetic(shape=(16, 24), days=1))
     assert (found.shape, found.n_times, found.problems) == ((16, 24), 8, ())
+
+
+@pytest.mark.parametrize("journal", ['{"regions": 8, "written": 5}', "edited"])
+def test_an_unfinished_store_is_a_problem_and_no_error(journal):
+    found = overview(analytic().assign_attrs({UNFINISHED: journal}))
+    (problem,) = found.problems
+    assert "unfinished" in problem
+    assert found.shape == (8, 12)

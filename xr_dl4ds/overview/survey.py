@@ -40,6 +40,7 @@ from xr_dl4ds.grid.cf.fields import (
 )
 from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.missing_values import notes_on_marks
+from xr_dl4ds.grid.cf.unfinished import UNFINISHED, require_finished
 from xr_dl4ds.grid.cf.valid_times import with_valid_time
 from xr_dl4ds.grid.crs import projection
 from xr_dl4ds.grid.grid import Grid
@@ -127,6 +128,10 @@ def overview(obj: xr.Dataset | xr.DataArray) -> Overview:
 def _dataset(obj: xr.Dataset | xr.DataArray, told: Findings) -> xr.Dataset:
     """Return the object as a Dataset; an unnamed DataArray gets a substitute name."""
     if not isinstance(obj, xr.DataArray):
+        if isinstance(obj, xr.Dataset) and UNFINISHED in obj.attrs:
+            with told.step():
+                require_finished(obj, ROLE)
+            obj = obj.assign_attrs({UNFINISHED: None})
         return _with_valid_time(as_dataset(obj, ROLE), told)
     with told.step():
         return _with_valid_time(as_dataset(obj, ROLE), told)
