@@ -279,11 +279,11 @@ def test_hourly_accumulations_are_told(caplog):
     hr["tp"] = hr.tp.copy(data=(rain * since[:, None, None]).astype("f4"))
     hr.tp.attrs["units"] = "m"
     hr.downscale.fit(scale=4, **TINY)
-    assert "'tp' of the HR data grows from hour to hour and starts again" in caplog.text
+    assert "'tp' of the HR data grows through each day and starts again" in caplog.text
     caplog.clear()
     hourly = hr.assign(tp=abs(hr.tp.diff("time")).assign_attrs(units="m"))
     hourly.downscale.fit(scale=4, **TINY)
-    assert "grows from hour to hour" not in caplog.text
+    assert "grows through each day" not in caplog.text
 
 
 def test_names_are_checked_before_training():

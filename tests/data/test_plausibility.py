@@ -17,7 +17,7 @@ def moments(low, high, mean=0.0, std=1.0):
         ("t", moments(-99, 30, 10, 8), {}, r"mask them with .where(ds['t'] != -99)"),
         ("t", moments(-99.9, 30, 10, 8), {}, "often marks missing values"),
         ("pr", moments(-0.001, 80), {}, "'pr' of the HR data has negative amounts, down to -0.001"),
-        ("x", moments(-1, 9), {"standard_name": "rainfall_amount"}, ".clip(min=0)"),
+        ("x", moments(-1, 9), {"standard_name": "rainfall_amount"}, ".where(ds['x'] >= 0)"),
         ("hurs", moments(0, 1, 0.5), {"units": "%"}, "units of '%', and no value above 1"),
     ],
 )
