@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from xr_dl4ds.config import Json, Options
-from xr_dl4ds.data.inputs import Data
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.names import Data
 from xr_dl4ds.model import display, storage
 from xr_dl4ds.model.build import build, trains_on_global_domain
 from xr_dl4ds.model.provenance import digest_of

@@ -7,8 +7,8 @@ import xarray as xr
 from xr_dl4ds.accessor.gridding import Gridding
 from xr_dl4ds.accessor.modelling import Modelling
 from xr_dl4ds.accessor.storing import Writing
-from xr_dl4ds.data.inputs import Data
 from xr_dl4ds.grid.cf.fields import as_dataset
+from xr_dl4ds.grid.names import Data
 
 
 @xr.register_dataarray_accessor("downscale")

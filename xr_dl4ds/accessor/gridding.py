@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import xarray as xr
 
-from xr_dl4ds.data.inputs import Data
 from xr_dl4ds.grid.cf.conventions import one_variable
 from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.names import Data
 from xr_dl4ds.grid.regridding.coarsen import coarsen
 from xr_dl4ds.grid.regridding.interpolate import interpolate
 from xr_dl4ds.overview import Overview, overview

@@ -11,11 +11,12 @@ import xarray as xr
 from xr_dl4ds import metrics, plotting
 from xr_dl4ds.config import Network, Sampling, Training
 from xr_dl4ds.config.signature import with_options_shown, with_parameters_of
-from xr_dl4ds.data.inputs import Data, Inputs
+from xr_dl4ds.data.inputs import Inputs
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.fit import fit
 from xr_dl4ds.fitting.launch import fit_with_workers
 from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.names import Data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

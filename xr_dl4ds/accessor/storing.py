@@ -5,8 +5,8 @@ from __future__ import annotations
 import pathlib
 from typing import TYPE_CHECKING
 
-from xr_dl4ds.data.inputs import Data
 from xr_dl4ds.grid.cf.fields import as_dataset
+from xr_dl4ds.grid.names import Data
 from xr_dl4ds.writing import write
 
 if TYPE_CHECKING:

@@ -16,12 +16,11 @@ from xr_dl4ds.grid.cf.fields import Fields, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, common_times, shared
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.regridder import onto
 
 logger = logging.getLogger(__name__)
 
-Data = xr.Dataset | xr.DataArray
 
 #: The roles of auxiliary fields: the arguments of `fit` and `predict` that take them.
 STATIC, PREDICTORS = "static=", "predictors="

@@ -6,12 +6,12 @@ import dataclasses
 
 import xarray as xr
 
-from xr_dl4ds.data.inputs import Data, Inputs, Pair, align, predictor_fields, split_members
+from xr_dl4ds.data.inputs import Inputs, Pair, align, predictor_fields, split_members
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, in_order
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.rectilinear import window
 
 

@@ -17,7 +17,6 @@ from xr_dl4ds.data.auxiliary import (
     static_on,
     varying_on,
 )
-from xr_dl4ds.data.auxiliary import Data as Data
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
@@ -26,7 +25,7 @@ from xr_dl4ds.grid.cf.extra_dims import require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
 from xr_dl4ds.grid.regridding.pairing import Pairing, pair
 from xr_dl4ds.grid.regridding.rectilinear import window

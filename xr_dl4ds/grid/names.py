@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
+import xarray as xr
 
 TIME, Y, X = "time", "y", "x"
 #: Dimension of ensemble members (the CF standard name), before the other dimensions.
 REALIZATION = "realization"
+
+#: Data of the user.
+Data: TypeAlias = xr.Dataset | xr.DataArray
 
 #: Attributes of a CF variable: text, numbers or arrays of numbers.
 Attrs: TypeAlias = Mapping[str, Any]

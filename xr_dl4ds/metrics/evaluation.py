@@ -14,10 +14,10 @@ from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data, X, Y
 from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.metrics.baselines import interpolated
-from xr_dl4ds.metrics.matching import Data, in_common, on_common_cells, read
+from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-import xarray as xr
-
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, common_times, in_order
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
-
-Data = xr.Dataset | xr.DataArray
 
 
 def read(obj: Data, dims: Dims, role: str, *, members: bool = False) -> Fields:

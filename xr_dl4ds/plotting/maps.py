@@ -23,7 +23,7 @@ from xr_dl4ds.grid.cf.time_axis import at_times, calendar, index_of, span
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, Data, X, Y
 from xr_dl4ds.grid.regridding.nesting import turns_between
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Data = xr.Dataset | xr.DataArray
 
 #: Panels with separate units and colours, and their colour maps.
 _OWN = {"spread": "magma", "error": "RdBu_r"}

@@ -14,7 +14,7 @@ from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import at_times, index_of
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.grid.names import TIME, Data, X, Y
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.spectral import spectrum
@@ -23,8 +23,6 @@ from xr_dl4ds.plotting.figure import choose, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Data = xr.Dataset | xr.DataArray
 
 
 @with_expected_options

@@ -10,7 +10,6 @@ import xarray as xr
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_global_domain
-from xr_dl4ds.data.inputs import Data
 from xr_dl4ds.data.plausibility import note_accumulations, note_inputs
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
@@ -21,7 +20,7 @@ from xr_dl4ds.grid.cf.georeference import georeference, with_spread
 from xr_dl4ds.grid.cf.members import label_of, members_of
 from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, windows_ending
 from xr_dl4ds.grid.cf.valid_times import scalar_date
-from xr_dl4ds.grid.names import REALIZATION, TIME
+from xr_dl4ds.grid.names import REALIZATION, TIME, Data
 from xr_dl4ds.grid.regridding.placement import Placement, place
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
 from xr_dl4ds.prediction.extrapolation import within_reach

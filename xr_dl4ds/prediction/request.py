@@ -12,7 +12,6 @@ from xr_dl4ds.config.value_checks import flag, whole_number
 from xr_dl4ds.data.auxiliary import (
     PREDICTORS,
     STATIC,
-    Data,
     Source,
     auxiliary,
     in_common,
@@ -27,7 +26,7 @@ from xr_dl4ds.grid.cf.extra_dims import CHANNELS
 from xr_dl4ds.grid.cf.fields import Fields, select, standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, index_of
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.placement import Placement
 from xr_dl4ds.grid.regridding.regridder import regridder
 

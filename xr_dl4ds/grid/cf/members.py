@@ -14,9 +14,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.extra_dims import counts_members, sample_dims
 from xr_dl4ds.grid.cf.fields import as_dataset, gridded
-from xr_dl4ds.grid.names import Attrs
-
-Data = xr.Dataset | xr.DataArray
+from xr_dl4ds.grid.names import Attrs, Data
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,9 @@ from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import as_dataset, grid_of, gridded, require_usable
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import X, Y
+from xr_dl4ds.grid.names import Data, X, Y
 from xr_dl4ds.grid.regridding.regridder import AcrossCRS, regridder
 from xr_dl4ds.grid.regridding.weights import METHODS
-
-Data = xr.Dataset | xr.DataArray
 
 
 @with_expected_options
