@@ -44,6 +44,11 @@ def test_without_marked_values_nothing_is_said(attrs, caplog):
     assert not caplog.records
 
 
+def test_data_without_such_attributes_are_returned_as_they_are():
+    ds = data(units="K")
+    assert with_missing_masked(ds, "the HR data") is ds
+
+
 def test_a_mark_that_the_type_cannot_hold_marks_nothing(caplog):
     found = with_missing_masked(data([[1, 2]], dtype="u1", _FillValue=-9999), "the HR data")
     np.testing.assert_array_equal(found.t, [[1, 2]])
@@ -54,6 +59,7 @@ def test_a_mark_that_the_type_cannot_hold_marks_nothing(caplog):
     ("attrs", "expected"),
     [
         ({"valid_range": [0.0, 3.5]}, [1, np.nan, 3, np.nan]),
+        ({"valid_range": [3.5, 0.0]}, [1, np.nan, 3, np.nan]),
         ({"valid_min": 0.0}, [1, np.nan, 3, 4]),
         ({"valid_max": 3.0}, [1, -9999, 3, np.nan]),
         ({"valid_min": 0.0, "valid_max": 3.0, "missing_value": 1.0}, [np.nan, np.nan, 3, np.nan]),

@@ -58,6 +58,8 @@ def with_missing_masked(ds: xr.Dataset, role: str) -> xr.Dataset:
         stated = {*_MARKS, *_LIMITS, *_PACKING, _SIGN} & set(variable.attrs)
         if stated and name not in ds.xindexes and variable.dtype.kind in "fiu":
             changed[name] = _decoded(name, variable, role)
+    if not changed:
+        return ds
     coords = {n: v for n, v in changed.items() if n in ds.coords}
     fields = {n: v for n, v in changed.items() if n not in ds.coords}
     return ds.assign(fields).assign_coords(coords)
@@ -160,11 +162,12 @@ def _limited(
 def _limits(variable: xr.Variable) -> tuple[float, float]:
     """Return the least and the largest valid value, in the units of the values."""
     found = {key: _numbers(variable.attrs.get(key)) for key in _LIMITS}
-    both = found["valid_range"] if len(found["valid_range"]) == 2 else [-np.inf, np.inf]
+    stated = sorted(found["valid_range"])
+    both = stated if len(stated) == 2 else [-np.inf, np.inf]
     low, high = (found["valid_min"] or both)[0], (found["valid_max"] or both[1:])[0]
     packed = {k: variable.encoding[k] for k in _PACKING if k in variable.encoding}
-    stated = [np.asarray(variable.attrs[k]).dtype.kind for k in _LIMITS if k in variable.attrs]
-    if packed and all(kind in "iu" for kind in stated):  # limits of the packed values
+    kinds = [np.asarray(variable.attrs[k]).dtype.kind for k in _LIMITS if k in variable.attrs]
+    if packed and all(kind in "iu" for kind in kinds):  # limits of the packed values
         ends = [
             v * packed.get("scale_factor", 1) + packed.get("add_offset", 0) for v in (low, high)
         ]
