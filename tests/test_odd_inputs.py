@@ -111,7 +111,9 @@ def test_a_leap_day_on_one_side(side):
     without = leap.convert_calendar("noleap")
     assert without.sizes["time"] == 7
     sr, hr = (leap + 1, without) if side == "prediction" else (without + 1, leap)
-    with pytest.raises(TimeError, match=r"noleap calendar.*Convert one with \.convert_calendar"):
+    with pytest.raises(
+        TimeError, match=r"noleap calendar.*Convert .* with \.convert_calendar\('noleap'\)"
+    ):
         sr.downscale.evaluate(hr, scale=2)
     sr, hr = (one.convert_calendar("noleap") for one in (sr, hr))
     bias = sr.downscale.evaluate(hr, scale=2).bias.sel(product="prediction")
@@ -185,6 +187,13 @@ def test_means_at_the_end_and_elsewhere_are_told_by_their_bounds(one, other, hou
 
 def test_means_one_step_later_without_bounds_are_noted(caplog):
     began(means(0, bounds=False), means(1, bounds=False).downscale.coarsen(2))
+    assert "the LR data have the times of the HR data, one step later" in caplog.text
+
+
+def test_months_one_step_later_are_noted(caplog):
+    hr = d.hr()[["t2m"]].assign_coords(time=pd.date_range("2001-01-01", periods=8, freq="MS"))
+    later = pd.date_range("2001-02-01", periods=8, freq="MS")
+    began(hr, hr.downscale.coarsen(2).assign_coords(time=later))
     assert "the LR data have the times of the HR data, one step later" in caplog.text
 
 

@@ -85,6 +85,7 @@ def test_conversions(source, target, value, expected):
 @pytest.mark.parametrize(("one", "other"), [
     ("mm/day", "mm"), ("dBZ", "mm/h"), ("~", "1"), ("mm/month", "mm/day"), ("mm/year", "mm/day"),
     ("K", "mm"), ("kg m-3", "1"), ("kg m-2", "1"), ("W m-2", "K"), ("kg m-2 s-1", "mm"),
+    ("dB", "1"), ("1", "dB"), ("delta_degC", "degC"), ("degC", "delta_degC"), ("m", "0 m"),
 ])  # fmt: skip
 def test_other_quantities_are_refused(one, other):
     assert conversion_between(one, other) is None

@@ -236,7 +236,8 @@ def _registry() -> Any:
 def _linear(source: Any, target: Any) -> Conversion | None:
     """Return the conversion between two pint quantities; None if there is none.
 
-    Months and years are not converted to other times, because their lengths differ.
+    Months and years are not converted to other times, because their lengths differ. Logarithmic
+    units such as dB are not converted, because the conversion is not linear.
     """
     calendar = [{"month", "year"} & set(f"{one.units}".split()) for one in (source, target)]
     if calendar[0] != calendar[1]:
@@ -245,11 +246,18 @@ def _linear(source: Any, target: Any) -> Conversion | None:
     source, target = _as_height(source), _as_height(target)
     if source.dimensionality != target.dimensionality:
         return None
-    zero, one = (
-        registry.Quantity(at * source.magnitude, source.units).to(target.units).magnitude
-        / target.magnitude
-        for at in (0.0, 1.0)
-    )
+    try:
+        with np.errstate(all="ignore"):
+            zero, one, two = (
+                registry.Quantity(at * source.magnitude, source.units).to(target.units).magnitude
+                / target.magnitude
+                for at in (0.0, 1.0, 2.0)
+            )
+            linear = np.isclose(two - one, one - zero, rtol=1e-6, atol=0) and one != zero
+    except (ArithmeticError, TypeError, ValueError):  # such as a difference and a temperature
+        return None
+    if not linear:
+        return None
     return Conversion(factor=float(one - zero), offset=float(zero))
 
 

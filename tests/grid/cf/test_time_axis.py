@@ -183,6 +183,31 @@ def test_calendars_must_agree(other):
         common_times(b, a, "a", "b")
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "which", "call"),
+    [
+        ("standard", "noleap", "a", "noleap"),
+        ("noleap", "standard", "b", "noleap"),
+        ("360_day", "standard", "b", "360_day"),
+        ("noleap", "360_day", "a", "360_day"),
+        ("standard", "julian", "a", "julian"),
+    ],
+)
+def test_the_cure_for_calendars_names_which_data_to_convert(one, other, which, call):
+    series = {
+        name: analytic(time=3).assign_coords(
+            time=days("2001-03-01", 3, calendar=c, use_cftime=True)
+        )
+        for name, c in (("a", one), ("b", other))
+    }
+    options = {"align_on": "date"} if call == "360_day" else {}
+    arguments = rf"'{call}', align_on='date'" if options else rf"'{call}'"
+    with pytest.raises(TimeError, match=rf"Convert {which} with \.convert_calendar\({arguments}\)"):
+        common_times(fields(series["a"]), fields(series["b"]), "a", "b")
+    series[which] = series[which].convert_calendar(call, **options)
+    assert len(common_times(fields(series["a"]), fields(series["b"]), "a", "b")) == 3
+
+
 @pytest.mark.parametrize("name", ["standard", "proleptic_gregorian"])
 def test_the_standard_calendar_in_cftime_matches_numpy_dates(name):
     a, b = at(days("2001-01-01", 4)), at(days("2001-01-02", 4, calendar=name, use_cftime=True))
@@ -230,6 +255,11 @@ def test_numbers_beside_dates_are_to_become_dates():
     # .convert_calendar, the cure for other calendars, refuses whole numbers
     with pytest.raises(TimeError, match="Assign the dates that the numbers stand for"):
         common_times(at(days("2001-01-01", 3)), at(np.arange(3)), "a", "b")
+
+
+def test_numbers_that_differ_are_to_become_dates():
+    with pytest.raises(TimeError, match=r"times in common.*assign the dates that the numbers"):
+        common_times(at(np.arange(3)), at(np.arange(3) + 0.5), "a", "b")
 
 
 def test_numbered_steps_are_matched_by_number():

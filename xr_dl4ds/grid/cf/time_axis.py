@@ -132,7 +132,7 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
     if calendar(left) != calendar(right):
         raise TimeError(
             f"Expected {a_role} and {b_role} in one calendar, got {span(left)} and {span(right)}."
-            " Convert one with .convert_calendar, such as .convert_calendar('noleap')."
+            f" {_convert(left, right, a_role, b_role)}."
         )
     common = shared(left, right)
     if len(common) == 0:
@@ -170,8 +170,23 @@ def _require_one_end(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
     )
 
 
+def _convert(left: pd.Index, right: pd.Index, a_role: str, b_role: str) -> str:
+    """Return the cure for different calendars: which series to convert to which calendar.
+
+    The target has fewer dates, because a date that a calendar lacks cannot be converted to it.
+    """
+    dates = {"360_day": 0, "noleap": 1, "standard": 3}  # others have more than noleap
+    few, role = min(
+        ((calendar(left), b_role), (calendar(right), a_role)), key=lambda p: dates.get(p[0], 2)
+    )
+    options = ", align_on='date'" if few == "360_day" else ""
+    return f"Convert {role} with .convert_calendar({few!r}{options})"
+
+
 def _shift(left: pd.Index, right: pd.Index) -> str:
     """Return the cure for times that differ by less than a step: round them, or floor them."""
+    if calendar(left) == "none":
+        return "assign the dates that the numbers stand for: .assign_coords(time=('time', dates))"
     seconds = [(index[1] - index[0]).total_seconds() for index in (left, right) if len(index) > 1]
     step = min(seconds, default=0.0)
     unit, length = next((one for one in _ROUNDED if step >= one[1]), ("s", 1))
@@ -188,10 +203,9 @@ def _note_shift(left: pd.Index, right: pd.Index, a_role: str, b_role: str) -> No
     """Warn of two series of equal length of which one begins a step later."""
     if len(left) != len(right) or len(left) < 3 or "none" in (calendar(left), calendar(right)):
         return
-    step = (left[1] - left[0]).total_seconds()
-    apart = _seconds(left[0]) - _seconds(right[0])
-    if abs(apart) == step:
-        late, early = (a_role, b_role) if apart > 0 else (b_role, a_role)
+    mine, theirs = _keys(left, right), _keys(right, left)
+    if mine[:-1].equals(theirs[1:]) or theirs[:-1].equals(mine[1:]):
+        late, early = (a_role, b_role) if mine[0] == theirs[1] else (b_role, a_role)
         logger.warning(
             "%s have the times of %s, one step later: if they are means stamped at the end of each"
             " step, and the others at the start, subtract a step from their times",
