@@ -21,6 +21,44 @@ def test_several_files_in_any_order(files):
     assert found.sizes["time"] == 12
 
 
+@pytest.mark.parametrize(("units", "factor"), [("K", 1.0), ("mK", 1e3), (None, 1.0)])
+def test_several_files_are_brought_to_one_unit(tmp_path, units, factor):
+    ds = analytic(time=4)[["t2m"]]
+    later = ds.isel(time=slice(2, 4))
+    later = later.assign(t2m=(later.t2m * factor).assign_attrs(units=units or ""))
+    if units is None:
+        del later.t2m.attrs["units"]
+    ds.isel(time=slice(0, 2)).to_netcdf(tmp_path / "a.nc")
+    later.to_netcdf(tmp_path / "b.nc")
+    found = opened(str(tmp_path / "?.nc"))
+    np.testing.assert_allclose(found.t2m, ds.t2m, rtol=1e-6)
+    assert found.t2m.attrs["units"] == "K"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (
+            lambda ds: ds.assign(t2m=ds.t2m.assign_attrs(units="mm")),
+            VariableError,
+            "'K' as in .*a.nc",
+        ),
+        (lambda ds: ds.isel(latitude=slice(None, None, -1)), ValueError, "2 files with the same"),
+        (
+            lambda ds: ds.drop_vars("time"),
+            ValueError,
+            "2 files with the same .*, each of other times",
+        ),
+    ],
+)
+def test_files_that_do_not_follow_each_other(tmp_path, spoil, error, message):
+    ds = analytic(time=4)[["t2m"]]
+    ds.isel(time=slice(0, 2)).to_netcdf(tmp_path / "a.nc")
+    spoil(ds.isel(time=slice(2, 4))).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(error, match=message):
+        opened(str(tmp_path / "?.nc"))
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_chunks_of_a_store_and_blocks_of_a_file(files):
     assert opened(str(files / "hr.zarr")).chunksizes["time"] == (5, 5, 2)

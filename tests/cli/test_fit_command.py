@@ -316,6 +316,9 @@ def test_a_period_is_held_out(files, seen, tmp_path, capsys):
     config.write_text("scale: 2\ntime_slice: ['2001-01-02', '2001-01-03']\n")
     run(files / "hr.nc", "-o", tmp_path / "m", "--config", config)
     xr.testing.assert_identical(seen[1][0], data)
+    config.write_text("scale: 2\ntime_slice: [2001-01-02, 2001-01-03]\n")  # dates of YAML
+    run(files / "hr.nc", "-o", tmp_path / "m", "--config", config)
+    xr.testing.assert_identical(seen[2][0], data)
     capsys.readouterr()
     period = ["--time-slice", "2002", "2003"]
     said = reason(capsys, 1, files / "hr.nc", "-o", tmp_path / "m", "--scale", "2", *period)

@@ -15,6 +15,7 @@ from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.grid.cf.fields import select
 from xr_dl4ds.grid.cf.unfinished import require_finished
+from xr_dl4ds.grid.units import in_units
 from xr_dl4ds.writing import require_zarr
 
 #: Bytes of float32 in a block of a file without chunks: large enough for fast reading.
@@ -152,17 +153,35 @@ def _netcdf(path: pathlib.Path, block: int | None, group: str | None) -> xr.Data
 def _several(paths: list[pathlib.Path], block: int | None, group: str | None) -> xr.Dataset:
     given: dict[str, Any] = {"engine": "netcdf4", "group": group}
     chunks = _chunks(paths[0], BLOCK if block is None else block, **given)
-    return xr.open_mfdataset(
-        paths,
-        **given,
-        chunks=chunks,
-        combine="by_coords",
-        data_vars="minimal",
-        coords="minimal",
-        compat="override",
-        join="exact",
-        combine_attrs="override",
-    )
+    units: dict[str, str] = {}
+
+    def in_one_unit(part: xr.Dataset) -> xr.Dataset:
+        part = in_units(part, units, f"{part.encoding.get('source')!r}", f"{str(paths[0])!r}")
+        named = {str(n): v.attrs.get("units") for n, v in part.data_vars.items()}
+        units.update({n: str(u) for n, u in named.items() if u is not None and n not in units})
+        return part
+
+    try:
+        return xr.open_mfdataset(
+            paths,
+            **given,
+            chunks=chunks,
+            preprocess=in_one_unit,
+            combine="by_coords",
+            data_vars="minimal",
+            coords="minimal",
+            compat="override",
+            join="exact",
+            combine_attrs="override",
+        )
+    except VariableError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"Expected {len(paths)} files with the same variables and cells, each of other times,"
+            f" got from xarray: {str(error).rstrip('.')}. Join them with xarray.open_mfdataset in"
+            " Python, and write one file."
+        ) from error
 
 
 def _grib(path: pathlib.Path, block: int | None, group: str | None) -> xr.Dataset:

@@ -151,6 +151,8 @@ def _add(found: dict[str, Any], name: str, value: Any, names: set[str], where: s
 def _checked(name: str, value: Any, path: str) -> Any:
     """Check the type of an argument of `fit`, and make a list of a text where lists are valid."""
     types, words = _OWN[name]
+    if name == "time_slice" and isinstance(value, list):
+        value = [str(time) for time in value]  # YAML reads 2001-01-01 as a date
     several = list in types
     fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
     if several and isinstance(value, list):
