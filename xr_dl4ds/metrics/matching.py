@@ -10,6 +10,7 @@ from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, common_times, in_order
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
+from xr_dl4ds.grid.crs import metres_in
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
@@ -40,6 +41,16 @@ def in_common(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
     return prediction.pick(names).in_units(truth.units, "the prediction", "the truth"), truth
 
 
+def _cure_of_cells(prediction: Fields, truth: Fields) -> str:
+    units = [str(fields.grid.y.attrs.get("units", "")) for fields in (prediction, truth)]
+    metres = [metres_in(one) for one in units]
+    if None in metres or metres[0] == metres[1]:
+        return "Select the cells that both have."
+    return (
+        f"Bring the coordinates to one unit of length: they are in {units[0]!r} and {units[1]!r}."
+    )
+
+
 def on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
     """Return prediction and truth on the cells of the prediction, at the times in common."""
     truth = stamped_as(
@@ -49,7 +60,7 @@ def on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
     if inner is None:
         raise GridError(
             f"Expected the truth to cover the cells of the prediction ({prediction.grid.extent}),"
-            f" got {truth.grid.extent}. Select the cells that both have."
+            f" got {truth.grid.extent}. {_cure_of_cells(prediction, truth)}"
         )
     times = common_times(prediction, truth, "the prediction", "the truth")
     truth_data = truth.data.isel(inner).assign_coords(prediction.grid.coords)

@@ -104,6 +104,17 @@ def test_a_real_land_mask_stays_where_it_is(method):
     np.testing.assert_array_equal(np.isnan(actual), missing)
 
 
+def test_cells_beyond_the_data_are_counted(caplog):
+    small = field(40.0 + np.arange(4), np.arange(6.0))
+    inside = field(39.75 + 0.5 * np.arange(8), -0.25 + 0.5 * np.arange(12))
+    interpolate(small, inside, "bilinear", Dims())
+    assert not caplog.records
+    large = field(40.0 + np.arange(8), np.arange(12.0))
+    actual = interpolate(small, large, "bilinear", Dims()).t
+    np.testing.assert_array_equal(actual.isel(lat=slice(4, 8)), actual.isel(lat=[3] * 4))
+    assert "72 of 96 cells of the target grid, lat 40 to 47" in caplog.text
+
+
 # --- layouts --------------------------------------------------------------------------------
 
 
@@ -277,7 +288,7 @@ def test_text_cannot_be_interpolated():
 
 def test_messages_tell_the_data_from_the_target():
     lr, hr = lr_and_hr(time=2)
-    with pytest.raises(VariableError, match="given as the data to have a name"):
+    with pytest.raises(VariableError, match="given as the data has no name"):
         interpolate(lr.t2m.rename(None), hr, "bilinear", Dims())
     with pytest.raises(TypeError, match="the target grid to be an xarray"):
         interpolate(lr, hr.t2m.values, "bilinear", Dims())

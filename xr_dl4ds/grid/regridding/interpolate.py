@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import xarray as xr
 
@@ -12,8 +14,10 @@ from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import as_dataset, grid_of, gridded, require_usable
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Data, X, Y
-from xr_dl4ds.grid.regridding.regridder import AcrossCRS, regridder
+from xr_dl4ds.grid.regridding.regridder import AcrossCRS, Regridder, SameAxes, regridder
 from xr_dl4ds.grid.regridding.weights import METHODS
+
+logger = logging.getLogger(__name__)
 
 
 @with_expected_options
@@ -55,6 +59,7 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     target = _grid_like(like, dims.within(like) if hasattr(like, "dims") else Dims())
     between = regridder(source, target)
     between.require_overlap("the data", "the target grid")
+    _note_uncovered(between)
     inner = {str(named.y): Y, str(named.x): X}
     order = {str(named.y): source.y.order, str(named.x): source.x.order}
     data = ds[list(found)].isel(order).reset_coords(drop=True).rename(inner)
@@ -76,6 +81,18 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     axes = {a.name: (a.name, a.values, dict(a.attrs)) for a in (target.y, target.x)}
     crs = {mapping.mapping_name: ((), 0, dict(mapping.mapping))} if mapping.mapping_name else {}
     return out.assign_coords({**kept, **axes, **crs}).assign_attrs(ds.attrs)
+
+
+def _note_uncovered(between: Regridder) -> None:
+    """Warn of target cells beyond the data, which get the values of the outer cells."""
+    beyond = between.uncovered() if isinstance(between, SameAxes) else 0
+    if beyond:
+        logger.warning(
+            "%d of %d cells of the target grid, %s, lie beyond the data, %s, and get the values of"
+            " their outer cells: select the cells inside",
+            *(beyond, np.prod(between.target.shape)),
+            *(between.target.extent, between.source.extent),
+        )
 
 
 def _grid_like(like: Data, dims: Dims) -> Grid:

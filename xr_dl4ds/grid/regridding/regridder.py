@@ -15,9 +15,10 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.indexing import take
-from xr_dl4ds.grid.crs import label
+from xr_dl4ds.grid.crs import is_planar, label, metres_in, projection
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part
 from xr_dl4ds.grid.regridding import rectilinear, reprojection
@@ -129,8 +130,9 @@ class SameAxes(Regridder):
         return covered(self.target, self.source)
 
     def require_overlap(self, source_role: str, target_role: str) -> None:
-        """Raise a `GridError` unless the domains overlap along both axes."""
+        """Raise a `GridError` unless the domains overlap along both axes, in one unit."""
         source, target = self.source, self.target
+        _require_one_unit(source, target, source_role, target_role)
         for a, b in ((source.y, target.y), (source.x, target.x)):
             if a.periodic or b.periodic:
                 continue
@@ -146,13 +148,7 @@ class SameAxes(Regridder):
         """Raise a `GridError` unless the source cells contain every target centre."""
         source, _ = self._rolled
         for s, t in ((source.y, self.target.y), (source.x, self.target.x)):
-            shift = turns_between(s, t)
-            beyond = (reach - TO_EDGES) * s.spacing if s.spacing > t.spacing else 0.0
-            slack = max(0.01 * t.spacing, beyond)
-            if s.periodic:
-                continue
-            low, high = s.edges[0] + shift - slack, s.edges[-1] + shift + slack
-            if t.canonical[0] < low or t.canonical[-1] > high:
+            if not _inside(s, t, reach).all():
                 raise GridError(
                     f"Expected {role} to cover {t.name} {t.extent}, got {s.name} {s.extent}."
                     " Provide fields for the whole domain, or select a smaller one."
@@ -162,6 +158,40 @@ class SameAxes(Regridder):
         """Apply the weights of both axes."""
         grid, order = self._rolled
         return rectilinear.interpolate(take(data, order), grid, self.target, method)
+
+    def uncovered(self, reach: float = BEYOND_EDGES) -> int:
+        """Count the target cells with a centre beyond the source cells."""
+        source, _ = self._rolled
+        axes = ((source.y, self.target.y), (source.x, self.target.x))
+        inside = [int(_inside(s, t, reach).sum()) for s, t in axes]
+        return int(np.prod(self.target.shape) - np.prod(inside))
+
+
+def _inside(source: Axis, target: Axis, reach: float) -> np.ndarray:
+    """Return which target centres lie within the source cells along one axis."""
+    if source.periodic:
+        return np.ones(target.size, bool)
+    beyond = (reach - TO_EDGES) * source.spacing if source.spacing > target.spacing else 0.0
+    slack = max(0.01 * target.spacing, beyond)
+    low, high = source.edges[[0, -1]] + turns_between(source, target) + [-slack, slack]
+    return np.asarray((target.canonical >= low) & (target.canonical <= high))
+
+
+def _require_one_unit(source: Grid, target: Grid, source_role: str, target_role: str) -> None:
+    """Raise a `GridError` for planar axes in two units of length, unless both have a CRS."""
+    if not is_planar(source) or None not in (projection(source), projection(target)):
+        return
+    for s, t in ((source.y, target.y), (source.x, target.x)):
+        units = [str(axis.attrs.get("units", "")) for axis in (s, t)]
+        metres = [metres_in(unit) or np.nan for unit in units]
+        if abs(metres[0] - metres[1]) > 0:  # False for unknown units
+            values = f"{metres[0] / metres[1]:g} * ds[{s.name!r}].data"
+            cure = f"({s.name!r}, {values}, {{'units': {units[1]!r}}})"
+            raise GridError(
+                f"Expected {source_role} and {target_role} in one unit of length, got {s.name!r} in"
+                f" {units[0]!r} and {t.name!r} in {units[1]!r}. Bring both axes of {source_role} to"
+                f" {units[1]!r}, such as .assign_coords({s.name}={cure})."
+            )
 
 
 class AcrossCRS(Regridder):
