@@ -22,7 +22,7 @@ from tests.conftest import analytic
 from tests.errors import data as d
 from tests.errors import reading
 from tests.errors.case import TrainingBeganError, untrained
-from xr_dl4ds.exceptions import TimeError, VariableError
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.model import storage
 
 HOUR = np.timedelta64(1, "h")
@@ -596,3 +596,17 @@ def test_one_seed_in_two_processes():
     }
     assert len(found) == 1
     assert found.pop().endswith("True\n")
+
+
+def test_scores_of_two_units_of_length_tell_them():
+    hr = d.in_europe(d.hr())
+    km = {c: (c, hr[c].data / 1000, {"units": "km"}) for c in ("y", "x")}
+    with pytest.raises(GridError, match=r"to one unit of length: they are in 'm' and 'km'"):
+        hr.downscale.evaluate(hr.assign_coords(km), scale=2)
+
+
+def test_a_list_is_no_pair_of_validation_data():
+    with pytest.raises(
+        ValueError, match=r"got list\. Pass \(hr\.downscale\.coarsen\(scale\), hr\)"
+    ):
+        d.perfect(d.hr(), validation=[d.lr(), d.hr()])

@@ -34,6 +34,15 @@ def elsewhere(ds):
 
 
 ASKING = {
+    "levels of a target": case(
+        "LR data have several levels of a variable that has none in training.",
+        VariableError,
+        r"the LR data to have \['t2m'\].*got \['t2m_500', 't2m_850'\]\. Select one"
+        r" entry along 'level' with \.isel\(level=0\)",
+        d.asked(lambda lr: d.levels(lr)),
+        d.predict,
+        lambda lr, model: d.predict(lr.isel(level=0), model),
+    ),
     "missing": case(
         "A variable of training is missing or has another name.",
         VariableError,

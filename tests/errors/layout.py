@@ -21,6 +21,14 @@ PASSED = {
         lambda hr: hr.downscale.fit(4),
         lambda hr: hr.downscale.fit(scale=4, **d.TINY),
     ),
+    "a path for data": case(
+        "The path of a file is passed where data are expected.",
+        TypeError,
+        r"static= to be an xarray Dataset or DataArray, got str: 'orog\.nc'\. Options",
+        d.alone(),
+        lambda hr: d.perfect(hr, static="orog.nc"),
+        lambda hr: d.perfect(hr, static=hr.orog.rename("height")),
+    ),
     "no model": case(
         "The folder of a model is passed to `predict`, not the model.",
         TypeError,
@@ -417,6 +425,13 @@ def in_km_stated(ds):
     return d.mapped(d.plane(ds, 10, 3.0e3, 4.0e3, "km"), {"crs_wkt": pyproj.CRS(d.LAEA).to_wkt()})
 
 
+def in_metres(ds):
+    """Coordinates in km, brought to m."""
+    return ds.assign_coords(
+        y=("y", 1000 * ds["y"].data, {"units": "m"}), x=("x", 1000 * ds["x"].data, {"units": "m"})
+    )
+
+
 def with_units(ds, units):
     return ds.assign_coords({n: (n, ds[n].data, {"units": units}) for n in "yx"})
 
@@ -484,6 +499,14 @@ CRS = {
         d.alone(lambda ds: d.mapped(d.plane(ds, 0.1, 1, 1), ROTATED)),
         d.perfect,
         lambda hr: d.perfect(with_units(hr, "degrees")),
+    ),
+    "two units without a CRS": case(
+        "LR and HR data lie on a plane without a CRS, in two units of length.",
+        GridError,
+        r"the LR data and the HR data in one unit of length, got 'y' in 'km' and 'y' in 'm'\.",
+        lambda: {"lr": d.plane(d.lr(), 20, 2995.0, 4005.0, "km"), "hr": d.plane(d.hr())},
+        d.mos,
+        lambda lr, hr: d.mos(in_metres(lr), hr),
     ),
     "apart on the Earth": case(
         "LR and HR data of two CRSs lie apart.",

@@ -49,7 +49,8 @@ def auxiliary(
         Converts fields, with their role, to the units of the model.
     """
     dims = Dims(unknown=CHANNELS) if role == STATIC else Dims()
-    given = [data] if isinstance(data, (xr.Dataset, xr.DataArray)) else list(data or [])
+    several = data is None or isinstance(data, (list, tuple))
+    given = list(data or []) if several else [data]
     found = [standardize(one, dims, role) for one in given]
     if role == STATIC:
         found = [_without_time(fields) for fields in found]

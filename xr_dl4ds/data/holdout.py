@@ -44,7 +44,7 @@ def _check_share(share: object) -> None:
     if not isinstance(share, bool) and isinstance(share, (int, float)) and 0 <= share < 1:
         return
     got, cure = repr(share), "a share such as 0.1"
-    if isinstance(share, (xr.Dataset, xr.DataArray)):
+    if isinstance(share, (xr.Dataset, xr.DataArray, list)):
         got, cure = type(share).__name__, "(hr.downscale.coarsen(scale), hr)"
     raise ValueError(
         "Expected `validation` to be a share of the last time steps in [0, 1), an (lr, hr)"

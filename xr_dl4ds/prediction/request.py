@@ -85,11 +85,16 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     missing = [n for n in own if n not in present]
     if missing:
         name = missing[0]
-        seen = (*source.data_vars, *(fields.slices if fields else ()))
+        slices = fields.slices if fields else {}
+        spread = {piece.of for piece in slices.values()}
+        seen = (*(n for n in source.data_vars if n not in spread), *slices)
         others = list(dict.fromkeys(map(str, seen)))
         hint = nearest(name, others)
         cure = "Add it, or rename the matching variable."
-        if name in state.features.predictors:
+        if name in spread:
+            along = next(iter(next(p for p in slices.values() if p.of == name).at))
+            hint, cure = "", f"Select one entry along {along!r} with .isel({along}=0)."
+        elif name in state.features.predictors:
             cure = "Pass it as predictors=."
         raise VariableError(
             f"Expected {ROLE} to have {missing}, which the model was fitted on, got {others}."
