@@ -1,5 +1,7 @@
 import datetime
+import warnings
 
+import cftime
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -277,6 +279,8 @@ def test_errors_say_what_is_missing(sr, lr, case):
         ("2001-01", 0),
         (np.datetime64("2001-01-01T18"), 3),
         (datetime.datetime(2001, 1, 1, 12), 2),
+        (datetime.date(2001, 1, 2), 4),
+        (cftime.DatetimeGregorian(2001, 1, 1, 18), 3),
     ],
 )
 @pytest.mark.parametrize("calendar", ["numpy", "noleap"])
@@ -284,10 +288,18 @@ def test_a_date_for_a_position(sr, date, step, calendar):
     expected = drawn(sr, step)
     if calendar == "noleap":
         sr = sr.convert_calendar("noleap", use_cftime=True)
-        if not isinstance(date, str):
+        if isinstance(date, cftime.datetime):
             date = sr.time.values[step]
     figure = sr.downscale.plot(time=date)
     np.testing.assert_allclose(values(panels(figure)["prediction"]), expected)
+
+
+def test_nothing_to_draw(sr):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert panels((sr * np.nan).downscale.plot())
+    with pytest.raises(VariableError, match=r"a date among 0 steps, got 0"):
+        sr.isel(time=slice(0)).downscale.plot()
 
 
 def test_large_errors_are_written_out(sr, hr):

@@ -124,20 +124,29 @@ def plot(
 def _position(sr: Fields, time: Any, steps: int) -> int:
     """Return the position of the step to draw, given a position or a date."""
     index = index_of(sr.data)
-    shown = f"{steps} steps" if index is None else span(index)
+    shown = f"{steps} steps" if index is None or not steps else span(index)
     if isinstance(time, (int, np.integer)):
         if -steps <= time < steps:
             return int(time)
     elif index is not None and calendar(index) != "none":
         order = xr.DataArray(np.arange(steps), {TIME: index}, TIME).sortby(TIME)
         with contextlib.suppress(KeyError, ValueError, TypeError):
-            found = np.atleast_1d(order.sel({TIME: time}))
+            found = np.atleast_1d(order.sel({TIME: _wanted(time, index)}))
             if found.size:
                 return int(found[0])
     raise VariableError(
         f"Expected `time` to be a position or a date among {shown}, got {time!r}. Pass one of"
         " these."
     )
+
+
+def _wanted(time: Any, index: pd.Index) -> Any:
+    """Return a date to select in an index; a day, and a date of another type, as text."""
+    mixed = isinstance(time, cftime.datetime) != isinstance(index, xr.CFTimeIndex)
+    if isinstance(time, np.datetime64):
+        return str(time) if mixed else time
+    dated = isinstance(time, (datetime.date, cftime.datetime))
+    return time.isoformat() if type(time) is datetime.date or (mixed and dated) else time
 
 
 def _of_members(step: xr.DataArray) -> dict[str, xr.DataArray]:
@@ -224,8 +233,8 @@ def _draw(
     """Draw the maps in a row; `judged` is the panel whose error is drawn."""
     units = about.attrs.get("units", "1")
     fields = [panel for name, panel in panels.items() if name not in _OWN]
-    low = np.nanmin([float(f.min()) for f in fields])
-    high = np.nanmax([float(f.max()) for f in fields])
+    low = np.fmin.reduce([float(f.min()) for f in fields])  # without a warning if all are NaN
+    high = np.fmax.reduce([float(f.max()) for f in fields])
     row = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     shared: list[Axes] = []
     image = None
