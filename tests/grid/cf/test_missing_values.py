@@ -74,6 +74,13 @@ def test_values_beyond_the_valid_range(attrs, expected, caplog):
     assert "beyond the valid range" in caplog.text
 
 
+def test_rounding_at_a_limit_is_valid(caplog):
+    values = np.float32(-1.8) * np.float32([1, 1 + 2e-7, 1.01])  # a mean of -1.8 may round down
+    ds = data([values], valid_range=np.float32([-1.8, 45]))
+    found = with_missing_masked(ds, "r").t
+    np.testing.assert_array_equal(found.isnull(), [[False, False, True]])
+
+
 def test_a_range_of_packed_values_is_unpacked_first():
     ds = data([[10.0, 12.0, 14.0]], valid_range=np.array([0, 350], "i2"))
     ds.t.encoding = {"scale_factor": 0.01, "add_offset": 10.0}  # as xarray decodes it

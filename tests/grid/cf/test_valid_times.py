@@ -116,6 +116,17 @@ def test_dates_that_may_be_either_are_asked_for():
         with_valid_time(forecast("time"), "the LR data")
 
 
+def test_one_lead_time_beside_dates_that_may_be_either(caplog):
+    ds = forecast("time")
+    with_valid_time(ds.isel(lead=0), "the LR data")  # an analysis: both are the same
+    assert not caplog.records
+    found = with_valid_time(ds.isel(lead=1), "the LR data")
+    assert "valid_time" not in found.coords
+    assert (
+        "dates in 'time' and lead times in 'lead'. Assign .assign_coords(valid_time" in caplog.text
+    )
+
+
 def test_lead_times_of_changing_length():
     with pytest.raises(TimeError, match=r"fixed length such as 'days', got 'months'.*valid_time="):
         with_valid_time(forecast(steps=(0, 1), units="months"), "the LR data")

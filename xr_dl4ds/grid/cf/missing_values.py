@@ -31,6 +31,10 @@ _SIGN = "_Unsigned"
 #: these values, for instance after a conversion of units.
 _MOST_BEYOND = 0.5
 
+#: Distance, as a share of a limit, by which rounding in float32 exceeds it, as in means of values
+#: at the limit (sea surface temperatures at the freezing point).
+_ROUNDING = 1e-6
+
 
 def with_missing_masked(ds: xr.Dataset, role: str) -> xr.Dataset:
     """Mask and unpack the values of all variables as their attributes say, lazily.
@@ -146,7 +150,9 @@ def _limited(
     low, high = _limits(original)
     if np.isneginf(low) and np.isposinf(high):
         return variable
-    beyond = (variable < low) | (variable > high)
+    rounding = _ROUNDING if variable.dtype.kind == "f" else 0.0
+    slack = [rounding * abs(v) if np.isfinite(v) else 0.0 for v in (low, high)]
+    beyond = (variable < low - slack[0]) | (variable > high + slack[1])
     marked = f"beyond the valid range, {low:g} to {high:g}"
     if variable.chunks is None and variable.size:
         share = float(np.count_nonzero(beyond.to_numpy())) / variable.size

@@ -7,6 +7,7 @@ The dates of a time axis may stand in its index, in another coordinate along it 
 from __future__ import annotations
 
 import datetime
+import logging
 from collections.abc import Hashable, Mapping
 
 import numpy as np
@@ -16,6 +17,8 @@ from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.cf.coordinates import bounds_of
 from xr_dl4ds.grid.cf.dimensions import holds_times, is_undecoded
 from xr_dl4ds.grid.units import conversion_between
+
+logger = logging.getLogger(__name__)
 
 #: Names, in lower case, of times of initialization, of lead times and of valid times.
 _REFERENCES = {"init", "init_time", "inittime", "initialization", "initialization_time"}
@@ -152,6 +155,8 @@ def with_valid_time(ds: xr.Dataset, role: str) -> xr.Dataset:
     if not references:
         if dates and lead.ndim == 1 and lead.size > 1:
             raise _unclear(dates[0], lead, role)
+        if dates and lead.size == 1 and lead.to_numpy().astype("f8").any():
+            logger.warning("%s", _unclear(dates[0], lead, role))
         return ds
     steps = _durations(lead, references[0], role)
     return ds.assign_coords({VALID_TIME: _sum(references[0], steps)})
