@@ -225,6 +225,14 @@ DIMENSIONS = {
         d.mos,
         lambda lr, hr: d.mos(lr.sel(member=[1, 2]), hr.sel(member=[1, 2])),
     ),
+    "two names of members": case(
+        "The members of LR and HR data lie along dimensions of different names.",
+        GridError,
+        r"members of the HR data and the LR data along one dimension, got 'number' and 'member'\.",
+        d.pair(ensemble, lambda ds: ensemble(ds).rename(member="number")),
+        d.mos,
+        lambda lr, hr: d.mos(lr.rename(member="number"), hr),
+    ),
     "a member that predictors lack": case(
         "LR data have a member that the predictors beside them do not have.",
         GridError,

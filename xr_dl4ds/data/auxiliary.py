@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 import xarray as xr
@@ -50,7 +51,7 @@ def auxiliary(
     """
     dims = Dims(unknown=CHANNELS) if role == STATIC else Dims()
     several = data is None or isinstance(data, (list, tuple))
-    given = list(data or []) if several else [data]
+    given: list[Any] = list(data or []) if several else [data]
     found = [standardize(one, dims, role) for one in given]
     if role == STATIC:
         found = [_without_time(fields) for fields in found]

@@ -27,10 +27,11 @@ ROLES = (CHANNELS, SAMPLES)
 #: Other roles: a dimension of length 1, or the sample axis.
 SINGLE, AXIS = "single", "axis"
 
+#: Names, in lower case, of vertical and of ensemble dimensions.
 _VERTICAL = {"level", "lev", "levels", "plev", "pressure", "pressure_level", "isobaricinhpa"}
 _VERTICAL |= {"height", "altitude", "depth", "model_level", "hybrid", "sigma", "z"}
-_ENSEMBLE = {"realization", "member", "members", "member_id", "ensemble", "ensemble_member"}
-_ENSEMBLE |= {"ens", "number"}
+ENSEMBLE = {"realization", "member", "members", "member_id", "ensemble", "ensemble_member"}
+ENSEMBLE |= {"ens", "number"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -275,7 +276,7 @@ def _extra(ds: xr.Dataset, found: Mapping[Hashable, Dims]) -> list[str]:
 def counts_members(ds: xr.Dataset, name: str) -> bool:
     """Return True if a dimension or coordinate numbers ensemble members, by CF or its name."""
     about = ds[name].attrs if name in ds.coords else {}
-    return about.get("standard_name") == "realization" or name.lower() in _ENSEMBLE
+    return about.get("standard_name") == "realization" or name.lower() in ENSEMBLE
 
 
 def _recognized(ds: xr.Dataset, dim: str) -> str | None:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import counts_members, sample_dims
+from xr_dl4ds.grid.cf.extra_dims import ENSEMBLE, counts_members, sample_dims
 from xr_dl4ds.grid.cf.fields import as_dataset, gridded
 from xr_dl4ds.grid.names import Attrs, Data
 
@@ -84,7 +84,9 @@ def members_of(*given: tuple[Data, Dims, str]) -> Members:
     origin: dict[str, str] = {}
     for obj, dims, role in given:
         ds = as_dataset(obj, role)
-        for dim in sample_dims(ds, gridded(ds, dims, role), dims):
+        own = sample_dims(ds, gridded(ds, dims, role), dims)
+        _require_one_name(own, origin, ds, role)
+        for dim in own:
             mine = _labels(ds, dim)
             if dim in labels and set(mine) != set(labels[dim]):
                 raise GridError(
@@ -94,6 +96,19 @@ def members_of(*given: tuple[Data, Dims, str]) -> Members:
             labels.setdefault(dim, mine)
             origin.setdefault(dim, role)
     return Members(labels=labels)
+
+
+def _require_one_name(
+    own: Sequence[str], origin: Mapping[str, str], ds: xr.Dataset, role: str
+) -> None:
+    """Raise a `GridError` if members have another name here, which pairs each with each."""
+    mine = [d for d in own if d not in origin and counts_members(ds, d)]
+    theirs = [d for d in origin if d not in own and d.lower() in ENSEMBLE]
+    if mine and theirs:
+        raise GridError(
+            f"Expected members of {origin[theirs[0]]} and {role} along one dimension, got"
+            f" {theirs[0]!r} and {mine[0]!r}. Rename one: .rename({mine[0]}={theirs[0]!r})."
+        )
 
 
 def _labels(data: Data, dim: str) -> list[Any]:
