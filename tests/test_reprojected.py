@@ -164,7 +164,8 @@ def test_hr_is_cut_to_what_lr_covers_and_the_network_sees_reprojected_lr(caplog)
     assert cut.grid.shape[0] < hr.sizes["y"]
     assert cut.grid.shape == tuple(pairing.scale * n for n in pairing.lr.shape)
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
-    (said,) = warnings
+    cut_away, said = warnings
+    assert cut_away.startswith("HR is cut to the common cells")
     assert "LR (latitude and longitude) and HR (ETRS89-extended / LCC Europe) have diff" in said
     assert f"reprojected (bilinear) to {pairing.scale} x {pairing.scale} HR cells" in said
     assert "HR is cut to the common cells" in caplog.text

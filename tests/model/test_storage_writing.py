@@ -104,7 +104,7 @@ def test_no_folder_can_be_made_below_a_file(models, tmp_path):
 def test_no_permission_is_told(models, tmp_path, monkeypatch):
     # root may write anywhere: the operating system's answer is played
     monkeypatch.setattr(storage.os, "access", lambda path, mode: False)
-    with pytest.raises(PermissionError, match=f"allowed to write in '{tmp_path}'"):
+    with pytest.raises(PermissionError, match=f"Expected '{tmp_path}' to be writable"):
         models[0].save(tmp_path / "a" / "model")
     assert everything_below(tmp_path) == {}
 

@@ -90,9 +90,10 @@ def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> Non
 
 def note_inputs(variables: Mapping[str, xr.DataArray], role: str) -> None:
     """Warn of suspicious values of the inputs of a prediction; lazy data are not read."""
-    ready = xr.Dataset({n: v.drop_vars(v.coords) for n, v in variables.items() if v.chunks is None})
-    found = {name: one for name, one in moments_of(ready).items() if one.valid}
-    note_values(found, {str(n): v.attrs for n, v in ready.items()}, role)
+    ready = {n: v.drop_vars(v.coords) for n, v in variables.items() if v.chunks is None}
+    each = {n: moments_of(v.to_dataset(name=n))[n] for n, v in ready.items()}
+    found = {name: one for name, one in each.items() if one.valid}
+    note_values(found, {n: v.attrs for n, v in ready.items()}, role)
 
 
 def _mark(found: Moments, *, water: bool) -> float | None:
