@@ -6,9 +6,14 @@ import argparse
 from typing import Any
 
 from xr_dl4ds.cli.arguments import add_talk, whole
-from xr_dl4ds.cli.data_flags import add_group
+from xr_dl4ds.cli.data_flags import add_dimensions, add_group, dimensions
 from xr_dl4ds.cli.files import opened, selected
-from xr_dl4ds.cli.outputs import place_for_dataset, require_apart, write_dataset
+from xr_dl4ds.cli.outputs import (
+    add_dataset_output,
+    place_for_dataset,
+    require_apart,
+    write_dataset,
+)
 
 
 def add(commands: Any) -> None:
@@ -19,13 +24,7 @@ def add(commands: Any) -> None:
         description="Average blocks of HR cells to LR cells, as fit does with --scale.",
     )
     one.add_argument("hr", nargs="+", metavar="HR", help="HR data: a store, or one or more files")
-    one.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        metavar="FILE",
-        help="Zarr store (.zarr) or NetCDF (.nc)",
-    )
+    add_dataset_output(one)
     one.add_argument(
         "--scale",
         type=whole(2),
@@ -37,10 +36,8 @@ def add(commands: Any) -> None:
     one.add_argument(
         "--trim", action="store_true", help="drop HR rows and columns that the scale leaves over"
     )
-    for name in ("--x-dim", "--y-dim"):
-        one.add_argument(name, metavar="NAME", help="name of the dimension, if not found")
+    add_dimensions(one, ("x_dim", "y_dim"), extra=False)
     add_group(one)
-    one.add_argument("--overwrite", action="store_true", help="replace what is there")
     add_talk(one)
     one.set_defaults(run=coarsen, resumes=lambda options: None)
 
@@ -51,6 +48,5 @@ def coarsen(options: argparse.Namespace) -> None:
     place = place_for_dataset(options.output, overwrite=options.overwrite)
     hr = opened(options.hr, group=getattr(options, "group", None))
     hr = selected(hr, options.variable, "--variable")
-    names = {n: getattr(options, n) for n in ("x_dim", "y_dim")}
-    lr = hr.downscale.coarsen(options.scale, trim=options.trim, **names)
+    lr = hr.downscale.coarsen(options.scale, trim=options.trim, **dimensions(vars(options)))
     write_dataset(lr, options, place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from xr_dl4ds.cli.flags import from_yaml, options
 from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import gridded
+from xr_dl4ds.grid.cf.time_axis import positions_by_date
 from xr_dl4ds.grid.cf.valid_times import dates_along
 
 #: Arguments of `fit`, `predict` and `evaluate` that name dimensions.
@@ -33,9 +34,11 @@ _CALLS = {
 _ARGUMENT = re.compile(r"(?<![\w.(])(\w+)=((?:'[^']*'|\{[^}]*\}|\[[^]]*\]|[\w+-]+(?:\.\w+)*)?)")
 
 
-def add_dimensions(command: argparse.ArgumentParser, *, extra: bool = True) -> None:
+def add_dimensions(
+    command: argparse.ArgumentParser, names: Sequence[str] = DIMENSIONS, *, extra: bool = True
+) -> None:
     """Add the flags that name dimensions; `extra` adds `--extra-dims`."""
-    for name in DIMENSIONS:
+    for name in names:
         command.add_argument(
             f"--{name.replace('_', '-')}",
             metavar="NAME",
@@ -112,10 +115,7 @@ def within(data: xr.Dataset, period: tuple[str, str], role: str) -> xr.Dataset:
     dates = next((dates_along(data[n], d, role) for n, d in found.items()), None)
     if dates is None:
         raise TimeError(f"--time-slice needs dates, and {role} have none along a dimension.")
-    index = dates.to_index()
-    positions = xr.DataArray(np.arange(len(index)), {"time": ("time", index)}, "time").sortby(
-        "time"
-    )
+    positions = positions_by_date(dates.to_index())
     try:
         part = positions.sel(time=slice(*period))
     except (ValueError, KeyError, TypeError) as error:

@@ -49,6 +49,20 @@ def place_for(path: str, *, overwrite: bool) -> pathlib.Path:
     return place
 
 
+def add_dataset_output(command: argparse.ArgumentParser) -> None:
+    """Add `--output` and `--overwrite` for a Zarr store or NetCDF file."""
+    command.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        help="Zarr store (.zarr), or NetCDF file (.nc), which is written in one go",
+    )
+    command.add_argument(
+        "--overwrite", action="store_true", default=False, help="replace what is there, in the end"
+    )
+
+
 def place_for_dataset(path: str, *, overwrite: bool) -> str:
     """Return the place of a Zarr store or NetCDF file, after checking that it can be written.
 

@@ -8,7 +8,12 @@ from typing import Any
 from xr_dl4ds.cli.arguments import add_talk, whole
 from xr_dl4ds.cli.data_flags import add_dimensions, add_group, add_period, dimensions, within
 from xr_dl4ds.cli.files import BLOCK, opened
-from xr_dl4ds.cli.outputs import place_for_dataset, require_apart, write_dataset
+from xr_dl4ds.cli.outputs import (
+    add_dataset_output,
+    place_for_dataset,
+    require_apart,
+    write_dataset,
+)
 from xr_dl4ds.downscaler import load
 
 #: Arguments that are passed on to `predict` if they are given.
@@ -37,9 +42,6 @@ def add(commands: Any) -> None:
         metavar="N",
         help="edge of the tiles of a large domain, in HR cells (default: chosen by its size)",
     )
-    one.add_argument(
-        "--overwrite", action="store_true", default=False, help="replace what is there, in the end"
-    )
     add_talk(one)
     one.set_defaults(run=predict, resumes=_resumes)
 
@@ -48,13 +50,7 @@ def _add_data(one: argparse.ArgumentParser) -> None:
     """Add the arguments that name data."""
     one.add_argument("model", metavar="MODEL", help="folder that fit made")
     one.add_argument("lr", nargs="+", metavar="LR", help="LR data: a store, or one or more files")
-    one.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        metavar="FILE",
-        help="Zarr store (.zarr), or NetCDF file (.nc), which is written in one go",
-    )
+    add_dataset_output(one)
     one.add_argument("--static", nargs="+", metavar="FILE", help="static fields, a dataset each")
     one.add_argument("--predictors", nargs="+", metavar="FILE", help="predictors, a dataset each")
     add_period(one)

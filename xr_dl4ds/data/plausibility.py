@@ -51,7 +51,7 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
     """
     for name, one in found.items():
         about = attrs.get(name, {})
-        water = is_precipitation(xr.DataArray(name=name, attrs=about))
+        water = is_precipitation(name, about)
         mark = _mark(one, water=water)
         if mark is not None:
             logger.warning(

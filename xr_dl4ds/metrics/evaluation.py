@@ -132,7 +132,6 @@ def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:
         return
     if REALIZATION in prediction.dims:
         _note_members(prediction)
-        prediction = prediction.mean(REALIZATION)
     note_orientation(prediction, truth, 1, ("the prediction", "the truth"))
 
 

@@ -19,7 +19,7 @@ from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
-from xr_dl4ds.grid.cf.time_axis import at_times, calendar, index_of, span
+from xr_dl4ds.grid.cf.time_axis import at_times, calendar, index_of, positions_by_date, span
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.grid import Grid
@@ -129,7 +129,7 @@ def _position(sr: Fields, time: Any, steps: int) -> int:
         if -steps <= time < steps:
             return int(time)
     elif index is not None and calendar(index) != "none":
-        order = xr.DataArray(np.arange(steps), {TIME: index}, TIME).sortby(TIME)
+        order = positions_by_date(index)
         with contextlib.suppress(KeyError, ValueError, TypeError):
             found = np.atleast_1d(order.sel({TIME: _wanted(time, index)}))
             if found.size:
@@ -232,6 +232,7 @@ def _draw(
 ) -> None:
     """Draw the maps in a row; `judged` is the panel whose error is drawn."""
     units = about.attrs.get("units", "1")
+    usual = _PRECIPITATION if is_precipitation(about.name, about.attrs) else "viridis"
     fields = [panel for name, panel in panels.items() if name not in _OWN]
     low = np.fmin.reduce([float(f.min()) for f in fields])  # without a warning if all are NaN
     high = np.fmax.reduce([float(f.max()) for f in fields])
@@ -246,7 +247,7 @@ def _draw(
             panel[Y],
             panel.transpose(Y, X),
             shading="nearest",
-            cmap=_OWN.get(name, _PRECIPITATION if is_precipitation(about) else "viridis"),
+            cmap=_OWN.get(name, usual),
             vmin=lowest,
             vmax=limit,
         )

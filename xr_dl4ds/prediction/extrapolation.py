@@ -32,10 +32,6 @@ _MISTAKES = {
 }
 
 
-#: Fields of `TrainedRange`, and their names in the statistics of a model.
-_STATISTICS = {"mean": "mean", "std": "std", "low": "min", "high": "max"}
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainedRange:
     """Statistics of a variable in training."""
@@ -43,13 +39,13 @@ class TrainedRange:
     name: str
     mean: float
     std: float
-    low: float
-    high: float
+    min: float
+    max: float
 
     @property
     def text(self) -> str:
         """Statistics for messages."""
-        return f"{self.low:.4g} to {self.high:.4g}, mean {self.mean:.4g}"
+        return f"{self.min:.4g} to {self.max:.4g}, mean {self.mean:.4g}"
 
 
 def within_reach(varying: xr.Dataset, state: State, role: str) -> xr.Dataset:
@@ -77,7 +73,7 @@ def within_reach(varying: xr.Dataset, state: State, role: str) -> xr.Dataset:
     """
     out = {}
     for name, variable in varying.items():
-        found = {n: state.scaler.of(name, known) for n, known in _STATISTICS.items()}
+        found = {n: state.scaler.of(name, n) for n in ("mean", "std", "min", "max")}
         trained = TrainedRange(name=str(name), **found)
         if variable.chunks is None:
             _look(variable.to_numpy(), trained, role)
@@ -105,7 +101,7 @@ def _look(values: np.ndarray, trained: TrainedRange, role: str) -> np.ndarray:
             f" {valid.min():.4g} to {valid.max():.4g}, mean {mean:.4g}. {_cure(mean, trained)}"
         )
     reach = UNUSUAL * trained.std
-    low, high = min(trained.low, trained.mean - reach), max(trained.high, trained.mean + reach)
+    low, high = min(trained.min, trained.mean - reach), max(trained.max, trained.mean + reach)
     share = float(((valid < low) | (valid > high)).mean())
     if share > SHARE:
         logger.warning(

@@ -35,10 +35,9 @@ def test_fold_time_output_shape(given, expected):
     assert FoldTime()(keras.Input(batch_shape=given)).shape == expected
 
 
-@pytest.mark.traced
-def test_fold_time_one_graph_serves_all_sizes(tmp_path):
-    inputs = keras.Input((None, None, None, 3))
-    network = keras.Model(inputs, keras.layers.Conv2D(2, 1)(FoldTime()(inputs)))
+def traced(network):
+    """Return a graph of a network for fields of any size, and a list with one entry per trace."""
+    (inputs,) = network.inputs
     traces = []
 
     @tf.function(input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)])
@@ -46,6 +45,14 @@ def test_fold_time_one_graph_serves_all_sizes(tmp_path):
         traces.append(None)
         return network(values)
 
+    return graph, traces
+
+
+@pytest.mark.traced
+def test_fold_time_one_graph_serves_all_sizes(tmp_path):
+    inputs = keras.Input((None, None, None, 3))
+    network = keras.Model(inputs, keras.layers.Conv2D(2, 1)(FoldTime()(inputs)))
+    graph, traces = traced(network)
     for sizes in ((2, 3, 2, 4), (1, 5, 3, 3)):
         values = sequence(*sizes, 3)
         expected = network.layers[-1](values.reshape(-1, *values.shape[2:]))
@@ -98,13 +105,7 @@ def test_unfold_time_one_graph_serves_all_sizes(tmp_path):
     steps = keras.layers.Conv2D(2, 1)(FoldTime()(inputs))
     network = keras.Model(inputs, keras.layers.Dense(4)(UnfoldTime()([steps, inputs])))
     assert network.output_shape == (None, None, None, None, 4)
-    traces = []
-
-    @tf.function(input_signature=[tf.TensorSpec(inputs.shape, inputs.dtype)])
-    def graph(values):
-        traces.append(None)
-        return network(values)
-
+    graph, traces = traced(network)
     for sizes in ((2, 3, 2, 4), (1, 5, 3, 3)):
         values = sequence(*sizes, 3)
         expected = [network(values[:, t : t + 1])[:, 0] for t in range(sizes[1])]

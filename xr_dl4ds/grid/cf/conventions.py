@@ -33,9 +33,9 @@ _STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology"
 _PRECIPITATION = re.compile(r"precip|rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.IGNORECASE)
 
 
-def is_precipitation(variable: xr.DataArray) -> bool:
+def is_precipitation(name: Hashable, attrs: Attrs) -> bool:
     """Return True for amounts and rates of precipitation, by standard name or name."""
-    return bool(_PRECIPITATION.search(str(variable.attrs.get("standard_name") or variable.name)))
+    return bool(_PRECIPITATION.search(str(attrs.get("standard_name") or name)))
 
 
 def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:

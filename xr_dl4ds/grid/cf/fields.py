@@ -272,7 +272,9 @@ def _dates(
     single = {d: 0 for d, kind in roles.items() if kind == SINGLE}
     varying = ds[next(n for n in found if time in ds[n].dims)]
     varying = varying.isel(single, missing_dims="ignore")
-    return (sample_dates if time == sample_axis(roles) else dates_along)(varying, time, role)
+    if time == sample_axis(roles):
+        return sample_dates(varying, time)
+    return dates_along(varying, time, role)
 
 
 def grid_of(ds: xr.Dataset, name: Hashable, dims: Dims, role: str, *, places: bool = True) -> Grid:

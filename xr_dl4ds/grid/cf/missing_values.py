@@ -104,7 +104,8 @@ def _decoded(name: Hashable, variable: xr.Variable, role: str) -> xr.Variable:
     if variable.chunks is None and variable.nbytes > LARGE:
         variable = variable.chunk({variable.dims[0]: "auto"})  # may not fit into memory
     for key, value in _marks(variable).items():
-        variable = _masked(variable, variable != value, name, role, f"{value:g} ({key})")
+        missing = variable == value
+        variable = _masked(variable, missing, _share(missing), name, role, f"{value:g} ({key})")
     variable = _limited(variable, original, name, role)
     if packing:
         logger.warning("%r of %s is unpacked, as its attributes say: %s", name, role, packing)
@@ -118,15 +119,25 @@ def _decoded(name: Hashable, variable: xr.Variable, role: str) -> xr.Variable:
     return variable
 
 
+def _share(flags: xr.Variable) -> float | None:
+    """Return the share of True; None for lazy data."""
+    if flags.chunks is not None:
+        return None
+    return float(np.count_nonzero(flags.to_numpy())) / max(flags.size, 1)
+
+
 def _masked(
-    variable: xr.Variable, valid: xr.Variable, name: Hashable, role: str, marked: str
+    variable: xr.Variable,
+    missing: xr.Variable,
+    share: float | None,
+    name: Hashable,
+    role: str,
+    marked: str,
 ) -> xr.Variable:
-    """Mask the values that are not valid; log how many there are, if they are in memory."""
-    if variable.chunks is None:
-        valid = valid.copy(data=valid.to_numpy())
-        share = 1 - float(np.count_nonzero(valid.to_numpy())) / max(valid.size, 1)
-        if share == 0:
-            return variable
+    """Mask missing values; log their share, if it is known."""
+    if share == 0:
+        return variable
+    if share is not None:
         logger.warning(
             "%.3g %% of the values of %r of %s are %s: they are masked",
             *(100 * share, name, role, marked),
@@ -138,7 +149,7 @@ def _masked(
             *(name, role, marked),
         )
     attrs = variable.attrs
-    variable = variable.where(valid)
+    variable = variable.where(~missing)
     variable.attrs = attrs
     return variable
 
@@ -154,15 +165,14 @@ def _limited(
     slack = [rounding * abs(v) if np.isfinite(v) else 0.0 for v in (low, high)]
     beyond = (variable < low - slack[0]) | (variable > high + slack[1])
     marked = f"beyond the valid range, {low:g} to {high:g}"
-    if variable.chunks is None and variable.size:
-        share = float(np.count_nonzero(beyond.to_numpy())) / variable.size
-        if share > _MOST_BEYOND:
-            raise VariableError(
-                f"Expected {name!r} of {role} within its valid range, {low:g} to {high:g}, got"
-                f" {100 * share:.3g} % of the values beyond it. Remove {_LIMITS} from the"
-                " attributes if they belong to other units, or mask the values with .where."
-            )
-    return _masked(variable, ~beyond, name, role, marked)
+    share = _share(beyond)
+    if share is not None and share > _MOST_BEYOND:
+        raise VariableError(
+            f"Expected {name!r} of {role} within its valid range, {low:g} to {high:g}, got"
+            f" {100 * share:.3g} % of the values beyond it. Remove {_LIMITS} from the"
+            " attributes if they belong to other units, or mask the values with .where."
+        )
+    return _masked(variable, beyond, share, name, role, marked)
 
 
 def _limits(variable: xr.Variable) -> tuple[float, float]:

@@ -36,6 +36,11 @@ def index_of(data: xr.Dataset) -> pd.Index | None:
     return data.indexes.get(TIME)
 
 
+def positions_by_date(index: pd.Index) -> xr.DataArray:
+    """Return the positions of the steps ``(time,)``, in order of their dates, to select periods."""
+    return xr.DataArray(np.arange(len(index)), {TIME: (TIME, index)}, TIME).sortby(TIME)
+
+
 def calendar(index: pd.Index) -> str:
     """Return the CF calendar, "none" without dates; proleptic_gregorian counts as standard."""
     if isinstance(index, pd.DatetimeIndex):

@@ -81,11 +81,9 @@ def dates_along(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | N
             f" extra_dims={{{others[0]!r}: 'samples'}}, or select one with .isel({others[0]}=0)."
         )
     along = [c for c in dates if c.ndim == 1]
-    valid = [c for c in along if is_valid_time(c) and c.name != dim]
     index = [c for c in along if c.name == dim]
-    if index and (not valid or is_valid_time(index[0])):
-        valid = index if index[0].attrs.get("standard_name") == "time" or not valid else valid
-    found = valid or index or along
+    stated = [c for c in index if c.attrs.get("standard_name") == "time" and is_valid_time(c)]
+    found = stated or [c for c in along if is_valid_time(c) and c.name != dim] or index or along
     if len(found) > 1:
         names = [str(c.name) for c in found]
         raise TimeError(
@@ -108,7 +106,7 @@ def _require_decoded(variable: xr.DataArray, dim: str, role: str) -> None:
     )
 
 
-def sample_dates(variable: xr.DataArray, dim: str, role: str) -> xr.DataArray | None:
+def sample_dates(variable: xr.DataArray, dim: str) -> xr.DataArray | None:
     """Return the dates of samples, several of which may have one date; None without dates."""
     dates = [c for c in variable.coords.values() if c.dims == (dim,) and holds_times(c)]
     return next((c for c in dates if is_valid_time(c) or len(dates) == 1), None)

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
 
 logger = logging.getLogger(__name__)
 
@@ -41,25 +41,27 @@ def note_orientation(
     ----------
     fields, like : xarray.DataArray
         The same quantity ``(time, y, x)`` in canonical order; `like` has `scale` cells for each
-        cell of `fields` along both axes. A few steps are read.
+        cell of `fields` along both axes. Of an ensemble, the mean is compared. A few steps are
+        read.
     scale : int
         The ratio of their cells.
     roles : tuple of str
         Names in messages, such as ``("the LR data", "the HR data")``.
     """
     steps = {TIME: slice(0, _STEPS)}
-    blocks = like.isel(steps).coarsen({Y: scale, X: scale}).mean()
-    one, other = (
-        a.isel(steps).transpose(TIME, Y, X).to_numpy().astype("f8") for a in (fields, blocks)
-    )
+    mine, blocks = fields.isel(steps), like.isel(steps).coarsen({Y: scale, X: scale}).mean()
+    if REALIZATION in mine.dims:
+        mine = mine.mean(REALIZATION)
+    one, other = (a.transpose(TIME, Y, X).to_numpy().astype("f8") for a in (mine, blocks))
+    own = _correlation(one, other)
     turns = _TURNS | (_SQUARE_TURNS if one.shape[1] == one.shape[2] else {})
     found = {name: _correlation(turn(one), other) for name, turn in turns.items()}
     best = max(found, key=lambda name: found[name])
-    if found[best] > max(_LEAST, _correlation(one, other) + _EXCESS):
+    if found[best] > max(_LEAST, own + _EXCESS):
         logger.warning(
             "%r of %s resembles that of %s when it is %s (correlation %.2f, and %.2f as it is):"
             " check the order of its dimensions and its coordinates",
-            *(fields.name, *roles, best, found[best], _correlation(one, other)),
+            *(fields.name, *roles, best, found[best], own),
         )
 
 
