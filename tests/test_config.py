@@ -196,13 +196,19 @@ def test_names_of_dl4ds_are_translated(alias, name):
 
 @pytest.mark.parametrize(
     ("options", "field", "value"),
-    [(Network, "n_filters", np.int64(8)), (Sampling, "seed", np.int32(2))],
+    [
+        (Network, "n_filters", np.int64(8)),
+        (Sampling, "seed", np.int32(2)),
+        (Supervised, "learning_rate", np.float32(0.5)),
+        (Supervised, "early_stopping", np.bool_(True)),
+        (Network, "backbone", np.str_("convnet")),
+    ],
 )
-def test_whole_numbers_of_numpy_become_plain(options, field, value):
+def test_scalars_of_numpy_become_plain(options, field, value):
     # from a sweep such as `for n in np.arange(8, 33, 8)`; np.int64 would not go into JSON either
     actual = options(**{field: value})
     assert getattr(actual, field) == value
-    assert type(getattr(actual, field)) is int
+    assert type(getattr(actual, field)) is type(value.item())
 
 
 def test_changing_the_dict_of_losses_later_changes_nothing():

@@ -178,11 +178,52 @@ def means(at, hours=1, bounds=True):
 @pytest.mark.parametrize(("one", "other"), [(0, 1), (1, 0), (0.5, 1), (1, 0.5)])
 def test_means_at_the_end_and_elsewhere_are_told_by_their_bounds(one, other, hours):
     lr, hr = means(one, hours).downscale.coarsen(2), means(other, hours)
-    with pytest.raises(TimeError, match=r"at the end.*\.assign_coords\(time=ds\['edges'\]\[:, 0\]"):
+    with pytest.raises(TimeError, match=r"at the end.*\.assign_coords\(time=ds\['edges'\]\.min"):
         began(hr, lr)
-    lr, hr = (ds.assign_coords(time=ds["edges"][:, 0]) for ds in (lr, hr))
+    lr, hr = (
+        ds.assign_coords(time=ds["edges"].min(set(ds["edges"].dims) - {"time"})) for ds in (lr, hr)
+    )
     equal(lr.time, hr.time)
     began(hr, lr)
+
+
+@pytest.mark.parametrize("use_cftime", [False, True])
+def test_the_start_of_bounds_in_reverse(use_cftime):
+    lr, hr = means(1, 24).downscale.coarsen(2), means(0, 24)
+    lr = lr.assign_coords(edges=lr.edges[:, ::-1])
+    if use_cftime:
+        lr = lr.convert_calendar("standard", use_cftime=True)
+        pairs = xr.CFTimeIndex(lr.indexes["time"])
+        starts = pairs.shift(-1, "D")
+        lr = lr.drop_vars("edges").assign_coords(edges=(("nv", "time"), np.stack([pairs, starts])))
+        lr.time.attrs["bounds"] = "edges"
+    with pytest.raises(
+        TimeError, match=r"\(time=ds\['edges'\]\.min\(set\(ds\['edges'\]\.dims\) - {"
+    ):
+        began(hr, lr)
+    cured = lr.assign_coords(time=lr["edges"].min(set(lr["edges"].dims) - {"time"}))
+    assert [str(t)[:10] for t in cured.indexes["time"]] == [str(t)[:10] for t in hr.time.values]
+    began(hr, cured)
+
+
+@pytest.mark.parametrize("hours", [6, 24])
+def test_means_beside_moments_are_noted(hours, caplog):
+    fine = d.hr(time=48)[["t2m"]]
+    del fine.t2m.attrs["cell_methods"]
+    fine = fine.assign_coords(time=np.datetime64("2001-01-01", "ns") + np.arange(48) * HOUR)
+    lr = fine.downscale.coarsen(2)
+    every = {6: "6h", 24: "D"}[hours]
+    daily = lr.resample(time=every).mean()
+    began(fine, daily, epochs=1)
+    assert (
+        f"the LR data have one time of {hours} of the HR data: if they are means or sums over"
+        f" their steps, bring the others to these steps, such as .resample(time={every!r}).mean()"
+    ) in caplog.text
+    caplog.clear()
+    began(fine.resample(time=every).mean(), daily)
+    daily.t2m.attrs["cell_methods"] = "time: point"
+    began(fine, daily)
+    assert not warnings(caplog)
 
 
 def test_means_one_step_later_without_bounds_are_noted(caplog):

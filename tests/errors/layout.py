@@ -114,6 +114,11 @@ def ensemble(ds, labels=(0, 1, 2)):
     return d.levels(ds[["t2m"]], "member", labels)
 
 
+def single(ds, name, value, units):
+    """At one level, which is no dimension."""
+    return ds[["t2m"]].assign_coords({name: ((), value, {"units": units})})
+
+
 def twice_named(ds):
     return d.levels(ds, "level", (500, 850)).assign(t2m_500=ds.t2m)
 
@@ -257,6 +262,33 @@ DIMENSIONS = {
         lambda lr, hr: [
             d.mos(d.levels(d.lr(), labels=(850,)), hr),
             d.mos(lr.rename(t2m="above"), hr),
+        ],
+    ),
+    "another pressure of single fields": case(
+        "LR and HR data are each at one pressure, and not at the same one.",
+        VariableError,
+        r"'t2m' of the LR data at pressure 85000 Pa as in the HR data, got 500 hPa\. Select",
+        d.pair(
+            lambda ds: single(ds, "level", 500.0, "hPa"),
+            lambda ds: single(ds, "plev", 85000.0, "Pa"),
+        ),
+        d.mos,
+        lambda lr, hr: [
+            d.mos(single(d.lr(), "level", 850, "hPa"), hr),
+            d.mos(lr.rename(t2m="above"), hr),
+        ],
+    ),
+    "another height": case(
+        "LR and HR data are each at one height, and not at the same one.",
+        VariableError,
+        r"'t2m' of the LR data at height 2 m as in the HR data, got 0\.1 km\. Select",
+        d.pair(
+            lambda ds: single(ds, "height", 0.1, "km"), lambda ds: single(ds, "height", 2.0, "m")
+        ),
+        d.mos,
+        lambda lr, hr: [
+            d.mos(single(d.lr(), "height", 0.002, "km"), hr),
+            d.mos(single(d.lr(), "height", 1.5, "m"), hr),  # of a thermometer screen too
         ],
     ),
     "members twice": case(

@@ -288,3 +288,29 @@ def test_dates_of_numpy_and_of_cftime_are_the_same_times():
 def test_a_scale_noted_as_text_is_read(prediction, truth):
     noted = prediction.assign_attrs({PROVENANCE: json.dumps({"scale": "4"})})
     xr.testing.assert_equal(evaluate(noted, truth), evaluate(noted, truth, scale=4))
+
+
+# --- suspicious values ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mark", [-9999.0, 9.969209968386869e36])
+def test_marks_of_missing_values_are_noted(prediction, truth, mark, caplog):
+    holes = truth.where(truth.latitude < truth.latitude.max(), mark)
+    evaluate(prediction, holes)
+    assert f"value of 't2m' of the truth is {mark:g}, which often marks missing" in caplog.text
+    caplog.clear()
+    evaluate(holes, truth)
+    assert f"value of 't2m' of the prediction is {mark:g}, which often" in caplog.text
+
+
+def test_values_without_units_that_are_far_apart_are_noted(prediction, truth, caplog):
+    celsius = (prediction - 273.15).drop_attrs()
+    evaluate(celsius, truth)
+    assert "'t2m' has no units in the prediction and units of 'K' in the truth" in caplog.text
+    caplog.clear()
+    evaluate(prediction, (truth * 1000).drop_attrs())
+    assert "'t2m' has units of 'K' in the prediction and no units in the truth" in caplog.text
+    caplog.clear()
+    evaluate(prediction.drop_attrs(), truth)
+    evaluate(celsius.chunk(time=1), truth)
+    assert "units" not in caplog.text

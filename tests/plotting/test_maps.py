@@ -44,6 +44,17 @@ def limits(axes):
     return axes.collections[0].get_clim()
 
 
+@pytest.mark.parametrize("text", ["cost in $", r"$\badcommand$", "W m$^{-2}$", "a $5 b $6"])
+def test_dollars_in_names_do_not_stop_it(sr, lr, text, tmp_path):
+    odd = sr.assign(t2m=sr.t2m.assign_attrs(long_name=text, units=text))
+    odd.longitude.attrs["units"] = text
+    figure = plot(odd, lr=lr.drop_attrs(), hr=odd)
+    figure.savefig(tmp_path / "a.png")
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    plain = text in ("W m$^{-2}$", "a $5 b $6")
+    assert any((text if plain else text.replace("$", r"\$")) in one for one in labels)
+
+
 def drawn(ds, step):
     return ds.t2m.isel(time=step).sortby("latitude").transpose("latitude", "longitude")
 

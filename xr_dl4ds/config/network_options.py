@@ -7,7 +7,7 @@ from typing import Any
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES
-from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number
+from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number, without_numpy
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,6 +93,7 @@ class Network:
     decoder_upsampling: str | None = None
 
     def __post_init__(self) -> None:
+        without_numpy(self)
         for option in ("upsampling", "decoder_upsampling"):
             value = getattr(self, option)
             if isinstance(value, str):

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from xr_dl4ds.config import choices
-from xr_dl4ds.config.value_checks import one_of, several_of, whole_number
+from xr_dl4ds.config.value_checks import one_of, several_of, whole_number, without_numpy
 
 #: Features that `time_features=True` selects.
 USUAL_TIME_FEATURES = ("day_of_year", "hour_of_day")
@@ -71,6 +71,7 @@ class Sampling:
     cache: str = "auto"
 
     def __post_init__(self) -> None:
+        without_numpy(self)
         whole_number(self, "patch_size", 1, optional=True)
         if self.time_window == 1:
             raise ValueError(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from xr_dl4ds.config import choices
-from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number
+from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number, without_numpy
 
 Rate = float | Sequence[float]
 #: A loss: a name, a weight for each of several names, or a name for each variable.
@@ -35,6 +35,7 @@ class Training:
     verbose: bool = True
 
     def __post_init__(self) -> None:
+        without_numpy(self)
         whole_number(self, "epochs", 1)
         whole_number(self, "patience", 1)
         whole_number(self, "noise_channels", 0, optional=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -13,6 +17,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
     plain = {k.lower(): k for k in known}
     match = difflib.get_close_matches(name.lower(), list(plain), n=1)
     return f" Did you mean {plain[match[0]]!r}?" if match else ""
+
+
+def without_numpy(options: object) -> None:
+    """Store options that are NumPy scalars as plain Python values, which JSON can hold."""
+    for field in dataclasses.fields(options):  # type: ignore[arg-type]
+        value = getattr(options, field.name)
+        object.__setattr__(options, field.name, _without_numpy(value))
+
+
+def _without_numpy(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) in (list, tuple):
+        return type(value)(map(_without_numpy, value))
+    if type(value) is dict:
+        return {key: _without_numpy(one) for key, one in value.items()}
+    return value
 
 
 def one_of(option: str, value: object, known: Iterable[str | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 
 import xarray as xr
 
@@ -41,7 +42,8 @@ def hold_out(
 
 
 def _check_share(share: object) -> None:
-    if not isinstance(share, bool) and isinstance(share, (int, float)) and 0 <= share < 1:
+    number = isinstance(share, numbers.Real) and not isinstance(share, bool)
+    if number and 0 <= share < 1:  # type: ignore[operator]
         return
     got, cure = repr(share), "a share such as 0.1"
     if isinstance(share, (xr.Dataset, xr.DataArray, list)):

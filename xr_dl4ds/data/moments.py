@@ -17,6 +17,9 @@ import xarray as xr
 #: Number of cells converted to double precision at once: 2 MiB, which fit into the cache.
 SLAB = 2**18
 
+#: Values of this size are marks of missing values, such as 1e20 and 9.97e36.
+HUGE = 1e19
+
 #: Number of values per chunk.
 _ROW = 6
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xr_dl4ds.data.moments import Moments, moments_of
+from xr_dl4ds.data.moments import HUGE, Moments, moments_of
 from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
@@ -88,17 +88,23 @@ def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> Non
         )
 
 
-def note_inputs(variables: Mapping[str, xr.DataArray], role: str) -> None:
-    """Warn of suspicious values of the inputs of a prediction; lazy data are not read."""
+def note_fields(variables: Mapping[str, xr.DataArray], role: str) -> dict[str, Moments]:
+    """Warn of suspicious values of fields in memory, and return their statistics.
+
+    Lazy variables, which are not read, and variables without values have no statistics.
+    """
     ready = {n: v.drop_vars(v.coords) for n, v in variables.items() if v.chunks is None}
     each = {n: moments_of(v.to_dataset(name=n))[n] for n, v in ready.items()}
     found = {name: one for name, one in each.items() if one.valid}
     note_values(found, {n: v.attrs for n, v in ready.items()}, role)
+    return found
 
 
 def _mark(found: Moments, *, water: bool) -> float | None:
     """Return the least or the largest value if it is a usual mark of missing values."""
     for value, marks in ((found.low, _LOW_MARKS), (found.high, _HIGH_MARKS)):
+        if abs(value) >= HUGE:
+            return value
         for mark in marks:
             if np.isclose(value, mark, rtol=1e-6, atol=0):
                 far = abs(mark) >= _LARGE or abs(found.mean - mark) > _FAR * found.std

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.data.moments import Moments, moments_of
+from xr_dl4ds.data.moments import HUGE, Moments, moments_of
 from xr_dl4ds.exceptions import VariableError
 
 #: A standard deviation below this share of the largest magnitude counts as rounding of a constant
@@ -23,10 +23,6 @@ CONSTANT = 1e-6
 #: Entries along `statistic`. The scaled value is ``(value - offset) / factor``. The other entries
 #: are statistics in the variable's units, and "valid", the share of cells that are not NaN.
 STATISTICS = ("offset", "factor", "mean", "std", "min", "max", "valid")
-
-
-#: Values of this size are marks of missing values, such as 1e20 and 9.97e36.
-HUGE = 1e19
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,6 +9,8 @@ from typing import Any
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.data.plausibility import note_fields
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
@@ -21,6 +23,10 @@ from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)
+
+#: Difference of means, in standard deviations, and ratio of standard deviations, beyond which
+#: values without a unit may be in another unit.
+_OFFSET, _FACTOR = 5.0, 50.0
 
 
 @with_expected_options
@@ -133,6 +139,26 @@ def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:
     if REALIZATION in prediction.dims:
         _note_members(prediction)
     note_orientation(prediction, truth, 1, ("the prediction", "the truth"))
+    name = str(prediction.name)
+    mine, theirs = (
+        note_fields({name: fields}, role).get(name)
+        for fields, role in ((prediction, "the prediction"), (truth, "the truth"))
+    )
+    units = [fields.attrs.get("units") for fields in (prediction, truth)]
+    if mine and theirs and None in units and _far_apart(mine, theirs):
+        logger.warning(
+            "%r has %s in the prediction and %s in the truth, and mean values of %.4g and %.4g,"
+            " which may be in two units: set .attrs['units'] of both",
+            *(name, *("no units" if one is None else f"units of {one!r}" for one in units)),
+            *(mine.mean, theirs.mean),
+        )
+
+
+def _far_apart(mine: Moments, theirs: Moments) -> bool:
+    """Return True if values differ as those in two units do, by an offset or by a factor."""
+    offset = abs(mine.mean - theirs.mean) > _OFFSET * max(mine.std, theirs.std)
+    low, high = sorted((mine.std, theirs.std))
+    return offset or high > _FACTOR * low
 
 
 def _note_members(members: xr.DataArray) -> None:

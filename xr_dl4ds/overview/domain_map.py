@@ -13,6 +13,7 @@ from pyproj.exceptions import ProjError
 from xr_dl4ds.grid.crs import placed, to_degrees
 from xr_dl4ds.grid.geolocation import directions
 from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.plotting.figure import as_label
 
 #: The domain and the graticule, both readable on a white and on a black page.
 DOMAIN, GREY = "#e8590c", "#888888"
@@ -163,7 +164,7 @@ def _draw_cells(axes: Axes, grid: Grid) -> None:
             axes.plot(*line, color=DOMAIN, linewidth=1.5 if outer else 0.5)
     for axis, label in ((grid.x, axes.set_xlabel), (grid.y, axes.set_ylabel)):
         units = str(axis.attrs.get("units", ""))
-        label(f"{axis.name} ({units})" if units else axis.name, color=GREY, fontsize=8)
+        label(as_label(f"{axis.name} ({units})" if units else axis.name), color=GREY, fontsize=8)
     axes.tick_params(colors=GREY, labelsize=7)
     axes.ticklabel_format(useOffset=False)
     axes.locator_params(nbins=5)

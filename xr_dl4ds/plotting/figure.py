@@ -25,6 +25,22 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def as_label(text: object) -> str:
+    """Return a text that matplotlib can draw: where dollars enclose no formula, as it stands."""
+    return "\n".join(map(_as_line, str(text).split("\n")))
+
+
+def _as_line(text: str) -> str:
+    from matplotlib.mathtext import MathTextParser
+
+    if "$" in text:
+        try:
+            MathTextParser("agg").parse(text)
+        except ValueError:
+            return text.replace("$", r"\$")
+    return text
+
+
 def choose(fields: Fields, variable: str | None) -> str:
     """Return the name of the variable to draw, by default the first."""
     names = list(map(str, fields.data.data_vars))

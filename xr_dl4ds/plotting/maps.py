@@ -28,7 +28,7 @@ from xr_dl4ds.grid.regridding.nesting import turns_between
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.plotting.coastlines import draw_coastlines
-from xr_dl4ds.plotting.figure import choose, new_figure
+from xr_dl4ds.plotting.figure import as_label, choose, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def plot(
     figure = _new_figure(sr.grid, len(panels))
     _draw(figure, panels, sr.data[name], _aspect(sr.grid), judged)
     draw_coastlines(figure.axes[: len(panels)], sr.grid)
-    figure.suptitle(name if at is None else f"{name}, {at}")
+    figure.suptitle(as_label(name if at is None else f"{name}, {at}"))
     for axes in figure.axes[: len(panels)]:
         axes.set_xlabel(_axis_label(sr.grid.x.name, sr.grid.x.attrs))
     figure.axes[0].set_ylabel(_axis_label(sr.grid.y.name, sr.grid.y.attrs))
@@ -269,7 +269,8 @@ def _title(name: str, panel: xr.DataArray, judged: str, units: str) -> str:
         return name
     whose = "" if judged == "prediction" else f" of the {judged}"
     rmse = float(np.sqrt((panel**2).mean()))
-    return f"error{whose} (bias {_number(float(panel.mean()))}, RMSE {_number(rmse)} {units})"
+    bias = _number(float(panel.mean()))
+    return as_label(f"error{whose} (bias {bias}, RMSE {_number(rmse)} {units})")
 
 
 def _number(value: float) -> str:
@@ -279,7 +280,7 @@ def _number(value: float) -> str:
 
 def _wrapped(label: str) -> str:
     """Break a label into lines that are not longer than a colour bar."""
-    return textwrap.fill(label, 36)
+    return as_label(textwrap.fill(label, 36))
 
 
 def _label(variable: xr.DataArray) -> str:
@@ -289,4 +290,4 @@ def _label(variable: xr.DataArray) -> str:
 
 def _axis_label(name: str, attrs: object) -> str:
     units = dict(attrs).get("units") if isinstance(attrs, dict) else None
-    return f"{name} / {units}" if units else name
+    return as_label(f"{name} / {units}" if units else name)

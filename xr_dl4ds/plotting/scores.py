@@ -18,7 +18,7 @@ from xr_dl4ds.grid.names import TIME, Data, X, Y
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.spectral import spectrum
-from xr_dl4ds.plotting.figure import choose, new_figure
+from xr_dl4ds.plotting.figure import as_label, choose, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,12 +86,12 @@ def plot_spectra(
     for i, (label, one) in enumerate(lines):
         power = spectrum(one.where(valid)).compute()
         color, width = ("black", 2.0) if i == 0 else (f"C{i - 1}", 1.5)
-        axes.loglog(power["wavenumber"], power, label=label, color=color, linewidth=width)
+        axes.loglog(power["wavenumber"], power, label=as_label(label), color=color, linewidth=width)
     if scale is not None:
         axes.axvline(0.5 / scale, color="grey", linestyle=":", label="shortest wave of LR")
     units = reference.attrs.get("units", "1")
     axes.set_xlabel("wavenumber / cycles per cell")
-    axes.set_ylabel(f"power of {name} / ({units})² cells²")
+    axes.set_ylabel(as_label(f"power of {name} / ({units})² cells²"))
     _label_wavenumbers(axes)
     axes.legend()
     return figure
@@ -195,4 +195,4 @@ def _draw_ranks(axes: Axes, scores: xr.Dataset) -> None:
     axes.bar(shares["rank"], shares, width=0.9, color="tab:blue")
     axes.axhline(1 / shares.sizes["rank"], color="black", linestyle="--")
     axes.set_xlabel("members below the truth")
-    axes.set_title(f"{scores['variable'].item()} (spread / skill {ratio:.2g})")
+    axes.set_title(as_label(f"{scores['variable'].item()} (spread / skill {ratio:.2g})"))

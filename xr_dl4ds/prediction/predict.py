@@ -10,7 +10,7 @@ import xarray as xr
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_global_domain
-from xr_dl4ds.data.plausibility import note_accumulations, note_inputs
+from xr_dl4ds.data.plausibility import note_accumulations, note_fields
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.cf.conventions import one_variable
@@ -159,7 +159,7 @@ def _ensemble(
     varying = _varying(state, source, request, fields, placement)
     if note:
         inputs = (*varying.items(), *fields.data[fields.varying].items())
-        note_inputs({str(name): variable for name, variable in inputs}, ROLE)
+        note_fields({str(name): variable for name, variable in inputs}, ROLE)
         note_accumulations(fields.in_memory, ROLE)
     static = static_fields(state, source, request, placement)
     channels = state.network_input(varying, static, placement.lr)

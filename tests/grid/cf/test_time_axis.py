@@ -173,6 +173,43 @@ def test_nothing_is_matched_by_nearness():
     assert common_times(cured, at(midnight), "a", "b").equals(midnight)
 
 
+@pytest.mark.parametrize(("step", "shift"), [("12h", "5h"), ("30min", "7min"), ("2D", "1D")])
+def test_the_cure_floors_to_the_step(step, shift):
+    right = pd.date_range("2001-01-01", periods=4, freq=step)
+    left = right + pd.Timedelta(shift)
+    with pytest.raises(TimeError, match=rf"dt\.floor\('{step}'\)"):
+        common_times(at(left), at(right), "a", "b")
+    if step != "2D":  # days count from 1970
+        assert left.floor(step).equals(right)
+
+
+@pytest.mark.parametrize("use_cftime", [False, True])
+def test_years_are_stamped_at_their_start(use_cftime):
+    ends, starts = (
+        xr.date_range("2001-01-01", periods=3, freq=freq, use_cftime=use_cftime)
+        for freq in ("YE", "YS")
+    )
+    with pytest.raises(TimeError, match=r"at the start .*\(time='YS'\)\.first\(\)\.time"):
+        common_times(at(ends), at(starts), "a", "b")
+    cured = [
+        fields(ds.assign_coords(time=ds.time.resample(time="YS").first().time))
+        for ds in (analytic(time=3).assign_coords(time=one) for one in (ends, starts))
+    ]
+    assert len(common_times(*cured, "a", "b")) == 3
+
+
+def test_dates_of_two_calendars_before_1582():
+    a, b = (
+        at(days("1500-03-01", 3, calendar=name, use_cftime=True))
+        for name in ("standard", "proleptic_gregorian")
+    )
+    for left, right in ((a, b), (b, a)):
+        common = common_times(left, right, "a", "b")
+        assert len(common) == 3
+        assert steps(at_times(left.data, common)) == [0, 1, 2]
+        assert steps(at_times(right.data, common)) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("other", ["noleap", "360_day"])
 def test_calendars_must_agree(other):
     a, b = at(days("2001-01-01", 3)), at(days("2001-01-01", 3, calendar=other, use_cftime=True))

@@ -89,6 +89,28 @@ def test_valid_times_are_initialization_plus_lead_time(steps, attrs, calendar):
     assert "valid_time" not in ds.coords
 
 
+@pytest.mark.parametrize("name", ["tau", "fhour"])
+def test_lead_times_of_any_name(name):
+    for ds in (forecast(), forecast().isel(lead=1)):
+        found = with_valid_time(ds.rename(lead=name), "the LR data").valid_time
+        expected = with_valid_time(ds, "the LR data").valid_time
+        np.testing.assert_array_equal(found, expected)
+    number = forecast().isel(lead=1).drop_vars("lead")
+    number = number.assign_coords({name: ((), 6, {"units": "hours"})})
+    found = with_valid_time(number, "the LR data").valid_time
+    np.testing.assert_array_equal(found, DAYS + pd.Timedelta("6h"))
+
+
+def test_durations_that_are_no_lead_times():
+    along = forecast().isel(lead=1, drop=True)
+    for one in (
+        along.assign_coords(elapsed=("init", DAYS - DAYS[0])),
+        along.assign_coords(height=((), 2.0, {"units": "m"})),
+        along.assign_coords(period=((), 6, {"units": "hours", "standard_name": "sea_wave_period"})),
+    ):
+        assert with_valid_time(one, "the LR data").identical(one)
+
+
 def test_one_lead_time():
     ds = forecast().isel(lead=1)
     found = with_valid_time(ds, "the LR data").valid_time

@@ -197,6 +197,22 @@ def test_two_dimensional_longitudes_across_the_seam(name, attrs):
     np.testing.assert_allclose(off, np.zeros(3), atol=1e-9)
 
 
+@pytest.mark.parametrize("names", [("lat", "lon"), ("nav_lat", "nav_lon")])
+@pytest.mark.parametrize("chunks", [None, {"y": 2}])
+def test_places_at_a_pole_and_at_a_fold_are_means_on_the_sphere(names, chunks):
+    # four cells around the pole, and four cells to both sides of the fold of a tripolar grid
+    lat = [[89.0, 89.0, 66.0, 66.0], [89.0, 89.0, 66.0, 66.0]]
+    lon = [[0.0, 90.0, 73.0, 253.0], [270.0, 180.0, 73.0, 253.0]]
+    t = np.ones((1, 4, 4), "f4")
+    ds = xr.Dataset({"t": (("time", "y", "x"), t)}, {"y": np.arange(4.0), "x": np.arange(4.0)})
+    places = {n: (("y", "x"), np.tile(v, (2, 1))) for n, v in zip(names, (lat, lon), strict=True)}
+    ds = ds.assign_coords(places)
+    actual = coarsen(ds if chunks is None else ds.chunk(chunks), 2)
+    # the mean of places at 66 N on opposite meridians is the pole
+    np.testing.assert_allclose(actual[names[0]], np.full((2, 2), 90.0), atol=1e-5)
+    assert actual[names[1]].dtype == ds[names[1]].dtype
+
+
 def test_coordinates_without_a_mean_do_not_stop_it():
     ds = analytic(time=2).assign_coords(
         zone=("latitude", list("aabbccdd")), day=("time", ["mon", "tue"])
@@ -349,8 +365,12 @@ def test_a_rotated_grid_keeps_its_mapping_and_geographic_coordinates(decode_coor
     actual = coarsen(ds, 2)
     assert actual.tas.attrs["grid_mapping"] == "rotated_pole"
     assert actual.rotated_pole.attrs["grid_mapping_name"] == "rotated_latitude_longitude"
-    expected = ds.lat.coarsen(rlat=2, rlon=2).mean()
+    lat, lon = (np.deg2rad(ds[n].astype("f8")) for n in ("lat", "lon"))
+    vectors = np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)
+    means = np.array([v.coarsen(rlat=2, rlon=2).mean() for v in vectors])
+    expected = np.rad2deg(np.arcsin(means[2] / np.linalg.norm(means, axis=0)))
     np.testing.assert_allclose(actual.lat, expected, rtol=1e-6)
+    np.testing.assert_allclose(actual.lat, ds.lat.coarsen(rlat=2, rlon=2).mean(), atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["bnds", "latitude_bnds"])
@@ -361,8 +381,10 @@ def test_the_names_of_bounds_may_be_taken(name):
         ds.assign_coords({name: 3}),
         ds.assign({name: 3}),
         ds.assign({name: ("time", ds.time.data)}),
+        ds.assign_coords({name: ("time", ds.time.data)}),
     ):
         out = odd.downscale.coarsen(2)
+        xr.testing.assert_equal(out[name].variable, odd[name].variable)
         xr.testing.assert_equal(out.t2m.drop_vars(name, errors="ignore"), expected.t2m)
         bounds = out[out.latitude.attrs["bounds"]]
         np.testing.assert_array_equal(bounds, expected.latitude_bnds)

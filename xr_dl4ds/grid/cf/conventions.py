@@ -46,7 +46,8 @@ def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
 
 
 def _with_axis(out: xr.Dataset, axis: Axis, letter: str) -> xr.Dataset:
-    bounds = _free(f"{axis.name}_bnds", out.data_vars)
+    others = {n for n, v in out.variables.items() if axis.name not in v.dims}
+    bounds = _free(f"{axis.name}_bnds", others | set(out.data_vars))
     attrs = {k: v for k, v in axis.attrs.items() if k not in _STALE}
     attrs |= _AXIS_ATTRS.get(axis.kind, {})
     if "standard_name" not in attrs:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Attrs
+from xr_dl4ds.grid.units import Conversion, conversion_between
 
 CHANNELS, SAMPLES = "channels", "samples"
 #: Roles that the caller may give to a dimension.
@@ -32,6 +34,8 @@ _VERTICAL = {"level", "lev", "levels", "plev", "pressure", "pressure_level", "is
 _VERTICAL |= {"height", "altitude", "depth", "model_level", "hybrid", "sigma", "z"}
 ENSEMBLE = {"realization", "member", "members", "member_id", "ensemble", "ensemble_member"}
 ENSEMBLE |= {"ens", "number"}
+#: Heights of thermometer screens in metres, which count as one (WMO-No. 8, chapter 2: 1.25 to 2 m).
+_SCREEN = (1.2, 2.1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,17 +212,49 @@ def _entries(
 def require_one_level(lr: xr.Dataset, hr: xr.Dataset) -> None:
     """Raise a `VariableError` if a variable has one level in LR and a different level in HR."""
     for name in set(lr.data_vars) & set(hr.data_vars):
-        for dim in set(map(str, lr[name].dims)) & set(map(str, hr[name].dims)):
-            single = lr.sizes[dim] == hr.sizes[dim] == 1 and dim in lr.coords and dim in hr.coords
-            if not single or _recognized(hr, dim) != CHANNELS:
-                continue
-            mine, other = (_label(ds, dim, 0) for ds in (lr, hr))
-            if mine != other:
-                raise VariableError(
-                    f"Expected {name!r} of the LR data at {dim} {_text(other)} as in the HR data,"
-                    f" got {_text(mine)}. Select the same one of both, or rename the LR variable if"
-                    " it is a predictor."
+        theirs = _single_levels(hr[name])
+        for coordinate, mine in _single_levels(lr[name]).items():
+            other = theirs.get(coordinate)
+            if other is not None and not _one_level(mine, other):
+                got, wanted = (
+                    f"{_text(one.to_numpy().item())} {one.attrs.get('units', '')}".strip()
+                    for one in (mine, other)
                 )
+                raise VariableError(
+                    f"Expected {name!r} of the LR data at {coordinate} {wanted} as in the HR data,"
+                    f" got {got}. Select the same one of both, or rename the LR variable if it is"
+                    " a predictor."
+                )
+
+
+def _single_levels(variable: xr.DataArray) -> dict[str, xr.DataArray]:
+    """Return the pressures and other vertical coordinates of a single value, by these kinds."""
+    coords = variable.coords.to_dataset()
+    found = {str(n): c for n, c in coords.coords.items() if c.size == 1}
+    return {
+        "pressure" if _is_pressure(c) else n: c.reset_coords(drop=True).squeeze()
+        for n, c in found.items()
+        if _is_vertical(coords, n)
+    }
+
+
+def _is_pressure(coordinate: xr.DataArray) -> bool:
+    units = coordinate.attrs.get("units")
+    return units is not None and conversion_between(str(units), "Pa") is not None
+
+
+def _one_level(a: xr.DataArray, b: xr.DataArray) -> bool:
+    """Return True if two levels are one, in any unit of length or pressure."""
+    values = [one.to_numpy().item() for one in (a, b)]
+    if a.dtype.kind not in "iuf" or b.dtype.kind not in "iuf":
+        return bool(values[0] == values[1])
+    units = [str(one.attrs.get("units", "")) for one in (a, b)]
+    conversion = conversion_between(*units) if all(units) else Conversion()
+    if conversion is None:
+        return False
+    low, high = sorted((values[0] * conversion.factor + conversion.offset, values[1]))
+    screens = units[1] in ("m", "metre", "meter") and _SCREEN[0] <= low and high <= _SCREEN[1]
+    return screens or math.isclose(low, high, rel_tol=1e-5)
 
 
 def gather(out: xr.Dataset, slices: Mapping[str, Slice]) -> xr.Dataset:
@@ -282,10 +318,16 @@ def counts_members(ds: xr.Dataset, name: str) -> bool:
 def _recognized(ds: xr.Dataset, dim: str) -> str | None:
     if counts_members(ds, dim):
         return SAMPLES
-    vertical = dim in ds.coords and (
-        dim in ds[dim].cf.axes.get("Z", []) or dim in ds[dim].cf.coordinates.get("vertical", [])
+    return CHANNELS if _is_vertical(ds, dim) else None
+
+
+def _is_vertical(ds: xr.Dataset, name: str) -> bool:
+    """Return True for levels, by CF attributes or by name."""
+    if name.lower() in _VERTICAL:
+        return True
+    return name in ds.coords and (
+        name in ds[name].cf.axes.get("Z", []) or name in ds[name].cf.coordinates.get("vertical", [])
     )
-    return CHANNELS if vertical or dim.lower() in _VERTICAL else None
 
 
 def _label(ds: xr.Dataset, dim: str, position: int) -> Any:

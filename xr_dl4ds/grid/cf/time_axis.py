@@ -29,6 +29,11 @@ logger = logging.getLogger(__name__)
 _APART, _AT_END = 0.25, 0.999
 #: Units to which times are rounded, with their seconds.
 _ROUNDED = (("h", 3600), ("min", 60), ("s", 1))
+_DAY = 86400
+#: Number of dates from which a usual step is told.
+_FEW = 100
+#: Shortest steps of series by year and by month, in seconds, with the frequency of their starts.
+_BEGINNINGS = ((360 * _DAY, "YS"), (28 * _DAY, "MS"))
 
 
 def index_of(data: xr.Dataset) -> pd.Index | None:
@@ -152,7 +157,47 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
         template = "%d times are common to %s (%d) and %s (%d); the others are left out"
         logger.log(level, template, kept, a_role, len(left), b_role, len(right))
         _note_shift(left, right, a_role, b_role)
+        _note_means(a, b, a_role, b_role)
     return common
+
+
+def _note_means(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
+    """Warn if fields with long steps, which may be means, are matched with moments.
+
+    Daily means stamped 00 UTC have the times of hourly data at midnight, and are no such data.
+    """
+    steps = [_usual_seconds(index_of(fields.data)) for fields in (a, b)]
+    if min(steps) == 0 or max(steps) < 2 * min(steps) or max(steps) % min(steps):
+        return
+    coarse, fine = (a, b) if steps[0] > steps[1] else (b, a)
+    roles = (a_role, b_role) if coarse is a else (b_role, a_role)
+    methods = [str(coarse.data[n].attrs.get("cell_methods", "")) for n in coarse.varying]
+    if methods and all("time: point" in one for one in methods):
+        return
+    every = max(steps) // min(steps)
+    logger.warning(
+        "%s have one time of %d of %s: if they are means or sums over their steps, bring the others"
+        " to these steps, such as .resample(%s=%r).mean(); if they are instantaneous, say so with"
+        " .attrs['cell_methods'] = 'time: point'",
+        *(roles[0], every, roles[1], fine.dims.time, _frequency(max(steps))),
+    )
+
+
+def _usual_seconds(index: pd.Index | None) -> int:
+    """Return the median step of some dates in whole seconds; 0 without dates or steps."""
+    if index is None or len(index) < 2 or calendar(index) == "none":
+        return 0
+    return round(float(np.median(_seconds_between(index[:_FEW]))))
+
+
+def _frequency(seconds: int) -> str:
+    """Return a step as a frequency of pandas."""
+    for least, beginning in _BEGINNINGS:
+        if seconds >= least:
+            return beginning
+    unit, length = next(one for one in (("D", _DAY), *_ROUNDED) if seconds % one[1] == 0)
+    count = seconds // length
+    return unit if count == 1 else f"{count}{unit}"
 
 
 def _require_one_end(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
@@ -171,7 +216,8 @@ def _require_one_end(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
     raise TimeError(
         f"Expected times at one end of their bounds, got {roles[0]} stamped at the end and"
         f" {roles[1]} {where}. Stamp both at the start:"
-        f" .assign_coords({late.dates.name}=ds[{name!r}][:, 0])."
+        f" .assign_coords({late.dates.name}="
+        f"ds[{name!r}].min(set(ds[{name!r}].dims) - {set(late.dates.dims)}))."
     )
 
 
@@ -189,18 +235,23 @@ def _convert(left: pd.Index, right: pd.Index, a_role: str, b_role: str) -> str:
 
 
 def _shift(left: pd.Index, right: pd.Index) -> str:
-    """Return the cure for times that differ by less than a step: round them, or floor them."""
+    """Return the cure for times that differ by less than a step: round them, or their starts."""
     if calendar(left) == "none":
         return "assign the dates that the numbers stand for: .assign_coords(time=('time', dates))"
-    seconds = [(index[1] - index[0]).total_seconds() for index in (left, right) if len(index) > 1]
-    step = min(seconds, default=0.0)
+    step = min(filter(None, map(_usual_seconds, (left, right))), default=0)
+    if step >= _BEGINNINGS[-1][0]:
+        begins = _frequency(step)
+        return (
+            "stamp both at the start of their steps:"
+            f" .assign_coords(time=ds.time.resample(time={begins!r}).first().time)"
+        )
     unit, length = next((one for one in _ROUNDED if step >= one[1]), ("s", 1))
     apart = (_seconds(left[0]) - _seconds(right[0])) % step if step >= 1 else length
     if min(apart, abs(step - apart)) <= 0.1 * length:
         return f"round the times of one: .assign_coords(time=ds.time.dt.round({unit!r}))"
     return (
         "shift or floor one, such as hourly data stamped at half past:"
-        " .assign_coords(time=ds.time.dt.floor('h'))"
+        f" .assign_coords(time=ds.time.dt.floor({_frequency(step) if step else 'h'!r}))"
     )
 
 
@@ -312,6 +363,11 @@ def step_lengths(fields: xr.Dataset, role: str) -> np.ndarray:
             f"Expected {role} to have dates for a model of time windows (time_window=), got"
             f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...)."
         )
+    return _seconds_between(index)
+
+
+def _seconds_between(index: pd.Index) -> np.ndarray:
+    """Return the seconds from each date to the next, ``(time - 1,)``."""
     return np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
 
 
@@ -358,8 +414,9 @@ def windows_ending(parts: list[slice], window: int) -> Windows:
 
 
 def _keys(index: pd.Index, other: pd.Index) -> pd.Index:
-    """Return values to compare: mixed numpy and cftime dates as text, other values unchanged."""
-    if isinstance(index, xr.CFTimeIndex) == isinstance(other, xr.CFTimeIndex):
+    """Return values to compare: dates of two types or calendars as text, others unchanged."""
+    kinds = [getattr(one, "calendar", type(one)) for one in (index, other)]
+    if kinds[0] == kinds[1]:
         return index
     return pd.Index(index.strftime("%Y-%m-%dT%H:%M:%S"))
 

@@ -25,6 +25,8 @@ _REFERENCES = {"init", "init_time", "inittime", "initialization", "initializatio
 _REFERENCES |= {"reftime", "reference_time", "forecast_reference_time", "initial_time", "inidate"}
 _LEADS = {"lead", "leads", "lead_time", "leadtime", "step", "forecast_period"}
 _LEADS |= {"prediction_timedelta", "forecast_hour", "forecast_day", "lead_hour"}
+#: Units, in lower case, by which a number is a lead time under any name.
+_DURATIONS = {"h", "hr", "hrs", "hour", "hours", "d", "day", "days", "min", "minutes", "seconds"}
 _VALID = {"valid_time", "validtime", "validity_time", "verification_time", "verif_time"}
 
 #: Name of the coordinate that is added to forecasts.
@@ -163,9 +165,15 @@ def with_valid_time(ds: xr.Dataset, role: str) -> xr.Dataset:
 def _is_lead(coordinate: xr.DataArray) -> bool:
     stated = coordinate.attrs.get("standard_name") == "forecast_period"
     named = str(coordinate.name).lower() in _LEADS
-    if coordinate.ndim > 1 or not (stated or named):
+    if coordinate.ndim > 1 or holds_times(coordinate):
         return False
-    return stated or coordinate.dtype.kind == "m" or "units" in coordinate.attrs
+    duration = coordinate.dtype.kind == "m"
+    if stated or (named and (duration or "units" in coordinate.attrs)):
+        return True
+    # under another name: a dimension of durations, or one duration of all fields
+    if coordinate.ndim == 0 and "standard_name" not in coordinate.attrs:
+        return duration or str(coordinate.attrs.get("units")).lower() in _DURATIONS
+    return duration and coordinate.dims == (coordinate.name,)
 
 
 def _unclear(dates: xr.DataArray, lead: xr.DataArray, role: str) -> TimeError:

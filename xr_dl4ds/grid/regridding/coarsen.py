@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Hashable, Mapping
+from typing import cast
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
@@ -100,16 +103,53 @@ def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
     means = means.map(lambda v: mean_of_blocks(v, blocks))
     means = means.map(lambda v: v if ds[v.name].dtype.kind == "f" else v.astype("f4"))
     others = ds.drop_vars(touched)
-    averaged = {n: _coordinate_mean(v, blocks) for n, v in around.items()}
+    places = _place_means(around, blocks)
+    averaged = {n: _coordinate_mean(v, blocks) for n, v in around.items() if n not in places}
     kept = {n: v.variable for n, v in others.coords.items()}  # with attributes and encoding
-    return means.assign(dict(others.data_vars.items())).assign_coords({**kept, **averaged})
+    return means.assign(dict(others.data_vars.items())).assign_coords(
+        {**kept, **averaged, **places}
+    )
+
+
+def _place_means(
+    coords: Mapping[Hashable, xr.DataArray], blocks: dict[str, int]
+) -> dict[Hashable, xr.DataArray]:
+    """Return block means of a pair of latitudes and longitudes, as means of places on the sphere.
+
+    Means of the numbers are far off where a block holds a pole, or the fold of a tripolar grid.
+    """
+    found = {kind: [n for n in coords if _is(coords[n], kind)] for kind in PLACE_NAMES}
+    if any(len(names) != 1 for names in found.values()):
+        return {}
+    names = [found["latitude"][0], found["longitude"][0]]
+    lat, lon = (np.deg2rad(_plain(coords[n]).astype("f8")) for n in names)
+    parts = np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)
+    east, north, up = (
+        part.coarsen(blocks, boundary="exact").mean() for part in cast(tuple[xr.DataArray], parts)
+    )
+    means = np.arctan2(up, np.hypot(east, north)), np.arctan2(north, east)
+    averaged = dict(zip(names, map(np.rad2deg, means), strict=True))
+    lowest = _plain(coords[names[1]]).min()
+    averaged[names[1]] = xr.where(lowest < 0, averaged[names[1]], averaged[names[1]] % 360)
+    return {
+        n: mean.astype(np.result_type(coords[n].dtype, "f4")).assign_attrs(coords[n].attrs)
+        for n, mean in averaged.items()
+    }
+
+
+def _is(coordinate: xr.DataArray, kind: str) -> bool:
+    return str(coordinate.name).lower() in PLACE_NAMES[kind] or kind_of(coordinate) == kind
+
+
+def _plain(coordinate: xr.DataArray) -> xr.DataArray:
+    """Return a coordinate without further coordinates."""
+    return coordinate.reset_coords(drop=True).drop_vars(list(coordinate.indexes))
 
 
 def _coordinate_mean(coordinate: xr.DataArray, blocks: dict[str, int]) -> xr.DataArray:
     """Return block means of a two-dimensional coordinate, without further coordinates."""
-    plain = coordinate.reset_coords(drop=True).drop_vars(list(coordinate.indexes))
-    named = str(coordinate.name).lower() in PLACE_NAMES["longitude"]
-    is_longitude = named or kind_of(coordinate) == "longitude"
+    plain = _plain(coordinate)
+    is_longitude = _is(coordinate, "longitude")
     lowest = plain.min()
     if is_longitude:  # shift by multiples of 360, so that no block crosses the wrap-around
         middle = plain.isel({d: plain.sizes[d] // 2 for d in plain.dims}, drop=True)
