@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Hashable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -128,7 +128,7 @@ def _place_means(
         part.coarsen(blocks, boundary="exact").mean() for part in cast(tuple[xr.DataArray], parts)
     )
     means = np.arctan2(up, np.hypot(east, north)), np.arctan2(north, east)
-    averaged = dict(zip(names, map(np.rad2deg, means), strict=True))
+    averaged: dict[Hashable, Any] = dict(zip(names, map(np.rad2deg, means), strict=True))
     lowest = _plain(coords[names[1]]).min()
     averaged[names[1]] = xr.where(lowest < 0, averaged[names[1]], averaged[names[1]] % 360)
     return {
