@@ -76,7 +76,7 @@ def test_validation_without_values_is_told(hr_any, window, where):
 @pytest.mark.usefixtures("untrained")
 def test_a_share_that_leaves_nothing_to_train_is_told(hr, share):
     message = (
-        rf"Expected more time steps than validation={share} holds out, 8, got 8\. Use more of"
+        rf"Expected more time steps than validation={share:g} holds out, 8, got 8\. Use more of"
         r" them, a smaller share, or validation=None\."
     )
     with pytest.raises(TimeError, match=message):
