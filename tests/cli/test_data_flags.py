@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import analytic
-from xr_dl4ds.cli.data_flags import in_flags, roles, within
+from xr_dl4ds.cli.data_flags import in_flags, names_by_name, within
 from xr_dl4ds.exceptions import TimeError
 
 
@@ -30,11 +30,11 @@ def test_flags_for_arguments(text, expected):
     assert in_flags(text) == expected
 
 
-def test_roles_are_yaml():
-    assert roles("{lead: samples, band: channels}") == {"lead": "samples", "band": "channels"}
+def test_names_by_name_are_yaml():
+    assert names_by_name("{lead: samples, pr: tp}") == {"lead": "samples", "pr": "tp"}
     for text in ("lead", "{lead: [}"):
         with pytest.raises(Exception, match=r"expected|Expected"):
-            roles(text)
+            names_by_name(text)
 
 
 def test_a_period_by_the_dates_beside_the_time_dimension():

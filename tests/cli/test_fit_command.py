@@ -306,6 +306,13 @@ def test_how_data_are_laid_out(files, seen, tmp_path):
     assert "group" not in options
 
 
+def test_counterparts(files, seen, tmp_path):
+    pair = ["--lr", files / "lr.nc", "--counterparts", "{t2m: tas}"]
+    run(files / "hr.nc", "-o", tmp_path / "m", *pair)
+    (_, _, options), *_ = seen
+    assert options["counterparts"] == {"t2m": "tas"}
+
+
 def test_a_period_is_held_out(files, seen, tmp_path, capsys):
     period = ["--time-slice", "2001-01-02", "2001-01-03"]
     run(files / "hr.nc", "-o", tmp_path / "m", "--scale", "2", *period)

@@ -26,7 +26,51 @@ def validation(number=2, scale=2):
     return (high.downscale.coarsen(scale), high, high)[:number]
 
 
+def called_pr(lr):
+    return lr.rename(t2m="tas").assign(other=lr.t2m)
+
+
 PAIRS = {
+    "counterparts of nothing": case(
+        "counterparts= names a target that HR data do not have.",
+        VariableError,
+        r"LR variables by target, got 'temp', .* none of the targets of the HR data, \['t2m'\]\.",
+        d.pair(called_pr),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"temp": "tas"}),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas"}),
+    ),
+    "counterparts that LR lacks": case(
+        "counterparts= names a variable that LR data do not have.",
+        VariableError,
+        r"got 'tos', .* none of the variables of the LR data, \['tas', 'other'\]\. Did you mean",
+        d.pair(called_pr),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tos"}),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas"}),
+    ),
+    "counterparts beside the same name": case(
+        "counterparts= names another LR variable than the one with the name of the target.",
+        VariableError,
+        r"one counterpart of 't2m' in the LR data, got 'other' and 't2m'\. Drop or rename",
+        d.pair(lambda lr: lr.assign(other=lr.t2m)),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "other"}),
+        lambda lr, hr: d.mos(lr.drop_vars("t2m"), hr, counterparts={"t2m": "other"}),
+    ),
+    "one counterpart twice": case(
+        "counterparts= names one LR variable for two targets.",
+        VariableError,
+        r"each LR variable once in counterparts=, got \['tas'\] for several targets\.",
+        lambda: {"lr": called_pr(d.lr()), "hr": d.hr().assign(second=d.hr().t2m)},
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas", "second": "tas"}),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas", "second": "other"}),
+    ),
+    "counterparts of synthetic pairs": case(
+        "counterparts= is passed without LR data.",
+        VariableError,
+        r"counterparts= beside LR data, got \{'t2m': 'tas'\} without\. Call lr\.downscale\.fit",
+        d.alone(),
+        lambda hr: d.perfect(hr, counterparts={"t2m": "tas"}),
+        lambda hr: d.mos(called_pr(d.lr()), hr, counterparts={"t2m": "tas"}),
+    ),
     "no scale": case(
         "Neither a scale nor HR data are passed to `fit`.",
         GridError,
@@ -623,12 +667,12 @@ OPTIONS = {
         "A constraint, and no LR variable that is named as the target.",
         VariableError,
         r"an LR counterpart of a target for constraint='additive', got targets \['t2m'\] and LR var"
-        r"iables \['tas'\]\. Use constraint=None, or rename",
-        d.pair(lambda lr: lr.rename(t2m="tas")),
+        r"iables \['tas'\]\. Use constraint=None, or pass the LR variable",
+        d.pair(lambda lr: lr.rename(t2m="tas").drop_attrs()),
         lambda lr, hr: d.mos(lr, hr, constraint="additive"),
         lambda lr, hr: [
             d.mos(lr, hr, constraint=None),
-            d.mos(lr.rename(tas="t2m"), hr, constraint="additive"),
+            d.mos(lr, hr, constraint="additive", counterparts={"t2m": "tas"}),
         ],
     ),
 }

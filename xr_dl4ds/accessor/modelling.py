@@ -41,6 +41,7 @@ class Modelling:
         y_dim: str | None = None,
         time_dim: str | None = None,
         extra_dims: Mapping[str, str] | None = None,
+        counterparts: Mapping[str, str] | None = None,
         network: Network | None = None,
         sampling: Sampling | None = None,
         training: Training | None = None,
@@ -58,8 +59,8 @@ class Modelling:
         ----------
         hr : xarray.Dataset or xarray.DataArray, optional
             HR targets ``(time, y, x)``. Its variables without time are static fields. LR variables
-            with the name of a target are its LR counterparts; all other LR variables are
-            predictors.
+            with the name of a target are its LR counterparts, see also `counterparts`; all other LR
+            variables are predictors.
         scale : int, optional
             HR cells along one edge of an LR cell, >= 2. Required for synthetic pairs.
         static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
@@ -75,6 +76,10 @@ class Modelling:
             Roles of further dimensions, such as ``{"band": "channels"}``. With "channels" each
             entry becomes a separate variable (``u`` at 500 is ``u_500``); with "samples" each entry
             is a separate series of samples. CF attributes or names identify levels and members.
+        counterparts : mapping, optional
+            LR variables by target where their names differ, such as ``{"precip": "pr"}``. By
+            default, the only LR variable with the standard name of the target, if there is no LR
+            variable with its name.
         network, sampling, training : Network, Sampling, Supervised or Adversarial, optional
             Option objects.
         start : Downscaler, optional
@@ -121,6 +126,7 @@ class Modelling:
             validation=validation,
             trim=trim,
             dims=Dims(x=x_dim, y=y_dim, time=time_dim, extra=dict(extra_dims or {})),
+            counterparts=dict(counterparts or {}),
         )
         given = {"network": network, "sampling": sampling, "training": training}
         if workers is not None:

@@ -24,6 +24,7 @@ DIMENSIONS = ("x_dim", "y_dim", "time_dim")
 #: Arguments, besides options and dimensions, that have a flag of the same name.
 _FLAGS = {*DIMENSIONS, "extra_dims", "static", "predictors", "lr", "scale", "trim", "validation"}
 _FLAGS |= {"workers", "start", "realizations", "seed", "spread", "tile_size", "overwrite"}
+_FLAGS |= {"counterparts"}
 
 #: Calls in cures, and the commands that do the same.
 _CALLS = {
@@ -49,7 +50,7 @@ def add_dimensions(
         command.add_argument(
             "--extra-dims",
             metavar="YAML",
-            type=roles,
+            type=names_by_name,
             default=argparse.SUPPRESS,
             help="roles of further dimensions, such as '{lead: samples}' or '{band: channels}'",
         )
@@ -76,15 +77,15 @@ def add_period(command: argparse.ArgumentParser) -> None:
     )
 
 
-def roles(text: str) -> dict[str, str]:
-    """Convert YAML text to the roles of dimensions, as a type for argparse."""
+def names_by_name(text: str) -> dict[str, str]:
+    """Convert YAML text to a mapping of names, as a type for argparse."""
     try:
         found = from_yaml(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     if not isinstance(found, dict):
-        raise argparse.ArgumentTypeError(f"expected '{{NAME: channels}}', got {text!r}")
-    return {str(name): str(role) for name, role in found.items()}
+        raise argparse.ArgumentTypeError(f"expected '{{NAME: VALUE}}', got {text!r}")
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def dimensions(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from xr_dl4ds.cli.arguments import (
     shows_progress,
     whole,
 )
-from xr_dl4ds.cli.data_flags import add_dimensions, add_group, add_period, within
+from xr_dl4ds.cli.data_flags import add_dimensions, add_group, add_period, names_by_name, within
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.flags import SHOWN_BY_THE_PROGRAM, add_flags
 from xr_dl4ds.cli.outputs import require_apart
@@ -87,6 +87,12 @@ def _add_data(one: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="variables of LR: those that HR has too are counterparts, others predictors"
         " (default: all)",
+    )
+    one.add_argument(
+        "--counterparts",
+        metavar="YAML",
+        type=names_by_name,
+        help="LR variables by target where their names differ, such as '{precip: pr}'",
     )
     one.add_argument("--static", nargs="+", metavar="FILE", help="static fields, a dataset each")
     one.add_argument("--predictors", nargs="+", metavar="FILE", help="predictors, a dataset each")

@@ -30,6 +30,7 @@ _OWN: dict[str, tuple[tuple[type, ...], str]] = {
     "y_dim": ((str,), "a name"),
     "time_dim": ((str,), "a name"),
     "extra_dims": ((dict,), "roles by dimension"),
+    "counterparts": ((dict,), "LR variables by target"),
 }
 
 

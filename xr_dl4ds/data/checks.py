@@ -171,7 +171,7 @@ def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -
         raise VariableError(
             f"Expected an LR counterpart of a target for constraint={kind!r}, got targets"
             f" {list(state.features.targets)} and LR variables {state.features.lr_varying}. Use"
-            " constraint=None, or rename the LR variable that is the same quantity."
+            " constraint=None, or pass the LR variable that is the same quantity in counterparts=."
         )
     for name in names if kind != "additive" else ():
         _require_not_negative(state, name, f"constraint={kind!r}", "constraint='additive'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import xarray as xr
 
@@ -17,6 +17,7 @@ from xr_dl4ds.data.auxiliary import (
     static_on,
     varying_on,
 )
+from xr_dl4ds.data.counterparts import find_counterparts, note_missing, under_target_names
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
@@ -45,6 +46,7 @@ class Inputs:
     validation: float | tuple[Data, Data] | None = 0.1
     trim: bool = False
     dims: Dims = dataclasses.field(default_factory=Dims)
+    counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     start: State | None = None
 
     def decoded(self) -> Inputs:
@@ -60,6 +62,26 @@ class Inputs:
             predictors=decoded(self.predictors, PREDICTORS),
             validation=validation,
         )
+
+    def with_counterparts(self, hr: Fields) -> Inputs:
+        """Give LR variables the names of their targets, see `xr_dl4ds.data.counterparts`."""
+        if self.lr is None:
+            if self.counterparts:
+                raise VariableError(
+                    f"Expected counterparts= beside LR data, got {dict(self.counterparts)} without."
+                    " Call lr.downscale.fit(hr, counterparts=...), or leave it out."
+                )
+            return self
+        bases = (hr.slices[n].of if n in hr.slices else n for n in hr.varying)
+        given = self.counterparts
+        if not given and self.start is not None:
+            given = self.start.counterparts
+        found = find_counterparts(self.lr, self.hr, given, list(dict.fromkeys(bases)))
+        validation = self.validation
+        if isinstance(validation, tuple):
+            validation = (under_target_names(validation[0], found), *validation[1:])
+        lr = under_target_names(self.lr, found)
+        return dataclasses.replace(self, lr=lr, validation=validation, counterparts=found)
 
     def in_units(self, fields: Fields, role: str) -> Fields:
         """Convert fields to the units of the model in ``start=``, if there is one."""
@@ -151,14 +173,7 @@ def pair_grids(
             f"Expected scale={pairing.scale}, which the LR and HR grids have, got"
             f" scale={inputs.scale}. Leave it out: it follows from the pair."
         )
-    missing = [n for n in hr.varying if n not in lr.varying]
-    if missing:
-        logger.info(
-            "LR has no %s: %s are predictors, and the target is learned without interpolation"
-            " skip; rename the LR variable if it is the same quantity",
-            missing,
-            [n for n in lr.varying if n not in hr.varying],
-        )
+    note_missing(hr.varying, lr.varying)
     return lr, hr, pairing
 
 

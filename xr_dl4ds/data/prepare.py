@@ -107,6 +107,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     network, sampling = options.network, options.sampling
     inputs, *further = split_members(inputs.decoded())
     hr = read_hr(inputs)
+    inputs, *further = (one.with_counterparts(hr) for one in (inputs, *further))
     direct_method = sampling.interpolation if network.upsampling == "interpolation" else None
     lr, hr, pairing = pair_grids(inputs, hr, direct_method)
     check_patches(sampling, options.training, pairing)
@@ -132,6 +133,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     note_values(moments_of(static), {str(n): v.attrs for n, v in static.items()}, STATIC)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
+    state = dataclasses.replace(state, counterparts=inputs.counterparts)
     held = found.held
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)

@@ -46,6 +46,8 @@ class State:
         Usual time step in training in seconds, for models with time windows.
     slices : mapping
         Origin of variables that were cut from variables with further dimensions.
+    counterparts : mapping
+        Names that the targets had in the LR data, where these differ.
     """
 
     features: Features
@@ -57,6 +59,7 @@ class State:
     units: Mapping[str, str | None]
     step: float | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
+    counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
         """Stack LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.

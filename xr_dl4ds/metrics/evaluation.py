@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.moments import Moments
 from xr_dl4ds.data.plausibility import note_fields
 from xr_dl4ds.grid.cf.dimensions import Dims
@@ -104,7 +105,8 @@ def evaluate(
             "the model was fitted on LR/HR pairs, but the baselines interpolate the averaged truth,"
             " which is better than its LR: pass lr= for a fair comparison"
         )
-    low = None if lr is None else read(lr, dims, "the LR data")
+    named = noted.get("counterparts", {})
+    low = None if lr is None else read(under_target_names(lr, named), dims, "the LR data")
     baselines: dict[str, xr.Dataset] = {}
     if low is None and scale is None:
         logger.warning(

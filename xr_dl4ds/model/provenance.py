@@ -73,6 +73,7 @@ def provenance(
         "period": list(period),
         "seed": options.sampling.seed,
         **({} if start is None else {"start": start}),
+        **({"counterparts": dict(state.counterparts)} if state.counterparts else {}),
     }
 
 

@@ -36,6 +36,7 @@ def state_config(state: State) -> Json:
         "units": _plain(state.units),
         "step": state.step,
         "slices": {n: _slice_config(part) for n, part in state.slices.items()},
+        "counterparts": dict(state.counterparts),
         "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
     }
 
@@ -123,6 +124,7 @@ def state(config: Json, data: xr.Dataset) -> State:
         units=config["units"],
         step=config["step"],
         slices={name: Slice(**part) for name, part in config["slices"].items()},
+        counterparts=config.get("counterparts", {}),  # models of earlier versions have none
     )
 
 

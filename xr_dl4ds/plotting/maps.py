@@ -14,11 +14,13 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.exceptions import TimeError, VariableError
 from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
+from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import at_times, calendar, index_of, positions_by_date, span
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.cf.valid_times import scalar_date
@@ -102,7 +104,8 @@ def plot(
     panels = _of_members(_step(sr, name, time, None, "the prediction"))
     judged = "mean" if "mean" in panels else "prediction"
     if lr is not None:
-        low = _beside(lr, sr, dims, "the LR data")
+        named = provenance_of(prediction).get("counterparts", {})
+        low = _beside(under_target_names(lr, named), sr, dims, "the LR data")
         panels = {"LR": _step(low, name, time, at, "the LR data"), **panels}
     if hr is not None:
         truth = _beside(hr, sr, dims, "the truth")

@@ -10,6 +10,7 @@ import xarray as xr
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_global_domain
+from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.plausibility import note_accumulations, note_fields
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
@@ -70,7 +71,7 @@ def predict(
         The prediction; a DataArray if the LR data are a DataArray and there is one target.
     """
     request = request.decoded()
-    source = as_dataset(request.lr, ROLE)
+    source = under_target_names(as_dataset(request.lr, ROLE), state.counterparts)
     sources = MemberSources.of(state, options)
     attrs = {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
     check(sources, request, options, attrs)

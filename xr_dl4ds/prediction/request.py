@@ -96,6 +96,8 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
             hint, cure = "", f"Select one entry along {along!r} with .isel({along}=0)."
         elif name in state.features.predictors:
             cure = "Pass it as predictors=."
+        elif name in state.counterparts:
+            cure = f"Add it; in training it had the name {state.counterparts[name]!r}."
         raise VariableError(
             f"Expected {ROLE} to have {missing}, which the model was fitted on, got {others}."
             f"{hint} {cure}"
