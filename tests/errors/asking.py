@@ -110,20 +110,27 @@ ASKING = {
         lambda lr, model: d.predict(d.in_units(lr, "degC"), model),
     ),
     "HR given": case(
-        "HR data are passed in place of LR data.",
+        "HR data of another region are passed in place of LR data.",
         GridError,
         r"spacing of training \(0\.5 by 0\.5\), got 0\.25 by 0\.25, .*coarsen\(2\)",
-        lambda: {"lr": d.hr()[["t2m"]], **d.model()},
+        lambda: {"lr": elsewhere(d.hr()[["t2m"]]), **d.model()},
         d.predict,
         lambda lr, model: d.predict(lr.downscale.coarsen(2), model),
     ),
     "another spacing": case(
-        "LR data have another spacing than in training.",
+        "LR data have another spacing than in training, and do not cover its region.",
         GridError,
-        r"spacing of training \(0\.5 by 0\.5\), got 1 by 1\. Bring the fields onto that spacing",
-        lambda: {"lr": d.hr()[["t2m"]].downscale.coarsen(4), **d.model()},
+        r"spacing of training \(0\.5 by 0\.5\), got 1 by 1, which does not cover .*\. Provide",
+        lambda: {"lr": elsewhere(d.hr()[["t2m"]]).downscale.coarsen(4), **d.model()},
         d.predict,
-        lambda lr, model: d.predict(lr.downscale.interpolate(d.lr()), model),
+        lambda lr, model: [
+            d.predict(d.hr()[["t2m"]].downscale.coarsen(4), model),
+            d.predict(
+                lr.downscale.interpolate(elsewhere(d.lr())),
+                model,
+                static=elsewhere(d.hr())[["orog"]],
+            ),
+        ],
     ),
     "duplicated times": case(
         "Times are there twice.",

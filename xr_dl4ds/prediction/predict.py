@@ -22,7 +22,7 @@ from xr_dl4ds.grid.cf.members import label_of, members_of
 from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, windows_ending
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.names import REALIZATION, TIME, Data
-from xr_dl4ds.grid.regridding.placement import Placement, place
+from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
 from xr_dl4ds.prediction.extrapolation import within_reach
 from xr_dl4ds.prediction.layout import Layout, beside_one_another, laid_out
@@ -155,7 +155,7 @@ def _ensemble(
     With `note`, suspicious values of data in memory are logged.
     """
     source = as_dataset(request.lr, ROLE)
-    fields = lr_fields(state, source, request)
+    fields = on_training_cells(lr_fields(state, source, request), state.pairing, ROLE)
     placement = _placement(state, options, fields)
     varying = _varying(state, source, request, fields, placement)
     if note:

@@ -331,7 +331,7 @@ def test_pairs_that_do_not_nest_follow_the_callers_convention(straight):
 
 def test_another_spacing_is_refused_with_the_cure():
     pairing, _ = paired(plane(4, 6, step=4), plane(16, 24))
-    seen = r"spacing of training \(4 by 4\), got 2 by 2\. Bring the fields onto that spacing first"
+    seen = r"spacing of training \(4 by 4\), got 2 by 2, .* bring them onto that spacing first"
     with pytest.raises(GridError, match=seen):
         place(pairing, plane(4, 6, step=2))
     cure = r"got 1 by 1, the HR spacing\. Make LR .*\.downscale\.coarsen\(4\) first"

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+from typing import cast
 
 import numpy as np
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
+from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
 from xr_dl4ds.grid.regridding.cropping import cut_grid
 from xr_dl4ds.grid.regridding.nesting import ratio, turns_between
 from xr_dl4ds.grid.regridding.pairing import Pairing
 from xr_dl4ds.grid.regridding.rectilinear import positions, window
+from xr_dl4ds.grid.regridding.regridder import Regridder, SameAxes, onto, regridder
+
+logger = logging.getLogger(__name__)
+
+#: LR cells beyond the HR domain that are kept where there are some, for interpolation to HR cells.
+BEYOND = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,67 @@ class Placement:
     hr: Grid
     order: dict[str, np.ndarray]
     trained: dict[str, np.ndarray] | None
+
+
+def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
+    """Regrid LR fields of another spacing, or in another CRS, to the LR cells of training.
+
+    Finer fields are averaged (conservative), coarser fields are interpolated (bilinear). A warning
+    is logged.
+
+    Parameters
+    ----------
+    fields : Fields
+        LR fields on any grid.
+    pairing : Pairing
+        Grids of the model.
+    role : str
+        A name for the fields in messages.
+
+    Returns
+    -------
+    Fields
+        The same fields if they have the spacing of training or, for a pair that does not nest, if
+        they lie on training cells; also if they do not cover all HR cells, because `place` then
+        raises an error.
+    """
+    nested = pairing.method == "nested"
+    wanted = pairing.lr if nested else pairing.source
+    between = regridder(fields.grid, wanted)
+    if nested and isinstance(between, SameAxes):
+        fits = all(abs(r - 1) < 0.01 for r in ratio(fields.grid, wanted))
+    else:
+        fits = isinstance(between, SameAxes) and window(wanted, fields.grid) is not None
+    part = None if fits else _needed(pairing, wanted, between)
+    if part is None:
+        return fields
+    target = cut_grid(wanted, part)
+    logger.warning(
+        "%s are regridded (%s) from %s to the LR cells of training, %s",
+        *(role, "conservative" if between.finer else "bilinear"),
+        *(fields.grid.extent, target.extent),
+    )
+    return dataclasses.replace(fields, data=onto(fields, target, role), grid=target)
+
+
+def _needed(pairing: Pairing, wanted: Grid, between: Regridder) -> Part | None:
+    """Return the cells of `wanted` from which all HR cells follow; None if some are not covered."""
+    try:
+        given = between.covered()
+    except GridError:
+        return None
+    part: Part = {}
+    for dim, axis, hr in _axes(wanted, pairing.hr):
+        first, last = 0, axis.size
+        if wanted is not pairing.lr and not (pairing.reprojected or axis.periodic):
+            edges = axis.edges + turns_between(axis, hr)
+            overlap = (edges[1:] > hr.edges[0]) & (edges[:-1] < hr.edges[-1])
+            first, last = int(overlap.argmax()), int(overlap.size - overlap[::-1].argmax())
+        low, high = cast(slice, given[dim]).indices(axis.size)[:2]
+        if low > first or high < last:
+            return None
+        part[dim] = slice(max(low, first - BEYOND), min(high, last + BEYOND))
+    return part
 
 
 def place(pairing: Pairing, given: Grid) -> Placement:
@@ -160,7 +230,10 @@ def _check_spacing(pairing: Pairing, given: Grid) -> None:
     lr, seen = pairing.lr, ratio(given, pairing.lr)
     if all(abs(r - 1) < 0.01 for r in seen):
         return
-    hint = ". Bring the fields onto that spacing first, such as with .downscale.interpolate."
+    hint = (
+        f", which does not cover the training domain ({lr.extent}). Provide fields that cover it,"
+        " or bring them onto that spacing first, such as with .downscale.interpolate."
+    )
     if all(abs(r - 1) < 0.01 for r in ratio(given, pairing.hr)):
         hint = f", the HR spacing. Make LR fields with .downscale.coarsen({pairing.scale}) first."
     raise GridError(
