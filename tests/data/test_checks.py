@@ -159,12 +159,12 @@ IMPOSSIBLE = {
     ),
     "no counterpart": (
         lambda hr: (
-            hr[["pr"]].downscale.coarsen(2).rename(pr="tp"),
+            hr[["pr"]].downscale.coarsen(2).rename(pr="tp").drop_attrs(),
             hr,
             {"constraint": "multiplicative"},
         ),
         r"an LR counterpart of a target for constraint='multiplicative', got targets \['t2m', 'pr'"
-        r"\] and LR variables \['tp'\]. Use constraint=None, or rename",
+        r"\] and LR variables \['tp'\]. Use constraint=None, or pass",
     ),
     "negative values": (
         lambda hr: (None, celsius(hr), {"constraint": "softmax"}),

@@ -164,7 +164,7 @@ ASKING = {
         "The model was fitted on LR cells that do not nest, and is asked elsewhere.",
         GridError,
         r"on the training grid \(.*\) or a part of it, because LR and HR cells do not nest, got",
-        d.asked(lambda lr: d.moved(d.offset(lr), longitude=0.1), kind="not nested"),
+        d.asked(lambda lr: d.moved(d.offset(lr), longitude=2.1), kind="not nested"),
         d.predict,
         lambda lr, model: d.predict(lr.downscale.interpolate(d.offset(d.lr())), model),
     ),
@@ -307,9 +307,7 @@ SCORES = {
         rf"the attribute '{UNFINISHED}' of the prediction to hold the journal of .*\. Remove it",
         d.scored(lambda sr: sr.assign_attrs({UNFINISHED: "edited"})),
         beside_lr,
-        lambda sr, hr, lr: beside_lr(
-            sr.assign_attrs({k: v for k, v in sr.attrs.items() if k != UNFINISHED}), hr, lr
-        ),
+        lambda sr, hr, lr: beside_lr(sr.drop_attrs(deep=False), hr, lr),
     ),
     "truth as LR": case(
         "The truth, or the prediction, is passed as the LR data.",

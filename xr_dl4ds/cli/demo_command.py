@@ -85,7 +85,10 @@ def demo(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     model = train.downscale.fit(scale=options.scale, static=static, trim=True, **training)
     say(f"... in {time.perf_counter() - start:.0f} s.\n{model!r}")
-    before, after = standardize(data, Dims(), "the data").grid.shape, model.state.pairing.hr.shape
+    before, after = (
+        standardize(data, Dims(), "the data").grid.shape,
+        model.state.pairing.domain.shape,
+    )
     if before != after:
         say(f"Scale {options.scale} does not divide {before} cells: the first {after} were used.")
     lr = test[[variable]].downscale.coarsen(options.scale, trim=True)

@@ -13,7 +13,6 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, in_order
 from xr_dl4ds.grid.names import TIME, Data
-from xr_dl4ds.grid.regridding.rectilinear import window
 
 
 def hold_out(
@@ -84,15 +83,13 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
                 f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
                 " those that are meant."
             )
-    inner = window(hr.grid, state.pairing.hr)
+    on_hr = state.pairing.on_hr_cells(hr.pick(wanted["hr"]))
     on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
-    if inner is None or not on_lr:
+    if on_hr is None or not on_lr:
         raise GridError(
             f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
-            f" {state.pairing.hr.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
+            f" {state.pairing.domain.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
             " Select the same region, and bring LR onto its grid with .downscale.interpolate."
         )
-    hr_data = hr.data[wanted["hr"]].isel(inner).assign_coords(state.pairing.hr.coords)
-    hr = dataclasses.replace(hr, data=hr_data, grid=state.pairing.hr)
     keep = [n for n in lr.varying if n in state.features.lr_varying]
-    return align(lr.pick(keep), predictor_fields(inputs), hr, state.pairing, synthetic_lr=False)
+    return align(lr.pick(keep), predictor_fields(inputs), on_hr, state.pairing, synthetic_lr=False)

@@ -28,8 +28,9 @@ from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
+from xr_dl4ds.grid.regridding.completion import with_rim
+from xr_dl4ds.grid.regridding.cropping import cut
 from xr_dl4ds.grid.regridding.pairing import Pairing, pair
-from xr_dl4ds.grid.regridding.rectilinear import window
 
 logger = logging.getLogger(__name__)
 
@@ -163,7 +164,8 @@ def pair_grids(
         hr = trim_fields(hr, inputs.scale, trim=inputs.trim)
         scale = int(inputs.scale)  # JSON cannot store NumPy integers
         lr = coarsened(hr.pick(hr.varying), scale)
-        pairing = Pairing(scale=scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid)
+        grids = {"source": lr.grid, "lr": lr.grid, "hr": hr.grid, "domain": hr.grid}
+        pairing = Pairing(scale=scale, method="nested", **grids)
         return lr, hr, pairing
     lr = _read_lr(inputs, hr)
     require_one_level(as_dataset(inputs.lr, "the LR data"), as_dataset(inputs.hr, "the HR data"))
@@ -180,10 +182,9 @@ def pair_grids(
 def read_further_member(inputs: Inputs, pairing: Pairing) -> Pair:
     """Read a further series of samples on the grids of the first series."""
     hr = read_hr(inputs)
-    inner = window(hr.grid, pairing.hr)
-    assert inner is not None  # all series of an object have the same grid
-    cut = hr.data[hr.varying].isel(inner).assign_coords(pairing.hr.coords)
-    hr = dataclasses.replace(hr, data=cut, grid=pairing.hr)
+    found = pairing.on_hr_cells(hr.pick(hr.varying))
+    assert found is not None  # all series of an object have the same grid
+    hr = found
     lr = coarsened(hr, pairing.scale) if inputs.lr is None else _read_lr(inputs, hr)
     return align(lr, predictor_fields(inputs), hr, pairing, synthetic_lr=inputs.lr is None)
 
@@ -216,8 +217,8 @@ def static_fields(
                 f"Expected static= without a time dimension, got {source.fields.varying}."
                 " Pass them as predictors=, or select one time."
             )
-    own = Source(fields=hr.pick(hr.static), role="the static fields of the HR data")
-    found = static_on(pairing.hr, [own, *beside])
+    own = Source(fields=cut(hr.pick(hr.static), {**pairing.inner}), role="the HR data")
+    found = static_on(pairing.domain, [own, *beside])
     if lr is not None:
         known = [n for n in lr.static if n in found]
         extra = [n for n in lr.static if n not in found]
@@ -226,14 +227,15 @@ def static_fields(
         if extra:
             logger.info("static fields of the LR data are interpolated to HR cells: %s", extra)
             source = Source(fields=lr.pick(extra), role="static fields of the LR data")
-            found |= static_on(pairing.hr, [source])
+            found |= static_on(pairing.domain, [source])
     clash = set(found) & {*hr.varying, *([] if lr is None else lr.varying)}
     if clash:
         raise VariableError(
             f"Static fields and variables that change in time share the names {sorted(clash)}."
             " Rename the static fields."
         )
-    return xr.Dataset(found).compute()
+    completed = with_rim(xr.Dataset(found), pairing.rim)
+    return completed.assign_coords(pairing.hr.coords).compute()
 
 
 def predictor_fields(inputs: Inputs) -> list[Source]:

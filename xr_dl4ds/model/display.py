@@ -27,7 +27,7 @@ def rows(
         "predictors": ", ".join(features.predictors) or "none",
         "static": ", ".join(features.static) or "none",
         "scale": f"{state.pairing.scale} ({state.pairing.method})",
-        "HR grid": f"{state.pairing.hr.shape}: {state.pairing.hr.extent}",
+        "HR grid": f"{state.pairing.domain.shape}: {state.pairing.domain.extent}",
         "network": f"{architecture.backbone}, {architecture.upsampling},"
         f" {n_parameters:,} parameters",
         "constraint": architecture.constraint or "none",

@@ -19,7 +19,7 @@ from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs
 from xr_dl4ds.grid.regridding.pairing import Pairing
 
-_GRIDS = ("source", "lr", "hr")
+_GRIDS = ("source", "lr", "hr", "domain")
 #: The arrays of a `Geolocation`, and their dimensions.
 _PLACES = {"y": ("y",), "x": ("x",), "lat": ("y", "x"), "lon": ("y", "x")}
 
@@ -31,7 +31,7 @@ def state_config(state: State) -> Json:
         "features": dataclasses.asdict(state.features),
         "scale": pairing.scale,
         "method": pairing.method,
-        "grids": {name: _grid_config(getattr(pairing, name)) for name in _GRIDS},
+        "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
         "step": state.step,
@@ -39,6 +39,14 @@ def state_config(state: State) -> Json:
         "counterparts": dict(state.counterparts),
         "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
     }
+
+
+def _grids(pairing: Pairing) -> dict[str, Grid]:
+    """Return the grids to store; `domain` only where it differs from `hr`."""
+    found = {name: getattr(pairing, name) for name in _GRIDS}
+    if pairing.domain is pairing.hr:
+        del found["domain"]
+    return found
 
 
 def _slice_config(part: Slice) -> Json:
@@ -72,8 +80,7 @@ def _plain(attrs: Attrs) -> Json:
 def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
     """Return the arrays of a state as one flat dataset, each name prefixed by its kind."""
     out: dict[str, xr.Variable] = {}
-    for role in _GRIDS:
-        grid: Grid = getattr(state.pairing, role)
+    for role, grid in _grids(state.pairing).items():
         for letter, axis in (("y", grid.y), ("x", grid.x)):
             dim = f"{role}_{letter}"
             out[dim] = xr.Variable(dim, axis.values)
@@ -96,8 +103,9 @@ def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
 
 def state(config: Json, data: xr.Dataset) -> State:
     """Rebuild the state from the results of `state_config` and `state_dataset`."""
-    grids = {name: _grid(config["grids"][name], data, name) for name in _GRIDS}
+    grids = {name: _grid(about, data, name) for name, about in config["grids"].items()}
     hr: Grid = grids["hr"]
+    grids.setdefault("domain", hr)
     fields = config["features"]
     named: Json = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     features = Features(**named)

@@ -27,6 +27,7 @@ from xr_dl4ds.grid.cf.fields import Fields, select, standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, index_of
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Data
+from xr_dl4ds.grid.regridding.completion import with_rim
 from xr_dl4ds.grid.regridding.placement import Placement
 from xr_dl4ds.grid.regridding.regridder import regridder
 
@@ -159,10 +160,10 @@ def static_fields(
     if missing:
         raise VariableError(
             f"Expected static fields {missing} for a domain other than the training domain"
-            f" ({state.pairing.hr.extent}), got {sorted(map(str, found))}. Pass them as"
+            f" ({state.pairing.domain.extent}), got {sorted(map(str, found))}. Pass them as"
             " static=, on HR cells."
         )
-    return xr.Dataset({name: found[name] for name in names})
+    return with_rim(xr.Dataset({name: found[name] for name in names}), placement.rim)
 
 
 def _static_field(state: State, source: xr.Dataset, name: str) -> Source:

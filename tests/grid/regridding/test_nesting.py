@@ -1,5 +1,7 @@
 """Nested or not: common cells against a brute-force search, and the pairs that must not nest."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,6 +12,7 @@ from scipy.special import roots_legendre
 from tests.conftest import era5_uk, no_compute, real
 from tests.grid import LAYOUTS, fields, lat, lon, planar, plane
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.grid.geolocation import Geolocation
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.regridding.nesting import (
     Nesting,
@@ -88,14 +91,35 @@ def test_the_same_domain():
     # HR cells [0, 8] by 1, LR cells [0, 4] and [4, 8]
     actual = nest(plane(2, 2, step=4), plane(8, 8))
     whole = {"y": slice(0, 2), "x": slice(0, 2)}
-    assert actual == Nesting(scale=4, lr=whole, hr={"y": slice(0, 8), "x": slice(0, 8)})
+    none = {"y": (0, 0), "x": (0, 0)}
+    hr = {"y": slice(0, 8), "x": slice(0, 8)}
+    assert actual == Nesting(scale=4, lr=whole, hr=hr, rim=none)
 
 
-def test_parts_in_common_and_cells_cut_at_the_rim():
-    # HR 3..14: LR cells [0, 4] and [12, 16] are cut, [4, 8] and [8, 12] are whole
-    actual = nest(plane(5, 5, step=4), plane(11, 11, y0=3, x0=3))
+def test_parts_in_common_and_cells_at_the_rim():
+    # HR 3..14: LR cells [4, 8] and [8, 12] are whole, of [0, 4] and [12, 16] there are 1 and 2
+    lr, hr = plane(5, 5, step=4), plane(11, 11, y0=3, x0=3)
+    actual = nest(lr, hr, whole=True)
     assert actual.lr == {"y": slice(1, 3), "x": slice(1, 3)}
     assert actual.hr == {"y": slice(1, 9), "x": slice(1, 9)}
+    assert actual.rim == {"y": (0, 0), "x": (0, 0)}
+    actual = nest(lr, hr)
+    assert actual.lr == {"y": slice(0, 4), "x": slice(0, 4)}
+    assert actual.hr == {"y": slice(0, 11), "x": slice(0, 11)}
+    assert actual.rim == {"y": (3, 2), "x": (3, 2)}
+
+
+def test_cells_at_the_rim_end_at_the_poles_and_where_locations_are_unknown():
+    # an LR cell about the pole: its rows beyond it are none
+    lr, hr = lat(*np.arange(90, 70, -4)), lat(*np.arange(88.5, 75, -1))
+    across = lon(2, 6, 10), lon(*np.arange(0.5, 11))
+    actual = nest(Grid(y=lr, x=across[0]), Grid(y=hr, x=across[1]))
+    assert actual.rim["y"] == (3, 0)
+    assert hr.canonical[actual.hr["y"]][-1] == 87.5  # 88.5 belongs to the cell about the pole
+    assert actual.rim["x"] == (0, 1)
+    places = Geolocation(y=np.arange(3.0), x=np.arange(3.0), lat=np.eye(3), lon=np.eye(3))
+    hr = dataclasses.replace(plane(11, 11, y0=3, x0=3), geolocation=places)
+    assert nest(plane(5, 5, step=4), hr).rim == {"y": (0, 0), "x": (0, 0)}
 
 
 def test_the_same_spacing_is_scale_one():
@@ -109,8 +133,9 @@ def test_the_same_spacing_is_scale_one():
     size=st.integers(2, 40),
     jitter=st.booleans(),
     falls=st.tuples(st.booleans(), st.booleans()),
+    whole=st.booleans(),
 )
-def test_common_cells_against_a_search(scale, lr_size, low, size, jitter, falls):
+def test_common_cells_against_a_search(scale, lr_size, low, size, jitter, falls, whole):
     step = 0.1
     lr_x = step * scale * (np.arange(lr_size) + 0.5)
     hr_x = step * (low + np.arange(size) + 0.5)
@@ -118,16 +143,21 @@ def test_common_cells_against_a_search(scale, lr_size, low, size, jitter, falls)
         lr_x, hr_x = lr_x.astype("f4"), hr_x.astype("f4")
     lr_x, hr_x = (v[:: -1 if f else 1] for v, f in zip((lr_x, hr_x), falls, strict=True))
     y = plane(4, 2, step=step * scale).y, plane(4 * scale, 2, step=step).y
-    actual = nest(Grid(y=y[0], x=planar(*lr_x)), Grid(y=y[1], x=planar(*hr_x)))
+    grids = Grid(y=y[0], x=planar(*lr_x)), Grid(y=y[1], x=planar(*hr_x))
+    actual = nest(*grids, whole=whole)
     # LR cell i has the HR cells i*scale ... (i+1)*scale - 1; the HR domain has low ... low+size-1
-    found = [i for i in range(lr_size) if low <= i * scale and (i + 1) * scale <= low + size]
+    there = [set(range(i * scale, (i + 1) * scale)) for i in range(lr_size)]
+    here = set(range(low, low + size))
+    found = [i for i in range(lr_size) if (there[i] <= here if whole else there[i] & here)]
     if len(found) < 2:
         assert actual is None
         return
-    start = found[0] * scale - low
+    cells = set.union(*(there[i] for i in found))
+    both = sorted(cells & here)
     assert actual.scale == scale
     assert actual.lr["x"] == slice(found[0], found[-1] + 1)
-    assert actual.hr["x"] == slice(start, start + scale * len(found))
+    assert actual.hr["x"] == slice(both[0] - low, both[-1] + 1 - low)
+    assert actual.rim["x"] == (both[0] - min(cells), max(cells) - both[-1])
 
 
 @pytest.mark.parametrize("lr_layout", sorted(LAYOUTS))
@@ -137,10 +167,14 @@ def test_longitudes_in_any_two_layouts(lr_layout, hr_layout, first):
     rows = lat(52, 48), lat(*np.arange(46.5, 54))
     lr = Grid(y=rows[0], x=lon(*LAYOUTS[lr_layout](first + 2.0 + 4 * np.arange(4))))
     hr = Grid(y=rows[1], x=lon(*LAYOUTS[hr_layout](first + 3.5 + np.arange(14))))
-    actual = nest(lr, hr)
-    # HR cells first+3 ... first+17: the first LR cell is cut, three are whole, one HR cell is over
+    # HR cells first+3 ... first+17: one of the first LR cell, three whole ones, one HR cell is over
+    actual = nest(lr, hr, whole=True)
     assert actual.lr["x"] == slice(1, 4)
     assert actual.hr["x"] == slice(1, 13)
+    actual = nest(lr, hr)
+    assert actual.lr["x"] == slice(0, 4)
+    assert actual.hr["x"] == slice(0, 13)
+    assert actual.rim["x"] == (3, 0)
 
 
 # --- not nested -----------------------------------------------------------------------------
@@ -156,11 +190,14 @@ def test_longitudes_in_any_two_layouts(lr_layout, hr_layout, first):
         (plane(4, 4, step=4, x0=0.05), plane(16, 16)),  # 1.25 % of a cell off
         (plane(20, 20, step=4.02), plane(80, 80)),  # right at the first cell, drifting
         (plane(2, 2, step=4), plane(3, 3)),  # fewer HR cells than one LR cell has
-        (plane(2, 2, step=4), plane(8, 7)),  # one LR cell alone in common
     ],
 )
 def test_pairs_that_do_not_nest(lr, hr):
     assert nest(lr, hr) is None
+
+
+def test_one_whole_lr_cell_alone():
+    assert nest(plane(2, 2, step=4), plane(8, 7), whole=True) is None
 
 
 def test_an_offset_within_the_tolerance_is_jitter():

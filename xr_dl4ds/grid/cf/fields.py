@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Hashable, Mapping
 
 import pandas as pd
@@ -106,6 +107,9 @@ def as_dataset(obj: object, role: str) -> xr.Dataset:
     """
     if isinstance(obj, xr.Dataset):
         require_finished(obj, role)
+        if any(math.isnan(size) for size in obj.sizes.values()):
+            # sizes that compute_chunk_sizes has found since
+            obj = xr.Dataset(dict(obj.data_vars), obj.coords, obj.attrs)
         obj = with_text_attrs(obj, role)
         stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
         obj = obj.reset_index(stacked) if stacked else obj

@@ -17,6 +17,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Part, X, Y
+from xr_dl4ds.grid.regridding.completion import Rim, extended_centres
 
 #: Largest accepted distance, in LR cells, of an LR centre from the mean of its HR centres. It is
 #: wide enough for float32 coordinates and far below the half cell of an offset grid.
@@ -33,11 +34,15 @@ class Nesting:
         HR cells along one edge of an LR cell.
     lr, hr : dict of slice
         Common part of each grid by canonical dimension; ``hr`` is `scale` times as long.
+    rim : dict of tuple
+        For each dimension, the HR cells before the first and after the last one that LR cells at
+        the rim have and the HR grid has not. The slices `hr` do not count them.
     """
 
     scale: int
     lr: Part
     hr: Part
+    rim: Rim
 
 
 def ratio(lr: Grid, hr: Grid) -> tuple[float, float]:
@@ -53,8 +58,10 @@ def turns_between(a: Axis, b: Axis) -> float:
     return float(360 * np.round(middle / 360))
 
 
-def nest(lr: Grid, hr: Grid) -> Nesting | None:
+def nest(lr: Grid, hr: Grid, *, whole: bool = False) -> Nesting | None:
     """Find the common cells of a nested pair; return None if the cells do not nest.
+
+    With `whole`, LR cells that stick out of the HR domain are left out.
 
     Raises
     ------
@@ -70,7 +77,9 @@ def nest(lr: Grid, hr: Grid) -> Nesting | None:
     scale = round(ratios[0])
     if scale < 1 or any(abs(r - scale) > 0.01 * scale for r in ratios):
         return None
-    parts = {"y": _common(lr.y, hr.y, scale), "x": _common(lr.x, hr.x, scale)}
+    # the locations of curvilinear cells are known only where the file has them
+    most = 0 if whole or hr.geolocation is not None else scale - 1
+    parts = {"y": _common(lr.y, hr.y, scale, most), "x": _common(lr.x, hr.x, scale, most)}
     if None in parts.values():
         return None
     found = {d: p for d, p in parts.items() if p is not None}
@@ -78,15 +87,22 @@ def nest(lr: Grid, hr: Grid) -> Nesting | None:
         scale=scale,
         lr={d: p[0] for d, p in found.items()},
         hr={d: p[1] for d, p in found.items()},
+        rim={d: p[2] for d, p in found.items()},
     )
 
 
-def _common(lr: Axis, hr: Axis, scale: int) -> tuple[slice, slice] | None:
-    """Return slices of LR cells that lie wholly inside the HR domain, and of their HR cells."""
-    if hr.size < scale:
+def _common(
+    lr: Axis, hr: Axis, scale: int, most: int
+) -> tuple[slice, slice, tuple[int, int]] | None:
+    """Return slices of LR cells and of their HR cells, and the number of HR cells that lack.
+
+    At most `most` HR cells may lack at either end.
+    """
+    extended, before = extended_centres(hr, most)
+    if extended.size < scale:
         return None
     centres = lr.canonical + turns_between(lr, hr)
-    blocks = np.convolve(hr.canonical, np.full(scale, 1 / scale), mode="valid")
+    blocks = np.convolve(extended, np.full(scale, 1 / scale), mode="valid")
     cell = lr.spacing
     inside = (centres > blocks[0] - 0.5 * cell) & (centres < blocks[-1] + 0.5 * cell)
     start = np.clip(np.searchsorted(blocks, centres - 0.5 * hr.spacing), 0, blocks.size - 1)
@@ -101,8 +117,10 @@ def _common(lr: Axis, hr: Axis, scale: int) -> tuple[slice, slice] | None:
     if covered:
         return None
     first, last = int(index[0]), int(index[-1])
-    hr_first = int(start[first])
-    return slice(first, last + 1), slice(hr_first, hr_first + scale * (last + 1 - first))
+    begin = int(start[first]) - before
+    end = begin + scale * (last + 1 - first)
+    inside_hr = slice(max(begin, 0), min(end, hr.size))
+    return slice(first, last + 1), inside_hr, (max(-begin, 0), max(end - hr.size, 0))
 
 
 def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:

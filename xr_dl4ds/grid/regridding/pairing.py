@@ -15,10 +15,17 @@ from xr_dl4ds.grid.crs import label
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
 from xr_dl4ds.grid.regridding.coarsen import coarser, trim_fields
+from xr_dl4ds.grid.regridding.completion import Rim, completed, leftover
 from xr_dl4ds.grid.regridding.cropping import cut
-from xr_dl4ds.grid.regridding.nesting import Nesting
+from xr_dl4ds.grid.regridding.nesting import Nesting, turns_between
 from xr_dl4ds.grid.regridding.rectilinear import window
-from xr_dl4ds.grid.regridding.regridder import AcrossCRS, Regridder, SameAxes, regridder
+from xr_dl4ds.grid.regridding.regridder import (
+    BEYOND_EDGES,
+    AcrossCRS,
+    Regridder,
+    SameAxes,
+    regridder,
+)
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 
 logger = logging.getLogger(__name__)
@@ -45,7 +52,10 @@ class Pairing:
     source : Grid
         LR grid of the user's data.
     lr, hr : Grid
-        Grids of the samples.
+        Grids of the samples; each LR cell has `scale` x `scale` HR cells.
+    domain : Grid
+        HR grid of the user's data and of predictions. It lacks the cells of `hr` by which LR cells
+        stick out of it.
     """
 
     scale: int
@@ -53,6 +63,26 @@ class Pairing:
     source: Grid
     lr: Grid
     hr: Grid
+    domain: Grid
+
+    @property
+    def inner(self) -> dict[str, slice]:
+        """The cells of `hr` that `domain` has."""
+        return _inner(self.hr, self.domain)
+
+    @property
+    def rim(self) -> Rim:
+        """The number of cells at the ends of `hr` that `domain` lacks."""
+        ends = {Y: self.hr.y.size, X: self.hr.x.size}
+        return {d: (part.start, ends[d] - part.stop) for d, part in self.inner.items()}
+
+    def on_hr_cells(self, fields: Fields) -> Fields | None:
+        """Select the cells of `domain` from HR fields, and complete them; None if some lack."""
+        inner = window(fields.grid, self.domain)
+        if inner is None:
+            return None
+        data = take(fields.data, inner).assign_coords(self.domain.coords)
+        return completed(dataclasses.replace(fields, data=data, grid=self.domain), self.rim)
 
     @property
     def whole(self) -> Part:
@@ -72,7 +102,8 @@ class Pairing:
             return take(fields.data, inner).assign_coords(target.coords)
         kind = AcrossCRS if self.reprojected else SameAxes
         between = kind(source=fields.grid, target=target)
-        return between.regrid(fields.data, self.method.removeprefix(REPROJECTED))
+        # the centre of an LR cell that sticks out of HR may lie beyond the user's LR cells
+        return between.regrid(fields.data, self.method.removeprefix(REPROJECTED), BEYOND_EDGES)
 
     def _only_crops(self, grid: Grid) -> bool:
         """Return True if fields on `grid` are cropped, and neither interpolated nor averaged."""
@@ -92,14 +123,14 @@ def pair(
         Method that interpolates LR fields directly to HR cells if they do not nest. With None,
         they are averaged (conservative) onto blocks of HR cells.
     trim : bool
-        Drop HR rows and columns that do not fill an LR cell.
+        Drop HR rows and columns that do not fill an LR cell, instead of completing the LR cell.
 
     Returns
     -------
     pairing : Pairing
         Grids and method.
     hr : Fields
-        HR fields on the common cells.
+        HR fields on the cells of samples, NaN beyond the user's HR cells.
 
     Raises
     ------
@@ -113,21 +144,25 @@ def pair(
         lr = roll_to_face(lr, hr.grid)
         hr = hr if lr.grid.x.periodic else roll_to_face(hr, lr.grid)
         between = SameAxes(source=lr.grid, target=hr.grid)
-    nesting = between.nesting()
+    nesting = between.nesting(whole=trim)
     if nesting is not None:
         return _nested(lr, hr, nesting)
-    whole = hr.grid.shape
     hr = _cut_hr(hr, between.covered())
-    scale = round(dataclasses.replace(between, target=hr.grid).ratio)
+    scale = _scale(dataclasses.replace(between, target=hr.grid).ratio, hr.grid, direct_method)
     if scale < 2 and (across or direct_method is None):
         raise _not_finer(lr.grid, hr.grid)
     scale, method = (
         (scale, AVERAGING[type(between)]) if direct_method is None else (1, direct_method)
     )
-    coarse = hr.grid
+    coarse = domain = hr.grid
     if direct_method is None:
-        # always drop rows and columns left over by the cropping above
-        hr = trim_fields(hr, scale, trim=trim or hr.grid.shape != whole)
+        rim = None if trim else leftover(hr.grid, scale)
+        if rim is None:
+            hr = trim_fields(hr, scale, trim=True)
+            _say_cut(domain, hr.grid, "HR")
+            domain = hr.grid
+        else:
+            hr = completed(hr, rim)
         coarse = coarser(hr.grid, scale)
     if across:
         logger.warning(
@@ -148,7 +183,21 @@ def pair(
             scale,
             scale,
         )
-    return Pairing(scale=scale, method=method, source=lr.grid, lr=coarse, hr=hr.grid), hr
+    grids = {"source": lr.grid, "lr": coarse, "hr": hr.grid, "domain": domain}
+    return Pairing(scale=scale, method=method, **grids), hr
+
+
+def _scale(ratio: float, hr: Grid, direct_method: str | None) -> int:
+    """Return the HR cells of a block that is about as large as an LR cell.
+
+    Blocks go around the globe without a remainder.
+    """
+    if direct_method is None and hr.x.periodic:
+        whole = [n for n in range(2, hr.x.size // 2 + 1) if hr.x.size % n == 0]
+        nearest = min(whole, key=lambda n: abs(np.log(n / ratio)), default=0)
+        if ratio / 1.5 < nearest < 1.5 * ratio:
+            return nearest
+    return round(ratio)
 
 
 def _nested(lr: Fields, hr: Fields, nesting: Nesting) -> tuple[Pairing, Fields]:
@@ -158,8 +207,21 @@ def _nested(lr: Fields, hr: Fields, nesting: Nesting) -> tuple[Pairing, Fields]:
     common = cut(lr, nesting.lr).grid
     _say_cut(lr.grid, common, "LR")
     hr = _cut_hr(hr, nesting.hr)
-    pairing = Pairing(scale=nesting.scale, method="nested", source=lr.grid, lr=common, hr=hr.grid)
-    return pairing, hr
+    domain, hr = hr.grid, completed(hr, nesting.rim)
+    grids = {"source": lr.grid, "lr": common, "hr": hr.grid, "domain": domain}
+    return Pairing(scale=nesting.scale, method="nested", **grids), hr
+
+
+def _inner(hr: Grid, domain: Grid) -> dict[str, slice]:
+    """Return the positions in `hr`, in canonical order, of the cells of `domain`."""
+    found = {}
+    for dim, axis, part in ((Y, hr.y, domain.y), (X, hr.x, domain.x)):
+        first = 0
+        if axis.size > part.size:
+            apart = axis.canonical + turns_between(axis, part) - part.canonical[0]
+            first = int(np.abs(apart).argmin())
+        found[dim] = slice(first, first + part.size)
+    return found
 
 
 def _not_finer(lr: Grid, hr: Grid) -> GridError:

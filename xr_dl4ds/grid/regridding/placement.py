@@ -14,6 +14,7 @@ from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
+from xr_dl4ds.grid.regridding.completion import Rim
 from xr_dl4ds.grid.regridding.cropping import cut_grid
 from xr_dl4ds.grid.regridding.nesting import ratio, turns_between
 from xr_dl4ds.grid.regridding.pairing import Pairing
@@ -37,15 +38,24 @@ class Placement:
     hr : Grid
         Grid of the prediction, in the caller's layout.
     order : dict of numpy.ndarray
-        Positions that bring a canonical HR array into the layout of `hr`, by canonical dimension.
+        Positions that bring a canonical array on the HR cells of `lr` into the layout of `hr`, by
+        canonical dimension.
     trained : dict of numpy.ndarray, optional
-        Positions in the canonical training HR domain; None for another domain.
+        Positions of these HR cells in the canonical HR cells of training; None for another domain.
     """
 
     lr: Grid
     hr: Grid
     order: dict[str, np.ndarray]
     trained: dict[str, np.ndarray] | None
+
+    @property
+    def rim(self) -> Rim:
+        """The number of HR cells by which `lr` sticks out of `hr`, before and after its cells."""
+        if self.trained is None:
+            return {Y: (0, 0), X: (0, 0)}
+        ends = {d: (int(self.order[d].min()), int(self.order[d].max())) for d in (Y, X)}
+        return {d: (low, self.trained[d].size - 1 - high) for d, (low, high) in ends.items()}
 
 
 def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
@@ -142,9 +152,11 @@ def place(pairing: Pairing, given: Grid) -> Placement:
             fine = _stored(hr, trained[dim], near=fine.values)
         axes[dim], order[dim] = in_layout_of(now, fine, pairing.scale)
         if trained is not None and _same_layout(now, then):
-            axes[dim], order[dim] = hr, np.argsort(hr.order)
-    places = given.geolocation if trained is None else pairing.hr.geolocation
-    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X], geolocation=places)
+            axes[dim], order[dim] = _as_stored(pairing, dim)
+        elif trained is not None:
+            axes[dim], order[dim] = _inside_domain(pairing, dim, axes[dim], order[dim], trained)
+    places = given.geolocation if trained is None else pairing.domain.geolocation
+    hr_grid = dataclasses.replace(pairing.domain, y=axes[Y], x=axes[X], geolocation=places)
     return Placement(lr=grid, hr=hr_grid, order=order, trained=trained)
 
 
@@ -164,8 +176,10 @@ def _regridded(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
         near = hr.canonical[part[dim]] + turns_between(hr, now)
         axes[dim], order[dim] = laid_like(now, _stored(hr, part[dim], near=near))
         if whole and _same_layout(now, then):
-            axes[dim], order[dim] = hr, np.argsort(hr.order)
-    hr_grid = dataclasses.replace(pairing.hr, y=axes[Y], x=axes[X])
+            axes[dim], order[dim] = _as_stored(pairing, dim)
+        else:
+            axes[dim], order[dim] = _inside_domain(pairing, dim, axes[dim], order[dim], part)
+    hr_grid = dataclasses.replace(pairing.domain, y=axes[Y], x=axes[X])
     return Placement(lr=lr, hr=hr_grid, order=order, trained=part)
 
 
@@ -177,9 +191,27 @@ def _reprojected(pairing: Pairing, given: Grid, *, whole: bool) -> Placement:
             f" have different CRSs, got {given.extent}. Predict there and select after, or"
             " reproject them first with .downscale.interpolate."
         )
-    hr = pairing.hr
-    order = {Y: np.argsort(hr.y.order), X: np.argsort(hr.x.order)}
-    return Placement(lr=pairing.lr, hr=hr, order=order, trained=positions(pairing.whole))
+    order = {dim: _as_stored(pairing, dim)[1] for dim in (Y, X)}
+    trained = positions(pairing.whole)
+    return Placement(lr=pairing.lr, hr=pairing.domain, order=order, trained=trained)
+
+
+def _as_stored(pairing: Pairing, dim: str) -> tuple[Axis, np.ndarray]:
+    """Return an axis of the training domain in its layout, and the order of its cells."""
+    axis = {Y: pairing.domain.y, X: pairing.domain.x}[dim]
+    return axis, np.argsort(axis.order) + pairing.inner[dim].start
+
+
+def _inside_domain(
+    pairing: Pairing, dim: str, axis: Axis, order: np.ndarray, trained: dict[str, np.ndarray]
+) -> tuple[Axis, np.ndarray]:
+    """Leave out the cells by which LR cells stick out of the training domain."""
+    inner = pairing.inner[dim]
+    there = trained[dim][order]
+    inside = np.flatnonzero((there >= inner.start) & (there < inner.stop))
+    if inside.size == order.size:
+        return axis, order
+    return axis.take(inside), order[inside]
 
 
 def _axes(*grids: Grid) -> list[tuple]:

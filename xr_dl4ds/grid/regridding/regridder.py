@@ -63,7 +63,7 @@ class Regridder(abc.ABC):
         """True if source cells are smaller than target cells."""
 
     @abc.abstractmethod
-    def nesting(self) -> Nesting | None:
+    def nesting(self, *, whole: bool) -> Nesting | None:
         """Find the cells of a nested pair, see `xr_dl4ds.grid.regridding.nesting`."""
 
     @abc.abstractmethod
@@ -121,9 +121,9 @@ class SameAxes(Regridder):
         """True if source cells are smaller than target cells along both axes."""
         return max(ratio(self.source, self.target)) < 1.0
 
-    def nesting(self) -> Nesting | None:
+    def nesting(self, *, whole: bool) -> Nesting | None:
         """Find the cells of a nested pair; return None if the cells do not nest."""
-        return nest(self.source, self.target)
+        return nest(self.source, self.target, whole=whole)
 
     def covered(self) -> Part:
         """Find the target cells whose centres lie within the source cells."""
@@ -213,7 +213,7 @@ class AcrossCRS(Regridder):
         """True if source cells have a smaller area than target cells."""
         return self.ratio < 1.0
 
-    def nesting(self) -> Nesting | None:
+    def nesting(self, *, whole: bool) -> Nesting | None:
         """Return None: cells of different CRSs do not nest."""
         return None
 
