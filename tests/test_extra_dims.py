@@ -135,7 +135,7 @@ def test_levels_of_a_predictor_are_not_those_of_the_target():
 def test_other_single_levels_are_no_pair():
     hr = leveled()[["t2m"]]
     low = hr.downscale.coarsen(2)
-    with pytest.raises(VariableError, match=r"'t2m' of the LR data at level 850 as in the HR data"):
+    with pytest.raises(VariableError, match=r"'t2m' of the LR data at pressure 850 hPa as in"):
         low.isel(level=[1]).downscale.fit(hr.isel(level=[0]), **PAIR)
     low.isel(level=[1]).downscale.fit(hr.isel(level=[1]), **PAIR)
 

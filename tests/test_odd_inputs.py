@@ -651,3 +651,201 @@ def test_a_list_is_no_pair_of_validation_data():
         ValueError, match=r"got list\. Pass \(hr\.downscale\.coarsen\(scale\), hr\)"
     ):
         d.perfect(d.hr(), validation=[d.lr(), d.hr()])
+
+
+# --- what a breaker found -------------------------------------------------------------------------
+
+
+def test_initialization_times_beside_valid_times_do_not_become_these(tmp_path):
+    hr = d.hr(time=16)[["t2m"]]
+    late = hr.assign_coords(valid_time=("time", hr.time.values))
+    late = late.assign_coords(time=hr.time.values - 24 * HOUR)
+    lr = late.downscale.coarsen(2)
+    assert "standard_name" not in lr.time.attrs
+    fitted = d.mos(lr, hr)
+    assert fitted.provenance["period"][0].startswith("2001-01-01 00:00")
+    out = fitted.predict(lr)
+    plain = hr.downscale.coarsen(2)
+    equal(out.downscale.evaluate(hr).rmse, fitted.predict(plain).downscale.evaluate(hr).rmse)
+
+
+@pytest.mark.parametrize("kind", ["levels", "labels"])
+def test_samples_in_another_order_are_told_by_their_labels(kind):
+    hr = d.hr()[["t2m"]].drop_vars("time")
+    if kind == "levels":
+        index = pd.MultiIndex.from_product([[2001, 2002], [1, 4, 7, 10]], names=["year", "month"])
+        hr = hr.assign_coords(xr.Coordinates.from_pandas_multiindex(index, "time"))
+    else:
+        hr = hr.assign_coords(case=("time", [f"storm {i}" for i in range(8)]))
+    lr = d.lr().drop_vars("time").assign_coords({n: hr[n] for n in hr.coords if "l" not in n[:1]})
+    began(hr, lr)
+    turned = lr.isel(time=slice(None, None, -1))
+    with pytest.raises(TimeError, match=r"samples of the LR data and .* in one order, got"):
+        began(hr, turned)
+    with pytest.raises(TimeError, match=r"as '(year|month|case)' at position 0\. Sort both"):
+        hr.isel(time=slice(None, None, -1)).downscale.evaluate(hr, scale=2)
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_a_target_with_the_name_of_a_scalar_coordinate_of_lr(several):
+    height = (d.hr().t2m * 10).assign_attrs(units="m").rename("height").to_dataset()
+    hr = height.assign(t2m=d.hr().t2m) if several else height
+    lr = hr.downscale.coarsen(2).rename(height="zg").assign_coords(height=2.0)
+    fitted = d.mos(lr, hr, counterparts={"height": "zg"})
+    out = fitted.predict(lr)
+    assert set(out.data_vars) == set(hr.data_vars)
+    assert out.height.dims == hr.height.dims
+    assert np.isfinite(out.height).all()
+    bare = lr.drop_vars("height")
+    equal(out.height, fitted.predict(bare).height)
+
+
+def test_a_spread_with_the_name_of_a_coordinate():
+    fitted = d.perfect(d.hr()[["t2m"]], loss="gaussian_nll")
+    out = fitted.predict(d.lr().assign_coords(t2m_spread=3.0), spread=True)
+    assert out.t2m_spread.dims == out.t2m.dims
+
+
+@pytest.mark.parametrize(("hours", "words"), [(1, "1 hours"), (24, "24 hours")])
+def test_windows_of_steps_of_another_length(hours, words):
+    fitted = d.perfect(d.hr(time=24)[["t2m"]], time_window=2)  # 6 hours
+    lr = d.lr(time=24)
+    other = lr.assign_coords(time=lr.time.values[0] + hours * HOUR * np.arange(24))
+    with pytest.raises(TimeError, match=rf"in steps of 6 hours, as in .*, got steps of {words}\."):
+        fitted.predict(other)
+    fitted.predict(other.isel(time=[0]))  # a single step has no step length
+
+
+def test_a_window_that_is_never_full_is_noted(caplog):
+    fitted = d.perfect(d.hr(time=24)[["t2m"]], time_window=3)
+    lr = d.lr(time=24).isel(time=[0, 1, 4, 5, 8, 9])
+    fitted.predict(lr)
+    assert "the LR data have no 3 steps of 6 hours in a row" in caplog.text
+
+
+@pytest.mark.parametrize("units", [None, "K"])
+def test_lr_in_another_unit_than_stated_is_refused_by_fit(units, caplog):
+    hr = d.hr()[["t2m"]]
+    lr = d.lr().assign(t2m=d.lr().t2m - 273.15)
+    lr.t2m.attrs = {} if units is None else {"units": units}
+    with pytest.raises(VariableError, match=r"'t2m' of the LR data near the values of the HR data"):
+        began(hr, lr)
+    with pytest.raises(VariableError, match=r"'t2m' of the LR validation data near the values"):
+        began(hr, d.lr(), validation=(lr, hr))
+    factor = d.lr().assign(t2m=((d.lr().t2m - d.lr().t2m.mean()) * 1e-3 + 280).drop_attrs())
+    began(hr, factor)
+    assert "'t2m' has a standard deviation of" in caplog.text
+
+
+@pytest.mark.parametrize("stamp", ["00", "12"])
+def test_days_stamped_at_their_end_beside_days_without_bounds(stamp, caplog):
+    days = pd.date_range("2001-01-01", periods=8)
+    hr = d.hr()[["t2m"]].assign_coords(time=days + pd.Timedelta(f"{stamp}h"))
+    lr = hr.downscale.coarsen(2)
+    edges = np.stack([days, days + pd.Timedelta("1D")], axis=1)
+    late = lr.assign_coords(time=days + pd.Timedelta("1D"), edges=(("time", "nv"), edges))
+    late["time"].attrs["bounds"] = "edges"
+    fitted, plain = d.mos(late, hr, validation=None), d.mos(lr, hr, validation=None)
+    assert "are matched with the HR data by the day of their time stamps" in caplog.text
+    for mine, other in zip(fitted.network.weights, plain.network.weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_two_targets_of_one_standard_name_share_no_counterpart(caplog):
+    hr = d.hr()[["t2m"]].rename(t2m="tasmax")
+    hr = hr.assign(tasmin=hr.tasmax - 5)
+    hr.tasmin.attrs = hr.tasmax.attrs
+    began(hr, d.lr().rename(t2m="tas"))
+    assert "is taken as the counterpart" not in caplog.text
+    assert "LR has no ['tasmax', 'tasmin']" in caplog.text
+
+
+def test_levels_are_no_counterpart_of_a_field_without():
+    hr, lr = d.hr()[["t2m"]], d.levels(d.lr()).rename(t2m="ta")
+    with untrained(), pytest.raises(TrainingBeganError):
+        d.mos(lr, hr)
+    with pytest.raises(VariableError, match=r"'ta' of the LR data to have as many dimensions"):
+        d.mos(lr, hr, counterparts={"t2m": "ta"})
+    began(hr, lr.isel(level=0), counterparts={"t2m": "ta"})
+
+
+def test_another_level_at_prediction_and_in_scores(tmp_path):
+    def at(ds, level):
+        return ds.assign_coords(plev=((), level, {"units": "hPa"}))
+
+    hr, lr = at(d.hr()[["t2m"]], 500.0), at(d.lr(), 500.0)
+    model = d.mos(lr, hr)
+    model.save(tmp_path / "model")
+    for one in (model, xd.load(tmp_path / "model")):
+        out = one.predict(lr)
+        with pytest.raises(VariableError, match=r"LR data at pressure 500 hPa as in training"):
+            one.predict(at(lr, 850.0))
+    with pytest.raises(VariableError, match=r"'t2m' of the prediction at pressure 850 hPa as"):
+        out.downscale.evaluate(at(hr, 850.0))
+    out.downscale.evaluate(hr)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "says"),
+    [
+        ({"standard_name": "wind_from_direction"}, "holds a direction: average its components"),
+        ({"flag_values": [1, 2]}, "holds classes: average the share"),
+        ({"cell_methods": "area: sum time: mean"}, "holds a sum over each cell: divide it by"),
+    ],
+)
+def test_what_has_no_mean_is_noted(attrs, says, caplog):
+    odd = d.hr()[["t2m"]].assign(t2m=d.hr().t2m.drop_attrs().assign_attrs(attrs))
+    odd.downscale.coarsen(2)
+    odd.downscale.interpolate(d.lr(), method="bilinear")
+    began(odd, scale=2)
+    assert caplog.text.count(says) == 3
+    caplog.clear()
+    odd.downscale.interpolate(d.lr(), method="nearest")
+    assert says not in caplog.text
+
+
+def test_one_name_for_two_statistics_is_noted(caplog):
+    hr, lr = d.hr()[["t2m"]], d.lr()
+    hr.t2m.attrs["cell_methods"] = "time: maximum"
+    lr.t2m.attrs["cell_methods"] = "time: mean"
+    began(hr, lr)
+    assert "cell_methods) 'mean' in the LR data and 'maximum' in the HR data" in caplog.text
+
+
+def test_zero_kelvin_is_a_mark(caplog):
+    hr = d.hr()[["t2m"]]
+    began(hr.where(hr.latitude < 50, 0.0), scale=2)
+    assert "the least value of 't2m' of the HR data is 0, which often marks missing" in caplog.text
+
+
+def test_quantities_of_pint_are_to_become_numbers():
+    class Quantity(np.ndarray):
+        magnitude, units = 1, "degC"
+
+    hr = d.hr()[["t2m"]]
+    quantity = hr.t2m.copy(data=hr.t2m.values).variable
+    quantity._data = hr.t2m.values.view(Quantity)
+    odd = hr.assign(t2m=(hr.t2m.dims, quantity._data, {}))
+    odd.t2m.variable._data = quantity._data
+    with pytest.raises(VariableError, match=r"plain numbers .*Use \.pint\.dequantize\(\)"):
+        odd.downscale.coarsen(2)
+
+
+def test_axes_in_km_for_a_model_in_metres():
+    hr = d.plane(d.hr()[["t2m"]])
+    model = d.perfect(hr)
+    lr = hr.downscale.coarsen(2)
+    km = d.bare(lr).drop_vars(["y_bnds", "x_bnds"], errors="ignore")
+    km = km.assign_coords({n: (n, lr[n].values / 1000, {"units": "km"}) for n in ("y", "x")})
+    with pytest.raises(GridError, match=r"the LR data and the training data in one unit of length"):
+        model.predict(km)
+
+
+def test_points_in_a_search_tree():
+    from xarray.indexes import NDPointIndex
+
+    hr = d.hr()[["t2m"]]
+    lat, lon = np.meshgrid(hr.latitude, hr.longitude, indexing="ij")
+    two = hr.assign_coords(la=(("latitude", "longitude"), lat), lo=(("latitude", "longitude"), lon))
+    odd = two.set_xindex(("la", "lo"), NDPointIndex)
+    xr.testing.assert_equal(odd.downscale.coarsen(2).t2m, two.downscale.coarsen(2).t2m)

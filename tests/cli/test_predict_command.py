@@ -111,7 +111,6 @@ def test_inputs_are_not_written_over(files, model, tmp_path, capsys):
         (1, "model", "text.nc", "sr.zarr", "text.nc"),
         (1, "model", "folder", "sr.zarr", "got a folder without a Zarr group"),
         (1, "model", "winds.nc", "sr.zarr", "Expected the LR data to have ['t2m']"),
-        (1, "model", "hr.nc", "sr.zarr", "spacing"),
         (2, "model", "lr.nc", "sr.tif", "Expected --output to end in .zarr or .nc, got"),
     ],
 )

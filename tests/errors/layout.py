@@ -267,7 +267,7 @@ DIMENSIONS = {
     "another pressure of single fields": case(
         "LR and HR data are each at one pressure, and not at the same one.",
         VariableError,
-        r"'t2m' of the LR data at pressure 85000 Pa as in the HR data, got 500 hPa\. Select",
+        r"'t2m' of the LR data at pressure 85000\.?0* Pa as in the HR data, got 500 hPa\. Select",
         d.pair(
             lambda ds: single(ds, "level", 500.0, "hPa"),
             lambda ds: single(ds, "plev", 85000.0, "Pa"),

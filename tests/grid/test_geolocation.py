@@ -294,7 +294,9 @@ def test_parts_and_refinements_share_it():
 
 def test_block_means_are_as_before():
     out = coarsen(wrf(), 2)
-    np.testing.assert_allclose(out.XLAT, wrf().XLAT.coarsen(south_north=2, west_east=2).mean())
+    # means of places on the sphere, which for small cells are means of the numbers
+    means = wrf().XLAT.coarsen(south_north=2, west_east=2).mean()
+    np.testing.assert_allclose(out.XLAT, means, atol=1e-4)
 
 
 def test_features_of_place_and_sun_without_a_crs():

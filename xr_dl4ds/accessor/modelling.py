@@ -69,9 +69,9 @@ class Modelling:
             Hold-out data, which decide the weights to keep: a share of the last time steps, or a
             pair of data on the same grids. None or 0 keeps the last weights.
         trim : bool
-            Drop HR rows and columns that do not fill an LR cell. Without `trim` they are an error for
-            synthetic pairs; for real pairs the LR cells are completed by HR cells without values,
-            and every HR cell that LR covers has a prediction.
+            Drop HR rows and columns that do not fill an LR cell. Without `trim` they are an error
+            for synthetic pairs; for real pairs the LR cells are completed by HR cells without
+            values, and every HR cell that LR covers has a prediction.
         x_dim, y_dim, time_dim : str, optional
             Names of the dimensions, if CF attributes and names do not identify them.
         extra_dims : mapping, optional

@@ -7,7 +7,6 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -26,11 +25,13 @@ def without_numpy(options: object) -> None:
         object.__setattr__(options, field.name, _without_numpy(value))
 
 
-def _without_numpy(value: Any) -> Any:
+def _without_numpy(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
-    if type(value) in (list, tuple):
-        return type(value)(map(_without_numpy, value))
+    if type(value) is list:
+        return list(map(_without_numpy, value))
+    if type(value) is tuple:
+        return tuple(map(_without_numpy, value))
     if type(value) is dict:
         return {key: _without_numpy(one) for key, one in value.items()}
     return value

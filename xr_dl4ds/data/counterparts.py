@@ -14,6 +14,7 @@ import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.grid.cf.extra_dims import other_level, single_levels
 from xr_dl4ds.grid.cf.fields import as_dataset, candidates_of
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.grid.units import conversion_between
@@ -54,19 +55,30 @@ def find_counterparts(
     _check(given, names, targets)
     found = {target: name for target, name in given.items() if target != name}
     free = [n for n in names if n not in targets and n not in found.values()]
-    for target in targets:
-        if target in names or target in found:
-            continue
-        standard_name = high[target].attrs.get("standard_name")
-        same = [n for n in free if standard_name and _same_quantity(low[n], high[target])]
-        if len(same) == 1:
-            found[target] = same[0]
-            logger.warning(
-                "%r of the LR data is taken as the counterpart of %r, because both have the"
-                " standard_name %r: pass counterparts={%r: ...} for another one",
-                *(same[0], target, standard_name, target),
-            )
+    open_targets = [t for t in targets if t not in names and t not in found]
+    same = {t: [n for n in free if _same_quantity(low[n], high[t])] for t in open_targets}
+    for target, (name, *others) in ((t, same[t]) for t in open_targets if same[t]):
+        if others or sum(name in candidates for candidates in same.values()) > 1:
+            continue  # not the only one
+        found[target] = name
+        logger.warning(
+            "%r of the LR data is taken as the counterpart of %r, because both have the"
+            " standard_name %r: pass counterparts={%r: ...} for another one",
+            *(name, target, high[target].attrs["standard_name"], target),
+        )
+    for target, name in found.items():
+        _require_same_dims(low[name], high[target], target)
     return found
+
+
+def _require_same_dims(low: xr.DataArray, high: xr.DataArray, target: str) -> None:
+    """Raise a `VariableError` if only one of both has levels or other further dimensions."""
+    if low.ndim != high.ndim:
+        raise VariableError(
+            f"Expected {str(low.name)!r} of the LR data to have as many dimensions as its target"
+            f" {target!r}, {high.dims}, got {low.dims}. Select one entry along the others, such as"
+            " with .isel(level=0)."
+        )
 
 
 def _check(given: Mapping[str, str], names: list[str], targets: list[str]) -> None:
@@ -84,10 +96,7 @@ def _check(given: Mapping[str, str], names: list[str], targets: list[str]) -> No
                     " 'pr'."
                 )
         if target != name and target in names:
-            raise VariableError(
-                f"Expected one counterpart of {target!r} in the LR data, got {name!r} and"
-                f" {target!r}. Drop or rename one of them: .drop_vars({target!r})."
-            )
+            raise _both(target, name)
     twice = sorted({n for n in given.values() if list(given.values()).count(n) > 1})
     if twice:
         raise VariableError(
@@ -96,9 +105,19 @@ def _check(given: Mapping[str, str], names: list[str], targets: list[str]) -> No
         )
 
 
+def _both(target: str, name: str) -> VariableError:
+    return VariableError(
+        f"Expected one counterpart of {target!r} in the LR data, got {name!r} and {target!r}. Drop"
+        f" or rename one of them: .drop_vars({target!r})."
+    )
+
+
 def _same_quantity(low: xr.DataArray, high: xr.DataArray) -> bool:
-    """Return True for equal standard names, and units that can be converted."""
-    if low.attrs.get("standard_name") != high.attrs.get("standard_name"):
+    """Return True for equal standard names, dimensions and levels, and units of one quantity."""
+    standard_name = high.attrs.get("standard_name")
+    if not standard_name or low.attrs.get("standard_name") != standard_name:
+        return False
+    if low.ndim != high.ndim or other_level(single_levels(low), single_levels(high)) is not None:
         return False
     units = low.attrs.get("units"), high.attrs.get("units")
     return None in units or conversion_between(str(units[0]), str(units[1])) is not None
@@ -107,19 +126,24 @@ def _same_quantity(low: xr.DataArray, high: xr.DataArray) -> bool:
 def under_target_names(lr: D, counterparts: Mapping[str, str]) -> D:
     """Return LR data with the counterparts under the names of their targets.
 
-    Variables that already have the name of the target stay.
+    A variable that already has the name of the target stays.
+
+    Raises
+    ------
+    VariableError
+        If the data have variables of both names.
     """
     if not counterparts:
         return lr
     if isinstance(lr, xr.DataArray):
         names = {name: target for target, name in counterparts.items()}
         return cast(D, lr.rename(names.get(str(lr.name), lr.name)))
-    known = {
-        name: target
-        for target, name in counterparts.items()
-        if name in lr.data_vars and target not in lr.variables
-    }
-    return cast(D, lr.rename(known))
+    known = {name: target for target, name in counterparts.items() if name in lr.data_vars}
+    for name, target in known.items():
+        if target in lr.data_vars:
+            raise _both(target, name)
+    # a coordinate, such as a height, may have the name of a target
+    return cast(D, lr.drop_vars([t for t in known.values() if t in lr.coords]).rename(known))
 
 
 def note_missing(targets: list[str], lr: list[str]) -> None:

@@ -22,7 +22,7 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import require_one_level
+from xr_dl4ds.grid.cf.extra_dims import levels_of, require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
@@ -76,7 +76,8 @@ class Inputs:
         bases = (hr.slices[n].of if n in hr.slices else n for n in hr.varying)
         given = self.counterparts
         if not given and self.start is not None:
-            given = self.start.counterparts
+            known = as_dataset(self.lr, "the LR data").data_vars
+            given = {t: name for t, name in self.start.counterparts.items() if name in known}
         found = find_counterparts(self.lr, self.hr, given, list(dict.fromkeys(bases)))
         validation = self.validation
         if isinstance(validation, tuple):
@@ -168,7 +169,9 @@ def pair_grids(
         pairing = Pairing(scale=scale, method="nested", **grids)
         return lr, hr, pairing
     lr = _read_lr(inputs, hr)
-    require_one_level(as_dataset(inputs.lr, "the LR data"), as_dataset(inputs.hr, "the HR data"))
+    roles = "the LR data", "the HR data"
+    levels = levels_of(as_dataset(inputs.lr, roles[0]))
+    require_one_level(levels, levels_of(as_dataset(inputs.hr, roles[1])), *roles)
     pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
     if inputs.scale is not None and inputs.scale != pairing.scale:
         raise GridError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -26,11 +27,17 @@ _FAR = 3.0
 #: Magnitude from which a mark is suspicious at any distance from the mean.
 _LARGE = 200.0
 
+#: Mean temperature in K above which 0 marks missing cells; differences of temperatures are below.
+_KELVIN = 100.0
+
 #: Negative amounts up to this share of the largest amount are rounding.
 _ROUNDING = 0.01
 
 #: Percentages beyond this value are those of another unit.
 _MOST_PERCENT = 1000.0
+
+#: Ratio of standard deviations beyond which values may be in another unit.
+_FACTOR = 50.0
 
 #: Number of days that are read to recognize accumulations, and their longest step in hours.
 _DAYS, _LONGEST_STEP = 3, 3
@@ -52,12 +59,13 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
     for name, one in found.items():
         about = attrs.get(name, {})
         water = is_precipitation(name, about)
-        mark = _mark(one, water=water)
+        kelvin = about.get("units") == "K" and one.mean > _KELVIN
+        mark = _mark(one, water=water, kelvin=kelvin)
         if mark is not None:
             logger.warning(
                 "the %s value of %r of %s is %g, which often marks missing values: mask them"
                 " with .where(ds[%r] != %g)",
-                *("least" if mark < 0 else "largest", name, role, mark, name, mark),
+                *("least" if mark <= 0 else "largest", name, role, mark, name, mark),
             )
         elif one.low < 0 and water:
             small = -one.low <= _ROUNDING * one.high
@@ -88,6 +96,36 @@ def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> Non
         )
 
 
+def note_factor(name: str, mine: Moments, other: Moments, roles: tuple[str, str]) -> None:
+    """Warn if the variability of one quantity differs by a factor, as it does in two units."""
+    low, high = sorted((mine.std, other.std))
+    if high > _FACTOR * low > 0:
+        logger.warning(
+            "%r has a standard deviation of %.3g in %s and of %.3g in %s, which may be in two"
+            " units: set .attrs['units'] of both",
+            *(name, mine.std, roles[0], other.std, roles[1]),
+        )
+
+
+def note_kinds(name: str, mine: Attrs, other: Attrs, roles: tuple[str, str]) -> None:
+    """Warn if attributes say that two variables of one name are two quantities."""
+    for what, one, another in (
+        ("standard_name", mine.get("standard_name"), other.get("standard_name")),
+        ("statistic over time (cell_methods)", _over_time(mine), _over_time(other)),
+    ):
+        if one and another and one != another:
+            logger.warning(
+                "%r has the %s %r in %s and %r in %s: rename one of them if it is another quantity",
+                *(name, what, one, roles[0], another, roles[1]),
+            )
+
+
+def _over_time(attrs: Attrs) -> str | None:
+    """Return the statistic over time of CF cell methods, such as "mean" or "maximum"."""
+    found = re.search(r"\btime: (\w+)", str(attrs.get("cell_methods", "")))
+    return None if found is None else found[1]
+
+
 def note_fields(variables: Mapping[str, xr.DataArray], role: str) -> dict[str, Moments]:
     """Warn of suspicious values of fields in memory, and return their statistics.
 
@@ -100,10 +138,12 @@ def note_fields(variables: Mapping[str, xr.DataArray], role: str) -> dict[str, M
     return found
 
 
-def _mark(found: Moments, *, water: bool) -> float | None:
+def _mark(found: Moments, *, water: bool, kelvin: bool) -> float | None:
     """Return the least or the largest value if it is a usual mark of missing values."""
     for value, marks in ((found.low, _LOW_MARKS), (found.high, _HIGH_MARKS)):
         if abs(value) >= HUGE:
+            return value
+        if kelvin and value == 0:  # no weather is at 0 K
             return value
         for mark in marks:
             if np.isclose(value, mark, rtol=1e-6, atol=0):

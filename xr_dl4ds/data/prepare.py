@@ -29,12 +29,19 @@ from xr_dl4ds.data.inputs import (
     static_fields,
 )
 from xr_dl4ds.data.moments import Moments, moments_of
-from xr_dl4ds.data.plausibility import note_accumulations, note_values
+from xr_dl4ds.data.plausibility import (
+    note_accumulations,
+    note_factor,
+    note_kinds,
+    note_values,
+)
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
+from xr_dl4ds.data.trained_range import TrainedRange
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.extra_dims import levels_of
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset
 from xr_dl4ds.grid.cf.georeference import target_attrs
 from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
 from xr_dl4ds.grid.names import TIME
@@ -122,6 +129,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     for name in () if synthetic_lr else [n for n in lr.varying if n in targets]:
         roles = "the LR data", "the HR data"
         note_orientation(whole.lr[name], whole.hr[name], pairing.scale, roles)
+        note_kinds(name, lr.data[name].attrs, hr.data[name].attrs, roles)
     pairs = [whole, *(read_further_member(one, pairing) for one in further)]
     features = Features.of(whole.lr, targets, lr.varying, static, sampling)
     if inputs.start is not None:
@@ -130,14 +138,19 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = read_statistics(train, validation or [], pairing.scale)
     _note_suspicions(found, hr, None if synthetic_lr else lr, predictors)
+    for name in () if synthetic_lr else features.counterparts:
+        _require_one_unit(name, found.hr[name], found.lr[name], "the LR data")
     note_values(moments_of(static), {str(n): v.attrs for n, v in static.items()}, STATIC)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
-    state = dataclasses.replace(state, counterparts=inputs.counterparts)
+    given = as_dataset(inputs.hr if inputs.lr is None else inputs.lr, "the LR data")
+    state = dataclasses.replace(state, counterparts=inputs.counterparts, levels=levels_of(given))
     held = found.held
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
         held = validation_statistics(validation, pairing.scale)
+        for name in features.counterparts:
+            _require_one_unit(name, found.hr[name], held.moments[1][name], "the LR validation data")
     for moments in held.moments:
         for name, one in moments.items():
             require_finite(name, one, "the validation data")
@@ -152,6 +165,14 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         period=_period(train[0].hr),
         moments=[found.lr, *held.moments],
     )
+
+
+def _require_one_unit(name: str, hr: Moments, lr: Moments, role: str) -> None:
+    """Refuse LR values far from those of the target; warn if they differ by a large factor."""
+    roles = role, "the HR data"
+    if lr.valid and hr.valid:
+        TrainedRange.of(name, hr).require_near(lr.mean, lr.low, lr.high, roles)
+        note_factor(name, lr, hr, roles)
 
 
 def _note_suspicions(

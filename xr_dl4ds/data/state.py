@@ -12,7 +12,7 @@ from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.data.channels import CHANNEL, Features
 from xr_dl4ds.data.scaling import Scaler
 from xr_dl4ds.data.time_and_place import forcings
-from xr_dl4ds.grid.cf.extra_dims import Slice
+from xr_dl4ds.grid.cf.extra_dims import Levels, Slice
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs, X, Y
@@ -48,6 +48,8 @@ class State:
         Origin of variables that were cut from variables with further dimensions.
     counterparts : mapping
         Names that the targets had in the LR data, where these differ.
+    levels : mapping
+        Single levels of the variables of the LR data.
     """
 
     features: Features
@@ -60,6 +62,7 @@ class State:
     step: float | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
     counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    levels: Mapping[str, Levels] = dataclasses.field(default_factory=dict)
 
     def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
         """Stack LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.

@@ -189,6 +189,7 @@ def direction_of_degrees(units: object) -> str | None:
 def _plain(text: str) -> str:
     """Return a unit without superscripts, repeated blanks, and words that name water."""
     text = text.replace("℃", "°C").replace("−", "-").translate(_SUPERSCRIPTS)
+    text = re.sub(r"\bgr\b", "g", text)  # grams, and not grains
     return " ".join(_WATER.sub("", text).split())
 
 

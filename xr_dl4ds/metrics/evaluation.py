@@ -10,10 +10,10 @@ import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.counterparts import under_target_names
-from xr_dl4ds.data.moments import Moments
-from xr_dl4ds.data.plausibility import note_fields
+from xr_dl4ds.data.plausibility import note_factor, note_fields, note_kinds
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.extra_dims import levels_of, require_one_level
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.grid import Grid
@@ -25,9 +25,8 @@ from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)
 
-#: Difference of means, in standard deviations, and ratio of standard deviations, beyond which
-#: values without a unit may be in another unit.
-_OFFSET, _FACTOR = 5.0, 50.0
+#: Difference of means, in standard deviations, beyond which values may be in another unit.
+_OFFSET = 5.0
 
 
 @with_expected_options
@@ -94,6 +93,9 @@ def evaluate(
     0.0
     """
     dims = dims or Dims()
+    roles = "the prediction", "the truth"
+    levels = levels_of(as_dataset(prediction, roles[0]))
+    require_one_level(levels, levels_of(as_dataset(truth, roles[1])), *roles)
     given = read(prediction, dims, "the prediction", members=True)
     pair = on_common_cells(*in_common(given, read(truth, dims, "the truth")))
     names = pair[0].varying
@@ -140,27 +142,25 @@ def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:
         return
     if REALIZATION in prediction.dims:
         _note_members(prediction)
-    note_orientation(prediction, truth, 1, ("the prediction", "the truth"))
-    name = str(prediction.name)
+    name, roles = str(prediction.name), ("the prediction", "the truth")
+    note_orientation(prediction, truth, 1, roles)
+    note_kinds(name, prediction.attrs, truth.attrs, roles)
     mine, theirs = (
         note_fields({name: fields}, role).get(name)
-        for fields, role in ((prediction, "the prediction"), (truth, "the truth"))
+        for fields, role in zip((prediction, truth), roles, strict=True)
     )
     units = [fields.attrs.get("units") for fields in (prediction, truth)]
-    if mine and theirs and None in units and _far_apart(mine, theirs):
+    if not (mine and theirs):
+        return
+    note_factor(name, mine, theirs, roles)
+    apart = abs(mine.mean - theirs.mean) > _OFFSET * max(mine.std, theirs.std)
+    if None in units and apart:
         logger.warning(
             "%r has %s in the prediction and %s in the truth, and mean values of %.4g and %.4g,"
             " which may be in two units: set .attrs['units'] of both",
             *(name, *("no units" if one is None else f"units of {one!r}" for one in units)),
             *(mine.mean, theirs.mean),
         )
-
-
-def _far_apart(mine: Moments, theirs: Moments) -> bool:
-    """Return True if values differ as those in two units do, by an offset or by a factor."""
-    offset = abs(mine.mean - theirs.mean) > _OFFSET * max(mine.std, theirs.std)
-    low, high = sorted((mine.std, theirs.std))
-    return offset or high > _FACTOR * low
 
 
 def _note_members(members: xr.DataArray) -> None:

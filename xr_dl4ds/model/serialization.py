@@ -13,7 +13,7 @@ from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.scaling import STATISTICS, Scaler
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.cf.extra_dims import Slice
+from xr_dl4ds.grid.cf.extra_dims import Level, Slice
 from xr_dl4ds.grid.geolocation import Geolocation
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs
@@ -37,6 +37,10 @@ def state_config(state: State) -> Json:
         "step": state.step,
         "slices": {n: _slice_config(part) for n, part in state.slices.items()},
         "counterparts": dict(state.counterparts),
+        "levels": {
+            name: {kind: _plain(dataclasses.asdict(level)) for kind, level in levels.items()}
+            for name, levels in state.levels.items()
+        },
         "static_attrs": {str(n): _plain(v.attrs) for n, v in state.static.items()},
     }
 
@@ -132,7 +136,12 @@ def state(config: Json, data: xr.Dataset) -> State:
         units=config["units"],
         step=config["step"],
         slices={name: Slice(**part) for name, part in config["slices"].items()},
-        counterparts=config.get("counterparts", {}),  # models of earlier versions have none
+        # models of earlier versions have neither
+        counterparts=config.get("counterparts", {}),
+        levels={
+            name: {kind: Level(**level) for kind, level in levels.items()}
+            for name, levels in config.get("levels", {}).items()
+        },
     )
 
 

@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.data.state import State
-from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.data.trained_range import TrainedRange
 
 logger = logging.getLogger(__name__)
 
-#: Distance of a mean from that of training, in standard deviations, that cannot be weather.
-FAR = 10.0
 #: Distance of a value, in standard deviations, beyond which the network extrapolates, and the share
 #: of such values above which a warning is logged.
 UNUSUAL, SHARE = 4.0, 1e-3
-
-#: Usual mistakes in units: the factor and the offset that bring values to the units of training.
-_MISTAKES = {
-    "273.15 too large, as kelvin for degC": (1.0, -273.15),
-    "273.15 too small, as degC for kelvin": (1.0, 273.15),
-    "100 times too large, as Pa for hPa or % for 1": (0.01, 0.0),
-    "100 times too small, as hPa for Pa or 1 for %": (100.0, 0.0),
-    "1000 times too large, as mm for m": (0.001, 0.0),
-    "1000 times too small, as m for mm": (1000.0, 0.0),
-    "86400 times too small, as kg m-2 s-1 for mm/day": (86400.0, 0.0),
-    "86400 times too large, as mm/day for kg m-2 s-1": (1 / 86400.0, 0.0),
-}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainedRange:
-    """Statistics of a variable in training."""
-
-    name: str
-    mean: float
-    std: float
-    min: float
-    max: float
-
-    @property
-    def text(self) -> str:
-        """Statistics for messages."""
-        return f"{self.min:.4g} to {self.max:.4g}, mean {self.mean:.4g}"
 
 
 def within_reach(varying: xr.Dataset, state: State, role: str) -> xr.Dataset:
@@ -95,11 +64,7 @@ def _look(values: np.ndarray, trained: TrainedRange, role: str) -> np.ndarray:
     if not valid.size or not trained.std:
         return values
     mean = float(valid.mean(dtype="f8"))
-    if abs(mean - trained.mean) > FAR * trained.std:
-        raise VariableError(
-            f"Expected {trained.name!r} of {role} near the values of training ({trained.text}), got"
-            f" {valid.min():.4g} to {valid.max():.4g}, mean {mean:.4g}. {_cure(mean, trained)}"
-        )
+    trained.require_near(mean, valid.min(), valid.max(), (role, "training"))
     reach = UNUSUAL * trained.std
     low, high = min(trained.min, trained.mean - reach), max(trained.max, trained.mean + reach)
     share = float(((valid < low) | (valid > high)).mean())
@@ -110,18 +75,3 @@ def _look(values: np.ndarray, trained: TrainedRange, role: str) -> np.ndarray:
             *(100 * share, trained.name, role, trained.text),
         )
     return values
-
-
-def _cure(mean: float, trained: TrainedRange) -> str:
-    """Name the mistake in units that explains the values best, if there is one."""
-    apart = {
-        mistake: abs(mean * factor + offset - trained.mean)
-        for mistake, (factor, offset) in _MISTAKES.items()
-    }
-    mistake = min(apart, key=lambda name: apart[name])
-    if apart[mistake] <= 3 * trained.std:
-        return (
-            f"Set .attrs['units'] of {trained.name!r}, which are then converted: the values are"
-            f" {mistake}."
-        )
-    return f"Check the units of {trained.name!r}, or use a model that was trained on such values."

@@ -119,6 +119,7 @@ def beside_one_another(
             # levels already have their labels
             labelled = any(out.sizes.get(d, 1) > 1 and d in out.coords for d in along)
             twice = c == REALIZATION and drawn
-            if not (known or labelled or twice) and along <= set(map(str, out.dims)):
+            target = c in out.data_vars
+            if not (known or labelled or twice or target) and along <= set(map(str, out.dims)):
                 kept[str(c)] = v.variable
     return out.assign_coords(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 import dask
 import xarray as xr
@@ -15,11 +16,11 @@ from xr_dl4ds.data.plausibility import note_accumulations, note_fields
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.cf.conventions import one_variable
-from xr_dl4ds.grid.cf.extra_dims import gather
+from xr_dl4ds.grid.cf.extra_dims import gather, levels_of, require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, select
 from xr_dl4ds.grid.cf.georeference import georeference, with_spread
 from xr_dl4ds.grid.cf.members import label_of, members_of
-from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, windows_ending
+from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, usual_step, windows_ending
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.names import REALIZATION, TIME, Data
 from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
@@ -37,6 +38,8 @@ from xr_dl4ds.prediction.request import (
     predictors,
     static_fields,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @with_expected_options
@@ -72,6 +75,7 @@ def predict(
     """
     request = request.decoded()
     source = under_target_names(as_dataset(request.lr, ROLE), state.counterparts)
+    require_one_level(levels_of(source), state.levels, ROLE, "training")
     sources = MemberSources.of(state, options)
     attrs = {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
     check(sources, request, options, attrs)
@@ -236,4 +240,20 @@ def _windows(state: State, fields: Fields, window: int | None) -> Windows | None
             f"Expected {ROLE} in order of time, because the model sees windows of {window} steps,"
             f" got {index[at]} followed by {index[at + 1]}. Use .sortby({fields.dims.time!r})."
         )
-    return windows_ending(runs(fields.data, ROLE, state.step), window)
+    found = runs(fields.data, ROLE, state.step)
+    steps = fields.data.sizes[TIME]
+    longest = max(run.stop - run.start for run in found)
+    if longest == 1 < steps:
+        usual = usual_step(fields.data, ROLE)
+        raise TimeError(
+            f"Expected {ROLE} in steps of {state.step / 3600:g} hours, as in training, because the"
+            f" model sees windows of {window} steps, got steps of {usual / 3600:g} hours. Select"
+            " those, such as with .isel(time=slice(None, None, n)), or average them."
+        )
+    if longest < window <= steps:
+        logger.warning(
+            "%s have no %d steps of %g hours in a row, which the model saw as a window: shorter"
+            " windows are used",
+            *(ROLE, window, state.step / 3600),
+        )
+    return windows_ending(found, window)

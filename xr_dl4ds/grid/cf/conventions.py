@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Container, Hashable
 
@@ -15,6 +16,8 @@ from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.grid.cf.valid_times import is_reference, is_valid_time
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Attrs
+
+logger = logging.getLogger(__name__)
 
 _AXIS_ATTRS: dict[str, dict[str, str]] = {
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
@@ -36,6 +39,22 @@ _PRECIPITATION = re.compile(r"precip|rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.I
 def is_precipitation(name: Hashable, attrs: Attrs) -> bool:
     """Return True for amounts and rates of precipitation, by standard name or name."""
     return bool(_PRECIPITATION.search(str(attrs.get("standard_name") or name)))
+
+
+def note_without_mean(ds: xr.Dataset, role: str) -> None:
+    """Warn of variables whose attributes say that they have no mean over cells."""
+    for name, variable in ds.items():
+        attrs = variable.attrs
+        standard_name = str(attrs.get("standard_name", ""))
+        if standard_name.endswith(("_from_direction", "_to_direction")):
+            what = "a direction: average its components, and not its angle"
+        elif {"flag_values", "flag_masks", "flag_meanings"} & set(attrs):
+            what = "classes: average the share of each class, and not their numbers"
+        elif "area: sum" in str(attrs.get("cell_methods", "")):
+            what = "a sum over each cell: divide it by the area of the cells first"
+        else:
+            continue
+        logger.warning("%r of %s is averaged over cells, but holds %s", name, role, what)
 
 
 def with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
@@ -94,8 +113,11 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
         if kept.get("calendar") == "gregorian":  # former name of "standard"
             kept["calendar"] = "standard"
         if name in out.dims:
-            stands = "forecast_reference_time" if is_reference(out[name]) else "time"
-            attrs.update(standard_name=stands, axis="T")
+            attrs["axis"] = "T"
+            if is_reference(out[name]):
+                attrs["standard_name"] = "forecast_reference_time"
+            elif not _has_other_dates(out, name):
+                attrs["standard_name"] = "time"
             out, attrs = _with_time_bounds(out, name, attrs, source, kept)
         elif not {"standard_name", "long_name"} & set(attrs):
             valid = name == "time" or is_valid_time(out[name])
@@ -104,6 +126,14 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
         out[name].attrs = attrs
         out[name].encoding = {**kept, "dtype": "f8", "_FillValue": None}
     return out
+
+
+def _has_other_dates(out: xr.Dataset, name: Hashable) -> bool:
+    """Return True if another coordinate holds the valid times of the steps along a dimension."""
+    return any(
+        name in c.dims and c.name != name and holds_times(c) and is_valid_time(c)
+        for c in out.coords.values()
+    )
 
 
 def _with_time_bounds(

@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.cf.coordinates import in_memory
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Attrs
 from xr_dl4ds.grid.units import Conversion, conversion_between
@@ -55,6 +56,43 @@ class Slice:
     of: str
     at: Attrs = dataclasses.field(default_factory=dict)
     attrs: Mapping[str, Attrs] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Level:
+    """A level of a vertical coordinate, with its units; "" for unknown units."""
+
+    value: float | str
+    units: str = ""
+
+    @property
+    def text(self) -> str:
+        """The level for messages."""
+        return f"{_text(self.value)} {self.units}".strip()
+
+    @property
+    def is_pressure(self) -> bool:
+        """True for units of pressure."""
+        return bool(self.units) and conversion_between(self.units, "Pa") is not None
+
+    def same(self, other: Level) -> bool:
+        """Return True if both are one level, in any unit of length or pressure."""
+        if isinstance(self.value, str) or isinstance(other.value, str):
+            return bool(self.value == other.value)
+        known = bool(self.units and other.units)
+        conversion = conversion_between(self.units, other.units) if known else Conversion()
+        if conversion is None:
+            return False
+        value = self.value * conversion.factor + conversion.offset
+        low, high = sorted((value, other.value))
+        metres = other.units in ("m", "metre", "meter")
+        return (metres and _SCREEN[0] <= low and high <= _SCREEN[1]) or math.isclose(
+            low, high, rel_tol=1e-5
+        )
+
+
+#: The levels of a variable by kind: "pressure", or the name of the coordinate.
+Levels = dict[str, Level]
 
 
 def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dict[str, str]:
@@ -209,52 +247,45 @@ def _entries(
         yield new, ds[name].isel(at, drop=True), labels
 
 
-def require_one_level(lr: xr.Dataset, hr: xr.Dataset) -> None:
-    """Raise a `VariableError` if a variable has one level in LR and a different level in HR."""
-    for name in set(lr.data_vars) & set(hr.data_vars):
-        theirs = _single_levels(hr[name])
-        for coordinate, mine in _single_levels(lr[name]).items():
-            other = theirs.get(coordinate)
-            if other is not None and not _one_level(mine, other):
-                got, wanted = (
-                    f"{_text(one.to_numpy().item())} {one.attrs.get('units', '')}".strip()
-                    for one in (mine, other)
-                )
-                raise VariableError(
-                    f"Expected {name!r} of the LR data at {coordinate} {wanted} as in the HR data,"
-                    f" got {got}. Select the same one of both, or rename the LR variable if it is"
-                    " a predictor."
-                )
+def require_one_level(
+    found: Mapping[str, Levels], wanted: Mapping[str, Levels], role: str, other_role: str
+) -> None:
+    """Raise a `VariableError` if a variable has one level in each data, and not the same one."""
+    for name in set(found) & set(wanted):
+        other = other_level(found[name], wanted[name])
+        if other is not None:
+            kind, got, expected = other
+            raise VariableError(
+                f"Expected {name!r} of {role} at {kind} {expected.text} as in {other_role}, got"
+                f" {got.text}. Select the same one of both, or rename the variable if it is another"
+                " quantity."
+            )
 
 
-def _single_levels(variable: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the pressures and other vertical coordinates of a single value, by these kinds."""
+def other_level(mine: Levels, other: Levels) -> tuple[str, Level, Level] | None:
+    """Return the kind of two levels that differ, and both; None for equal or unknown levels."""
+    for kind, level in mine.items():
+        if kind in other and not level.same(other[kind]):
+            return kind, level, other[kind]
+    return None
+
+
+def levels_of(ds: xr.Dataset) -> dict[str, Levels]:
+    """Return the single levels of the variables that have some."""
+    found = {str(name): single_levels(variable) for name, variable in ds.items()}
+    return {name: levels for name, levels in found.items() if levels}
+
+
+def single_levels(variable: xr.DataArray) -> Levels:
+    """Return the pressure and other vertical coordinates of a single value, by these kinds."""
     coords = variable.coords.to_dataset()
-    found = {str(n): c for n, c in coords.coords.items() if c.size == 1}
-    return {
-        "pressure" if _is_pressure(c) else n: c.reset_coords(drop=True).squeeze()
-        for n, c in found.items()
-        if _is_vertical(coords, n)
-    }
-
-
-def _is_pressure(coordinate: xr.DataArray) -> bool:
-    units = coordinate.attrs.get("units")
-    return units is not None and conversion_between(str(units), "Pa") is not None
-
-
-def _one_level(a: xr.DataArray, b: xr.DataArray) -> bool:
-    """Return True if two levels are one, in any unit of length or pressure."""
-    values = [one.to_numpy().item() for one in (a, b)]
-    if a.dtype.kind not in "iuf" or b.dtype.kind not in "iuf":
-        return bool(values[0] == values[1])
-    units = [str(one.attrs.get("units", "")) for one in (a, b)]
-    conversion = conversion_between(*units) if all(units) else Conversion()
-    if conversion is None:
-        return False
-    low, high = sorted((values[0] * conversion.factor + conversion.offset, values[1]))
-    screens = units[1] in ("m", "metre", "meter") and _SCREEN[0] <= low and high <= _SCREEN[1]
-    return screens or math.isclose(low, high, rel_tol=1e-5)
+    found: Levels = {}
+    for name, coordinate in coords.coords.items():
+        if coordinate.size == 1 and _is_vertical(coords, str(name)):
+            units = coordinate.attrs.get("units")
+            level = Level(value=in_memory(coordinate).item(), units=str(units or ""))
+            found["pressure" if level.is_pressure else str(name)] = level
+    return found
 
 
 def gather(out: xr.Dataset, slices: Mapping[str, Slice]) -> xr.Dataset:

@@ -10,14 +10,21 @@ import logging
 import math
 from collections.abc import Hashable, Mapping
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cf.auxiliary_coordinates import geolocation_of
-from xr_dl4ds.grid.cf.coordinates import axis_of, warn_unless_degrees
-from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names, find_dims, grid_mapping
+from xr_dl4ds.grid.cf.coordinates import axis_of, in_memory, warn_unless_degrees
+from xr_dl4ds.grid.cf.dimensions import (
+    Dims,
+    auxiliary_names,
+    find_dims,
+    grid_mapping,
+    holds_times,
+)
 from xr_dl4ds.grid.cf.extra_dims import (
     SAMPLES,
     SINGLE,
@@ -61,6 +68,8 @@ class Fields:
         bounds.
     slices : mapping
         Origin of variables that were cut from variables with further dimensions.
+    labels : mapping of numpy.ndarray
+        Whole numbers and texts beside a time dimension without an index, ``(time,)``, by name.
     """
 
     data: xr.Dataset
@@ -69,6 +78,7 @@ class Fields:
     dates: xr.DataArray | None = None
     stamp: float | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def varying(self) -> list[str]:
@@ -110,7 +120,7 @@ def as_dataset(obj: object, role: str) -> xr.Dataset:
         if any(math.isnan(size) for size in obj.sizes.values()):
             # sizes that compute_chunk_sizes has found since
             obj = xr.Dataset(dict(obj.data_vars), obj.coords, obj.attrs)
-        obj = with_text_attrs(obj, role)
+        obj = with_text_attrs(_with_plain_indexes(obj), role)
         stacked = [d for d in obj.dims if isinstance(obj.indexes.get(d), pd.MultiIndex)]
         obj = obj.reset_index(stacked) if stacked else obj
         bare = [d for d in obj.dims if d in obj.coords and d not in obj.xindexes]
@@ -139,6 +149,17 @@ def as_dataset(obj: object, role: str) -> xr.Dataset:
             " with .rename('t2m')."
         )
     return as_dataset(obj.to_dataset(), role)
+
+
+def _with_plain_indexes(ds: xr.Dataset) -> xr.Dataset:
+    """Leave out indexes that are no list of labels, such as a search tree of points."""
+    odd = []
+    for name, index in ds.xindexes.items():
+        try:
+            index.to_pandas_index()
+        except TypeError:
+            odd.append(name)
+    return ds.drop_indexes(odd) if odd else ds
 
 
 def select(ds: xr.Dataset, names: list[str]) -> xr.Dataset:
@@ -260,7 +281,15 @@ def standardize(
         dates=dates,
         stamp=None if dates is None else stamp_of(ds, dates),
         slices=slices,
+        labels={} if time is None or time in ds.indexes else _labels(ds, time),
     )
+
+
+def _labels(ds: xr.Dataset, time: str) -> dict[str, np.ndarray]:
+    """Return the coordinates of whole numbers and texts along the time dimension."""
+    beside = {str(n): c for n, c in ds.coords.items() if c.dims == (time,) and n != time}
+    found = {n: in_memory(c) for n, c in beside.items() if not holds_times(c)}
+    return {n: values for n, values in found.items() if values.dtype.kind in "iubSUO"}
 
 
 def _dates(
@@ -333,6 +362,12 @@ def require_usable(ds: xr.Dataset, role: str) -> None:
             raise VariableError(
                 f"Expected the variables of {role} to have other names than the dimensions inside"
                 f" the package, got {name!r}. Rename it with .rename({name}='{name}_value')."
+            )
+        held = variable.variable._data  # .data would read a file that is open
+        if hasattr(held, "magnitude"):
+            raise VariableError(
+                f"Expected {name!r} of {role} as plain numbers with attrs['units'], got"
+                f" {type(held).__name__} in {held.units}. Use .pint.dequantize()."
             )
         if variable.dtype.kind not in "fiub":
             raise VariableError(

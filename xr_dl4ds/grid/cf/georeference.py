@@ -71,7 +71,8 @@ def with_spread(
     for name in map(str, spread.data_vars):
         about[name] = {**attrs[name], "ancillary_variables": f"{name}{SPREAD}"}
         about[f"{name}{SPREAD}"] = _spread_attrs(name, attrs[name])
-    return out.assign({f"{name}{SPREAD}": v for name, v in spread.items()}), about
+    added = {f"{name}{SPREAD}": v for name, v in spread.items()}
+    return out.drop_vars([n for n in added if n in out.coords]).assign(added), about
 
 
 def _spread_attrs(name: str, attrs: Attrs) -> Attrs:

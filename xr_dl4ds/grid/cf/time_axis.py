@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 #: Smallest difference between positions of time stamps in their bounds that matters, and the
 #: position from which a stamp counts as the end of its bounds.
-_APART, _AT_END = 0.25, 0.999
+_APART, AT_END = 0.25, 0.999
 #: Units to which times are rounded, with their seconds.
 _ROUNDED = (("h", 3600), ("min", 60), ("s", 1))
 _DAY = 86400
@@ -126,6 +126,7 @@ def common_times(a: Fields, b: Fields, a_role: str, b_role: str) -> pd.Index | N
         sizes = a.data.sizes[TIME], b.data.sizes[TIME]
         if left is None and right is None and sizes[0] == sizes[1]:
             _require_same_dates(a, b, a_role, b_role)
+            _require_same_labels(a, b, a_role, b_role)
             return None
         raise TimeError(
             f"Expected {a_role} and {b_role} both to have time coordinates, got"
@@ -209,7 +210,7 @@ def _require_one_end(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
         return
     late, early = (a, b) if a.stamp > b.stamp else (b, a)
     roles = (a_role, b_role) if late is a else (b_role, a_role)
-    if late.dates is None or early.stamp is None or max(a.stamp, b.stamp) < _AT_END:
+    if late.dates is None or early.stamp is None or max(a.stamp, b.stamp) < AT_END:
         return
     where = "at the start" if early.stamp < _APART else "in the middle"
     name = late.dates.attrs.get("bounds") or late.dates.encoding.get("bounds")
@@ -291,6 +292,20 @@ def _require_same_dates(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
         )
 
 
+def _require_same_labels(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
+    """Raise a `TimeError` if samples, which are matched by position, have different labels."""
+    for name in a.labels.keys() & b.labels.keys():
+        differ = np.flatnonzero(a.labels[name] != b.labels[name])
+        if differ.size:
+            at = int(differ[0])
+            got = [str(one.labels[name][at]) for one in (a, b)]
+            raise TimeError(
+                f"Expected samples of {a_role} and {b_role} in one order, got {got[0]} and {got[1]}"
+                f" as {name!r} at position {at}. Sort both by .sortby({name!r}), or leave these"
+                f" labels out with .drop_vars({name!r}) if they do not tell the samples apart."
+            )
+
+
 def shared(left: pd.Index, right: pd.Index) -> pd.Index:
     """Return the common times in order, as numpy dates if either index has those."""
     one, other = (right, left) if isinstance(left, xr.CFTimeIndex) else (left, right)
@@ -327,7 +342,7 @@ def usual_step(fields: xr.Dataset, role: str) -> float:
 
 
 def runs(fields: xr.Dataset, role: str, step: float) -> list[slice]:
-    """Return the parts of the time axis without a gap, in order.
+    """Return the parts of the time axis in steps of the usual length, in order.
 
     Parameters
     ----------
@@ -344,7 +359,8 @@ def runs(fields: xr.Dataset, role: str, step: float) -> list[slice]:
         If there are no dates.
     """
     seconds = step_lengths(fields, role)
-    breaks = np.flatnonzero(seconds > GAP * step) + 1
+    # steps of another length, longer or shorter, do not belong into one window
+    breaks = np.flatnonzero((seconds > GAP * step) | (seconds < step / GAP)) + 1
     edges = [0, *(int(b) for b in breaks), fields.sizes[TIME]]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 

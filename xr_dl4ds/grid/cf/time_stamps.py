@@ -8,6 +8,7 @@ nearest times nor series of different frequencies are matched.
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import logging
 
 import numpy as np
@@ -15,12 +16,14 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.cf.time_axis import calendar, index_of
+from xr_dl4ds.grid.cf.time_axis import AT_END, calendar, index_of
 from xr_dl4ds.grid.names import TIME
 
 logger = logging.getLogger(__name__)
 
 _DAY = 86400.0
+#: From the end of a step back into it.
+_MOMENT = datetime.timedelta(seconds=1)
 
 #: Format of the part of a date that identifies its period, by frequency of the series.
 _KEYS = {"daily": "%Y-%m-%d", "monthly": "%Y-%m"}
@@ -50,9 +53,15 @@ def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Field
     period = _common_frequency(mine, theirs)
     if period is None:
         return fields
-    keys = [pd.Index(index.strftime(_KEYS[period])) for index in (mine, theirs)]
+    late = [_ends(one, other) for one, other in ((fields, like), (like, fields))]
+    begun = [
+        index - _MOMENT if is_late else index
+        for index, is_late in zip((mine, theirs), late, strict=True)
+    ]
+    keys = [pd.Index(index.strftime(_KEYS[period])) for index in begun]
     partner = keys[1].get_indexer(keys[0])
-    if (partner >= 0).sum() <= _exact(mine, theirs):
+    matched = int((partner >= 0).sum())
+    if not matched or (matched <= _exact(mine, theirs) and not any(late)):
         return fields
     logger.warning(
         "%s are matched with %s by the %s of their time stamps (%s and %s are one)",
@@ -65,6 +74,14 @@ def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Field
     stamps = np.where(partner >= 0, theirs[partner], mine)
     index = pd.DatetimeIndex(stamps) if numpy_dates else xr.CFTimeIndex(stamps)
     return dataclasses.replace(fields, data=fields.data.assign_coords({TIME: index}))
+
+
+def _ends(fields: Fields, other: Fields) -> bool:
+    """Return True if bounds say that stamps are at the end of their steps, and the other has none.
+
+    The end of a day is a date of the next one.
+    """
+    return other.stamp is None and fields.stamp is not None and fields.stamp >= AT_END
 
 
 def frequency(index: pd.Index) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Hashable, Mapping
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,12 @@ import xarray as xr
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cells import blocks
-from xr_dl4ds.grid.cf.conventions import with_axes, with_encodings, with_times
+from xr_dl4ds.grid.cf.conventions import (
+    note_without_mean,
+    with_axes,
+    with_encodings,
+    with_times,
+)
 from xr_dl4ds.grid.cf.coordinates import PLACE_NAMES, kind_of
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims, auxiliary_names
@@ -58,6 +63,7 @@ def coarsen(
     found = gridded(ds, dims or Dims(), "the data to coarsen")
     check_scale(scale)
     require_usable(ds[list(found)], "the data to coarsen")
+    note_without_mean(ds[list(found)], "the data to coarsen")
     first = next(iter(found))
     grid = grid_of(ds, first, found[first], "the data to coarsen", places=False)
     ds, grid = _in_one_run(ds, grid)
@@ -128,12 +134,12 @@ def _place_means(
         part.coarsen(blocks, boundary="exact").mean() for part in cast(tuple[xr.DataArray], parts)
     )
     means = np.arctan2(up, np.hypot(east, north)), np.arctan2(north, east)
-    averaged: dict[Hashable, Any] = dict(zip(names, map(np.rad2deg, means), strict=True))
+    mean_lat, mean_lon = cast(tuple[xr.DataArray, xr.DataArray], tuple(map(np.rad2deg, means)))
     lowest = _plain(coords[names[1]]).min()
-    averaged[names[1]] = xr.where(lowest < 0, averaged[names[1]], averaged[names[1]] % 360)
+    averaged = zip(names, (mean_lat, xr.where(lowest < 0, mean_lon, mean_lon % 360)), strict=True)
     return {
         n: mean.astype(np.result_type(coords[n].dtype, "f4")).assign_attrs(coords[n].attrs)
-        for n, mean in averaged.items()
+        for n, mean in averaged
     }
 
 
@@ -162,6 +168,7 @@ def _coordinate_mean(coordinate: xr.DataArray, blocks: dict[str, int]) -> xr.Dat
 
 def coarsened(fields: Fields, scale: int) -> Fields:
     """Return the block means of canonical fields whose size is a multiple of `scale`."""
+    note_without_mean(fields.data, "the HR data")
     grid = coarser(fields.grid, scale)
     data = block_mean(fields.data, {Y: scale, X: scale})
     for name in data.data_vars:

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.grid.cf.conventions import note_without_mean
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import as_dataset, grid_of, gridded, require_usable
@@ -54,6 +55,8 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     ds = as_dataset(decoded(obj, "the data"), "the data")
     found = gridded(ds, dims, "the data")
     require_usable(ds[list(found)], "the data")
+    if method != "nearest":
+        note_without_mean(ds[list(found)], "the data")
     first, named = next(iter(found.items()))
     source = grid_of(ds, first, named, "the data")
     target = _grid_like(like, dims.within(like) if hasattr(like, "dims") else Dims())

@@ -19,7 +19,13 @@ from xr_dl4ds.grid.regridding.cropping import cut_grid
 from xr_dl4ds.grid.regridding.nesting import ratio, turns_between
 from xr_dl4ds.grid.regridding.pairing import Pairing
 from xr_dl4ds.grid.regridding.rectilinear import positions, window
-from xr_dl4ds.grid.regridding.regridder import Regridder, SameAxes, onto, regridder
+from xr_dl4ds.grid.regridding.regridder import (
+    Regridder,
+    SameAxes,
+    onto,
+    regridder,
+    require_one_unit,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +89,8 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
     nested = pairing.method == "nested"
     wanted = pairing.lr if nested else pairing.source
     between = regridder(fields.grid, wanted)
+    if isinstance(between, SameAxes):
+        require_one_unit(fields.grid, wanted, role, "the training data")
     if nested and isinstance(between, SameAxes):
         fits = all(abs(r - 1) < 0.01 for r in ratio(fields.grid, wanted))
     else:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
+from xr_dl4ds.grid.cf.conventions import note_without_mean
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.indexing import take
 from xr_dl4ds.grid.crs import is_planar, label, metres_in, projection
@@ -132,7 +133,7 @@ class SameAxes(Regridder):
     def require_overlap(self, source_role: str, target_role: str) -> None:
         """Raise a `GridError` unless the domains overlap along both axes, in one unit."""
         source, target = self.source, self.target
-        _require_one_unit(source, target, source_role, target_role)
+        require_one_unit(source, target, source_role, target_role)
         for a, b in ((source.y, target.y), (source.x, target.x)):
             if a.periodic or b.periodic:
                 continue
@@ -177,7 +178,7 @@ def _inside(source: Axis, target: Axis, reach: float) -> np.ndarray:
     return np.asarray((target.canonical >= low) & (target.canonical <= high))
 
 
-def _require_one_unit(source: Grid, target: Grid, source_role: str, target_role: str) -> None:
+def require_one_unit(source: Grid, target: Grid, source_role: str, target_role: str) -> None:
     """Raise a `GridError` for planar axes in two units of length, unless both have a CRS."""
     if not is_planar(source) or None not in (projection(source), projection(target)):
         return
@@ -303,6 +304,7 @@ def onto(fields: Fields, target: Grid, role: str) -> xr.Dataset:
     between.require_overlap(role, "the target grid")
     method, reach = ("conservative", TO_EDGES) if between.finer else ("bilinear", BEYOND_EDGES)
     between.require_cover(role, reach)
+    note_without_mean(fields.data, role)
     logger.info(
         "%s are regridded (%s) from %s (%s) to %s (%s)",
         role,
