@@ -367,7 +367,7 @@ def require_usable(ds: xr.Dataset, role: str) -> None:
         if hasattr(held, "magnitude"):
             raise VariableError(
                 f"Expected {name!r} of {role} as plain numbers with attrs['units'], got"
-                f" {type(held).__name__} in {held.units}. Use .pint.dequantize()."
+                f" {type(held).__name__} in {getattr(held, 'units', '')}. Use .pint.dequantize()."
             )
         if variable.dtype.kind not in "fiub":
             raise VariableError(
