@@ -132,6 +132,15 @@ def test_levels_of_a_predictor_are_not_those_of_the_target():
     assert "level" not in sr.coords
 
 
+def test_levels_that_the_target_alone_has_come_before_y_and_x():
+    hr = leveled()[["t2m"]]
+    wind = hr.isel(level=0, drop=True).downscale.coarsen(2).rename(t2m="u").drop_attrs()
+    model = wind.downscale.fit(hr, **PAIR)
+    out = wind.transpose("latitude", "time", "longitude", ...).downscale.predict(model)
+    assert out.t2m.dims == ("level", "latitude", "time", "longitude")
+    np.testing.assert_array_equal(out.level, hr.level)
+
+
 def test_other_single_levels_are_no_pair():
     hr = leveled()[["t2m"]]
     low = hr.downscale.coarsen(2)

@@ -162,6 +162,14 @@ def test_a_wkt_tells_its_own_unit(units):
     assert (attrs["false_easting"], attrs["false_northing"]) == pytest.approx((4321, 3210))
 
 
+def test_offsets_of_a_wkt_in_another_unit_than_its_axes():
+    before, axes = LAEA.to_wkt().split("CS[Cartesian")
+    wkt = before + "CS[Cartesian" + axes.replace('"metre",1', '"kilometre",1000')
+    attrs = crs_of(mapped({"crs_wkt": wkt}, [3210, 3310], [4321, 4421], "km"))[1]
+    assert (attrs["false_easting"], attrs["false_northing"]) == pytest.approx((4321, 3210))
+    assert "latitude_of_natural_origin" not in attrs
+
+
 @pytest.mark.parametrize(
     ("units", "unit"), [("km", None), ("100 km", None), ("m", None), (None, "m"), ("ft", None)]
 )

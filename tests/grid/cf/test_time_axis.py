@@ -318,6 +318,9 @@ def test_a_time_that_is_not_there_is_not_the_last_one():
     # get_indexer says -1, which .isel takes for the last step
     with pytest.raises((KeyError, TimeError), match="2001-01-09"):
         at_times(at(days("2001-01-01", 4)).data, days("2001-01-09", 1))
+    wanted = pd.DatetimeIndex(["2001-01-01", "2001-01-08", "2001-01-09"])
+    with pytest.raises(TimeError, match=r"The time 2001-01-08 00:00:00 is missing"):
+        at_times(at(days("2001-01-01", 4)).data, wanted)
 
 
 # --- runs -----------------------------------------------------------------------------------
