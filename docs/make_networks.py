@@ -43,7 +43,7 @@ LR, HR, PLAIN = "#cfe3f5", "#fbe3c8", "#ececec"
 
 
 def build(backbone: str, upsampling: str = "auto", *, sequence: bool = False) -> keras.Model:
-    """The generator with default options (and the additive constraint of perfect prognosis)."""
+    """The generator with default options (and the additive constraint of synthetic pairs)."""
     options = Network(backbone=backbone, upsampling=upsampling, constraint="additive")
     network = settled(options, Sampling(time_window=4 if sequence else None))
     ports = Ports(n_lr=3, n_static=2, lr_channels=(0,), scale=SCALE, sequence=sequence)

@@ -16,7 +16,7 @@ TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 2, "verbose": False}
 
 @pytest.fixture(scope="module")
 def model():
-    """Perfect prognosis at scale 2 on the analytic field with `orog`."""
+    """Synthetic pairs at scale 2 on the analytic field with `orog`."""
     return analytic().downscale.fit(scale=2, **TINY)
 
 

@@ -90,7 +90,7 @@ def resolved(hr, network=None, lr=None, **sampling):
     network, sampling = network or xd.Network(), xd.Sampling(**sampling)
     inputs = Inputs(hr=hr, lr=lr, scale=2 if lr is None else None)
     state = prepare(inputs, Options(network=settled(network, sampling), sampling=sampling)).state
-    return constraint_for(network, state, perfect_prognosis=lr is None)
+    return constraint_for(network, state, synthetic_pairs=lr is None)
 
 
 def sea(hr):
@@ -99,7 +99,7 @@ def sea(hr):
 
 
 AUTOMATIC = {
-    "perfect prognosis": (lambda hr: {"hr": hr}, "additive"),
+    "synthetic pairs": (lambda hr: {"hr": hr}, "additive"),
     "masks constant in time": (lambda hr: {"hr": sea(hr)}, "additive"),
     "masks that change": (lambda hr: {"hr": hr.where(hr.t2m > 276)}, None),
     "a mask that changes in the held-out step alone": (

@@ -129,7 +129,7 @@ def test_missing_values_that_the_model_never_saw(hr, model, caplog):
 
 
 def test_a_constraint_that_followed_from_the_data_is_not_inherited(hr, model):
-    """Perfect prognosis keeps LR means; pairs whose LR is biased have none to keep."""
+    """Synthetic pairs keep LR means; real pairs whose LR is biased have none to keep."""
     assert model.options.network.constraint == "additive"
     lr = hr[["t2m"]].downscale.coarsen(SCALE)
     biased = lr.assign(t2m=(lr.t2m + 5).assign_attrs(lr.t2m.attrs))

@@ -74,7 +74,7 @@ PAIRS = {
     "no scale": case(
         "Neither a scale nor HR data are passed to `fit`.",
         GridError,
-        r"`scale` for perfect prognosis or an HR target, got neither\. Call hr\.downscale\.fit\(",
+        r"`scale` for synthetic pairs, or an HR target, got neither\. Call hr\.downscale\.fit\(",
         d.alone(),
         lambda hr: hr.downscale.fit(**d.TINY),
         lambda hr: [
@@ -93,7 +93,7 @@ PAIRS = {
     "same grid twice": case(
         "LR data are on the HR grid.",
         GridError,
-        r"at least twice as fine.* For perfect prognosis call hr\.downscale\.fit\(scale=4\)",
+        r"at least twice as fine.* For synthetic pairs call hr\.downscale\.fit\(scale=4\)",
         d.pair(lambda lr: d.hr()[["t2m"]]),
         d.mos,
         lambda lr, hr: d.perfect(hr, scale=4),

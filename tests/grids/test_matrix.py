@@ -337,7 +337,7 @@ def test_prediction_is_that_of_the_textbook_twin(name):
 
 @pytest.mark.parametrize("name", PREDICTED)
 def test_prediction_has_the_mean_of_each_lr_cell(name):
-    # the additive constraint of perfect prognosis: a cell out of its place would break it
+    # the additive constraint of synthetic pairs: a cell out of its place would break it
     kind = KINDS[name]
     for variable in kind.targets:
         actual = blocks(textbook(kind, prediction_of(name)[variable]), kind.scale)

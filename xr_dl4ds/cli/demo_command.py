@@ -38,7 +38,7 @@ def add(commands: Any) -> None:
     one = commands.add_parser(
         "demo",
         help=about.replace("%", "%%"),
-        description=f"Perfect prognosis from HR fields alone: {about}. Without --data on a"
+        description=f"Synthetic pairs from HR fields alone: {about}. Without --data on a"
         " synthetic case, which needs no network.",
     )
     one.add_argument("--data", metavar="FILE", help="NetCDF file or Zarr store of HR fields")

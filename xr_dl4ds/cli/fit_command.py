@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         "fit",
         help="train a model",
         description="Learn the map from low to high resolution. From HR data alone, with --scale"
-        " (perfect prognosis), or from pairs, with --lr. A path is a Zarr store or a NetCDF, GRIB"
+        " (synthetic pairs), or from real pairs, with --lr. A path is a Zarr store or a NetCDF, GRIB"
         " or GeoTIFF file; a quoted pattern is several NetCDF files of one dataset.",
         argument_default=argparse.SUPPRESS,
     )

@@ -147,7 +147,7 @@ def _require_not_negative(state: State, name: str, option: str, cure: str) -> No
         )
 
 
-def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -> str | None:
+def constraint_for(network: Network, state: State, *, synthetic_pairs: bool) -> str | None:
     """Return the constraint to apply: the requested constraint, or the choice for "auto".
 
     Raises
@@ -157,7 +157,7 @@ def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -
     """
     kind = network.constraint
     if kind == "auto":
-        return _automatic(network, state, perfect_prognosis=perfect_prognosis)
+        return _automatic(network, state, synthetic_pairs=synthetic_pairs)
     if kind is None:
         return None
     if state.pairing.scale == 1:
@@ -178,9 +178,9 @@ def constraint_for(network: Network, state: State, *, perfect_prognosis: bool) -
     return kind
 
 
-def _automatic(network: Network, state: State, *, perfect_prognosis: bool) -> str | None:
+def _automatic(network: Network, state: State, *, synthetic_pairs: bool) -> str | None:
     """Choose "additive" if LR is the mean of the same HR cells at every step, otherwise None."""
-    if not perfect_prognosis or network.output_activation is not None:
+    if not synthetic_pairs or network.output_activation is not None:
         return None
     for name in state.features.targets:
         ever = 1 - float(state.always_missing[name].mean())

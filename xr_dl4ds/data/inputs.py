@@ -159,7 +159,7 @@ def pair_grids(
     if inputs.lr is None:
         if inputs.scale is None:
             raise GridError(
-                "Expected `scale` for perfect prognosis or an HR target, got neither. Call"
+                "Expected `scale` for synthetic pairs, or an HR target, got neither. Call"
                 " hr.downscale.fit(scale=4) or lr.downscale.fit(hr)."
             )
         hr = trim_fields(hr, inputs.scale, trim=inputs.trim)

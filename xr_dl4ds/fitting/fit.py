@@ -116,7 +116,7 @@ def _fit(
 def _completed(options: Options, state: State, *, synthetic_pairs: bool) -> Options:
     """Fill in the options that depend on the data (constraint) or on the machine (precision)."""
     network, training = options.network, options.training
-    constraint = constraint_for(network, state, perfect_prognosis=synthetic_pairs)
+    constraint = constraint_for(network, state, synthetic_pairs=synthetic_pairs)
     # TensorFlow is loaded only here, so that invalid input is reported before that
     from xr_dl4ds.training import resolve_precision
 

@@ -227,7 +227,7 @@ def _inner(hr: Grid, domain: Grid) -> dict[str, slice]:
 def _not_finer(lr: Grid, hr: Grid) -> GridError:
     return GridError(
         f"Expected the HR grid to be at least twice as fine as the LR grid, got LR {lr.extent} and"
-        f" HR {hr.extent}. For perfect prognosis call hr.downscale.fit(scale=4)."
+        f" HR {hr.extent}. For synthetic pairs call hr.downscale.fit(scale=4)."
     )
 
 
