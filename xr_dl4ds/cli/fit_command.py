@@ -31,8 +31,8 @@ def add(commands: Any) -> None:
         "fit",
         help="train a model",
         description="Learn the map from low to high resolution. From HR data alone, with --scale"
-        " (synthetic pairs), or from real pairs, with --lr. A path is a Zarr store or a NetCDF, GRIB"
-        " or GeoTIFF file; a quoted pattern is several NetCDF files of one dataset.",
+        " (synthetic pairs), or from real pairs, with --lr. A path is a Zarr store or a NetCDF,"
+        " GRIB or GeoTIFF file; a quoted pattern is several NetCDF files of one dataset.",
         argument_default=argparse.SUPPRESS,
     )
     _add_data(one)
