@@ -379,7 +379,8 @@ def test_percentages_and_fractions(caplog):
     began(percent, wrong)
     assert "'hurs' of the LR data has units of '%', and no value above" in warnings(caplog)
     caplog.clear()
-    began(percent, hr.assign(hurs=(100 * share).assign_attrs(units="1")).downscale.coarsen(2))
+    with pytest.raises(VariableError, match=r"100 times too large, as Pa for hPa or % for 1"):
+        began(percent, hr.assign(hurs=(100 * share).assign_attrs(units="1")).downscale.coarsen(2))
     assert "'hurs' of the LR data has values up to" in warnings(caplog)
     caplog.clear()
     began(percent, hr.assign(hurs=share.assign_attrs(units="1")).downscale.coarsen(2))
@@ -706,14 +707,19 @@ def test_a_spread_with_the_name_of_a_coordinate():
     assert out.t2m_spread.dims == out.t2m.dims
 
 
-@pytest.mark.parametrize(("hours", "words"), [(1, "1 hours"), (24, "24 hours")])
-def test_windows_of_steps_of_another_length(hours, words):
+def test_windows_of_steps_of_another_length(caplog):
     fitted = d.perfect(d.hr(time=24)[["t2m"]], time_window=2)  # 6 hours
     lr = d.lr(time=24)
-    other = lr.assign_coords(time=lr.time.values[0] + hours * HOUR * np.arange(24))
-    with pytest.raises(TimeError, match=rf"in steps of 6 hours, as in .*, got steps of {words}\."):
-        fitted.predict(other)
-    fitted.predict(other.isel(time=[0]))  # a single step has no step length
+
+    def every(hours):
+        return lr.assign_coords(time=lr.time.values[0] + hours * HOUR * np.arange(24))
+
+    with pytest.raises(TimeError, match=r"in steps of 6 hours, as in .*, got steps of 1 hours\."):
+        fitted.predict(every(1))
+    fitted.predict(every(1).isel(time=[0]))  # a single step has no step length
+    assert not warnings(caplog)
+    fitted.predict(every(24))
+    assert "the LR data have no 2 steps of 6 hours in a row" in warnings(caplog)
 
 
 def test_a_window_that_is_never_full_is_noted(caplog):

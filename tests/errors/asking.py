@@ -1,5 +1,7 @@
 """Predictions, scores and figures, interpolation."""
 
+import numpy as np
+
 from tests.errors import data as d
 from tests.errors.case import section
 from xr_dl4ds import metrics, plotting
@@ -31,6 +33,15 @@ def given_winds(spoil=lambda ds: ds, **beside):
 
 def elsewhere(ds):
     return d.moved(d.bare(ds), longitude=30.0)
+
+
+def at_level(level):
+    return d.lr().assign_coords(plev=((), level, {"units": "hPa"}))
+
+
+def hourly(ds):
+    hours = ds.time.values[0] + np.timedelta64(1, "h") * np.arange(ds.sizes["time"])
+    return ds.assign_coords(time=hours)
 
 
 ASKING = {
@@ -115,7 +126,9 @@ ASKING = {
         r"spacing of training \(0\.5 by 0\.5\), got 0\.25 by 0\.25, .*coarsen\(2\)",
         lambda: {"lr": elsewhere(d.hr()[["t2m"]]), **d.model()},
         d.predict,
-        lambda lr, model: d.predict(lr.downscale.coarsen(2), model),
+        lambda lr, model: model.predict(
+            lr.downscale.coarsen(2), static=elsewhere(d.hr())[["orog"]]
+        ),
     ),
     "another spacing": case(
         "LR data have another spacing than in training, and do not cover its region.",
@@ -147,6 +160,36 @@ ASKING = {
         d.asked(elsewhere),
         d.predict,
         lambda lr, model: d.predict(lr, model, static=elsewhere(d.hr())[["orog"]]),
+    ),
+    "another level than in training": case(
+        "LR data are at another level than in training.",
+        VariableError,
+        r"'t2m' of the LR data at pressure 850 hPa as in training, got 500 hPa\. Select",
+        lambda: {"lr": at_level(500.0), "model": d.mos(at_level(850.0), d.hr())},
+        d.predict,
+        lambda lr, model: d.predict(at_level(850.0), model),
+    ),
+    "both names of a counterpart": case(
+        "LR data have a variable of the target's name beside the counterpart of training.",
+        VariableError,
+        r"one counterpart of 't2m' in the LR data, got 'tas' and 't2m'\. Drop or rename",
+        lambda: {
+            "lr": d.lr().assign(tas=d.lr().t2m),
+            "model": d.mos(d.lr().rename(t2m="tas"), d.hr()),
+        },
+        d.predict,
+        lambda lr, model: d.predict(lr.drop_vars("t2m"), model),
+    ),
+    "steps too short for the windows": case(
+        "The steps are shorter than those of the windows in training.",
+        TimeError,
+        r"the LR data in steps of 6 hours, as in training, .* got steps of 1 hours\. Select those",
+        lambda: {
+            "lr": hourly(d.lr()),
+            "model": d.perfect(d.hr()[["t2m"]], time_window=2, validation=None),
+        },
+        d.predict,
+        lambda lr, model: d.predict(lr.isel(time=slice(None, None, 6)), model),
     ),
     "LR static fields": case(
         "Static fields are passed on LR cells.",

@@ -63,6 +63,22 @@ PAIRS = {
         lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas", "second": "tas"}),
         lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas", "second": "other"}),
     ),
+    "levels as a counterpart": case(
+        "counterparts= names an LR variable on levels for a target without levels.",
+        VariableError,
+        r"'tas' of the LR data to have as many dimensions as its target 't2m', .*\. Select one",
+        d.pair(lambda lr: d.levels(lr).rename(t2m="tas")),
+        lambda lr, hr: d.mos(lr, hr, counterparts={"t2m": "tas"}),
+        lambda lr, hr: d.mos(lr.isel(level=0), hr, counterparts={"t2m": "tas"}),
+    ),
+    "LR in other units than it says": case(
+        "Values of LR data are in other units than those of HR data, and do not say so.",
+        VariableError,
+        r"'t2m' of the LR data near the values of the HR data .*\. Set .* 273\.15 too small",
+        d.pair(lambda lr: lr.assign(t2m=(lr.t2m - 273.15).drop_attrs(deep=False))),
+        d.mos,
+        lambda lr, hr: d.mos(d.in_units(lr, "degC"), hr),
+    ),
     "counterparts of synthetic pairs": case(
         "counterparts= is passed without LR data.",
         VariableError,

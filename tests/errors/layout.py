@@ -114,6 +114,12 @@ def ensemble(ds, labels=(0, 1, 2)):
     return d.levels(ds[["t2m"]], "member", labels)
 
 
+def labelled(ds):
+    """Samples that are told apart by labels."""
+    labels = [f"storm {i}" for i in range(ds.sizes["time"])]
+    return ds.drop_vars("time").assign_coords(case=("time", labels))
+
+
 def single(ds, name, value, units):
     """At one level, which is no dimension."""
     return ds[["t2m"]].assign_coords({name: ((), value, {"units": units})})
@@ -276,6 +282,17 @@ DIMENSIONS = {
         lambda lr, hr: [
             d.mos(single(d.lr(), "level", 850, "hPa"), hr),
             d.mos(lr.rename(t2m="above"), hr),
+        ],
+    ),
+    "other labels": case(
+        "Samples without dates have labels in another order.",
+        TimeError,
+        r"samples of the LR data and the HR data in one order, got .* as 'case' at .*\. Sort both",
+        lambda: {"lr": labelled(d.lr()).isel(time=slice(None, None, -1)), "hr": labelled(d.hr())},
+        d.mos,
+        lambda lr, hr: [
+            d.mos(lr.sortby("case"), hr.sortby("case")),
+            d.mos(lr.drop_vars("case"), hr),
         ],
     ),
     "another height": case(

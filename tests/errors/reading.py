@@ -51,6 +51,22 @@ def shaken(ds):
     return xr.Dataset({"t2m": (lazy.dims, known, lazy.attrs)}, coords)
 
 
+class Quantity(np.ndarray):
+    """What pint's quantities have, as far as the package asks for it."""
+
+    units, magnitude = "kelvin", None
+
+
+def quantified(ds):
+    ds = ds[["t2m"]].copy()
+    ds.t2m.variable._data = ds.t2m.values.view(Quantity)
+    return ds
+
+
+def dequantified(ds):
+    return ds.assign(t2m=(ds.t2m.dims, ds.t2m.values.view(np.ndarray), {"units": "K"}))
+
+
 def counted(ds):
     ds.t2m.data.compute_chunk_sizes()
     return ds
@@ -196,6 +212,14 @@ READING = {
         d.alone(),
         lambda hr: d.mos(d.lr(), xr.DataTree.from_dict({"/other": hr})),
         lambda hr: d.mos(d.lr(), xr.DataTree.from_dict({"/other": hr})["/other"].to_dataset()),
+    ),
+    "quantities of pint": case(
+        "Data are quantities of pint.",
+        VariableError,
+        r"'t2m' of the HR data as plain numbers with attrs\['units'\], got Quantity in kel",
+        d.alone(quantified),
+        d.perfect,
+        lambda hr: d.perfect(dequantified(hr)),
     ),
     "unknown chunks": case(
         "The number of steps is not known, after a selection by values with dask.",

@@ -44,7 +44,7 @@ _DAYS, _LONGEST_STEP = 3, 3
 _DAY = 86400
 
 
-def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: str) -> None:
+def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: str) -> list[str]:
     """Warn of values that usually mark missing cells, or that do not fit the units.
 
     Parameters
@@ -55,13 +55,20 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
         Attributes by variable.
     role : str
         A name for the data in messages.
+
+    Returns
+    -------
+    list of str
+        Variables with such marks.
     """
+    marked = []
     for name, one in found.items():
         about = attrs.get(name, {})
         water = is_precipitation(name, about)
         kelvin = about.get("units") == "K" and one.mean > _KELVIN
         mark = _mark(one, water=water, kelvin=kelvin)
         if mark is not None:
+            marked.append(name)
             logger.warning(
                 "the %s value of %r of %s is %g, which often marks missing values: mask them"
                 " with .where(ds[%r] != %g)",
@@ -77,6 +84,7 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
                 else f"mask them with .where(ds[{name!r}] >= 0)",
             )
         _note_percentages(name, one, about, role)
+    return marked
 
 
 def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> None:

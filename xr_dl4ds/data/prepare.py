@@ -137,8 +137,8 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         warm_start.require_same_domain(network.localized, pairing, inputs.start)
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = read_statistics(train, validation or [], pairing.scale)
-    _note_suspicions(found, hr, None if synthetic_lr else lr, predictors)
-    for name in () if synthetic_lr else features.counterparts:
+    marked = _note_suspicions(found, hr, None if synthetic_lr else lr, predictors)
+    for name in () if synthetic_lr else set(features.counterparts) - marked:
         _require_one_unit(name, found.hr[name], found.lr[name], "the LR data")
     note_values(moments_of(static), {str(n): v.attrs for n, v in static.items()}, STATIC)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
@@ -177,16 +177,17 @@ def _require_one_unit(name: str, hr: Moments, lr: Moments, role: str) -> None:
 
 def _note_suspicions(
     found: DataStatistics, hr: Fields, lr: Fields | None, predictors: Sequence[Source]
-) -> None:
-    """Warn of values that usually mean a mistake in the data."""
+) -> set[str]:
+    """Warn of values that usually mean a mistake; return variables with marks of missing cells."""
     inputs = [Source(fields=hr, role="the HR data"), *predictors]
     inputs += [] if lr is None else [Source(fields=lr, role="the LR data")]
-    note_values(found.hr, {n: hr.data[n].attrs for n in hr.varying}, "the HR data")
+    marked = note_values(found.hr, {n: hr.data[n].attrs for n in hr.varying}, "the HR data")
     for source in inputs[1:]:
         known = {n: found.lr[n] for n in source.fields.varying if n in found.lr}
-        note_values(known, {n: source.fields.data[n].attrs for n in known}, source.role)
+        marked += note_values(known, {n: source.fields.data[n].attrs for n in known}, source.role)
     for source in inputs:
         note_accumulations(source.fields, source.role)
+    return set(marked)
 
 
 def _period(data: xr.Dataset) -> tuple[str, str]:
