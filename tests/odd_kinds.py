@@ -562,7 +562,7 @@ def beside_time(odd: Odd, pick: Pick) -> Odd:
 
 def time_bounds(odd: Odd, pick: Pick) -> Odd:
     ds, t = odd.ds.copy(), odd.names["time"]
-    if t not in ds.coords or ds[t].dtype.kind != "M":
+    if t not in ds.coords or ds[t].dtype.kind != "M" or ds[t].values.dtype.kind != "M":
         return odd
     day = np.timedelta64(1, "D")
     edges = np.stack([ds[t].values, ds[t].values + day], 1)

@@ -855,3 +855,136 @@ def test_points_in_a_search_tree():
     two = hr.assign_coords(la=(("latitude", "longitude"), lat), lo=(("latitude", "longitude"), lon))
     odd = two.set_xindex(("la", "lo"), NDPointIndex)
     xr.testing.assert_equal(odd.downscale.coarsen(2).t2m, two.downscale.coarsen(2).t2m)
+
+
+def zone(ds, number):
+    """The same numbers of metres in a zone of UTM."""
+    return d.mapped(d.plane(ds, 10e3, 5.5e6, 4e5), d.cf_only(f"EPSG:{number}"))
+
+
+def test_the_same_numbers_in_another_crs_are_another_place():
+    hr = d.hr()[["t2m"]]
+    here, there = zone(hr, 25832), zone(hr, 25833)
+    model = d.mos(here.downscale.coarsen(2), here)
+    out = model.predict(here.downscale.coarsen(2))
+    with pytest.raises(GridError, match=r"overlap|to cover the training domain"):
+        model.predict(there.downscale.coarsen(2))
+    with pytest.raises(GridError, match=r"prediction and truth in one CRS, got transverse_merc"):
+        out.downscale.evaluate(there, scale=2)
+    lr, other = here.downscale.coarsen(2), (there.downscale.coarsen(2), there)
+    with pytest.raises(GridError, match=r"validation data on the training grids"):
+        d.mos(lr, here, validation=other)
+    localized = d.mos(here.downscale.coarsen(2), here, localized=True)
+    with pytest.raises(GridError, match=r"the HR cells of the model in start="):
+        d.mos(there.downscale.coarsen(2), there, localized=True, start=localized)
+
+
+@pytest.mark.parametrize("feature", ["hour_of_day", "solar_zenith"])
+def test_features_of_time_follow_the_stamps_of_lr_in_training_too(feature, monkeypatch):
+    days = pd.date_range("2001-01-01", periods=8)
+    hr = d.hr()[["t2m"]].assign_coords(time=days)
+    lr = hr.downscale.coarsen(2).assign_coords(time=days + pd.Timedelta("12h"))
+    from xr_dl4ds.data import state
+
+    seen = []
+    compute = state.forcings
+
+    def spy(times, places, template, *grids):
+        seen.append(template.indexes["time"])
+        return compute(times, places, template, *grids)
+
+    monkeypatch.setattr(state, "forcings", spy)
+    model = d.mos(lr, hr, time_features=[feature], validation=None)
+    model.predict(lr)
+    assert seen[0].equals(seen[-1])
+    assert (seen[0].hour == 12).all()
+
+
+def ends(ds, step="1D"):
+    """Stamped at the end of bounds."""
+    times = ds.indexes["time"]
+    edges = np.stack([times, times + pd.Timedelta(step)], axis=1)
+    out = ds.assign_coords(time=edges[:, 1], edges=(("time", "nv"), edges))
+    out["time"].attrs["bounds"] = "edges"
+    return out
+
+
+def test_ends_of_days_with_gaps_and_of_short_steps(caplog):
+    days = pd.date_range("2001-01-01", periods=8)
+    hr = d.hr()[["t2m"]].assign_coords(time=days)
+    lr = hr.downscale.coarsen(2)
+    some, others = [0, 1, 3, 4, 5, 6, 7], [0, 2, 3, 4, 5, 6, 7]
+    scores = [
+        one.isel(time=some).downscale.evaluate(hr.isel(time=others), scale=2).rmse
+        for one in (ends(hr + 1), hr + 1)
+    ]
+    equal(*scores)
+    early = ends(lr), hr.isel(time=slice(2, 8))
+    began(early[1], early[0])  # LR that begins earlier
+    began(ends(hr).drop_vars("edges"), ends(lr))  # the same stamps, of which one side has bounds
+    caplog.clear()
+    hours = d.hr()[["t2m"]]
+    began(hours, ends(hours.downscale.coarsen(2), "6h"))
+    assert "have their times at the end of each step, as their bounds say" in caplog.text
+
+
+def test_bounds_in_the_former_calendar_are_not_used():
+    hr = ends(d.hr()[["t2m"]], "6h").convert_calendar("noleap")
+    began(hr, scale=2)
+    assert not hr.downscale.grid.problems
+
+
+def test_cells_beyond_the_training_domain_lose_its_mask_with_a_warning(caplog):
+    lr, hr = d.bare(d.lr()), d.hr()[["t2m"]]
+    part = lr.isel(latitude=slice(0, 3))
+    masked = hr.where(hr.longitude < 6.5).isel(latitude=slice(0, 6))
+    model = d.mos(part, masked)
+    assert int(model.predict(part).t2m.isnull().sum()) > 0
+    assert "lie beyond the training domain" not in caplog.text
+    model.predict(lr)
+    assert "cells that never had a value in training are predicted" in caplog.text
+
+
+def test_levels_of_predictors_are_compared():
+    def at(level):
+        low = d.lr().rename(t2m="q").assign_coords(plev=((), level, {"units": "hPa"}))
+        return low
+
+    model = d.mos(d.lr(), d.hr(), predictors=at(500.0))
+    model.predict(d.lr(), predictors=at(500.0))
+    with pytest.raises(VariableError, match=r"'q' of predictors= at pressure 500 hPa as in"):
+        model.predict(d.lr(), predictors=at(850.0))
+
+
+def test_another_statistic_at_prediction_is_noted(caplog):
+    hr, lr = d.hr()[["t2m"]], d.lr()
+    for ds in (hr, lr):
+        ds.t2m.attrs["cell_methods"] = "time: maximum"
+    model = d.mos(lr, hr)
+    model.predict(lr)
+    assert "cell_methods" not in caplog.text
+    lr.t2m.attrs["cell_methods"] = "time: minimum"
+    model.predict(lr)
+    assert "cell_methods) 'minimum' in the LR data and 'maximum' in training" in caplog.text
+
+
+def test_unknown_standard_names_and_sums_and_fluxes_raise_no_alarm(caplog):
+    hr, lr = d.hr()[["t2m"]], d.lr()
+    for ds in (hr, lr):
+        ds.t2m.attrs["standard_name"] = "unknown"
+    began(hr, lr.rename(t2m="d2m"))
+    assert "is taken as the counterpart" not in caplog.text
+    caplog.clear()
+    rain = daily_rain()
+    low = rain.downscale.coarsen(2)
+    rain.pr.attrs |= {"standard_name": "lwe_precipitation_rate", "cell_methods": "time: sum"}
+    low.pr.attrs |= {"standard_name": "precipitation_flux", "cell_methods": "time: mean"}
+    began(rain, low)
+    assert "rename one of them" not in caplog.text
+
+
+@pytest.mark.parametrize("units", ["K", "Kelvin", "deg_K"])
+def test_zero_kelvin_in_any_spelling(units, caplog):
+    hr = d.in_units(d.hr()[["t2m"]], units)
+    began(hr.where(hr.latitude < 50, 0.0), scale=2)
+    assert "the least value of 't2m' of the HR data is 0" in caplog.text

@@ -227,6 +227,17 @@ ASKING = {
         d.predict,
         lambda lr, model: d.predict(d.around_europe(), model).isel(y=slice(0, 4)),
     ),
+    "another CRS than in training": case(
+        "LR data in another CRS than in training do not cover its domain.",
+        GridError,
+        r"the LR data to cover the training domain \(.*\), got .*\. Provide fields that cover",
+        lambda: {
+            "lr": d.around_europe().isel(latitude=slice(0, 4)),
+            "model": d.perfect(d.in_europe(d.hr()[["t2m"]])),
+        },
+        d.predict,
+        lambda lr, model: d.predict(d.around_europe(12), model),
+    ),
     "localized elsewhere": case(
         "A localized model is asked for another domain.",
         GridError,
@@ -343,6 +354,19 @@ SCORES = {
         d.scored(lambda sr: sr.assign_attrs({UNFINISHED: '{"regions": 8, "written": 5}'})),
         beside_lr,
         lambda sr, hr, lr: beside_lr(d.scored()()["sr"], hr, lr),
+    ),
+    "truth in another CRS": case(
+        "The truth has the numbers of the prediction in another CRS.",
+        GridError,
+        r"prediction and truth in one CRS, got .* and .*\. Bring the truth onto the cells of",
+        lambda: {
+            "sr": d.in_europe(d.hr()[["t2m"]]),
+            "hr": d.mapped(d.plane(d.hr()[["t2m"]], 10e3, 3.25e6, 4.25e6), d.cf_only("EPSG:3034")),
+        },
+        lambda sr, hr: sr.downscale.evaluate(hr, scale=2),
+        lambda sr, hr: sr.downscale.evaluate(
+            d.in_europe(d.hr()[["t2m"]]).downscale.interpolate(sr), scale=2
+        ),
     ),
     "journal": case(
         "The journal of an unfinished store has been edited.",

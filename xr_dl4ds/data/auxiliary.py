@@ -12,8 +12,8 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import CHANNELS
-from xr_dl4ds.grid.cf.fields import Fields, standardize
+from xr_dl4ds.grid.cf.extra_dims import CHANNELS, Levels, levels_of
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, common_times, shared
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.grid import Grid
@@ -56,6 +56,15 @@ def auxiliary(
     if role == STATIC:
         found = [_without_time(fields) for fields in found]
     return [Source(fields=in_units(fields, role), role=role) for fields in found]
+
+
+def levels_beside(data: Data | Sequence[Data] | None) -> dict[str, Levels]:
+    """Return the single levels of the variables of predictors."""
+    several = data is None or isinstance(data, (list, tuple))
+    found: dict[str, Levels] = {}
+    for one in (data or []) if several else [data]:
+        found |= levels_of(as_dataset(one, PREDICTORS))
+    return found
 
 
 def _without_time(fields: Fields) -> Fields:

@@ -115,7 +115,7 @@ def _both(target: str, name: str) -> VariableError:
 def _same_quantity(low: xr.DataArray, high: xr.DataArray) -> bool:
     """Return True for equal standard names, dimensions and levels, and units of one quantity."""
     standard_name = high.attrs.get("standard_name")
-    if not standard_name or low.attrs.get("standard_name") != standard_name:
+    if standard_name in (None, "", "unknown") or low.attrs.get("standard_name") != standard_name:
         return False
     if low.ndim != high.ndim or other_level(single_levels(low), single_levels(high)) is not None:
         return False

@@ -13,6 +13,7 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, in_order
 from xr_dl4ds.grid.names import TIME, Data
+from xr_dl4ds.grid.regridding.reprojection import same_place
 
 
 def hold_out(
@@ -85,7 +86,7 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
             )
     on_hr = state.pairing.on_hr_cells(hr.pick(wanted["hr"]))
     on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
-    if on_hr is None or not on_lr:
+    if on_hr is None or not (on_lr and same_place(lr.grid, state.pairing.source)):
         raise GridError(
             f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
             f" {state.pairing.domain.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."

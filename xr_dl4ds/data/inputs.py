@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.data.auxiliary import (
@@ -25,7 +26,7 @@ from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.extra_dims import levels_of, require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
-from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
+from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, own_stamps, span
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
 from xr_dl4ds.grid.regridding.completion import with_rim
@@ -96,17 +97,20 @@ class Pair:
     """Physical LR fields as the network sees them, and HR targets at the same times.
 
     `synthetic_lr` is True if LR fields are means of the targets. An LR cell is then NaN only if all
-    its HR cells are NaN.
+    its HR cells are NaN. `lr_times` are the stamps of LR data in the user's file, by which features
+    of time are computed; None where there are none.
     """
 
     lr: xr.Dataset
     hr: xr.Dataset
     synthetic_lr: bool = False
+    lr_times: pd.Index | None = None
 
     def steps(self, part: slice) -> Pair:
         """Select a part of the times."""
         lr, hr = (data.isel({TIME: part}) for data in (self.lr, self.hr))
-        return dataclasses.replace(self, lr=lr, hr=hr)
+        times = None if self.lr_times is None else self.lr_times[part]
+        return dataclasses.replace(self, lr=lr, hr=hr, lr_times=times)
 
 
 def split_members(inputs: Inputs) -> list[Inputs]:
@@ -299,7 +303,10 @@ def align(
     inputs = xr.Dataset({n: _same_time(v, targets) for n, v in found.items()})
     order = [n for n in targets.data_vars if n in inputs]
     order += [n for n in inputs if n not in targets]
-    return Pair(lr=inputs[order], hr=targets, synthetic_lr=synthetic_lr)
+    stamps = None
+    if own and times is not None:
+        stamps = own_stamps(lr.data, sources[0].fields.data, times)
+    return Pair(lr=inputs[order], hr=targets, synthetic_lr=synthetic_lr, lr_times=stamps)
 
 
 def _same_time(variable: xr.DataArray, targets: xr.Dataset) -> xr.DataArray:

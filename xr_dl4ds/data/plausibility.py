@@ -15,7 +15,7 @@ from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
-from xr_dl4ds.grid.units import conversion_between
+from xr_dl4ds.grid.units import conversion_between, is_kelvin
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
     for name, one in found.items():
         about = attrs.get(name, {})
         water = is_precipitation(name, about)
-        kelvin = about.get("units") == "K" and one.mean > _KELVIN
+        kelvin = one.mean > _KELVIN and is_kelvin(str(about.get("units", "")))
         mark = _mark(one, water=water, kelvin=kelvin)
         if mark is not None:
             marked.append(name)
@@ -117,8 +117,11 @@ def note_factor(name: str, mine: Moments, other: Moments, roles: tuple[str, str]
 
 def note_kinds(name: str, mine: Attrs, other: Attrs, roles: tuple[str, str]) -> None:
     """Warn if attributes say that two variables of one name are two quantities."""
+    if is_precipitation(name, mine) and is_precipitation(name, other):
+        return  # a sum in mm and a mean flux are one quantity
+    names = (one.get("standard_name") for one in (mine, other))
     for what, one, another in (
-        ("standard_name", mine.get("standard_name"), other.get("standard_name")),
+        ("standard_name", *(None if n == "unknown" else n for n in names)),
         ("statistic over time (cell_methods)", _over_time(mine), _over_time(other)),
     ):
         if one and another and one != another:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Options, Sampling, nearest
 from xr_dl4ds.data import warm_start
-from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
+from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary, levels_beside
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
 from xr_dl4ds.data.holdout import explicit_pairs, hold_out
@@ -144,7 +144,8 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
     given = as_dataset(inputs.hr if inputs.lr is None else inputs.lr, "the LR data")
-    state = dataclasses.replace(state, counterparts=inputs.counterparts, levels=levels_of(given))
+    levels = levels_of(given) | levels_beside(inputs.predictors)
+    state = dataclasses.replace(state, counterparts=inputs.counterparts, levels=levels)
     held = found.held
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
@@ -288,5 +289,5 @@ def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
         hidden = state.masked_by_lr(pair.lr, name)
         assert hidden is not None
         targets[name] = targets[name].where(~hidden)
-    varying = state.network_input(pair.lr, state.static, state.pairing.lr)
+    varying = state.network_input(pair.lr, state.static, state.pairing.lr, pair.lr_times)
     return varying, state.features.stack_targets(targets)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.config.choices import BOUNDED
@@ -15,7 +16,7 @@ from xr_dl4ds.data.time_and_place import forcings
 from xr_dl4ds.grid.cf.extra_dims import Levels, Slice
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import Attrs, X, Y
+from xr_dl4ds.grid.names import TIME, Attrs, X, Y
 from xr_dl4ds.grid.regridding.coarsen import block_mean
 from xr_dl4ds.grid.regridding.nesting import to_hr_cells
 from xr_dl4ds.grid.regridding.pairing import Pairing
@@ -64,7 +65,13 @@ class State:
     counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     levels: Mapping[str, Levels] = dataclasses.field(default_factory=dict)
 
-    def network_input(self, varying: xr.Dataset, static: xr.Dataset, grid: Grid) -> xr.DataArray:
+    def network_input(
+        self,
+        varying: xr.Dataset,
+        static: xr.Dataset,
+        grid: Grid,
+        times: pd.Index | None = None,
+    ) -> xr.DataArray:
         """Stack LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.
 
         Parameters
@@ -75,6 +82,8 @@ class State:
             Static fields on the HR cells ``(y, x)`` of the same domain.
         grid : Grid
             Grid of `varying`.
+        times : pandas.Index, optional
+            Time stamps for the features of time; by default those of `varying`.
         """
         features, coarse = self.features, None
         if features.static:
@@ -82,13 +91,16 @@ class State:
             scale = self.pairing.scale
             coarse = scaled if scale == 1 else block_mean(scaled, {Y: scale, X: scale})
             coarse = coarse.assign_coords({d: varying[d] for d in (Y, X)})
+        template = varying[features.lr_varying[0]]
         known = forcings(
             features.time_features,
             features.coordinate_features,
-            varying[features.lr_varying[0]],
+            template if times is None else template.assign_coords({TIME: times}),
             grid,
             self.pairing.lr,
         )
+        if times is not None:
+            known = {name: one.assign_coords({TIME: template[TIME]}) for name, one in known.items()}
         return features.stack_lr(self.scaler.transform(varying[features.lr_varying]), coarse, known)
 
     def bases(self, names: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.regridding.pairing import Pairing
+from xr_dl4ds.grid.regridding.reprojection import same_place
 
 #: Groups of variables, and their names in messages.
 ROLES = {
@@ -70,7 +71,8 @@ def require_same_scaling(asked: object, start: Any) -> None:
 
 def require_same_domain(localized: bool, pairing: Pairing, start: State) -> None:
     """Raise a `GridError` if the model has weights for each HR cell and the HR cells differ."""
-    if localized and not pairing.hr.same_cells(start.pairing.hr):
+    mine, theirs = pairing.hr, start.pairing.hr
+    if localized and not (mine.same_cells(theirs) and same_place(mine, theirs)):
         raise GridError(
             f"Expected the HR cells of the model in start= ({start.pairing.hr.extent}), because"
             f" localized=True gives each of them separate weights, got {pairing.hr.extent}. Use a"

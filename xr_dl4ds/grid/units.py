@@ -160,6 +160,11 @@ def has_own_zero(units: str | None) -> bool:
     return difference_of(units) != units
 
 
+def is_kelvin(units: str) -> bool:
+    """Return True for kelvin in any spelling."""
+    return _temperature(_plain(units)) == "K"
+
+
 def difference_of(units: str | None) -> str | None:
     """Return the unit of a difference: K for degC, degree_rankine for degF, otherwise `units`.
 

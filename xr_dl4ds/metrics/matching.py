@@ -10,9 +10,10 @@ from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, common_times, in_order
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
-from xr_dl4ds.grid.crs import metres_in
+from xr_dl4ds.grid.crs import label, metres_in
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.rectilinear import window
+from xr_dl4ds.grid.regridding.reprojection import same_place
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 
 
@@ -61,6 +62,12 @@ def on_common_cells(prediction: Fields, truth: Fields) -> tuple[Fields, Fields]:
         raise GridError(
             f"Expected the truth to cover the cells of the prediction ({prediction.grid.extent}),"
             f" got {truth.grid.extent}. {_cure_of_cells(prediction, truth)}"
+        )
+    if not same_place(truth.grid, prediction.grid):
+        raise GridError(
+            f"Expected prediction and truth in one CRS, got {label(prediction.grid)} and"
+            f" {label(truth.grid)}. Bring the truth onto the cells of the prediction with"
+            " truth.downscale.interpolate(prediction)."
         )
     times = common_times(prediction, truth, "the prediction", "the truth")
     truth_data = truth.data.isel(inner).assign_coords(prediction.grid.coords)

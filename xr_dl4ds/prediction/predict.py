@@ -10,9 +10,10 @@ import xarray as xr
 
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.data.auxiliary import PREDICTORS, levels_beside
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.data.counterparts import under_target_names
-from xr_dl4ds.data.plausibility import note_accumulations, note_fields
+from xr_dl4ds.data.plausibility import note_accumulations, note_fields, note_kinds
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.cf.conventions import one_variable
@@ -24,6 +25,7 @@ from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, usual_step, wind
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.names import REALIZATION, TIME, Data
 from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
+from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
 from xr_dl4ds.prediction.extrapolation import within_reach
 from xr_dl4ds.prediction.layout import Layout, beside_one_another, laid_out
@@ -76,6 +78,7 @@ def predict(
     request = request.decoded()
     source = under_target_names(as_dataset(request.lr, ROLE), state.counterparts)
     require_one_level(levels_of(source), state.levels, ROLE, "training")
+    require_one_level(levels_beside(request.predictors), state.levels, PREDICTORS, "training")
     sources = MemberSources.of(state, options)
     attrs = {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
     check(sources, request, options, attrs)
@@ -166,6 +169,10 @@ def _ensemble(
         inputs = (*varying.items(), *fields.data[fields.varying].items())
         note_fields({str(name): variable for name, variable in inputs}, ROLE)
         note_accumulations(fields.in_memory, ROLE)
+        for name in state.features.counterparts:
+            if name in fields.data:
+                known = state.attrs[name]
+                note_kinds(name, fields.data[name].attrs, known, (ROLE, "training"))
     static = static_fields(state, source, request, placement)
     channels = state.network_input(varying, static, placement.lr)
     # computed once for all members
@@ -191,6 +198,13 @@ def _placement(state: State, options: Options, fields: Fields) -> Placement:
     """Find the position of the LR fields; raise if the network cannot be applied there."""
     placement = place(state.pairing, fields.grid)
     check_global_domain(options.network, placement.lr, state.pairing.scale)
+    beyond = placement.trained is None and window(fields.grid, state.pairing.lr) is not None
+    if beyond and state.masked:
+        logger.warning(
+            "%s lie beyond the training domain too (%s), so cells that never had a value in"
+            " training are predicted: select the training domain to leave them out",
+            *(ROLE, state.pairing.lr.extent),
+        )
     if options.network.localized and placement.trained is None:
         raise GridError(
             f"Expected LR fields on the training domain ({state.pairing.lr.extent}) or a part of"

@@ -33,7 +33,7 @@ _STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology"
 
 
 #: Names and standard names of amounts and rates of precipitation.
-_PRECIPITATION = re.compile(r"precip|rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.IGNORECASE)
+_PRECIPITATION = re.compile(r"precip|(?<!ter)rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.IGNORECASE)
 
 
 def is_precipitation(name: Hashable, attrs: Attrs) -> bool:

@@ -85,7 +85,7 @@ class Level:
             return False
         value = self.value * conversion.factor + conversion.offset
         low, high = sorted((value, other.value))
-        metres = other.units in ("m", "metre", "meter")
+        metres = other.units in ("m", "metre", "meter", "metres", "meters")
         return (metres and _SCREEN[0] <= low and high <= _SCREEN[1]) or math.isclose(
             low, high, rel_tol=1e-5
         )

@@ -69,7 +69,7 @@ class Fields:
     slices : mapping
         Origin of variables that were cut from variables with further dimensions.
     labels : mapping of numpy.ndarray
-        Whole numbers and texts beside a time dimension without an index, ``(time,)``, by name.
+        Numbers and texts beside a time dimension without an index, ``(time,)``, by name.
     """
 
     data: xr.Dataset
@@ -258,6 +258,7 @@ def standardize(
     time = next((d.time for d in found.values() if d.time), sample_axis(roles))
     dims = dataclasses.replace(next(iter(found.values())), time=time)
     dates = _dates(ds, found, roles, time, role)
+    require_storable(ds[list(found)], role)
     whole = set(ds.data_vars) - set(found)
     ds, slices = spread(ds, found, roles, role, ensemble)
     names = [n for n in ds.data_vars if n not in whole]
@@ -286,10 +287,10 @@ def standardize(
 
 
 def _labels(ds: xr.Dataset, time: str) -> dict[str, np.ndarray]:
-    """Return the coordinates of whole numbers and texts along the time dimension."""
+    """Return the coordinates of numbers and texts along the time dimension."""
     beside = {str(n): c for n, c in ds.coords.items() if c.dims == (time,) and n != time}
     found = {n: in_memory(c) for n, c in beside.items() if not holds_times(c)}
-    return {n: values for n, values in found.items() if values.dtype.kind in "iubSUO"}
+    return {n: values for n, values in found.items() if values.dtype.kind in "iubSUOfm"}
 
 
 def _dates(

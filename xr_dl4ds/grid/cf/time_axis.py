@@ -20,7 +20,7 @@ from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.indexing import take
 from xr_dl4ds.grid.cf.storable import require_dates_of_files
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Attrs
 
 logger = logging.getLogger(__name__)
 
@@ -172,8 +172,7 @@ def _note_means(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
         return
     coarse, fine = (a, b) if steps[0] > steps[1] else (b, a)
     roles = (a_role, b_role) if coarse is a else (b_role, a_role)
-    methods = [str(coarse.data[n].attrs.get("cell_methods", "")) for n in coarse.varying]
-    if methods and all("time: point" in one for one in methods):
+    if all(_instantaneous(coarse.data[n].attrs) for n in coarse.varying):
         return
     every = max(steps) // min(steps)
     logger.warning(
@@ -182,6 +181,12 @@ def _note_means(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
         " .attrs['cell_methods'] = 'time: point'",
         *(roles[0], every, roles[1], fine.dims.time, _frequency(max(steps))),
     )
+
+
+def _instantaneous(attrs: Attrs) -> bool:
+    """Return True if attributes say that values belong to an instant."""
+    point = "time: point" in str(attrs.get("cell_methods", ""))
+    return point or attrs.get("GRIB_stepType") == "instant"
 
 
 def _usual_seconds(index: pd.Index | None) -> int:
@@ -322,6 +327,22 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
         missing = times[int((positions < 0).argmax())]
         raise TimeError(f"The time {missing} is missing. Select the times in common.")
     return take(data, {TIME: positions})
+
+
+def own_stamps(data: xr.Dataset, stamped: xr.Dataset, times: pd.Index) -> pd.Index | None:
+    """Return the stamps of `data` at the steps that `stamped` has at `times`; None without dates.
+
+    Parameters
+    ----------
+    data, stamped : xarray.Dataset
+        The same steps with their own and with other time stamps.
+    times : pandas.Index
+        Steps by their other time stamps.
+    """
+    own, other = data.indexes.get(TIME), stamped.indexes[TIME]
+    if own is None or calendar(own) == "none":
+        return None
+    return own[_keys(other, times).get_indexer(_keys(times, other))]
 
 
 #: A step longer than this multiple of the usual step is a gap. Months differ by a tenth; a missing

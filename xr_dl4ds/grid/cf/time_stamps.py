@@ -50,10 +50,18 @@ def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Field
         return fields
     if calendar(mine) != calendar(theirs) or "none" in (calendar(mine), calendar(theirs)):
         return fields
+    late = [_ends(one, other) for one, other in ((fields, like), (like, fields))]
+    if any(late) and _exact(mine, theirs) == len(mine) == len(theirs):
+        return fields  # the same stamps mean the same steps
     period = _common_frequency(mine, theirs)
     if period is None:
+        if any(late):
+            logger.warning(
+                "%s have their times at the end of each step, as their bounds say, and %s have no"
+                " bounds: if those are at the start, subtract a step from the former",
+                *((role, like_role) if late[0] else (like_role, role)),
+            )
         return fields
-    late = [_ends(one, other) for one, other in ((fields, like), (like, fields))]
     begun = [
         index - _MOMENT if is_late else index
         for index, is_late in zip((mine, theirs), late, strict=True)
@@ -68,10 +76,12 @@ def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Field
         *(role, like_role, {"daily": "day", "monthly": "month"}[period]),
         *(mine[int((partner >= 0).argmax())], theirs[partner[partner >= 0][0]]),
     )
+    # a step without a partner must not take the date of another one
+    own = mine - _MOMENT if any(late) else mine
     numpy_dates = isinstance(theirs, pd.DatetimeIndex)
-    if isinstance(mine, pd.DatetimeIndex) != numpy_dates:  # numpy and cftime dates
-        mine = pd.DatetimeIndex(mine.strftime("%Y-%m-%dT%H:%M:%S")) if numpy_dates else _cf(mine)
-    stamps = np.where(partner >= 0, theirs[partner], mine)
+    if isinstance(own, pd.DatetimeIndex) != numpy_dates:  # numpy and cftime dates
+        own = pd.DatetimeIndex(own.strftime("%Y-%m-%dT%H:%M:%S")) if numpy_dates else _cf(own)
+    stamps = np.where(partner >= 0, theirs[partner], own)
     index = pd.DatetimeIndex(stamps) if numpy_dates else xr.CFTimeIndex(stamps)
     return dataclasses.replace(fields, data=fields.data.assign_coords({TIME: index}))
 

@@ -123,8 +123,11 @@ def stamp_of(ds: xr.Dataset, dates: xr.DataArray) -> float | None:
     if not holds_times(edges):
         return None
     low, high = (edges.isel({edges.dims[-1]: i}).to_numpy()[0] for i in (0, 1))
-    low, high = min(low, high), max(low, high)
-    return float((at.to_numpy()[0] - low) / (high - low)) if high > low else None
+    try:
+        low, high = min(low, high), max(low, high)
+        return float((at.to_numpy()[0] - low) / (high - low)) if high > low else None
+    except TypeError:  # .convert_calendar leaves the bounds in the former calendar
+        return None
 
 
 def scalar_date(

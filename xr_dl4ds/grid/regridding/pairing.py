@@ -26,6 +26,7 @@ from xr_dl4ds.grid.regridding.regridder import (
     SameAxes,
     regridder,
 )
+from xr_dl4ds.grid.regridding.reprojection import same_place
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Pairing:
     def on_hr_cells(self, fields: Fields) -> Fields | None:
         """Select the cells of `domain` from HR fields, and complete them; None if some lack."""
         inner = window(fields.grid, self.domain)
-        if inner is None:
+        if inner is None or not same_place(fields.grid, self.domain):
             return None
         data = take(fields.data, inner).assign_coords(self.domain.coords)
         return completed(dataclasses.replace(fields, data=data, grid=self.domain), self.rim)

@@ -12,6 +12,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
 from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.crs import label
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
 from xr_dl4ds.grid.regridding.completion import Rim
@@ -20,6 +21,7 @@ from xr_dl4ds.grid.regridding.nesting import ratio, turns_between
 from xr_dl4ds.grid.regridding.pairing import Pairing
 from xr_dl4ds.grid.regridding.rectilinear import positions, window
 from xr_dl4ds.grid.regridding.regridder import (
+    AcrossCRS,
     Regridder,
     SameAxes,
     onto,
@@ -85,6 +87,11 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
         The same fields if they have the spacing of training or, for a pair that does not nest, if
         they lie on training cells; also if they do not cover all HR cells, because `place` then
         raises an error.
+
+    Raises
+    ------
+    GridError
+        If fields in another CRS do not cover the training domain.
     """
     nested = pairing.method == "nested"
     wanted = pairing.lr if nested else pairing.source
@@ -96,6 +103,13 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
     else:
         fits = isinstance(between, SameAxes) and window(wanted, fields.grid) is not None
     part = None if fits else _needed(pairing, wanted, between)
+    if part is None and isinstance(between, AcrossCRS):
+        between.require_overlap(role, "the training data")
+        raise GridError(
+            f"Expected {role} to cover the training domain ({wanted.extent}, {label(wanted)}), got"
+            f" {fields.grid.extent} ({label(fields.grid)}). Provide fields that cover it, or fields"
+            " in the CRS of training."
+        )
     if part is None:
         return fields
     target = cut_grid(wanted, part)
