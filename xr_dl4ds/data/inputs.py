@@ -26,7 +26,8 @@ from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.extra_dims import levels_of, require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
-from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, own_stamps, span
+from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
+from xr_dl4ds.grid.cf.time_stamps import own_stamps
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
 from xr_dl4ds.grid.regridding.completion import with_rim

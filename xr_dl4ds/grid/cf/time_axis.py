@@ -265,7 +265,7 @@ def _note_shift(left: pd.Index, right: pd.Index, a_role: str, b_role: str) -> No
     """Warn of two series of equal length of which one begins a step later."""
     if len(left) != len(right) or len(left) < 3 or "none" in (calendar(left), calendar(right)):
         return
-    mine, theirs = _keys(left, right), _keys(right, left)
+    mine, theirs = comparable(left, right), comparable(right, left)
     if mine[:-1].equals(theirs[1:]) or theirs[:-1].equals(mine[1:]):
         late, early = (a_role, b_role) if mine[0] == theirs[1] else (b_role, a_role)
         logger.warning(
@@ -288,7 +288,7 @@ def _require_same_dates(a: Fields, b: Fields, a_role: str, b_role: str) -> None:
     if a.dates is None or b.dates is None:
         return
     left, right = a.dates.to_index(), b.dates.to_index()
-    differ = np.flatnonzero(_keys(left, right) != _keys(right, left))
+    differ = np.flatnonzero(comparable(left, right) != comparable(right, left))
     if differ.size:
         at = int(differ[0])
         raise TimeError(
@@ -314,7 +314,7 @@ def _require_same_labels(a: Fields, b: Fields, a_role: str, b_role: str) -> None
 def shared(left: pd.Index, right: pd.Index) -> pd.Index:
     """Return the common times in order, as numpy dates if either index has those."""
     one, other = (right, left) if isinstance(left, xr.CFTimeIndex) else (left, right)
-    return one[_keys(one, other).isin(_keys(other, one))].sort_values()
+    return one[comparable(one, other).isin(comparable(other, one))].sort_values()
 
 
 def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
@@ -322,27 +322,11 @@ def at_times(data: xr.Dataset, times: pd.Index | None) -> xr.Dataset:
     if times is None:
         return data
     index = data.indexes[TIME]
-    positions = _keys(index, times).get_indexer(_keys(times, index))
+    positions = comparable(index, times).get_indexer(comparable(times, index))
     if (positions < 0).any():
         missing = times[int((positions < 0).argmax())]
         raise TimeError(f"The time {missing} is missing. Select the times in common.")
     return take(data, {TIME: positions})
-
-
-def own_stamps(data: xr.Dataset, stamped: xr.Dataset, times: pd.Index) -> pd.Index | None:
-    """Return the stamps of `data` at the steps that `stamped` has at `times`; None without dates.
-
-    Parameters
-    ----------
-    data, stamped : xarray.Dataset
-        The same steps with their own and with other time stamps.
-    times : pandas.Index
-        Steps by their other time stamps.
-    """
-    own, other = data.indexes.get(TIME), stamped.indexes[TIME]
-    if own is None or calendar(own) == "none":
-        return None
-    return own[_keys(other, times).get_indexer(_keys(times, other))]
 
 
 #: A step longer than this multiple of the usual step is a gap. Months differ by a tenth; a missing
@@ -450,7 +434,7 @@ def windows_ending(parts: list[slice], window: int) -> Windows:
     return Windows(start=np.concatenate(start), length=np.concatenate(length))
 
 
-def _keys(index: pd.Index, other: pd.Index) -> pd.Index:
+def comparable(index: pd.Index, other: pd.Index) -> pd.Index:
     """Return values to compare: dates of two types or calendars as text, others unchanged."""
     kinds = [getattr(one, "calendar", type(one)) for one in (index, other)]
     if kinds[0] == kinds[1]:

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.cf.time_axis import AT_END, calendar, index_of
+from xr_dl4ds.grid.cf.time_axis import AT_END, calendar, comparable, index_of
 from xr_dl4ds.grid.names import TIME
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,22 @@ def stamped_as(fields: Fields, like: Fields, role: str, like_role: str) -> Field
     stamps = np.where(partner >= 0, theirs[partner], own)
     index = pd.DatetimeIndex(stamps) if numpy_dates else xr.CFTimeIndex(stamps)
     return dataclasses.replace(fields, data=fields.data.assign_coords({TIME: index}))
+
+
+def own_stamps(data: xr.Dataset, stamped: xr.Dataset, times: pd.Index) -> pd.Index | None:
+    """Return the stamps of `data` at the steps that `stamped` has at `times`; None without dates.
+
+    Parameters
+    ----------
+    data, stamped : xarray.Dataset
+        The same steps with their own and with other time stamps.
+    times : pandas.Index
+        Steps by their other time stamps.
+    """
+    own, other = data.indexes.get(TIME), stamped.indexes[TIME]
+    if own is None or calendar(own) == "none":
+        return None
+    return own[comparable(other, times).get_indexer(comparable(times, other))]
 
 
 def _ends(fields: Fields, other: Fields) -> bool:

@@ -12,7 +12,7 @@ from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.cells import in_layout_of, laid_like, refined
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.crs import label
+from xr_dl4ds.grid.crs import label, projection
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
 from xr_dl4ds.grid.regridding.completion import Rim
@@ -103,7 +103,7 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
     else:
         fits = isinstance(between, SameAxes) and window(wanted, fields.grid) is not None
     part = None if fits else _needed(pairing, wanted, between)
-    if part is None and isinstance(between, AcrossCRS):
+    if part is None and isinstance(between, AcrossCRS) and not _elsewhere(fields.grid, wanted):
         between.require_overlap(role, "the training data")
         raise GridError(
             f"Expected {role} to cover the training domain ({wanted.extent}, {label(wanted)}), got"
@@ -119,6 +119,14 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
         *(fields.grid.extent, target.extent),
     )
     return dataclasses.replace(fields, data=onto(fields, target, role), grid=target)
+
+
+def _elsewhere(given: Grid, wanted: Grid) -> bool:
+    """Return True for another part of a curvilinear grid without a CRS, by its numbers."""
+    if projection(given) is not None or projection(wanted) is not None:
+        return False
+    kinds = (given.y.kind, given.x.kind) == (wanted.y.kind, wanted.x.kind)
+    return kinds and window(wanted, given) is None and window(given, wanted) is None
 
 
 def _needed(pairing: Pairing, wanted: Grid, between: Regridder) -> Part | None:
