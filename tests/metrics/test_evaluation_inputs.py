@@ -1,6 +1,7 @@
 """Whatever the layout of what is scored, the scores are the same; and what cannot be scored."""
 
 import json
+import warnings
 
 import hypothesis.strategies as st
 import numpy as np
@@ -314,3 +315,12 @@ def test_values_without_units_that_are_far_apart_are_noted(prediction, truth, ca
     evaluate(prediction.drop_attrs(), truth)
     evaluate(celsius.chunk(time=1), truth)
     assert "units" not in caplog.text
+
+
+def test_coordinates_of_half_precision(prediction):
+    half = prediction.assign_coords(latitude=prediction.latitude.astype("f2"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        actual = evaluate(half, half)
+    assert actual.latitude.dtype == "f4"
+    np.testing.assert_array_equal(actual.rmse.sel(product="prediction"), 0)

@@ -204,4 +204,8 @@ def _with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
     back: dict[Hashable, Any] = {Y: grid.y.order.argsort(), X: grid.x.order.argsort()}
     out = out.isel(back)
     out = out.rename({d: n for d, n in ((Y, grid.y.name), (X, grid.x.name)) if d != n})
-    return out.assign_coords({a.name: (a.name, a.values, dict(a.attrs)) for a in (grid.y, grid.x)})
+    for axis in (grid.y, grid.x):
+        # pandas has no index of half precision
+        values = axis.values.astype("f4") if axis.values.dtype == "f2" else axis.values
+        out = out.assign_coords({axis.name: (axis.name, values, dict(axis.attrs))})
+    return out
