@@ -50,9 +50,7 @@ def auxiliary(
         Converts fields, with their role, to the units of the model.
     """
     dims = Dims(unknown=CHANNELS) if role == STATIC else Dims()
-    several = data is None or isinstance(data, (list, tuple))
-    given: list[Any] = list(data or []) if several else [data]
-    found = [standardize(one, dims, role) for one in given]
+    found = [standardize(one, dims, role) for one in _listed(data)]
     if role == STATIC:
         found = [_without_time(fields) for fields in found]
     return [Source(fields=in_units(fields, role), role=role) for fields in found]
@@ -60,11 +58,16 @@ def auxiliary(
 
 def levels_beside(data: Data | Sequence[Data] | None) -> dict[str, Levels]:
     """Return the single levels of the variables of predictors."""
-    several = data is None or isinstance(data, (list, tuple))
     found: dict[str, Levels] = {}
-    for one in (data or []) if several else [data]:
+    for one in _listed(data):
         found |= levels_of(as_dataset(one, PREDICTORS))
     return found
+
+
+def _listed(data: Data | Sequence[Data] | None) -> list[Any]:
+    """Return one object, several or none as a list."""
+    several = data is None or isinstance(data, (list, tuple))
+    return list(data or []) if several else [data]
 
 
 def _without_time(fields: Fields) -> Fields:

@@ -257,8 +257,7 @@ def _windows(state: State, fields: Fields, window: int | None) -> Windows | None
     found = runs(fields.data, ROLE, state.step)
     steps = fields.data.sizes[TIME]
     longest = max(run.stop - run.start for run in found)
-    usual = usual_step(fields.data, ROLE)
-    if longest == 1 < steps and usual < state.step:
+    if longest == 1 < steps and (usual := usual_step(fields.data, ROLE)) < state.step:
         raise TimeError(
             f"Expected {ROLE} in steps of {state.step / 3600:g} hours, as in training, because the"
             f" model sees windows of {window} steps, got steps of {usual / 3600:g} hours. Select"

@@ -193,7 +193,7 @@ def _usual_seconds(index: pd.Index | None) -> int:
     """Return the median step of some dates in whole seconds; 0 without dates or steps."""
     if index is None or len(index) < 2 or calendar(index) == "none":
         return 0
-    return round(float(np.median(_seconds_between(index[:_FEW]))))
+    return round(float(np.median(seconds_between(index[:_FEW]))))
 
 
 def _frequency(seconds: int) -> str:
@@ -384,10 +384,10 @@ def step_lengths(fields: xr.Dataset, role: str) -> np.ndarray:
             f"Expected {role} to have dates for a model of time windows (time_window=), got"
             f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...)."
         )
-    return _seconds_between(index)
+    return seconds_between(index)
 
 
-def _seconds_between(index: pd.Index) -> np.ndarray:
+def seconds_between(index: pd.Index) -> np.ndarray:
     """Return the seconds from each date to the next, ``(time - 1,)``."""
     return np.diff(index).astype("timedelta64[us]").astype("i8") / 1e6
 

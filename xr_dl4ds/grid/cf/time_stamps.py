@@ -16,7 +16,13 @@ import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.cf.time_axis import AT_END, calendar, comparable, index_of
+from xr_dl4ds.grid.cf.time_axis import (
+    AT_END,
+    calendar,
+    comparable,
+    index_of,
+    seconds_between,
+)
 from xr_dl4ds.grid.names import TIME
 
 logger = logging.getLogger(__name__)
@@ -120,7 +126,7 @@ def frequency(index: pd.Index) -> str | None:
     """
     if len(index) < 2:
         return None
-    seconds = np.diff(index.sort_values()).astype("timedelta64[us]").astype("i8") / 1e6
+    seconds = seconds_between(index.sort_values())
     usual = float(np.quantile(seconds, 0.25, method="lower"))
     if usual == _DAY and not (seconds % _DAY).any():
         return "daily"
@@ -141,7 +147,7 @@ def _common_frequency(a: pd.Index, b: pd.Index) -> str | None:
 
 def _some_months(index: pd.Index) -> bool:
     """Return True if these may be months picked from a monthly series; yearly steps are not."""
-    days = np.diff(index.sort_values()).astype("timedelta64[us]").astype("i8") / 1e6 / _DAY
+    days = seconds_between(index.sort_values()) / _DAY
     unique = pd.Index(index.strftime("%Y-%m")).is_unique
     return unique and bool((days > 27.5).all()) and bool((days < 360).any())
 
