@@ -988,3 +988,71 @@ def test_zero_kelvin_in_any_spelling(units, caplog):
     hr = d.in_units(d.hr()[["t2m"]], units)
     began(hr.where(hr.latitude < 50, 0.0), scale=2)
     assert "the least value of 't2m' of the HR data is 0" in caplog.text
+
+
+def at_levels(ds, labels, units, name="t2m"):
+    """Two levels; None for a dimension without labels."""
+    out = d.levels(d.bare(ds)[[name]], "level", labels or (0, 1), name=name)
+    if labels is None:
+        return out.drop_vars("level")
+    out["level"].attrs["units"] = units
+    return out
+
+
+def test_levels_of_two_quantities_do_not_pair(caplog):
+    lr, hr = at_levels(d.lr(), (10, 20), "m"), at_levels(d.hr(), (10, 20), "hPa")
+    with pytest.raises(VariableError, match=r"'t2m_10' of the LR data at pressure 10 hPa as in"):
+        d.mos(lr, hr)
+    with pytest.raises(VariableError, match=r"at level 0 \(without label\) as in .* got level 0 m"):
+        d.mos(at_levels(d.lr(), (0, 1), "m"), at_levels(d.hr(), None, ""))
+    model = d.mos(at_levels(d.lr(), (10, 20), "hPa"), hr)
+    with pytest.raises(VariableError, match=r"'t2m_10' of the LR data at pressure 10 hPa as in tr"):
+        model.predict(lr)
+    with pytest.raises(VariableError, match=r"'t2m_10' of the prediction at pressure 10 hPa as in"):
+        at_levels(d.hr(), (10, 20), "m").downscale.evaluate(hr, scale=2)
+
+
+def test_levels_in_another_unit_are_the_same_levels():
+    model = d.mos(at_levels(d.lr(), (500, 850), "hPa"), at_levels(d.hr(), (500, 850), "hPa"))
+    expected = model.predict(at_levels(d.lr(), (500, 850), "hPa"))
+    actual = model.predict(at_levels(d.lr(), (50000.0, 85000.0), "Pa"))
+    xr.testing.assert_equal(actual, expected)
+    assert list(actual.level) == [500, 850]
+
+
+@pytest.mark.parametrize("side", ["LR", "HR"])
+def test_validation_pairs_and_data_for_start_are_compared_with_training(side, caplog):
+    lr, hr = d.bare(d.lr()), d.hr()[["t2m"]]
+    screen = {"height": ((), 2.0, {"units": "m"})}
+    lr, hr = lr.assign_coords(screen), hr.assign_coords(screen)
+    for ds in (lr, hr):
+        ds.t2m.attrs["cell_methods"] = "time: mean"
+    tower = {"height": ((), 100.0, {"units": "m"})}
+    high = [lr.assign_coords(tower), hr] if side == "LR" else [lr, hr.assign_coords(tower)]
+    with pytest.raises(VariableError, match=f"the {side} validation data at height 2 m as in tr"):
+        d.mos(lr, hr, validation=tuple(high))
+    greatest = [ds.copy() for ds in (lr, hr)]
+    for ds in greatest:
+        ds["t2m"] = ds.t2m.assign_attrs(cell_methods="time: maximum")
+    d.mos(lr, hr, validation=tuple(greatest))
+    assert f"'maximum' in the {side} validation data and 'mean' in training" in caplog.text
+    model = d.mos(lr, hr)
+    with pytest.raises(VariableError, match=r"at height 2 m as in the model in start="):
+        d.mos(lr.assign_coords(tower), hr.assign_coords(tower), start=model)
+    caplog.clear()
+    d.mos(*greatest, start=model)
+    assert "'maximum' in the HR data and 'mean' in the model in start=" in caplog.text
+
+
+def test_data_without_units_are_told(caplog):
+    bare = d.lr().drop_attrs()
+    model().predict(bare)
+    assert "'t2m' has no units in the LR data, and is taken to be in 'K', as in tr" in caplog.text
+    caplog.clear()
+    began(d.hr()[["t2m"]], bare)
+    assert (
+        "'t2m' has no units in the LR data, and is taken to be in 'K', as in the HR" in caplog.text
+    )
+    caplog.clear()
+    began(d.hr()[["t2m"]].drop_attrs(deep=True), d.lr())
+    assert "'t2m' has no units in the HR data" in caplog.text

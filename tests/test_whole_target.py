@@ -9,6 +9,8 @@ import xr_dl4ds as xd
 from tests.conftest import no_compute
 from tests.errors import data as d
 from tests.tiers import every
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import standardize
 
 #: 19 x 29 HR cells of 0.5 degrees, whose LR cells of 2.5 degrees have 25 x 30.
 SOUTH, WEST = 45.0, 2.0
@@ -110,3 +112,17 @@ def test_trim_keeps_whole_lr_cells_alone(caplog):
     model = lr.downscale.fit(hr, trim=True, **d.TINY)
     assert model.predict(lr).t2m.shape == (12, 15, 25)
     assert "176 of 551 cells are left out" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["additive", "multiplicative"])
+def test_a_constraint_leaves_the_part_of_an_lr_cell_inside_hr_free(kind):
+    lr, hr = reanalysis(), target()[["t2m"]]
+    with_gap = hr.where((hr.latitude > 46) | (hr.longitude > 3))
+    model = lr.downscale.fit(with_gap, **d.TINY, constraint=kind)
+    out = model.predict(lr).t2m
+    assert int(out.isnull().sum("time").astype(bool).sum()) == int(with_gap.t2m[0].isnull().sum())
+    low = model.state.pairing.regrid_lr(standardize(lr, Dims(), "LR")).t2m.to_numpy()
+    means = out[:, 3:18, 4:].coarsen(latitude=5, longitude=5).mean()
+    np.testing.assert_allclose(means, low[:, 1:4, 1:], atol=2e-3)
+    inside = out[:, :3, 4:].coarsen(latitude=3, longitude=5).mean()
+    assert float(abs(inside - low[:, 0, None, 1:]).max()) > 0.01

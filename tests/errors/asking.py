@@ -92,6 +92,14 @@ ASKING = {
             d.winds(d.lr())[["u"]].isel(time=[0]), model, predictors=predictors
         ),
     ),
+    "predictors in LR too": case(
+        "A variable of predictors= is in the LR data too.",
+        VariableError,
+        r"'v' once, got it in the LR data and in predictors=\. Drop",
+        given_winds(lambda low: low, predictors=lambda low: low[["v"]]),
+        d.predict,
+        lambda lr, model, predictors: d.predict(lr.drop_vars("v"), model, predictors=predictors),
+    ),
     "predictors at fewer times": case(
         "Predictors lack some times of the LR data.",
         TimeError,

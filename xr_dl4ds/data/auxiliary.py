@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import cast
 
 import pandas as pd
 import xarray as xr
 
 from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import CHANNELS, Levels, levels_of
-from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
+from xr_dl4ds.grid.cf.extra_dims import CHANNELS
+from xr_dl4ds.grid.cf.fields import Fields, standardize
 from xr_dl4ds.grid.cf.time_axis import at_times, common_times, shared
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.grid import Grid
@@ -36,7 +36,7 @@ class Source:
 
 
 def auxiliary(
-    data: Data | Sequence[Data] | None, role: str, in_units: Callable[[Fields, str], Fields]
+    data: Data | Sequence[Data] | None, role: str, as_trained: Callable[[Fields, str], Fields]
 ) -> list[Source]:
     """Standardize auxiliary data, each object on its own grid.
 
@@ -46,28 +46,16 @@ def auxiliary(
         The user's data.
     role : {"static=", "predictors="}
         The argument that received the data.
-    in_units : callable
-        Converts fields, with their role, to the units of the model.
+    as_trained : callable
+        Checks and converts fields, with their role, see `State.as_trained`.
     """
     dims = Dims(unknown=CHANNELS) if role == STATIC else Dims()
-    found = [standardize(one, dims, role) for one in _listed(data)]
+    one = isinstance(data, (xr.Dataset, xr.DataArray))
+    listed = cast("Sequence[Data]", [data] if one else data or [])
+    found = [standardize(each, dims, role) for each in listed]
     if role == STATIC:
         found = [_without_time(fields) for fields in found]
-    return [Source(fields=in_units(fields, role), role=role) for fields in found]
-
-
-def levels_beside(data: Data | Sequence[Data] | None) -> dict[str, Levels]:
-    """Return the single levels of the variables of predictors."""
-    found: dict[str, Levels] = {}
-    for one in _listed(data):
-        found |= levels_of(as_dataset(one, PREDICTORS))
-    return found
-
-
-def _listed(data: Data | Sequence[Data] | None) -> list[Any]:
-    """Return one object, several or none as a list."""
-    several = data is None or isinstance(data, (list, tuple))
-    return list(data or []) if several else [data]
+    return [Source(fields=as_trained(fields, role), role=role) for fields in found]
 
 
 def _without_time(fields: Fields) -> Fields:

@@ -8,6 +8,7 @@ import numbers
 import xarray as xr
 
 from xr_dl4ds.data.inputs import Inputs, Pair, align, predictor_fields, split_members
+from xr_dl4ds.data.plausibility import note_kinds
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import standardize
@@ -72,7 +73,7 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
     assert inputs.lr is not None
     roles = "the LR validation data", "the HR validation data"
     lr, hr = (
-        in_order(state.in_units(standardize(obj, inputs.dims.within(obj), role), role), role)
+        in_order(state.as_trained(standardize(obj, inputs.dims.within(obj), role), role), role)
         for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
     )
     wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
@@ -84,6 +85,8 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
                 f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
                 " those that are meant."
             )
+        for name in names:
+            note_kinds(name, fields.data[name].attrs, state.attrs[name], (role, "training"))
     on_hr = state.pairing.on_hr_cells(hr.pick(wanted["hr"]))
     on_lr = lr.grid.same_cells(state.pairing.source) or lr.grid.same_cells(state.pairing.lr)
     if on_hr is None or not (on_lr and same_place(lr.grid, state.pairing.source)):

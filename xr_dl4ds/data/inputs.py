@@ -23,7 +23,7 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import levels_of, require_one_level
+from xr_dl4ds.grid.cf.extra_dims import require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
@@ -35,6 +35,9 @@ from xr_dl4ds.grid.regridding.cropping import cut
 from xr_dl4ds.grid.regridding.pairing import Pairing, pair
 
 logger = logging.getLogger(__name__)
+
+#: A name in messages for a model that training starts from.
+START = "the model in start="
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,10 +90,9 @@ class Inputs:
         lr = under_target_names(self.lr, found)
         return dataclasses.replace(self, lr=lr, validation=validation, counterparts=found)
 
-    def in_units(self, fields: Fields, role: str) -> Fields:
-        """Convert fields to the units of the model in ``start=``, if there is one."""
-        units = {} if self.start is None else self.start.units
-        return fields.in_units(units, role, "the model in start=")
+    def as_trained(self, fields: Fields, role: str) -> Fields:
+        """Check and convert fields as the model in ``start=`` does, if there is one."""
+        return fields if self.start is None else self.start.as_trained(fields, role, START)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,7 +147,7 @@ def read_hr(inputs: Inputs) -> Fields:
             " another dimension."
         )
     check_times(hr, "the HR data")
-    return in_order(inputs.in_units(hr, "the HR data"), "the HR data")
+    return in_order(inputs.as_trained(hr, "the HR data"), "the HR data")
 
 
 def _read_lr(inputs: Inputs, hr: Fields) -> Fields:
@@ -153,7 +155,7 @@ def _read_lr(inputs: Inputs, hr: Fields) -> Fields:
     assert inputs.lr is not None
     lr = standardize(inputs.lr, inputs.dims, "the LR data")
     check_times(lr, "the LR data")
-    lr = in_order(inputs.in_units(lr, "the LR data"), "the LR data")
+    lr = in_order(inputs.as_trained(lr, "the LR data"), "the LR data")
     return lr.in_units(hr.pick(hr.varying).units, "the LR data", "the HR data")
 
 
@@ -175,8 +177,7 @@ def pair_grids(
         return lr, hr, pairing
     lr = _read_lr(inputs, hr)
     roles = "the LR data", "the HR data"
-    levels = levels_of(as_dataset(inputs.lr, roles[0]))
-    require_one_level(levels, levels_of(as_dataset(inputs.hr, roles[1])), *roles)
+    require_one_level(lr.levels, hr.levels, *roles)
     pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
     if inputs.scale is not None and inputs.scale != pairing.scale:
         raise GridError(
@@ -249,7 +250,7 @@ def static_fields(
 def predictor_fields(inputs: Inputs) -> list[Source]:
     """Read the time-varying variables of each object in ``predictors=``, sorted by time."""
     out = []
-    for source in auxiliary(inputs.predictors, PREDICTORS, inputs.in_units):
+    for source in auxiliary(inputs.predictors, PREDICTORS, inputs.as_trained):
         fields = source.fields
         if not fields.varying:
             raise VariableError(

@@ -13,11 +13,12 @@ import xarray as xr
 
 from xr_dl4ds.config import Options, Sampling, nearest
 from xr_dl4ds.data import warm_start
-from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary, levels_beside
+from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
 from xr_dl4ds.data.holdout import explicit_pairs, hold_out
 from xr_dl4ds.data.inputs import (
+    START,
     Inputs,
     Pair,
     align,
@@ -40,8 +41,7 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
 from xr_dl4ds.data.trained_range import TrainedRange
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.cf.extra_dims import levels_of
-from xr_dl4ds.grid.cf.fields import Fields, as_dataset
+from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import target_attrs
 from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
 from xr_dl4ds.grid.names import TIME
@@ -120,7 +120,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     check_patches(sampling, options.training, pairing)
     if sampling.patch_size is None:
         check_global_domain(network, pairing.lr, pairing.scale)
-    beside = auxiliary(inputs.static, STATIC, inputs.in_units)
+    beside = auxiliary(inputs.static, STATIC, inputs.as_trained)
     synthetic_lr = inputs.lr is None
     static = static_fields(beside, None if synthetic_lr else lr, hr, pairing)
     predictors = predictor_fields(inputs)
@@ -134,6 +134,8 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     features = Features.of(whole.lr, targets, lr.varying, static, sampling)
     if inputs.start is not None:
         features = warm_start.channels(features, pairing, inputs.start)
+        for name in targets:
+            note_kinds(name, hr.data[name].attrs, inputs.start.attrs[name], ("the HR data", START))
         warm_start.require_same_domain(network.localized, pairing, inputs.start)
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = read_statistics(train, validation or [], pairing.scale)
@@ -142,10 +144,8 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         _require_one_unit(name, found.hr[name], found.lr[name], "the LR data")
     note_values(moments_of(static), {str(n): v.attrs for n, v in static.items()}, STATIC)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
-    state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), lr, hr])
-    given = as_dataset(inputs.hr if inputs.lr is None else inputs.lr, "the LR data")
-    levels = levels_of(given) | levels_beside(inputs.predictors)
-    state = dataclasses.replace(state, counterparts=inputs.counterparts, levels=levels)
+    state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), hr, lr])
+    state = dataclasses.replace(state, counterparts=inputs.counterparts)
     held = found.held
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
@@ -233,7 +233,7 @@ def _state(
         pairing=pairing,
         scaler=scaler,
         static=static,
-        always_missing=found.always_missing,
+        always_missing=pairing.known(found.always_missing),
         attrs={},
         units=units,
         step=None if sampling.time_window is None else usual_step(first.hr, "the HR data"),
@@ -252,14 +252,19 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
 
 
 def _described(state: State, hr: Fields, sources: list[Fields]) -> State:
-    """Add the attributes of targets, and the origin of variables with further dimensions."""
+    """Add the attributes of targets, and origin and levels of variables with further dimensions.
+
+    Later ones of the sources count.
+    """
     features = state.features
     known = {*features.targets, *features.lr_varying, *features.static}
     every = {name: one for fields in sources for name, one in fields.slices.items()}
+    levels = {name: one for fields in sources for name, one in fields.levels.items()}
     return dataclasses.replace(
         state,
         attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
         slices={name: one for name, one in every.items() if name in known},
+        levels={name: one for name, one in levels.items() if name in known},
     )
 
 

@@ -13,7 +13,7 @@ from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.data.channels import CHANNEL, Features
 from xr_dl4ds.data.scaling import Scaler
 from xr_dl4ds.data.time_and_place import forcings
-from xr_dl4ds.grid.cf.extra_dims import Levels, Slice
+from xr_dl4ds.grid.cf.extra_dims import Levels, Slice, other_level, require_one_level
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
@@ -50,7 +50,7 @@ class State:
     counterparts : mapping
         Names that the targets had in the LR data, where these differ.
     levels : mapping
-        Single levels of the variables of the LR data.
+        Vertical levels of the variables of the LR data.
     """
 
     features: Features
@@ -172,6 +172,26 @@ class State:
             return (0.0,) * len(self.features.targets)
         return tuple(-self.scaler.scaled(name, 0.0) for name in self.features.targets)
 
-    def in_units(self, fields: Fields, role: str) -> Fields:
-        """Convert fields to the units of the training data."""
-        return fields.in_units(self.units, role, "training")
+    def as_trained(self, fields: Fields, role: str, other: str = "training") -> Fields:
+        """Give fields the units of the training data and, by their levels, its names.
+
+        Raises
+        ------
+        VariableError
+            If a variable has another quantity as its unit, or lies at another level.
+        """
+        names = {n: self._named(n, fields) for n in fields.slices if n in fields.levels}
+        fields = fields.renamed({n: new for n, new in names.items() if new not in fields.data})
+        require_one_level(fields.levels, self.levels, role, other)
+        return fields.in_units(self.units, role, other)
+
+    def _named(self, name: str, fields: Fields) -> str:
+        """Return the name that a level had in training, such as u_500 in hPa for u_50000 in Pa."""
+        base, levels = fields.slices[name].of, fields.levels[name]
+        same = (
+            known
+            for known, piece in self.slices.items()
+            if piece.of == base and other_level(levels, self.levels.get(known, {})) is None
+            if self.levels.get(known, {}).keys() == levels.keys()
+        )
+        return name if name in self.slices else next(same, name)

@@ -82,7 +82,9 @@ class Conversion:
 def in_units(
     data: xr.Dataset, expected: Mapping[str, str | None], role: str, other: str
 ) -> xr.Dataset:
-    """Convert variables to the expected units, lazily; variables without units are unchanged.
+    """Convert variables to the expected units, lazily.
+
+    Variables without units are unchanged, and a warning in the log says so.
 
     Parameters
     ----------
@@ -105,8 +107,11 @@ def in_units(
     """
     changed = {}
     for name, variable in data.items():
-        wanted, got = expected.get(str(name)), variable.attrs.get("units")
+        if str(name) not in expected:
+            continue
+        wanted, got = expected[str(name)], variable.attrs.get("units")
         if wanted is None or got is None:
+            _note_unknown(str(name), wanted, got, role, other)
             continue
         conversion = _required(str(name), str(wanted), str(got), role, other)
         if conversion.identity:
@@ -116,6 +121,17 @@ def in_units(
         values = variable * conversion.factor + conversion.offset
         changed[name] = values.astype(dtype).assign_attrs({**variable.attrs, "units": wanted})
     return data.assign(changed) if changed else data
+
+
+def _note_unknown(name: str, wanted: object, got: object, role: str, other: str) -> None:
+    """Warn of a variable that has units in one of two data alone."""
+    if (wanted is None) == (got is None):
+        return
+    units, without, beside = (wanted, role, other) if got is None else (got, other, role)
+    logger.warning(
+        "%r has no units in %s, and is taken to be in %r, as in %s: set .attrs['units']",
+        *(name, without, str(units), beside),
+    )
 
 
 def _required(name: str, expected: str, got: str, role: str, other: str) -> Conversion:

@@ -12,8 +12,8 @@ from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.plausibility import note_factor, note_fields, note_kinds
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import levels_of, require_one_level
-from xr_dl4ds.grid.cf.fields import Fields, as_dataset
+from xr_dl4ds.grid.cf.extra_dims import require_one_level
+from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.grid import Grid
@@ -24,9 +24,6 @@ from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)
-
-#: Difference of means, in standard deviations, beyond which values may be in another unit.
-_OFFSET = 5.0
 
 
 @with_expected_options
@@ -94,10 +91,10 @@ def evaluate(
     """
     dims = dims or Dims()
     roles = "the prediction", "the truth"
-    levels = levels_of(as_dataset(prediction, roles[0]))
-    require_one_level(levels, levels_of(as_dataset(truth, roles[1])), *roles)
-    given = read(prediction, dims, "the prediction", members=True)
-    pair = on_common_cells(*in_common(given, read(truth, dims, "the truth")))
+    given = read(prediction, dims, roles[0], members=True)
+    true = read(truth, dims, roles[1])
+    require_one_level(given.levels, true.levels, *roles)
+    pair = on_common_cells(*in_common(given, true))
     names = pair[0].varying
     noted = provenance_of(prediction)
     if scale is None and noted.get("scale", 1) > 1:
@@ -149,18 +146,8 @@ def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:
         note_fields({name: fields}, role).get(name)
         for fields, role in zip((prediction, truth), roles, strict=True)
     )
-    units = [fields.attrs.get("units") for fields in (prediction, truth)]
-    if not (mine and theirs):
-        return
-    note_factor(name, mine, theirs, roles)
-    apart = abs(mine.mean - theirs.mean) > _OFFSET * max(mine.std, theirs.std)
-    if None in units and apart:
-        logger.warning(
-            "%r has %s in the prediction and %s in the truth, and mean values of %.4g and %.4g,"
-            " which may be in two units: set .attrs['units'] of both",
-            *(name, *("no units" if one is None else f"units of {one!r}" for one in units)),
-            *(mine.mean, theirs.mean),
-        )
+    if mine and theirs:
+        note_factor(name, mine, theirs, roles)
 
 
 def _note_members(members: xr.DataArray) -> None:

@@ -10,14 +10,13 @@ import xarray as xr
 
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
-from xr_dl4ds.data.auxiliary import PREDICTORS, levels_beside
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.plausibility import note_accumulations, note_fields, note_kinds
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.cf.conventions import one_variable
-from xr_dl4ds.grid.cf.extra_dims import gather, levels_of, require_one_level
+from xr_dl4ds.grid.cf.extra_dims import gather
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, select
 from xr_dl4ds.grid.cf.georeference import georeference, with_spread
 from xr_dl4ds.grid.cf.members import label_of, members_of
@@ -77,8 +76,6 @@ def predict(
     """
     request = request.decoded()
     source = under_target_names(as_dataset(request.lr, ROLE), state.counterparts)
-    require_one_level(levels_of(source), state.levels, ROLE, "training")
-    require_one_level(levels_beside(request.predictors), state.levels, PREDICTORS, "training")
     sources = MemberSources.of(state, options)
     attrs = {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
     check(sources, request, options, attrs)

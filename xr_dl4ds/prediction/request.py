@@ -77,11 +77,19 @@ def check_tiles(request: Request, scale: int) -> None:
 def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     """Check and return the LR variables that the model takes from the LR dataset itself."""
     wanted = list(state.features.lr_varying)
-    beside = auxiliary(request.predictors, PREDICTORS, state.in_units)
+    beside = auxiliary(request.predictors, PREDICTORS, state.as_trained)
     offered = [n for p in beside for n in p.fields.varying if n in state.features.predictors]
     own = [n for n in wanted if n not in offered]
-    bases = [n for n in state.bases(own) if n in source.data_vars]
-    fields = standardize(select(source, bases), request.dims, ROLE) if bases else None
+    bases = [n for n in state.bases(wanted) if n in source.data_vars]
+    fields = None
+    if bases:
+        fields = standardize(select(source, bases), request.dims, ROLE)
+        fields = state.as_trained(fields, ROLE)
+        for name in (n for n in offered if n in fields.varying):
+            raise VariableError(
+                f"Expected {name!r} once, got it in {ROLE} and in predictors=. Drop one of them,"
+                f" such as with .drop_vars({name!r})."
+            )
     present = [n for n in own if fields is not None and n in fields.data]
     missing = [n for n in own if n not in present]
     if missing:
@@ -114,13 +122,13 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
             f" {list(source.sizes)}. Keep it when you select a single step: .isel(time=[0])."
         )
     check_times(fields, ROLE)
-    return state.in_units(fields.pick(present), ROLE)
+    return fields.pick(present)
 
 
 def predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
     """Regrid the data of ``predictors=`` to the network's LR cells and the times of the LR data."""
     sources = []
-    for source in auxiliary(request.predictors, PREDICTORS, state.in_units):
+    for source in auxiliary(request.predictors, PREDICTORS, state.as_trained):
         known = [n for n in source.fields.varying if n in state.features.predictors]
         if known:
             picked = source.fields.pick(known)
@@ -147,7 +155,7 @@ def static_fields(
     names = list(state.features.static)
     if not names:
         return xr.Dataset()
-    sources = auxiliary(request.static, STATIC, state.in_units)
+    sources = auxiliary(request.static, STATIC, state.as_trained)
     if placement.trained is not None and not sources:
         return state.static.isel(placement.trained)
     if not sources:
@@ -170,7 +178,7 @@ def _static_field(state: State, source: xr.Dataset, name: str) -> Source:
     """Read a static field that the LR dataset contains."""
     role = f"static field {name!r}"
     fields = standardize(select(source, [name]), Dims(unknown=CHANNELS), role)
-    return Source(fields=state.in_units(fields, role), role=role)
+    return Source(fields=state.as_trained(fields, role), role=role)
 
 
 def _require_hr(state: State, source: Source, hr: Grid) -> None:

@@ -35,6 +35,8 @@ _VERTICAL = {"level", "lev", "levels", "plev", "pressure", "pressure_level", "is
 _VERTICAL |= {"height", "altitude", "depth", "model_level", "hybrid", "sigma", "z"}
 ENSEMBLE = {"realization", "member", "members", "member_id", "ensemble", "ensemble_member"}
 ENSEMBLE |= {"ens", "number"}
+#: What stands for the unit of levels that have no labels, and are known by their position alone.
+_POSITION = "(without label)"
 #: Heights of thermometer screens in metres, which count as one (WMO-No. 8, chapter 2: 1.25 to 2 m).
 _SCREEN = (1.2, 2.1)
 
@@ -74,6 +76,10 @@ class Level:
     def is_pressure(self) -> bool:
         """True for units of pressure."""
         return bool(self.units) and conversion_between(self.units, "Pa") is not None
+
+    def unlike(self, other: Level) -> bool:
+        """Return True for units of two quantities, such as pressure and height."""
+        return bool(self.units and other.units) and not conversion_between(self.units, other.units)
 
     def same(self, other: Level) -> bool:
         """Return True if both are one level, in any unit of length or pressure."""
@@ -250,30 +256,45 @@ def _entries(
 def require_one_level(
     found: Mapping[str, Levels], wanted: Mapping[str, Levels], role: str, other_role: str
 ) -> None:
-    """Raise a `VariableError` if a variable has one level in each data, and not the same one."""
-    for name in set(found) & set(wanted):
-        other = other_level(found[name], wanted[name])
-        if other is not None:
-            kind, got, expected = other
+    """Raise a `VariableError` if a variable has a level in each data, and not the same one."""
+    for name in sorted(set(found) & set(wanted)):
+        differ = other_level(found[name], wanted[name])
+        if differ is not None:
+            got, expected = differ
             raise VariableError(
-                f"Expected {name!r} of {role} at {kind} {expected.text} as in {other_role}, got"
-                f" {got.text}. Select the same one of both, or rename the variable if it is another"
-                " quantity."
+                f"Expected {name!r} of {role} at {expected} as in {other_role}, got {got}. Select"
+                " the same one of both, or rename the variable if it is another quantity."
             )
 
 
-def other_level(mine: Levels, other: Levels) -> tuple[str, Level, Level] | None:
-    """Return the kind of two levels that differ, and both; None for equal or unknown levels."""
-    for kind, level in mine.items():
-        if kind in other and not level.same(other[kind]):
-            return kind, level, other[kind]
+def other_level(mine: Levels, other: Levels) -> tuple[str, str] | None:
+    """Return two levels that differ, for messages; None for equal or unknown levels.
+
+    Levels of one kind are compared. Without one, a pressure and a height are not the same level.
+    """
+    common = [(kind, kind) for kind in mine if kind in other]
+    for one, another in common or itertools.product(mine, other):
+        if not mine[one].same(other[another]) and (common or mine[one].unlike(other[another])):
+            return f"{one} {mine[one].text}", f"{another} {other[another].text}"
     return None
 
 
-def levels_of(ds: xr.Dataset) -> dict[str, Levels]:
-    """Return the single levels of the variables that have some."""
+def levels_of(ds: xr.Dataset, slices: Mapping[str, Slice]) -> dict[str, Levels]:
+    """Return the levels of the variables that lie at some: single ones, and those of slices."""
     found = {str(name): single_levels(variable) for name, variable in ds.items()}
+    for name, piece in slices.items():
+        along = {d: _level(ds, d, value) for d, value in piece.at.items() if _is_vertical(ds, d)}
+        found[name] = found[piece.of] | {_kind(d, level): level for d, level in along.items()}
     return {name: levels for name, levels in found.items() if levels}
+
+
+def _level(ds: xr.Dataset, dim: str, value: float | str) -> Level:
+    units = ds[dim].attrs.get("units") if dim in ds.coords else _POSITION
+    return Level(value=value, units=str(units or ""))
+
+
+def _kind(name: str, level: Level) -> str:
+    return "pressure" if level.is_pressure else name
 
 
 def single_levels(variable: xr.DataArray) -> Levels:
@@ -282,9 +303,8 @@ def single_levels(variable: xr.DataArray) -> Levels:
     found: Levels = {}
     for name, coordinate in coords.coords.items():
         if coordinate.size == 1 and _is_vertical(coords, str(name)):
-            units = coordinate.attrs.get("units")
-            level = Level(value=in_memory(coordinate).item(), units=str(units or ""))
-            found["pressure" if level.is_pressure else str(name)] = level
+            level = _level(coords, str(name), in_memory(coordinate).item())
+            found[_kind(str(name), level)] = level
     return found
 
 

@@ -28,8 +28,10 @@ from xr_dl4ds.grid.cf.dimensions import (
 from xr_dl4ds.grid.cf.extra_dims import (
     SAMPLES,
     SINGLE,
+    Levels,
     Slice,
     ensemble_dim,
+    levels_of,
     roles_of,
     sample_axis,
     spread,
@@ -70,6 +72,8 @@ class Fields:
         Origin of variables that were cut from variables with further dimensions.
     labels : mapping of numpy.ndarray
         Numbers and texts beside a time dimension without an index, ``(time,)``, by name.
+    levels : mapping
+        Vertical levels of the variables that lie at some.
     """
 
     data: xr.Dataset
@@ -79,6 +83,7 @@ class Fields:
     stamp: float | None = None
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    levels: Mapping[str, Levels] = dataclasses.field(default_factory=dict)
 
     @property
     def varying(self) -> list[str]:
@@ -93,6 +98,17 @@ class Fields:
     def pick(self, names: list[str]) -> Fields:
         """Select variables; the grid stays the same."""
         return dataclasses.replace(self, data=self.data[names])
+
+    def renamed(self, names: Mapping[str, str]) -> Fields:
+        """Rename variables."""
+        if not names:
+            return self
+        return dataclasses.replace(
+            self,
+            data=self.data.rename(names),
+            slices={names.get(n, n): piece for n, piece in self.slices.items()},
+            levels={names.get(n, n): levels for n, levels in self.levels.items()},
+        )
 
     def in_units(self, expected: Mapping[str, str | None], role: str, other: str) -> Fields:
         """Convert variables to the expected units, see `xr_dl4ds.grid.units.in_units`."""
@@ -260,6 +276,7 @@ def standardize(
     dates = _dates(ds, found, roles, time, role)
     require_storable(ds[list(found)], role)
     whole = set(ds.data_vars) - set(found)
+    named = ds[list(found)]
     ds, slices = spread(ds, found, roles, role, ensemble)
     names = [n for n in ds.data_vars if n not in whole]
     require_usable(ds[names], role)
@@ -283,6 +300,7 @@ def standardize(
         stamp=None if dates is None else stamp_of(ds, dates),
         slices=slices,
         labels={} if time is None or time in ds.indexes else _labels(ds, time),
+        levels=levels_of(named, slices),
     )
 
 

@@ -77,6 +77,12 @@ class Pairing:
         ends = {Y: self.hr.y.size, X: self.hr.x.size}
         return {d: (part.start, ends[d] - part.stop) for d, part in self.inner.items()}
 
+    def known(self, missing: xr.Dataset) -> xr.Dataset:
+        """Return masks on `hr`, False beyond `domain`, where nothing is known of the cells."""
+        inner = missing.isel(self.inner)
+        around = {d: ends for d, ends in self.rim.items() if any(ends)}
+        return inner.pad(around, constant_values=False).assign_coords(missing.coords)
+
     def on_hr_cells(self, fields: Fields) -> Fields | None:
         """Select the cells of `domain` from HR fields, and complete them; None if some lack."""
         inner = window(fields.grid, self.domain)
