@@ -1056,3 +1056,111 @@ def test_data_without_units_are_told(caplog):
     caplog.clear()
     began(d.hr()[["t2m"]].drop_attrs(deep=True), d.lr())
     assert "'t2m' has no units in the HR data" in caplog.text
+
+
+def in_pascal(ds, name="t2m", labels=(50000.0, 85000.0)):
+    return at_levels(ds, labels, "Pa", name)
+
+
+def in_hectopascal(ds, name="t2m", labels=(500, 850)):
+    return at_levels(ds, labels, "hPa", name)
+
+
+def test_units_of_lr_count_where_hr_has_none(caplog):
+    hr = daily_rain()
+    hr.pr.attrs["units"] = "mm d-1"
+    lr = hr.downscale.coarsen(2)
+    model = d.mos(lr, hr.assign(pr=hr.pr.drop_attrs(deep=False)), validation=None)
+    caplog.clear()
+    expected = model.predict(lr).pr
+    assert expected.attrs["units"] == hr.pr.attrs["units"]
+    assert "no units" not in caplog.text
+    flux = lr.assign(pr=(lr.pr / 86400).assign_attrs(lr.pr.attrs | {"units": "kg m-2 s-1"}))
+    equal(model.predict(flux).pr, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_levels_of_the_baselines_are_compared():
+    low = {"plev": ((), 500.0, {"units": "hPa"})}
+    lr, hr = d.bare(d.lr()).assign_coords(low), d.hr()[["t2m"]].assign_coords(low)
+    high = lr.assign_coords(plev=((), 850.0, {"units": "hPa"}))
+    with pytest.raises(VariableError, match=r"'t2m' of the LR data at pressure 500 hPa as in the"):
+        hr.downscale.evaluate(hr, lr=high)
+    scores = [
+        in_hectopascal(d.hr()).downscale.evaluate(truth, lr=lr).rmse
+        for truth in (in_hectopascal(d.hr()), in_pascal(d.hr()))
+        for lr in (in_hectopascal(d.lr()), in_pascal(d.lr()))
+    ]
+    assert all(np.array_equal(scores[0], one) for one in scores)
+
+
+def test_the_height_of_screens_is_no_depth_of_soil():
+    def soil(depths):
+        return at_levels(d.lr().rename(t2m="q"), depths, "m", "q").rename(level="depth")
+
+    model = d.mos(d.lr(), d.hr(), predictors=soil((0.5, 1.25)))
+    with pytest.raises(VariableError, match=r"Expected .* 'q_1.25'|'q_1.25'"):
+        model.predict(d.lr(), predictors=soil((0.5, 2.0)))
+    one = {"depth": ((), 1.25, {"units": "m"})}
+    other = {"depth": ((), 2.0, {"units": "m"})}
+    model = d.mos(d.lr().assign_coords(one), d.hr().assign_coords(one))
+    with pytest.raises(VariableError, match=r"at depth 1.25 m as in training, got depth 2 m"):
+        model.predict(d.lr().assign_coords(other))
+    heights = [{"height": ((), value, {"units": "m"})} for value in (1.5, 2.0)]
+    model = d.mos(d.lr().assign_coords(heights[0]), d.hr().assign_coords(heights[0]))
+    model.predict(d.lr().assign_coords(heights[1]))
+
+
+def test_two_variables_for_one_level():
+    model = d.mos(in_hectopascal(d.lr()), in_hectopascal(d.hr()))
+    beside = d.mos(d.lr(), d.hr(), predictors=in_hectopascal(d.lr().rename(t2m="q"), "q"))
+    odd = in_pascal(d.lr().rename(t2m="q"), "q").assign(q_500=d.bare(d.lr()).t2m + 3)
+    with pytest.raises(VariableError, match=r"for 'q_500', got \['q_50000', 'q_500'\], which"):
+        beside.predict(d.lr(), predictors=odd)
+    near = at_levels(d.lr(), (50000.0, 50000.1), "Pa")
+    with pytest.raises(VariableError, match=r"one variable of the LR data for 't2m_500', got"):
+        model.predict(near)
+
+
+def test_levels_whose_numbers_occur_in_both_units():
+    model = d.mos(*(in_hectopascal(ds, labels=(1, 100)) for ds in (d.lr(), d.hr())))
+    expected = model.predict(in_hectopascal(d.lr(), labels=(1, 100)))
+    xr.testing.assert_equal(model.predict(in_pascal(d.lr(), labels=(100.0, 10000.0))), expected)
+
+
+def test_levels_close_to_one_another_in_two_units():
+    lr, hr = (at_levels(ds, (1.5, 2.0), "m").rename(level="height") for ds in (d.lr(), d.hr()))
+    model = d.mos(lr, hr)
+    centimetres = at_levels(d.lr(), (150.0, 200.0), "cm").rename(level="height")
+    xr.testing.assert_equal(model.predict(centimetres), model.predict(lr))
+
+
+def test_levels_of_bands_in_another_unit():
+    def bands(ds):
+        return xr.concat([ds, ds + 5], "band", coords="minimal").assign_coords(band=["a", "b"])
+
+    roles = {"extra_dims": {"band": "channels"}}
+    lr, hr = (bands(in_hectopascal(ds)) for ds in (d.lr(), d.hr()))
+    model = d.mos(lr, hr, **roles)
+    actual = model.predict(bands(in_pascal(d.lr())), **roles)
+    xr.testing.assert_equal(actual, model.predict(lr, **roles))
+
+
+def test_levels_of_lr_and_hr_in_two_units(tmp_path):
+    hr = in_hectopascal(d.hr())
+    expected = d.mos(in_hectopascal(d.lr()), hr).predict(in_hectopascal(d.lr()))
+    model = d.mos(in_pascal(d.lr()), hr)
+    model.save(tmp_path / "model")
+    for one in (model, xd.load(tmp_path / "model")):
+        xr.testing.assert_equal(one.predict(in_pascal(d.lr())), expected)
+        xr.testing.assert_equal(one.predict(in_hectopascal(d.lr())), expected)
+    tuned = d.mos(in_pascal(d.lr()), hr, start=model)
+    assert list(tuned.predict(in_hectopascal(d.lr())).level) == [500, 850]
+
+
+def test_an_entry_along_levels_beside_a_variable():
+    with pytest.raises(VariableError, match=r"an entry of 't2m' in the LR data and a variable in"):
+        d.mos(in_hectopascal(d.lr()), d.hr()[["t2m"]].rename(t2m="t2m_500"))
+    single = in_hectopascal(d.lr()).isel(level=0)
+    out = d.mos(single, in_hectopascal(d.hr())).predict(single)
+    assert dict(out.t2m.sizes)["level"] == 2
+    assert list(out.level) == [500, 850]

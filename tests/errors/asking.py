@@ -31,6 +31,14 @@ def given_winds(spoil=lambda ds: ds, **beside):
     return given
 
 
+def soundings(units):
+    """A predictor at 500 and 850 hPa."""
+    labels = (500, 850) if units == "hPa" else (50000.0, 85000.0)
+    found = d.levels(d.bare(d.lr()).rename(t2m="q"), "level", labels, name="q")
+    found["level"].attrs["units"] = units
+    return found
+
+
 def elsewhere(ds):
     return d.moved(d.bare(ds), longitude=30.0)
 
@@ -90,6 +98,24 @@ ASKING = {
         d.predict,
         lambda lr, model, predictors: d.predict(
             d.winds(d.lr())[["u"]].isel(time=[0]), model, predictors=predictors
+        ),
+    ),
+    "two variables for one level": case(
+        "A variable has the name that a level in another unit has in training.",
+        VariableError,
+        r"one variable of predictors= for 'q_500', got \['q_50000', 'q_500'\], .*\. Drop or rename",
+        lambda: (
+            {
+                "lr": d.lr(),
+                "predictors": soundings("Pa").assign(
+                    q_500=soundings("Pa").q.isel(level=0, drop=True)
+                ),
+            }
+            | {"model": d.mos(d.lr(), d.hr(), predictors=soundings("hPa"))}
+        ),
+        d.predict,
+        lambda lr, model, predictors: d.predict(
+            lr, model, predictors=predictors.drop_vars("q_500")
         ),
     ),
     "predictors in LR too": case(
@@ -172,7 +198,7 @@ ASKING = {
     "another level than in training": case(
         "LR data are at another level than in training.",
         VariableError,
-        r"'t2m' of the LR data at pressure 850 hPa as in training, got 500 hPa\. Select",
+        r"'t2m' of the LR data at pressure 850 hPa as in training, got pressure 500 hPa\. Select",
         lambda: {"lr": at_level(500.0), "model": d.mos(at_level(850.0), d.hr())},
         d.predict,
         lambda lr, model: d.predict(at_level(850.0), model),

@@ -462,6 +462,14 @@ VARIABLES = {
         d.mos,
         lambda lr, hr: [d.mos(d.in_units(lr, "K"), hr), d.mos(lr.rename(t2m="speed"), hr)],
     ),
+    "a level beside a variable": case(
+        "LR data have levels, and HR data a variable with the name of one of them.",
+        VariableError,
+        r"'t2m_500' alike in LR and HR, got an entry of 't2m' in the LR data and a .*\. Select the",
+        lambda: {"lr": d.levels(d.bare(d.lr())), "hr": d.hr()[["t2m"]].rename(t2m="t2m_500")},
+        d.mos,
+        lambda lr, hr: d.mos(lr.isel(level=0).rename(t2m="t2m_500"), hr),
+    ),
     "scaling of an unknown variable": case(
         "`scaling=` names a variable that is not there.",
         VariableError,

@@ -259,7 +259,7 @@ DIMENSIONS = {
     "another level": case(
         "LR and HR data are each at one level, and not at the same one.",
         VariableError,
-        r"'t2m' of the LR data at level 850 as in the HR data, got 500\. Select the same",
+        r"'t2m' of the LR data at level 850 as in the HR data, got level 500\. Select the same",
         d.pair(
             lambda ds: d.levels(ds, labels=(500,)),
             lambda ds: d.levels(ds, labels=(850,)),
@@ -273,7 +273,7 @@ DIMENSIONS = {
     "another pressure of single fields": case(
         "LR and HR data are each at one pressure, and not at the same one.",
         VariableError,
-        r"'t2m' of the LR data at pressure 85000\.?0* Pa as in the HR data, got 500 hPa\. Select",
+        r"at pressure 85000\.?0* Pa as in the HR data, got pressure 500 hPa\. Select",
         d.pair(
             lambda ds: single(ds, "level", 500.0, "hPa"),
             lambda ds: single(ds, "plev", 85000.0, "Pa"),
@@ -298,7 +298,7 @@ DIMENSIONS = {
     "another height": case(
         "LR and HR data are each at one height, and not at the same one.",
         VariableError,
-        r"'t2m' of the LR data at height 2 m as in the HR data, got 0\.1 km\. Select",
+        r"'t2m' of the LR data at height 2 m as in the HR data, got height 0\.1 km\. Select",
         d.pair(
             lambda ds: single(ds, "height", 0.1, "km"), lambda ds: single(ds, "height", 2.0, "m")
         ),

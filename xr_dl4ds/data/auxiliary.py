@@ -50,8 +50,8 @@ def auxiliary(
         Checks and converts fields, with their role, see `State.as_trained`.
     """
     dims = Dims(unknown=CHANNELS) if role == STATIC else Dims()
-    one = isinstance(data, (xr.Dataset, xr.DataArray))
-    listed = cast("Sequence[Data]", [data] if one else data or [])
+    several = data is None or isinstance(data, (list, tuple))
+    listed = cast("Sequence[Data]", data or [] if several else [data])
     found = [standardize(each, dims, role) for each in listed]
     if role == STATIC:
         found = [_without_time(fields) for fields in found]

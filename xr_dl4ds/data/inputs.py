@@ -23,7 +23,6 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import require_one_level
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.members import members_of
 from xr_dl4ds.grid.cf.time_axis import at_times, check_times, in_order, span
@@ -156,7 +155,23 @@ def _read_lr(inputs: Inputs, hr: Fields) -> Fields:
     lr = standardize(inputs.lr, inputs.dims, "the LR data")
     check_times(lr, "the LR data")
     lr = in_order(inputs.as_trained(lr, "the LR data"), "the LR data")
-    return lr.in_units(hr.pick(hr.varying).units, "the LR data", "the HR data")
+    roles = "the LR data", "the HR data"
+    lr = lr.named_as(hr.slices, hr.levels, *roles)
+    _require_same_layout(lr, hr)
+    return lr.in_units(hr.pick(hr.varying).units, *roles)
+
+
+def _require_same_layout(lr: Fields, hr: Fields) -> None:
+    """Raise a `VariableError` if a counterpart is an entry along levels in one of both alone."""
+    for name in (n for n in lr.varying if n in hr.varying):
+        along = [fields.slices[name].of if name in fields.slices else None for fields in (lr, hr)]
+        if along[0] != along[1]:
+            said = [f"an entry of {base!r}" if base else "a variable" for base in along]
+            raise VariableError(
+                f"Expected {name!r} alike in LR and HR, got {said[0]} in the LR data and {said[1]}"
+                " in the HR data. Select the level of one of them, or rename it if it is another"
+                " quantity."
+            )
 
 
 def pair_grids(
@@ -176,8 +191,6 @@ def pair_grids(
         pairing = Pairing(scale=scale, method="nested", **grids)
         return lr, hr, pairing
     lr = _read_lr(inputs, hr)
-    roles = "the LR data", "the HR data"
-    require_one_level(lr.levels, hr.levels, *roles)
     pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
     if inputs.scale is not None and inputs.scale != pairing.scale:
         raise GridError(

@@ -226,8 +226,10 @@ def _state(
     if len(static):
         scaler = scaler.merge(Scaler.fit(static, "the static fields", **how))
     _check_scaled_names(sampling, scaler)
-    everything = {**first.lr.data_vars, **static.data_vars, **first.hr.data_vars}
-    units = {str(n): v.attrs.get("units") for n, v in everything.items()}
+    units: dict[str, str | None] = {}
+    for data in (first.hr, first.lr, static):
+        given = {str(n): v.attrs.get("units") for n, v in data.items()}
+        units |= {n: unit for n, unit in given.items() if units.get(n) is None}
     return State(
         features=features,
         pairing=pairing,
@@ -254,15 +256,19 @@ def _check_scaled_names(sampling: Sampling, scaler: Scaler) -> None:
 def _described(state: State, hr: Fields, sources: list[Fields]) -> State:
     """Add the attributes of targets, and origin and levels of variables with further dimensions.
 
-    Later ones of the sources count.
+    The slices of `hr`, and the levels of later sources, count.
     """
     features = state.features
     known = {*features.targets, *features.lr_varying, *features.static}
-    every = {name: one for fields in sources for name, one in fields.slices.items()}
+    every = {name: one for fields in (*sources, hr) for name, one in fields.slices.items()}
     levels = {name: one for fields in sources for name, one in fields.levels.items()}
+    units = {name: unit for name, unit in state.units.items() if unit is not None}
     return dataclasses.replace(
         state,
-        attrs={n: target_attrs(hr.data[n].attrs) for n in features.targets},
+        attrs={
+            n: target_attrs({**({"units": units[n]} if n in units else {}), **hr.data[n].attrs})
+            for n in features.targets
+        },
         slices={name: one for name, one in every.items() if name in known},
         levels={name: one for name, one in levels.items() if name in known},
     )

@@ -13,7 +13,7 @@ from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.data.channels import CHANNEL, Features
 from xr_dl4ds.data.scaling import Scaler
 from xr_dl4ds.data.time_and_place import forcings
-from xr_dl4ds.grid.cf.extra_dims import Levels, Slice, other_level, require_one_level
+from xr_dl4ds.grid.cf.extra_dims import Levels, Slice
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
@@ -180,18 +180,5 @@ class State:
         VariableError
             If a variable has another quantity as its unit, or lies at another level.
         """
-        names = {n: self._named(n, fields) for n in fields.slices if n in fields.levels}
-        fields = fields.renamed({n: new for n, new in names.items() if new not in fields.data})
-        require_one_level(fields.levels, self.levels, role, other)
-        return fields.in_units(self.units, role, other)
-
-    def _named(self, name: str, fields: Fields) -> str:
-        """Return the name that a level had in training, such as u_500 in hPa for u_50000 in Pa."""
-        base, levels = fields.slices[name].of, fields.levels[name]
-        same = (
-            known
-            for known, piece in self.slices.items()
-            if piece.of == base and other_level(levels, self.levels.get(known, {})) is None
-            if self.levels.get(known, {}).keys() == levels.keys()
-        )
-        return name if name in self.slices else next(same, name)
+        named = fields.named_as(self.slices, self.levels, role, other)
+        return named.in_units(self.units, role, other)

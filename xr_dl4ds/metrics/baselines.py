@@ -61,6 +61,8 @@ def _averaged(truth: Fields, scale: int | None) -> Fields:
 
 def _checked(lr: Fields, truth: Fields, names: list[str]) -> Fields:
     """Return the LR variables that are scored, at the times of the truth."""
+    roles = "the LR data", "the truth"
+    lr = lr.named_as(truth.slices, truth.levels, *roles)
     missing = [n for n in names if n not in lr.varying]
     if missing:
         raise VariableError(
@@ -68,9 +70,8 @@ def _checked(lr: Fields, truth: Fields, names: list[str]) -> Fields:
             " them, or rename those that are meant."
         )
     _require_grid(lr, truth)
-    lr = lr.pick(names).in_units(truth.units, "the LR data", "the truth")
-    lr = stamped_as(lr, truth, "the LR data", "the truth")
-    times = common_times(lr, truth, "the LR data", "the truth")
+    lr = stamped_as(lr.pick(names).in_units(truth.units, *roles), truth, *roles)
+    times = common_times(lr, truth, *roles)
     if times is not None and len(times) < truth.data.sizes[TIME]:
         raise TimeError(
             f"Expected the LR data at all {truth.data.sizes[TIME]} times that are scored, got"

@@ -12,7 +12,6 @@ from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.plausibility import note_factor, note_fields, note_kinds
 from xr_dl4ds.grid.cf.dimensions import Dims
-from xr_dl4ds.grid.cf.extra_dims import require_one_level
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
@@ -93,7 +92,7 @@ def evaluate(
     roles = "the prediction", "the truth"
     given = read(prediction, dims, roles[0], members=True)
     true = read(truth, dims, roles[1])
-    require_one_level(given.levels, true.levels, *roles)
+    given = given.named_as(true.slices, true.levels, *roles)
     pair = on_common_cells(*in_common(given, true))
     names = pair[0].varying
     noted = provenance_of(prediction)

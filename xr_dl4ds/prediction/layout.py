@@ -80,7 +80,9 @@ def _like_the_callers(
 
 def _in_order_of_labels(variable: xr.DataArray, source: xr.Dataset) -> xr.DataArray:
     """Put labelled entries, such as levels, into the caller's order."""
-    for dim in (d for d in variable.dims if d in variable.coords and d in source.coords):
+    for dim in (d for d in variable.dims if d in variable.coords and d in source.dims):
+        if dim not in source.coords:
+            continue
         known = variable[dim].to_numpy().tolist()
         asked = [label for label in source[dim].to_numpy().tolist() if label in known]
         if len(asked) == len(known):  # otherwise the labels belong to other variables
@@ -119,7 +121,7 @@ def beside_one_another(
             # levels already have their labels
             labelled = any(out.sizes.get(d, 1) > 1 and d in out.coords for d in along)
             twice = c == REALIZATION and drawn
-            target = c in out.data_vars
+            target = c in out.data_vars or (c in out.dims and not along)
             if not (known or labelled or twice or target) and along <= set(map(str, out.dims)):
                 kept[str(c)] = v.variable
     return out.assign_coords(kept)

@@ -86,9 +86,10 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
         fields = standardize(select(source, bases), request.dims, ROLE)
         fields = state.as_trained(fields, ROLE)
         for name in (n for n in offered if n in fields.varying):
+            base = fields.slices[name].of if name in fields.slices else name
             raise VariableError(
                 f"Expected {name!r} once, got it in {ROLE} and in predictors=. Drop one of them,"
-                f" such as with .drop_vars({name!r})."
+                f" such as with .drop_vars({base!r})."
             )
     present = [n for n in own if fields is not None and n in fields.data]
     missing = [n for n in own if n not in present]

@@ -62,10 +62,14 @@ class Slice:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Level:
-    """A level of a vertical coordinate, with its units; "" for unknown units."""
+    """A level of a vertical coordinate, with its units; "" for unknown units.
+
+    `along` is the dimension of the user's variable along which it lies, "" for a single level.
+    """
 
     value: float | str
     units: str = ""
+    along: str = ""
 
     @property
     def text(self) -> str:
@@ -90,11 +94,13 @@ class Level:
         if conversion is None:
             return False
         value = self.value * conversion.factor + conversion.offset
-        low, high = sorted((value, other.value))
-        metres = other.units in ("m", "metre", "meter", "metres", "meters")
-        return (metres and _SCREEN[0] <= low and high <= _SCREEN[1]) or math.isclose(
-            low, high, rel_tol=1e-5
-        )
+        return math.isclose(value, other.value, rel_tol=1e-5)
+
+    @property
+    def at_screen(self) -> bool:
+        """True for a single level at the height of thermometer screens."""
+        metres = self.units in ("m", "metre", "meter", "metres", "meters") and not self.along
+        return metres and _SCREEN[0] <= float(self.value) <= _SCREEN[1]
 
 
 #: The levels of a variable by kind: "pressure", or the name of the coordinate.
@@ -273,24 +279,65 @@ def other_level(mine: Levels, other: Levels) -> tuple[str, str] | None:
     Levels of one kind are compared. Without one, a pressure and a height are not the same level.
     """
     common = [(kind, kind) for kind in mine if kind in other]
-    for one, another in common or itertools.product(mine, other):
-        if not mine[one].same(other[another]) and (common or mine[one].unlike(other[another])):
-            return f"{one} {mine[one].text}", f"{another} {other[another].text}"
+    for kind, its_kind in common or itertools.product(mine, other):
+        level, its = mine[kind], other[its_kind]
+        screens = level.at_screen and its.at_screen and "height" in kind.lower()
+        if not (level.same(its) or screens) and (common or level.unlike(its)):
+            return f"{kind} {level.text}", f"{its_kind} {its.text}"
     return None
+
+
+def names_by_level(
+    slices: Mapping[str, Slice],
+    levels: Mapping[str, Levels],
+    known: Mapping[str, Slice],
+    known_levels: Mapping[str, Levels],
+) -> dict[str, str]:
+    """Return the names of entries along levels in other data, which may have other units.
+
+    Parameters
+    ----------
+    slices, levels : mapping
+        Origin and levels by variable.
+    known, known_levels : mapping
+        Those of the other data.
+
+    Returns
+    -------
+    dict of str to str
+        For instance u_500, in hPa, for u_50000, in Pa. Entries that the other data lack are left
+        out.
+    """
+
+    def entry(name: str, pieces: Mapping[str, Slice], at: Levels) -> tuple[object, ...]:
+        vertical = {level.along for level in at.values()}
+        labels = {d: v for d, v in pieces[name].at.items() if d not in vertical}
+        return pieces[name].of, labels, at.keys()
+
+    found: dict[str, str] = {}
+    for name in (n for n in slices if n in levels):
+        mine = levels[name]
+        for other in (n for n in known if n in known_levels):
+            its = known_levels[other]
+            alike = entry(name, slices, mine) == entry(other, known, its)
+            if alike and all(level.same(its[kind]) for kind, level in mine.items()):
+                found[name] = other
+    return found
 
 
 def levels_of(ds: xr.Dataset, slices: Mapping[str, Slice]) -> dict[str, Levels]:
     """Return the levels of the variables that lie at some: single ones, and those of slices."""
     found = {str(name): single_levels(variable) for name, variable in ds.items()}
     for name, piece in slices.items():
-        along = {d: _level(ds, d, value) for d, value in piece.at.items() if _is_vertical(ds, d)}
+        vertical = {d: value for d, value in piece.at.items() if _is_vertical(ds, d)}
+        along = {d: _level(ds, d, value, along=d) for d, value in vertical.items()}
         found[name] = found[piece.of] | {_kind(d, level): level for d, level in along.items()}
     return {name: levels for name, levels in found.items() if levels}
 
 
-def _level(ds: xr.Dataset, dim: str, value: float | str) -> Level:
-    units = ds[dim].attrs.get("units") if dim in ds.coords else _POSITION
-    return Level(value=value, units=str(units or ""))
+def _level(ds: xr.Dataset, name: str, value: float | str, along: str = "") -> Level:
+    units = ds[name].attrs.get("units") if name in ds.coords else _POSITION
+    return Level(value=value, units=str(units or ""), along=along)
 
 
 def _kind(name: str, level: Level) -> str:

@@ -32,6 +32,8 @@ from xr_dl4ds.grid.cf.extra_dims import (
     Slice,
     ensemble_dim,
     levels_of,
+    names_by_level,
+    require_one_level,
     roles_of,
     sample_axis,
     spread,
@@ -99,13 +101,45 @@ class Fields:
         """Select variables; the grid stays the same."""
         return dataclasses.replace(self, data=self.data[names])
 
-    def renamed(self, names: Mapping[str, str]) -> Fields:
-        """Rename variables."""
-        if not names:
+    def named_as(
+        self, slices: Mapping[str, Slice], levels: Mapping[str, Levels], role: str, other: str
+    ) -> Fields:
+        """Give entries along levels the names that other data have for the same levels.
+
+        Parameters
+        ----------
+        slices, levels : mapping
+            Origin and levels of the variables of the other data.
+        role, other : str
+            Names for the fields and for the other data in messages.
+
+        Raises
+        ------
+        VariableError
+            If a variable lies at another level than in the other data, or if two variables would
+            have one name.
+        """
+        names = names_by_level(self.slices, self.levels, slices, levels)
+        # entries that the other data lack make room for those that they have
+        left = [n for n in self.slices if n not in names and n in names.values()]
+        fields = self.pick([str(n) for n in self.data if n not in left])._renamed(names, role)
+        require_one_level(fields.levels, levels, role, other)
+        return fields
+
+    def _renamed(self, names: Mapping[str, str], role: str) -> Fields:
+        if all(name == new for name, new in names.items()):
             return self
+        every = [names.get(str(n), str(n)) for n in self.data]
+        twice = next((n for n in every if every.count(n) > 1), None)
+        if twice is not None:
+            same = [str(n) for n in self.data if names.get(str(n), str(n)) == twice]
+            raise VariableError(
+                f"Expected one variable of {role} for {twice!r}, got {same}, which have its name or"
+                " lie at its level. Drop or rename one of them."
+            )
         return dataclasses.replace(
             self,
-            data=self.data.rename(names),
+            data=self.data.rename({n: new for n, new in names.items() if n != new}),
             slices={names.get(n, n): piece for n, piece in self.slices.items()},
             levels={names.get(n, n): levels for n, levels in self.levels.items()},
         )
