@@ -174,6 +174,7 @@ class Downscaler:
             other_form=self._other_form,
             name=str(self.provenance["model"]),
             scale=self.scale,
+            context=self.state.pairing.context,
         )
 
     def _other_form(self) -> keras.Model:

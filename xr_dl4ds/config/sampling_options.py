@@ -32,6 +32,10 @@ class Sampling:
     interpolation : {"bicubic", "bilinear", "nearest"}
         Interpolation of LR fields to the HR grid, for `interpolation_skip`, for
         ``upsampling="interpolation"`` and for pairs whose cells do not nest.
+    context : int or "auto"
+        LR cells around the domain, on each side, that the network sees too; for real pairs. "auto"
+        takes what the LR data, or ``predictors=``, have there, up to 8. Where there is nothing, the
+        outer cells are repeated. Synthetic pairs have nothing around, and neither has the globe.
     scaling : {"standard", "minmax"} or dict
         Scaling of variables by ``(value - mean) / standard deviation`` or ``(value - min) / (max -
         min)``, over the training part. A dict sets the scaling by variable, such as
@@ -64,6 +68,7 @@ class Sampling:
     time_window: int | None = None
     batch_size: int = 32
     interpolation: str = "bicubic"
+    context: int | str = "auto"
     scaling: str | Mapping[str, str] = "standard"
     time_features: bool | Sequence[str] = ()
     coordinate_features: Sequence[str] = ()
@@ -80,6 +85,8 @@ class Sampling:
             )
         whole_number(self, "time_window", 2, optional=True)
         whole_number(self, "batch_size", 1)
+        if self.context != "auto":
+            whole_number(self, "context", 0)
         whole_number(self, "seed", 0)
         one_of("interpolation", self.interpolation, choices.INTERPOLATIONS)
         one_of("cache", self.cache, choices.CACHES)

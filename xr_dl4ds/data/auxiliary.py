@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import cast
@@ -19,6 +20,7 @@ from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.regridder import onto
+from xr_dl4ds.grid.regridding.surroundings import seen
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +138,7 @@ def in_common(sources: Sequence[Source], like: Source) -> tuple[list[Source], pd
 
 def varying_on(
     grid: Grid,
+    context: int,
     sources: Iterable[Source],
     times: pd.Index | None,
     taken: Collection[str] = (),
@@ -146,6 +149,8 @@ def varying_on(
     ----------
     grid : Grid
         The target LR grid.
+    context : int
+        Cells around the grid, on each side, that the fields get too.
     sources : iterable of Source
         Sources; only their variables with time are used.
     times : pandas.Index, optional
@@ -168,7 +173,8 @@ def varying_on(
     found: dict[str, xr.DataArray] = {}
     for source in sources:
         fields = source.fields.pick(source.fields.varying)
-        for name, variable in at_times(onto(fields, grid, source.role), times).items():
+        regrid = functools.partial(onto, fields, role=source.role)
+        for name, variable in at_times(seen(fields, grid, context, regrid), times).items():
             if name in found or name in taken:
                 raise VariableError(
                     f"Two predictors have the name {name!r}. Rename one of them, for instance with"

@@ -4,7 +4,8 @@ Only this module defines the order of arrays, ``(batch, y, x, channel)``.
 
 The LR input channels are the LR counterparts of the targets, the predictors, the static fields
 averaged to LR cells, one channel that is 1 where all LR fields are valid (if they have masked
-cells), and the channels of time and place (`xr_dl4ds.data.time_and_place`). The HR input channels
+cells), one with the share of LR fields that have values around the domain (if some have none), and
+the channels of time and place (`xr_dl4ds.data.time_and_place`). The HR input channels
 are the static fields. All channels hold scaled values; masked cells are 0 (the training mean or
 minimum).
 """
@@ -59,6 +60,9 @@ class Features:
         HR fields without time.
     mask : bool
         True if an LR channel marks the cells where every LR field is valid.
+    surroundings : bool
+        True if an LR channel holds the share of LR fields that have values in a cell around the
+        domain.
     time_features, coordinate_features : tuple of str
         Features computed from time and place, see `xr_dl4ds.data.time_and_place`.
     """
@@ -68,6 +72,7 @@ class Features:
     predictors: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     mask: bool = False
+    surroundings: bool = False
     time_features: tuple[str, ...] = ()
     coordinate_features: tuple[str, ...] = ()
 
@@ -117,7 +122,8 @@ class Features:
     @property
     def n_lr(self) -> int:
         """Number of LR channels."""
-        return len(self.lr_varying) + len(self.static) + int(self.mask) + len(self.forcings)
+        flags = int(self.mask) + int(self.surroundings)
+        return len(self.lr_varying) + len(self.static) + flags + len(self.forcings)
 
     @property
     def skips(self) -> tuple[int | None, ...]:
@@ -129,6 +135,7 @@ class Features:
         self,
         varying: xr.Dataset,
         static: xr.Dataset | None,
+        known: xr.DataArray | None = None,
         forcings: Mapping[str, xr.DataArray] | None = None,
     ) -> xr.DataArray:
         """Stack the LR input channels.
@@ -139,6 +146,8 @@ class Features:
             Scaled LR variables ``(time, y, x)``.
         static : xarray.Dataset, optional
             Scaled static fields on LR cells ``(y, x)``.
+        known : xarray.DataArray, optional
+            Share of LR fields that have values ``(y, x)``; 1 by default.
         forcings : mapping, optional
             Channels of `forcings` by name, ``(time, y, x)``.
 
@@ -154,6 +163,9 @@ class Features:
         if self.mask:
             valid = [varying[n].notnull() for n in self.lr_varying]
             channels.append(sum(valid[1:], start=valid[0].astype("f4")) == len(valid))
+        if self.surroundings:
+            share = xr.ones_like(template.isel({TIME: 0}, drop=True)) if known is None else known
+            channels.append(_everywhere(share, template))
         return _stack([*channels, *((forcings or {})[n] for n in self.forcings)])
 
     def stack_static(self, static: xr.Dataset) -> xr.DataArray:

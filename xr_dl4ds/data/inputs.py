@@ -32,6 +32,7 @@ from xr_dl4ds.grid.regridding.coarsen import coarsened, trim_fields
 from xr_dl4ds.grid.regridding.completion import with_rim
 from xr_dl4ds.grid.regridding.cropping import cut
 from xr_dl4ds.grid.regridding.pairing import Pairing, pair
+from xr_dl4ds.grid.regridding.surroundings import inner, known_share
 
 logger = logging.getLogger(__name__)
 
@@ -100,13 +101,21 @@ class Pair:
 
     `synthetic_lr` is True if LR fields are means of the targets. An LR cell is then NaN only if all
     its HR cells are NaN. `lr_times` are the stamps of LR data in the user's file, by which features
-    of time are computed; None where there are none.
+    of time are computed; None where there are none. LR fields also have `context` cells around the
+    domain, on each side; `known` is the share of them that have values there, None for all.
     """
 
     lr: xr.Dataset
     hr: xr.Dataset
+    context: int = 0
+    known: xr.DataArray | None = None
     synthetic_lr: bool = False
     lr_times: pd.Index | None = None
+
+    @property
+    def lr_inside(self) -> xr.Dataset:
+        """LR fields without the cells around the domain."""
+        return inner(self.lr, self.context)
 
     def steps(self, part: slice) -> Pair:
         """Select a part of the times."""
@@ -187,8 +196,9 @@ def pair_grids(
         hr = trim_fields(hr, inputs.scale, trim=inputs.trim)
         scale = int(inputs.scale)  # JSON cannot store NumPy integers
         lr = coarsened(hr.pick(hr.varying), scale)
-        grids = {"source": lr.grid, "lr": lr.grid, "hr": hr.grid, "domain": hr.grid}
-        pairing = Pairing(scale=scale, method="nested", **grids)
+        pairing = Pairing(
+            scale=scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid, domain=hr.grid
+        )
         return lr, hr, pairing
     lr = _read_lr(inputs, hr)
     pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
@@ -310,10 +320,10 @@ def align(
         )
     found: dict[str, xr.DataArray] = {}
     for source in sources[: len(own)]:
-        data = at_times(pairing.regrid_lr(source.fields), times)
+        data = at_times(pairing.lr_seen(source.fields), times)
         found |= {str(n): v for n, v in data.items()}
     taken = {*found, *map(str, hr.data)}
-    found |= varying_on(pairing.lr, sources[len(own) :], times, taken)
+    found |= varying_on(pairing.lr, pairing.context, sources[len(own) :], times, taken)
     targets = at_times(hr.data, times)
     inputs = xr.Dataset({n: _same_time(v, targets) for n, v in found.items()})
     order = [n for n in targets.data_vars if n in inputs]
@@ -321,7 +331,14 @@ def align(
     stamps = None
     if own and times is not None:
         stamps = own_stamps(lr.data, sources[0].fields.data, times)
-    return Pair(lr=inputs[order], hr=targets, synthetic_lr=synthetic_lr, lr_times=stamps)
+    return Pair(
+        lr=inputs[order],
+        hr=targets,
+        context=pairing.context,
+        known=known_share([one.fields.grid for one in sources], pairing.lr, pairing.context),
+        synthetic_lr=synthetic_lr,
+        lr_times=stamps,
+    )
 
 
 def _same_time(variable: xr.DataArray, targets: xr.Dataset) -> xr.DataArray:

@@ -6,6 +6,7 @@ This module does not train. It computes only statistics, masks and static fields
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -40,7 +41,7 @@ from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
 from xr_dl4ds.data.trained_range import TrainedRange
-from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import target_attrs
 from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
@@ -48,6 +49,9 @@ from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.grid.regridding.pairing import Pairing
 from xr_dl4ds.grid.regridding.rectilinear import positions
+from xr_dl4ds.grid.regridding.surroundings import settled
+
+logger = logging.getLogger(__name__)
 
 #: A dataset or an array.
 T = TypeVar("T", xr.Dataset, xr.DataArray)
@@ -124,14 +128,16 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     synthetic_lr = inputs.lr is None
     static = static_fields(beside, None if synthetic_lr else lr, hr, pairing)
     predictors = predictor_fields(inputs)
+    pairing = _with_context(pairing, sampling, lr, predictors, synthetic_lr=synthetic_lr)
     targets = hr.varying
     whole = align(lr, predictors, hr.pick(targets), pairing, synthetic_lr=synthetic_lr)
     for name in () if synthetic_lr else [n for n in lr.varying if n in targets]:
         roles = "the LR data", "the HR data"
-        note_orientation(whole.lr[name], whole.hr[name], pairing.scale, roles)
+        note_orientation(whole.lr_inside[name], whole.hr[name], pairing.scale, roles)
         note_kinds(name, lr.data[name].attrs, hr.data[name].attrs, roles)
     pairs = [whole, *(read_further_member(one, pairing) for one in further)]
     features = Features.of(whole.lr, targets, lr.varying, static, sampling)
+    features = dataclasses.replace(features, surroundings=whole.known is not None)
     if inputs.start is not None:
         features = warm_start.channels(features, pairing, inputs.start)
         for name in targets:
@@ -166,6 +172,31 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         period=_period(train[0].hr),
         moments=[found.lr, *held.moments],
     )
+
+
+def _with_context(
+    pairing: Pairing,
+    sampling: Sampling,
+    lr: Fields,
+    predictors: Sequence[Source],
+    *,
+    synthetic_lr: bool,
+) -> Pairing:
+    """Settle how many LR cells around the domain the network sees."""
+    if synthetic_lr:
+        if sampling.context not in (0, "auto"):
+            raise GridError(
+                f"Expected context=0 for synthetic pairs, got {sampling.context}: LR fields made"
+                " from HR end where HR ends. Leave context out, or pass LR data that extend"
+                " farther: lr.downscale.fit(hr)."
+            )
+        return pairing
+    grids = [lr.grid, *(one.fields.grid for one in predictors)] if lr.varying else []
+    grids = grids or [one.fields.grid for one in predictors]
+    context = settled(sampling.context, pairing.lr, grids)
+    if context:
+        logger.info("the network sees %d LR cells around the domain on each side", context)
+    return dataclasses.replace(pairing, context=context)
 
 
 def _require_one_unit(name: str, hr: Moments, lr: Moments, role: str) -> None:
@@ -300,5 +331,6 @@ def _channels(state: State, pair: Pair) -> tuple[xr.DataArray, xr.DataArray]:
         hidden = state.masked_by_lr(pair.lr, name)
         assert hidden is not None
         targets[name] = targets[name].where(~hidden)
-    varying = state.network_input(pair.lr, state.static, state.pairing.lr, pair.lr_times)
+    grid = state.pairing.seen
+    varying = state.network_input(pair.lr, state.static, grid, pair.known, pair.lr_times)
     return varying, state.features.stack_targets(targets)

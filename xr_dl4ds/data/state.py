@@ -18,8 +18,10 @@ from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
 from xr_dl4ds.grid.regridding.coarsen import block_mean
+from xr_dl4ds.grid.regridding.completion import with_rim
 from xr_dl4ds.grid.regridding.nesting import to_hr_cells
 from xr_dl4ds.grid.regridding.pairing import Pairing
+from xr_dl4ds.grid.regridding.surroundings import inner
 from xr_dl4ds.grid.units import has_own_zero
 
 
@@ -70,6 +72,7 @@ class State:
         varying: xr.Dataset,
         static: xr.Dataset,
         grid: Grid,
+        known: xr.DataArray | None,
         times: pd.Index | None = None,
     ) -> xr.DataArray:
         """Stack LR channels ``(time, y, x, channel)`` of fields in physical units, lazily.
@@ -77,11 +80,14 @@ class State:
         Parameters
         ----------
         varying : xarray.Dataset
-            LR variables ``(time, y, x)``.
+            LR variables ``(time, y, x)`` of a domain and the cells around it.
         static : xarray.Dataset
-            Static fields on the HR cells ``(y, x)`` of the same domain.
+            Static fields on the HR cells ``(y, x)`` of the domain.
         grid : Grid
             Grid of `varying`.
+        known : xarray.DataArray, optional
+            Share of the variables that have values ``(y, x)``, see `known_share` of
+            `xr_dl4ds.grid.regridding.surroundings`.
         times : pandas.Index, optional
             Time stamps for the features of time; by default those of `varying`.
         """
@@ -90,9 +96,11 @@ class State:
             scaled = self.scaler.transform(static[list(features.static)])
             scale = self.pairing.scale
             coarse = scaled if scale == 1 else block_mean(scaled, {Y: scale, X: scale})
+            around = (self.pairing.context, self.pairing.context)
+            coarse = with_rim(coarse, {Y: around, X: around}, mode="edge")
             coarse = coarse.assign_coords({d: varying[d] for d in (Y, X)})
         template = varying[features.lr_varying[0]]
-        known = forcings(
+        forced = forcings(
             features.time_features,
             features.coordinate_features,
             template if times is None else template.assign_coords({TIME: times}),
@@ -100,8 +108,10 @@ class State:
             self.pairing.lr,
         )
         if times is not None:
-            known = {name: one.assign_coords({TIME: template[TIME]}) for name, one in known.items()}
-        return features.stack_lr(self.scaler.transform(varying[features.lr_varying]), coarse, known)
+            own = {TIME: template[TIME]}
+            forced = {name: one.assign_coords(own) for name, one in forced.items()}
+        scaled = self.scaler.transform(varying[features.lr_varying])
+        return features.stack_lr(scaled, coarse, known, forced)
 
     def bases(self, names: Iterable[str]) -> list[str]:
         """Return the variables of the user's data to which these variables belong."""
@@ -152,7 +162,8 @@ class State:
         """Return True in HR cells ``(time, y, x)`` with NaN in LR; None without LR counterpart."""
         if target not in self.features.counterparts:
             return None
-        return to_hr_cells(varying[target].isnull(), self.pairing.scale)
+        missing = inner(varying[[target]], self.pairing.context)[target].isnull()
+        return to_hr_cells(missing, self.pairing.scale)
 
     def never_negative(self, target: str) -> bool:
         """Return True if a target is a non-negative amount, such as precipitation.

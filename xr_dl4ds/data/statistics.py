@@ -164,7 +164,7 @@ def _valid(pair: Pair, scale: int) -> xr.Dataset:
     for name, target in pair.hr.items():
         valid = target.notnull()
         if name in pair.lr and not pair.synthetic_lr:
-            valid = valid & ~to_hr_cells(pair.lr[name].isnull(), scale)
+            valid = valid & ~to_hr_cells(pair.lr_inside[name].isnull(), scale)
         some.append(valid.any((Y, X)))
         whole.append(valid.all((Y, X)))
     flags = {

@@ -44,6 +44,8 @@ class Application:
         network.
     scale : int
         HR cells along one edge of an LR cell.
+    context : int
+        LR cells around the domain, on each side, that the network sees.
     token : str
         Identifies the weights: equal tokens give equal dask keys.
     realization : int, optional
@@ -56,6 +58,7 @@ class Application:
     network: keras.Model
     fixed: Mapping[str, np.ndarray]
     scale: int
+    context: int = 0
     token: str
     realization: int | None = None
     place: Place | None = None
@@ -74,6 +77,10 @@ class Application:
                 cut[name] = field[rows[0] : rows[-1] + 1, inside]
         return dataclasses.replace(self, fixed=cut, place=place)
 
+    def domain_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return LR rows and columns of the domain, of an input of a shape (..., y, x, channel)."""
+        return shape[-3] - 2 * self.context, shape[-2] - 2 * self.context
+
     @property
     def n_noise(self) -> int:
         """Noise channels of the network."""
@@ -87,6 +94,8 @@ class Application:
     def __call__(self, lr: np.ndarray, keys: np.ndarray | None = None) -> np.ndarray:
         """Predict fields ``(..., y, x, channel)`` -> ``(..., scale*y, scale*x, channel)``, float32.
 
+        The input also has `context` rows and columns on each side of the domain.
+
         For spatio-temporal networks, fields are sequences ``(time, y, x, channel)``. If
         `draws_noise` is True, `keys` ``(..., [time])`` are required, see
         `xr_dl4ds.prediction.random_numbers.step_keys`.
@@ -94,7 +103,7 @@ class Application:
         sample = len(self.network.inputs[0].shape) - 1
         lead, inner = lr.shape[: lr.ndim - sample], lr.shape[lr.ndim - sample :]
         flat = lr.reshape(-1, *inner).astype("f4", copy=False)
-        *steps, y, x, _ = inner
+        *steps, y, x = *inner[:-3], *self.domain_of(lr.shape)
         flat_keys = None if keys is None else keys.reshape(-1, *steps)
         shape = (*steps, y * self.scale, x * self.scale, self.network.output_shape[-1])
         size = max(1, CELLS // int(np.prod(shape[:-1])))
@@ -133,7 +142,7 @@ class Application:
 
     def _noise(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
         """Draw the noise of each step: ``(batch, [time,] scale*y, scale*x, n_noise)``, float32."""
-        *lead, y, x, _ = part.shape
+        lead, (y, x) = part.shape[:-3], self.domain_of(part.shape)
         place = Place((0, y), (0, x), x) if self.place is None else self.place
         rows, columns = place.hr(self.scale)
         out = np.zeros((*lead, rows.size, columns.size, self.n_noise), "f4")
@@ -146,7 +155,8 @@ class Application:
         return out
 
     def __dask_tokenize__(self) -> Any:
-        parts = (self.token, self.scale, self.realization, dict(self.fixed), self.place)
+        sizes = self.scale, self.context
+        parts = (self.token, *sizes, self.realization, dict(self.fixed), self.place)
         return normalize_token((type(self).__name__, *parts))
 
 

@@ -55,7 +55,7 @@ def apply(
     application : Application
         Network and fixed inputs of the whole domain.
     lr : xarray.DataArray
-        ``(time, y, x, channel)`` without NaN.
+        ``(time, y, x, channel)`` without NaN, with the cells around the domain.
     windows : Windows, optional
         For a spatio-temporal network, the window of each step.
     keys : xarray.DataArray, optional
@@ -74,14 +74,16 @@ def apply(
         chunks are those of `lr` in time, or smaller for large chunks, and tiles in space.
     """
     lr = lr.transpose(TIME, Y, X, CHANNEL)
-    _, y, x, _ = lr.shape
+    y, x = application.domain_of(lr.shape)
     tiling = tiling or Tiling((y, x), 0, 0, 1)
     cut = Cut(tiling.along(0, y), tiling.along(1, x, around), windows)
     times = {TIME: lr[TIME]} if TIME in lr.coords else {}
     data = lr.data if lr.chunks is not None else da.from_array(lr.data, name=False)
     by_tile = max(data.chunks[0]) * math.prod(data.shape[1:]) > LR_VALUES
-    y_chunks, x_chunks = cut.lr_chunks if by_tile else (-1, -1)
-    data = data.rechunk({1: y_chunks, 2: x_chunks, 3: -1})
+    chunks: list[Any] = [-1, -1]
+    if by_tile:
+        chunks = [_with_ends(n, application.context) for n in cut.lr_chunks]
+    data = data.rechunk({1: chunks[0], 2: chunks[1], 3: -1})
     given = None
     if keys is not None and application.draws_noise:
         given = da.asarray(keys.data).rechunk((data.chunks[0],))
@@ -92,6 +94,13 @@ def apply(
         da.store(out, target, lock=False, scheduler="synchronous")
         return xr.DataArray(target, dims=(TIME, Y, X, CHANNEL), coords=times)
     return xr.DataArray(out, dims=(TIME, Y, X, CHANNEL), coords=times).rename(None)
+
+
+def _with_ends(chunks: tuple[int, ...], context: int) -> tuple[int, ...]:
+    """Return the chunks of a domain together with the cells around it."""
+    first, *others = chunks
+    *others, last = first + context, *others
+    return (*others, last + context)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +204,8 @@ class Blocks:
     def _tile(self, block: slice, y: Span, x: Span) -> tuple[Any, ...]:
         """Return the task of a tile and a block of steps, and the keys of the chunks it reads."""
         app, (first, last) = self.application, self.cut.rows(block)
-        bounds = (first, last), (y.low, y.high), (x.low, x.high)
+        around = 2 * app.context
+        bounds = (first, last), (y.low, y.high + around), (x.low, x.high + around)
         parts = [pieces(*ends, along) for ends, along in zip(bounds, self.edges, strict=True)]
         chunks = [
             [[(self.lr.name, t, i, j, 0) for j, _ in parts[2]] for i, _ in parts[1]]
@@ -203,9 +213,10 @@ class Blocks:
         ]
         task = TileTask(
             scale=self.scale,
+            context=app.context,
             token=app.token,
             realization=app.realization,
-            place=Place((y.low, y.high), (x.low, x.high), self.lr.shape[2]),
+            place=Place((y.low, y.high), (x.low, x.high), self.lr.shape[2] - around),
             inner=(y.inner, x.inner),
             cut=tuple([at for _, at in along] for along in parts),
             windows=self.cut.inside(block),

@@ -38,6 +38,8 @@ class Runner:
         Identifies the weights in the names of dask tasks.
     scale : int
         HR cells along one edge of an LR cell.
+    context : int
+        LR cells around the domain, on each side, that the network sees.
     """
 
     network: keras.Model
@@ -45,6 +47,7 @@ class Runner:
     other_form: Callable[[], keras.Model]
     name: str
     scale: int
+    context: int = 0
 
     def run(self, network_input: NetworkInput, realization: int | None) -> xr.DataArray:
         """Apply the network, in tiles if the domain is large.
@@ -63,9 +66,10 @@ class Runner:
         """
         log_hardware("float32")
         lr, windows = network_input.lr, network_input.windows
-        shape = lr.sizes[Y], lr.sizes[X]
+        shape = lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context
         network, token = self._form(network_input.global_domain)
-        reach = reach_of(network, 1 if windows is None else int(windows.length.max()))
+        steps = 1 if windows is None else int(windows.length.max())
+        reach = reach_of(network, steps, self.context)
         sees_all = reach.cells is None
         if realization is not None and thins_by_cell(network):
             # the dropped cells depend on the whole field
@@ -80,6 +84,7 @@ class Runner:
             network=network,
             fixed={n: f.to_numpy() for n, f in network_input.fixed.items() if n in asked},
             scale=self.scale,
+            context=self.context,
             token=token,
             realization=realization,
         )

@@ -19,10 +19,10 @@ class TileTask:
 
     Parameters
     ----------
-    scale, token, realization
+    scale, context, token, realization
         See `Application`.
     place : Place
-        The LR cells that the tile reads.
+        The LR cells of the domain that the tile reads, besides the cells around them.
     inner : tuple of slice
         The part of these cells that the tile predicts, along y and x.
     cut : tuple of list of slice
@@ -32,6 +32,7 @@ class TileTask:
     """
 
     scale: int
+    context: int
     token: str
     realization: int | None
     place: Place
@@ -51,6 +52,7 @@ class TileTask:
             network=network.network,
             fixed=fixed,
             scale=self.scale,
+            context=self.context,
             token=self.token,
             realization=self.realization,
         ).at(self.place)

@@ -30,7 +30,7 @@ def predict_windows(
     numpy.ndarray
         The prediction for the step of each window, float32.
     """
-    _, y, x, _ = lr.shape
+    y, x = application.domain_of(lr.shape)
     scale = application.scale
     channels = application.network.output_shape[-1]
     start, length, place = windows.start, windows.length, windows.place

@@ -86,6 +86,7 @@ def _ports(state: State, options: Options) -> Ports:
         global_domain=state.pairing.hr.x.periodic,
         offsets_from_zero=state.offsets_from_zero(network.output_activation),
         masked=network.constraint is not None and state.masked,
+        context=state.pairing.context,
         n_noise=training.n_noise,
         distributions=tuple(training.distribution_of(name) for name in features.targets),
     )

@@ -94,7 +94,7 @@ def fingerprint(
     statistics = {
         str(n): [float(x) for x in v.to_numpy()] for n, v in state.scaler.statistics.items()
     }
-    grids = [state.pairing.lr.extent, state.pairing.hr.extent]
+    grids = [state.pairing.seen.extent, state.pairing.hr.extent]
     parts = [plain, statistics, grids, list(period), digest_of(weights)]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

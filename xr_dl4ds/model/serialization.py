@@ -31,6 +31,7 @@ def state_config(state: State) -> Json:
         "features": dataclasses.asdict(state.features),
         "scale": pairing.scale,
         "method": pairing.method,
+        "context": pairing.context,
         "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
@@ -128,7 +129,12 @@ def state(config: Json, data: xr.Dataset) -> State:
         static[name].attrs = dict(attrs)
     return State(
         features=features,
-        pairing=Pairing(scale=config["scale"], method=config["method"], **grids),
+        pairing=Pairing(
+            scale=config["scale"],
+            method=config["method"],
+            context=config.get("context", 0),
+            **grids,
+        ),
         scaler=Scaler(statistics=xr.Dataset(statistics, coords={"statistic": list(STATISTICS)})),
         static=static,
         always_missing=on_hr("never", "bool", features.targets),
@@ -136,7 +142,7 @@ def state(config: Json, data: xr.Dataset) -> State:
         units=config["units"],
         step=config["step"],
         slices={name: Slice(**part) for name, part in config["slices"].items()},
-        # models of earlier versions have neither
+        # models of earlier versions have neither; nor have they a context
         counterparts=config.get("counterparts", {}),
         levels={
             name: {kind: Level(**level) for kind, level in levels.items()}

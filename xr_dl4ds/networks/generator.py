@@ -21,6 +21,8 @@ from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import by_step, hr_filters
 from xr_dl4ds.networks.keras_settings import building
 from xr_dl4ds.networks.layers import FoldTime, Interpolation, UnfoldTime
+from xr_dl4ds.networks.layers.interpolation import REACH
+from xr_dl4ds.networks.margins import cropped, padded
 from xr_dl4ds.networks.output import output
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
@@ -48,17 +50,20 @@ def generator(
     -------
     keras.Model
         Inputs by name: "lr" ``(batch, y, x, n_lr)`` or, for sequences, ``(batch, time, y, x,
-        n_lr)``; "static" ``(batch, scale*y, scale*x, n_static)``; "valid" ``(batch, scale*y,
-        scale*x, target)``, 1 where an HR cell counts; "position" ``(batch, 2)``, row and column
-        of the first HR cell in the training domain; "noise" ``(batch, [time,] scale*y, scale*x,
-        n_noise)``, standard normal or zeros. The network has only the inputs that it needs. Output:
-        ``(batch, [time,] scale*y, scale*x, target)``, followed by the channels of distribution
-        parameters.
+        n_lr)``, with ``ports.context`` further cells on each side; "static" ``(batch, scale*y,
+        scale*x, n_static)``; "valid" ``(batch, scale*y, scale*x, target)``, 1 where an HR cell
+        counts; "position" ``(batch, 2)``, row and column of the first HR cell in the training
+        domain; "noise" ``(batch, [time,] scale*y, scale*x, n_noise)``, standard normal or zeros.
+        The network has only the inputs that it needs. Output: ``(batch, [time,] scale*y, scale*x,
+        target)``, followed by the channels of distribution parameters.
     """
     with building(seed, precision):
         inputs = _inputs(network, ports)
         lr = inputs["lr"]
         fields = {name: by_step(x, lr) for name, x in inputs.items() if name != "static"}
+        around, near = ports.context, min(ports.context, REACH)
+        fields["lr_near"] = cropped(fields["lr"], around - near, "near")
+        fields["lr_inside"] = cropped(fields["lr_near"], near, "inside")
         x = _refine(lr, fields, network, ports)
         if ports.n_static:
             block = backbone_by_name(network.backbone).block
@@ -93,17 +98,22 @@ def _refine(lr: Tensor, fields: Mapping[str, Tensor], network: Network, ports: P
     if network.upsampling in LEARNED_UPSAMPLINGS:
         x = build(_with_coarse_noise(lr, fields, ports), network)
         x = FoldTime(name="backbone_steps")(x) if ports.sequence else x
+        x = cropped(x, ports.context, "backbone_crop")
         filters = hr_filters(network)
         return upsample(x, network.upsampling, filters, ports.scale, network.activation)
     x = Interpolation(
         ports.scale, ports.interpolation, dtype="float32", name="upsampling_interpolation"
     )(fields["lr"])
+    margin = ports.context * ports.scale
     if ports.n_noise:
-        x = layers.Concatenate(dtype="float32", name="noise_first")([x, fields["noise"]])
-    if not ports.sequence:
-        return build(x, network)
-    x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
-    return FoldTime(name="backbone_steps")(x)
+        noise = padded(fields["noise"], margin)
+        x = layers.Concatenate(dtype="float32", name="noise_first")([x, noise])
+    if ports.sequence:
+        x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
+        x = FoldTime(name="backbone_steps")(x)
+    else:
+        x = build(x, network)
+    return cropped(x, margin, "backbone_crop")
 
 
 def _with_coarse_noise(lr: Tensor, fields: Mapping[str, Tensor], ports: Ports) -> Tensor:
@@ -113,6 +123,7 @@ def _with_coarse_noise(lr: Tensor, fields: Mapping[str, Tensor], ports: Ports) -
     noise = fields["noise"]
     if ports.scale > 1:
         noise = ops.space_to_depth(noise, ports.scale)
+    noise = padded(noise, ports.context)
     if ports.sequence:
         noise = UnfoldTime(dtype="float32", name="noise_sequence")([noise, lr])
     # LR channels first: `take_weights` adds the weights of new channels (noise) at the end

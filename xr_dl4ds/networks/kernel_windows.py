@@ -104,6 +104,16 @@ def _space_to_depth(operation: keras.Operation, axis: int) -> Windows | None:
     return (lambda i: (i * size, i * size + size - 1)) if _fits(operation) else None
 
 
+def _cropping(layer: keras.Operation, axis: int) -> Windows | None:
+    before = layer.cropping[axis][0]
+    return (lambda i: (i + before, i + before)) if _fits(layer) else None
+
+
+def _padding(layer: keras.Operation, axis: int) -> Windows | None:
+    before = layer.padding[axis][0]
+    return (lambda i: (i - before, i - before)) if layer.data_format == "channels_last" else None
+
+
 def _cell_alone(operation: keras.Operation, axis: int) -> Windows | None:
     """Return the cell itself for operations that are known to look at no other cell."""
     known = kind_of(operation) in ALONE - OF_THE_FIELD
@@ -167,6 +177,8 @@ _LAYERS: dict[Any, Rule] = {
 WINDOWS: dict[Any, Rule] = {
     **_LAYERS,
     **{WRAPPED[layer]: rule for layer, rule in _LAYERS.items()},
+    layers.Cropping2D: _cropping,
+    layers.ZeroPadding2D: _padding,
     Interpolation: _interpolation,
     SpectralConv2D: _spectral,
     "DepthToSpace": _depth_to_space,

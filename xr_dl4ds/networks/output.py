@@ -11,6 +11,8 @@ from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import conv, hr_filters
 from xr_dl4ds.networks.heads import amount_channels, with_parameters
 from xr_dl4ds.networks.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
+from xr_dl4ds.networks.layers.interpolation import REACH
+from xr_dl4ds.networks.margins import cropped
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -26,7 +28,8 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     x : tensor
         Features ``(batch, scale*y, scale*x, channel)``.
     fields : mapping
-        The inputs "lr", "valid" and "position" for the batch of `x`.
+        The inputs "valid" and "position" for the batch of `x`; "lr_near" and "lr_inside", the
+        input "lr" with the cells around the domain that interpolation needs, and without any.
     network : Network
         Architecture.
     ports : Ports
@@ -53,7 +56,8 @@ def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Po
     if skip:
         coarse = Interpolation(
             ports.scale, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
-        )(fields["lr"])
+        )(fields["lr_near"])
+        coarse = cropped(coarse, min(ports.context, REACH) * ports.scale, "skip_crop")
         x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
     zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
     activations, constraints = _activations(network, ports), _constraints(network, ports)
@@ -64,7 +68,7 @@ def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Po
     for i, (kind, own) in enumerate(constraints.items()):
         name = "constraint" if i == 0 else f"constraint_{kind}"
         constraint = Constraint(kind, ports.scale, own, zeros, dtype="float32", name=name)
-        x = constraint([x, fields["lr"], *([fields["valid"]] if ports.masked else [])])
+        x = constraint([x, fields["lr_inside"], *([fields["valid"]] if ports.masked else [])])
     return x
 
 

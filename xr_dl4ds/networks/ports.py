@@ -34,6 +34,8 @@ class Ports:
     masked : bool
         Whether the network has the input "valid", which marks the HR cells that count in the means
         of the constraint.
+    context : int
+        LR cells on each side of the domain that the input "lr" has, and the output has not.
     n_noise : int
         Channels of normal noise on the HR grid; with 0 the network has no input "noise".
     distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
@@ -52,5 +54,6 @@ class Ports:
     global_domain: bool = False
     offsets_from_zero: tuple[float, ...] | None = None
     masked: bool = False
+    context: int = 0
     n_noise: int = 0
     distributions: tuple[str | None, ...] | None = None

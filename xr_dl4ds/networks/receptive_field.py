@@ -83,7 +83,7 @@ class _Span:
         return max(int((own - self.first).max()), int((self.last - own).max()))
 
 
-def reach_of(network: keras.Model, steps: int = 1) -> Reach:
+def reach_of(network: keras.Model, steps: int = 1, context: int = 0) -> Reach:
     """Determine the receptive field of a network by walking through its graph.
 
     Parameters
@@ -93,6 +93,8 @@ def reach_of(network: keras.Model, steps: int = 1) -> Reach:
     steps : int
         For sequences, time steps of the longest window: the receptive field of recurrent layers
         grows with each step.
+    context : int
+        LR cells of the input "lr" before the first cell of the domain.
 
     Returns
     -------
@@ -102,7 +104,7 @@ def reach_of(network: keras.Model, steps: int = 1) -> Reach:
     """
     known = _KNOWN.setdefault(network, {})
     if steps not in known:  # each member of each block calls this function
-        known[steps] = _followed(network, steps)
+        known[steps] = _followed(network, steps, context)
     return known[steps]
 
 
@@ -110,7 +112,7 @@ def reach_of(network: keras.Model, steps: int = 1) -> Reach:
 _KNOWN: weakref.WeakKeyDictionary[keras.Model, dict[int, Reach]] = weakref.WeakKeyDictionary()
 
 
-def _followed(network: keras.Model, steps: int) -> Reach:
+def _followed(network: keras.Model, steps: int, context: int) -> Reach:
     align, reaches = 1, []
     for axis in (0, 1):
         # the first walk finds the scale of the HR inputs, the second walk finds the period
@@ -123,7 +125,9 @@ def _followed(network: keras.Model, steps: int) -> Reach:
             return Reach(cells=None, align=align)
         walk = _Walk(axis, steps, period)
         places = _places(network, scale)
-        outs = walk.through(network, [x and walk.own(x) for x in places])
+        before = [context if x.name == "lr" else 0 for x in network.inputs]
+        own = [x and walk.own(x, n) for x, n in zip(places, before, strict=True)]
+        outs = walk.through(network, own)
         reaches += [out.cells for out in outs]
     known = [cells for cells in reaches if cells is not None]
     return Reach(cells=max(known) if len(known) == len(reaches) else None, align=align)
@@ -146,10 +150,13 @@ class _Walk:
         self.period = period
         self.found = {Fraction(1)}
 
-    def own(self, given: _Span) -> _Span:
-        """Return the span of an input: each cell depends on the LR cell that contains it."""
+    def own(self, given: _Span, before: int) -> _Span:
+        """Return the span of an input: each cell depends on the LR cell that contains it.
+
+        The input begins so many LR cells before the domain.
+        """
         assert given.share is not None
-        own = np.arange(int(given.share * self.period)) // int(given.share)
+        own = np.arange(int(given.share * self.period)) // int(given.share) - before
         first = np.full((self.steps, own.size), NOWHERE)
         last = -first
         first[0] = last[0] = own

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 
 import dask
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import Json, Options
@@ -25,6 +26,7 @@ from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.names import REALIZATION, TIME, Data
 from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
 from xr_dl4ds.grid.regridding.rectilinear import window
+from xr_dl4ds.grid.regridding.surroundings import inner, known_share, widened
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
 from xr_dl4ds.prediction.extrapolation import within_reach
 from xr_dl4ds.prediction.layout import Layout, beside_one_another, laid_out
@@ -161,7 +163,7 @@ def _ensemble(
     source = as_dataset(request.lr, ROLE)
     fields = on_training_cells(lr_fields(state, source, request), state.pairing, ROLE)
     placement = _placement(state, options, fields)
-    varying = _varying(state, source, request, fields, placement)
+    varying, share = _varying(state, source, request, fields, placement)
     if note:
         inputs = (*varying.items(), *fields.data[fields.varying].items())
         note_fields({str(name): variable for name, variable in inputs}, ROLE)
@@ -171,7 +173,9 @@ def _ensemble(
                 known = state.attrs[name]
                 note_kinds(name, fields.data[name].attrs, known, (ROLE, "training"))
     static = static_fields(state, source, request, placement)
-    channels = state.network_input(varying, static, placement.lr)
+    grid = widened(placement.lr, state.pairing.context)
+    assert grid is not None
+    channels = state.network_input(varying, static, grid, share)
     # computed once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     draws = Draws(
@@ -186,7 +190,8 @@ def _ensemble(
             tile_size=request.tile_size,
         ),
     )
-    physics = Physics(state=state, options=options, varying=varying, placement=placement)
+    inside = inner(varying, state.pairing.context)
+    physics = Physics(state=state, options=options, varying=inside, placement=placement)
     layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
     return Ensemble(draws=draws, physics=physics), layout
 
@@ -213,16 +218,28 @@ def _placement(state: State, options: Options, fields: Fields) -> Placement:
 
 def _varying(
     state: State, source: xr.Dataset, request: Request, fields: Fields, placement: Placement
-) -> xr.Dataset:
-    """Regrid LR fields and predictors to the network's LR cells: ``(time, y, x)``."""
-    varying = state.pairing.regrid_lr(fields, placement.lr)
+) -> tuple[xr.Dataset, xr.DataArray | None]:
+    """Regrid LR fields and predictors to the LR cells that the network sees: ``(time, y, x)``.
+
+    The second result is the share of them that have values in each cell; None for all.
+    """
+    varying = state.pairing.lr_seen(fields, placement.lr)
     if TIME not in varying.sizes:
         date = scalar_date(source.coords, request.dims.time)
         at = {TIME: 1} if date is None else {TIME: [date.to_numpy()[()]]}
         varying = varying.expand_dims(at)
-    varying = varying.assign_coords(placement.lr.coords)
-    beside = predictors(state, request, fields, placement)
-    return within_reach(_in_step(varying.merge(beside, join="exact")), state, ROLE)
+    beside, grids = predictors(state, request, fields, placement)
+    known = known_share([fields.grid, *grids], placement.lr, state.pairing.context)
+    if known is not None and not state.features.surroundings:
+        logger.warning(
+            "%s or predictors= have no values in %d of %d cells around the domain that the model"
+            " sees (%d on each side): the outer values are repeated there; provide fields that"
+            " extend farther",
+            *(ROLE, int((known < 1).sum()), known.size - np.prod(placement.lr.shape)),
+            state.pairing.context,
+        )
+    varying = _in_step(varying.merge(beside, join="exact"))
+    return within_reach(varying, state, ROLE), known
 
 
 def _in_step(varying: xr.Dataset) -> xr.Dataset:

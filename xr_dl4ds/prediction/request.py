@@ -126,8 +126,16 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
     return fields.pick(present)
 
 
-def predictors(state: State, request: Request, fields: Fields, placement: Placement) -> xr.Dataset:
-    """Regrid the data of ``predictors=`` to the network's LR cells and the times of the LR data."""
+def predictors(
+    state: State, request: Request, fields: Fields, placement: Placement
+) -> tuple[xr.Dataset, list[Grid]]:
+    """Regrid the data of ``predictors=`` to the network's LR cells and the times of the LR data.
+
+    Returns
+    -------
+    xarray.Dataset, list of Grid
+        The fields, and the grid of each of the user's objects.
+    """
     sources = []
     for source in auxiliary(request.predictors, PREDICTORS, state.as_trained):
         known = [n for n in source.fields.varying if n in state.features.predictors]
@@ -143,10 +151,10 @@ def predictors(state: State, request: Request, fields: Fields, placement: Placem
             f"Expected predictors= at all {len(times)} times of {ROLE}, got {len(common)} times,"
             f" without {gone[0]} for instance. Select the common times first."
         )
-    found = xr.Dataset(varying_on(placement.lr, sources, times))
+    found = xr.Dataset(varying_on(placement.lr, state.pairing.context, sources, times))
     if times is not None and found:
         found = found.assign_coords({TIME: fields.data[TIME]})
-    return found.assign_coords(placement.lr.coords)
+    return found, [source.fields.grid for source in sources]
 
 
 def static_fields(

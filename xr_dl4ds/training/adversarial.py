@@ -89,11 +89,11 @@ class AdversarialStep(Step):
     def train_step(self, data: Any) -> dict[str, Any]:
         """Update the weights of both networks with one batch."""
         inputs, target, weight = data
-        judged = _judged(weight, inputs["lr"])
         with tf.GradientTape() as generating, tf.GradientTape() as judging:
             output = self.generate(inputs, target, training=True)
             pixel = self.loss_of(target, output, weight)
             true = self._judge(inputs, target)
+            judged = _judged(weight, true)
             conditions = {name: self.repeated(x) for name, x in inputs.items()}
             fake = self._judge(conditions, output * self.repeated(weight))
             cells = self.repeated(judged)
@@ -145,9 +145,10 @@ class AdversarialStep(Step):
             return losses.divided(tf.reduce_sum(tf.square(gradient)), tf.reduce_sum(judged))
 
 
-def _judged(weight: Tensor, lr: Tensor) -> Tensor:
+def _judged(weight: Tensor, judgement: Tensor) -> Tensor:
     """Return the share of valid HR cells in each LR cell, ``(batch, [time,] y, x, 1)``."""
-    lead, (y, x) = tf.shape(lr)[:-3], (tf.shape(lr)[-3], tf.shape(lr)[-2])
+    lead, y, x, _ = tf.split(tf.shape(judgement), [-1, 1, 1, 1])
+    y, x = y[0], x[0]
     scale_y = tf.shape(weight)[-3] // y
     scale_x = tf.shape(weight)[-2] // x
     blocks = tf.concat([lead, [y, scale_y, x, scale_x, tf.shape(weight)[-1]]], axis=0)

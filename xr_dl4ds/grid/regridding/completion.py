@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -45,13 +46,13 @@ def leftover(grid: Grid, scale: int) -> Rim | None:
     rim = {}
     for dim, axis in ((Y, grid.y), (X, grid.x)):
         missing = -axis.size % scale
-        if missing and not _extendable(grid, axis, 0, missing):
+        if missing and not extendable(grid, axis, 0, missing):
             return None
         rim[dim] = (0, missing)
     return rim
 
 
-def _extendable(grid: Grid, axis: Axis, before: int, after: int) -> bool:
+def extendable(grid: Grid, axis: Axis, before: int, after: int) -> bool:
     """Return True if an axis can have further cells, whose locations follow from its own."""
     if grid.geolocation is not None:
         return False
@@ -65,20 +66,29 @@ def completed(fields: Fields, rim: Rim) -> Fields:
         return fields
     grid = dataclasses.replace(
         fields.grid,
-        y=_extended(fields.grid.y, *rim[Y]),
-        x=_extended(fields.grid.x, *rim[X]),
+        y=extended(fields.grid.y, *rim[Y]),
+        x=extended(fields.grid.x, *rim[X]),
     )
     data = with_rim(fields.data, rim).assign_coords(grid.coords)
     return dataclasses.replace(fields, data=data, grid=grid)
 
 
-def with_rim(data: xr.Dataset, rim: Rim) -> xr.Dataset:
-    """Add NaN at the ends of canonical fields, lazily; y and x then have no coordinates."""
+def with_rim(
+    data: xr.Dataset, rim: Rim, mode: Literal["constant", "edge"] = "constant"
+) -> xr.Dataset:
+    """Add NaN, or with "edge" the outer cells, at the ends of canonical fields, lazily.
+
+    Then y and x have no coordinates.
+    """
     if not data or not any(any(ends) for ends in rim.values()):
         return data
     chunks = {d: data.chunksizes[d] for d in (Y, X) if d in data.chunksizes}
-    out = data.drop_vars([Y, X], errors="ignore").map(_floating)
-    out = out.pad({d: rim[d] for d in (Y, X)}, constant_values=np.nan)
+    out = data.drop_vars([Y, X], errors="ignore")
+    wider = {d: rim[d] for d in (Y, X)}
+    if mode == "edge":
+        out = out.pad(wider, mode)
+    else:
+        out = out.map(_floating).pad(wider, constant_values=np.nan)
     if chunks:  # the new cells belong to the outer chunks
         out = out.chunk({d: _with_ends(sizes, rim[d]) for d, sizes in chunks.items()})
     return out
@@ -95,7 +105,7 @@ def _with_ends(sizes: tuple[int, ...], ends: tuple[int, int]) -> tuple[int, ...]
     return tuple(found)
 
 
-def _extended(axis: Axis, before: int, after: int) -> Axis:
+def extended(axis: Axis, before: int, after: int) -> Axis:
     """Return an axis with further cells at its ends, in canonical order."""
     centres, first = extended_centres(axis, max(before, after))
     part = slice(first - before, first + axis.size + after)

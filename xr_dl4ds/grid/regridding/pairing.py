@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,6 +30,7 @@ from xr_dl4ds.grid.regridding.regridder import (
 )
 from xr_dl4ds.grid.regridding.reprojection import same_place
 from xr_dl4ds.grid.regridding.roll import roll_to_face
+from xr_dl4ds.grid.regridding.surroundings import seen, widened
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ class Pairing:
     domain : Grid
         HR grid of the user's data and of predictions. It lacks the cells of `hr` by which LR cells
         stick out of it.
+    context : int
+        LR cells on each side of `lr` that the network sees too.
     """
 
     scale: int
@@ -65,6 +70,7 @@ class Pairing:
     lr: Grid
     hr: Grid
     domain: Grid
+    context: int = 0
 
     @property
     def inner(self) -> dict[str, slice]:
@@ -82,6 +88,13 @@ class Pairing:
         inner = missing.isel(self.inner)
         around = {d: ends for d, ends in self.rim.items() if any(ends)}
         return inner.pad(around, constant_values=False).assign_coords(missing.coords)
+
+    @property
+    def seen(self) -> Grid:
+        """The LR cells of samples, and those around them."""
+        wide = widened(self.lr, self.context)
+        assert wide is not None
+        return wide
 
     def on_hr_cells(self, fields: Fields) -> Fields | None:
         """Select the cells of `domain` from HR fields, and complete them; None if some lack."""
@@ -111,6 +124,11 @@ class Pairing:
         between = kind(source=fields.grid, target=target)
         # the centre of an LR cell that sticks out of HR may lie beyond the user's LR cells
         return between.regrid(fields.data, self.method.removeprefix(REPROJECTED), BEYOND_EDGES)
+
+    def lr_seen(self, fields: Fields, domain: Grid | None = None) -> xr.Dataset:
+        """Bring LR fields onto `domain`, by default `lr`, and the cells around that are seen."""
+        regrid = functools.partial(self.regrid_lr, fields)
+        return seen(fields, self.lr if domain is None else domain, self.context, regrid)
 
     def _only_crops(self, grid: Grid) -> bool:
         """Return True if fields on `grid` are cropped, and neither interpolated nor averaged."""
@@ -190,7 +208,7 @@ def pair(
             scale,
             scale,
         )
-    grids = {"source": lr.grid, "lr": coarse, "hr": hr.grid, "domain": domain}
+    grids: dict[str, Any] = {"source": lr.grid, "lr": coarse, "hr": hr.grid, "domain": domain}
     return Pairing(scale=scale, method=method, **grids), hr
 
 
@@ -215,7 +233,7 @@ def _nested(lr: Fields, hr: Fields, nesting: Nesting) -> tuple[Pairing, Fields]:
     _say_cut(lr.grid, common, "LR")
     hr = _cut_hr(hr, nesting.hr)
     domain, hr = hr.grid, completed(hr, nesting.rim)
-    grids = {"source": lr.grid, "lr": common, "hr": hr.grid, "domain": domain}
+    grids: dict[str, Any] = {"source": lr.grid, "lr": common, "hr": hr.grid, "domain": domain}
     return Pairing(scale=nesting.scale, method="nested", **grids), hr
 
 

@@ -94,7 +94,7 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
         If fields in another CRS do not cover the training domain.
     """
     nested = pairing.method == "nested"
-    wanted = pairing.lr if nested else pairing.source
+    wanted = pairing.seen if nested else pairing.source
     between = regridder(fields.grid, wanted)
     if isinstance(between, SameAxes):
         require_one_unit(fields.grid, wanted, role, "the training data")
@@ -137,15 +137,17 @@ def _needed(pairing: Pairing, wanted: Grid, between: Regridder) -> Part | None:
         return None
     part: Part = {}
     for dim, axis, hr in _axes(wanted, pairing.hr):
-        first, last = 0, axis.size
-        if wanted is not pairing.lr and not (pairing.reprojected or axis.periodic):
+        around = pairing.context if pairing.method == "nested" else 0
+        first, last = around, axis.size - around
+        if not (pairing.method == "nested" or pairing.reprojected or axis.periodic):
             edges = axis.edges + turns_between(axis, hr)
             overlap = (edges[1:] > hr.edges[0]) & (edges[:-1] < hr.edges[-1])
             first, last = int(overlap.argmax()), int(overlap.size - overlap[::-1].argmax())
         low, high = cast(slice, given[dim]).indices(axis.size)[:2]
         if low > first or high < last:
             return None
-        part[dim] = slice(max(low, first - BEYOND), min(high, last + BEYOND))
+        beyond = BEYOND + pairing.context
+        part[dim] = slice(max(low, first - beyond, 0), min(high, last + beyond))
     return part
 
 
@@ -162,6 +164,8 @@ def place(pairing: Pairing, given: Grid) -> Placement:
     """
     source = pairing.source
     as_trained = given.shape == source.shape and window(source, given) is not None
+    if pairing.context and window(pairing.seen, given) is not None:
+        as_trained = as_trained or window(given, pairing.lr) is not None
     if pairing.reprojected:
         return _reprojected(pairing, given, whole=as_trained)
     if pairing.method != "nested":

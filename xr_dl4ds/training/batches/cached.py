@@ -53,16 +53,16 @@ class CachedSamples:
         starts, corner = self.samples.starts[self.order.numbers[part]], self.order.corner[part]
         lr, target = self.samples.arrays()
         return (
-            self._gather(lr, starts, corner, 1),
-            self._gather(target, starts, corner, self.samples.scale),
+            self._gather(lr, starts, corner, 1, 2 * self.samples.context),
+            self._gather(target, starts, corner, self.samples.scale, 0),
         )
 
     def _gather(
-        self, array: np.ndarray, starts: np.ndarray, corner: np.ndarray, scale: int
+        self, array: np.ndarray, starts: np.ndarray, corner: np.ndarray, scale: int, around: int
     ) -> np.ndarray:
         """Gather steps or windows of ``(time, y, x, channel)``, whole fields or patches."""
         window = self.samples.window
-        y, x = (n * scale for n in self.cells)
+        y, x = (n * scale + around for n in self.cells)
         if (y, x) == array.shape[1:3]:
             return np.asarray(array[self.samples.rows(starts)])
         steps = () if window is None else (window,)

@@ -55,7 +55,7 @@ class Batches:
         self.seed = seed
         self.shuffle = shuffle
         self.share = Share() if share is None else share
-        y, x = samples.lr.shape[1:3]
+        y, x = samples.domain
         self._edges = edges = (y, x) if self.cells is None else (self.cells, self.cells)
         #: Number of LR rows and columns at which a patch may begin.
         self._room = (y - edges[0] + 1, x - edges[1] + 1)
@@ -113,7 +113,8 @@ class Batches:
         fine = (y * samples.scale, x * samples.scale)
         fixed = self._fixed(np.zeros((1, 2), "i4"))
         inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
-        inputs["lr"] = tf.TensorSpec((None, *steps, y, x, samples.lr.shape[-1]), "float32")
+        seen = (y + 2 * samples.context, x + 2 * samples.context)
+        inputs["lr"] = tf.TensorSpec((None, *steps, *seen, samples.lr.shape[-1]), "float32")
         target = tf.TensorSpec((None, *steps, *fine, samples.target.shape[-1]), "float32")
         return inputs, target, target
 

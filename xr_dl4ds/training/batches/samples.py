@@ -29,7 +29,8 @@ class Samples:
     Parameters
     ----------
     lr : numpy.ndarray, Scratch or dask.array.Array
-        ``(time, y, x, channel)``, float32, without NaN: in memory, on disk, or streamed.
+        ``(time, y, x, channel)``, float32, without NaN: in memory, on disk, or streamed. It has
+        `context` further rows and columns on each side of the domain.
     target : numpy.ndarray, Scratch or dask.array.Array
         ``(time, scale*y, scale*x, channel)``, float32, NaN where masked.
     fixed : mapping of numpy.ndarray
@@ -90,6 +91,16 @@ class Samples:
             starts=starts,
             without_gaps=part.steps.without_gaps(starts, window),
         )
+
+    @property
+    def domain(self) -> tuple[int, int]:
+        """LR rows and columns of the domain."""
+        return self.target.shape[1] // self.scale, self.target.shape[2] // self.scale
+
+    @property
+    def context(self) -> int:
+        """LR rows and columns around the domain, on each side."""
+        return int(self.lr.shape[1] - self.domain[0]) // 2
 
     @property
     def streamed(self) -> bool:

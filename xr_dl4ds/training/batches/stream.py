@@ -54,8 +54,8 @@ def blocks_of(samples: Samples, cells: tuple[int, int]) -> list[slice]:
 
 def step_bytes(samples: Samples, cells: tuple[int, int]) -> int:
     """Return the bytes of one time step of a patch, LR and HR."""
-    channels = samples.lr.shape[-1] + samples.target.shape[-1] * samples.scale**2
-    return 4 * int(np.prod(cells)) * channels
+    seen = int(np.prod([n + 2 * samples.context for n in cells])) * samples.lr.shape[-1]
+    return 4 * (seen + int(np.prod(cells)) * samples.target.shape[-1] * samples.scale**2)
 
 
 class Pools:
@@ -202,9 +202,10 @@ def _cut(
     samples: Samples, steps: slice, corner: np.ndarray, cells: tuple[int, int]
 ) -> tuple[da.Array, da.Array]:
     """Return the LR and HR cells of one patch, lazily."""
-    y, x = (slice(int(c), int(c) + n) for c, n in zip(corner, cells, strict=True))
-    fine = [slice(s.start * samples.scale, s.stop * samples.scale) for s in (y, x)]
-    return samples.lr[steps, y, x], samples.target[(steps, *fine)]
+    first = [(int(c), int(c) + n) for c, n in zip(corner, cells, strict=True)]
+    coarse = [slice(a, b + 2 * samples.context) for a, b in first]
+    fine = [slice(a * samples.scale, b * samples.scale) for a, b in first]
+    return samples.lr[(steps, *coarse)], samples.target[(steps, *fine)]
 
 
 def _runs(starts: np.ndarray, corner: np.ndarray, window: int) -> list[np.ndarray]:
