@@ -77,6 +77,7 @@ NOT_DEFAULT = [
     ),
     Network(backbone="unet", decoder_upsampling="subpixel"),
     Sampling(
+        context=3,
         patch_size=16,
         time_window=3,
         batch_size=5,

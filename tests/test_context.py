@@ -59,9 +59,9 @@ def test_a_cell_outside_counts_if_it_is_seen(cells):
 
 
 def test_values_and_their_share_by_hand():
+    from xr_dl4ds.config import Options, Sampling, settled
     from xr_dl4ds.data.inputs import Inputs
     from xr_dl4ds.data.prepare import prepare
-    from xr_dl4ds.config import Options, Sampling, settled
 
     lr, hr = winds(), target()[["t2m"]]
     sampling = Sampling(context=5)

@@ -1,5 +1,7 @@
 """Predictions, scores and figures, interpolation."""
 
+import functools
+
 import numpy as np
 
 from tests.errors import data as d
@@ -29,6 +31,20 @@ def given_winds(spoil=lambda ds: ds, **beside):
         return {"lr": spoil(low), **also, **d.model("predictors")}
 
     return given
+
+
+@functools.cache
+def with_surroundings():
+    """A model of real pairs that sees an LR cell around its domain, on each side."""
+    inside = d.hr()[["t2m"]].isel(latitude=slice(2, 6), longitude=slice(2, 8))
+    return d.mos(d.lr(), inside, context=1)
+
+
+def globe():
+    """LR data of the spacing of training, around the globe."""
+    lr = d.bare(d.lr())
+    wide = lr.isel(longitude=np.arange(720) % lr.sizes["longitude"])
+    return wide.assign_coords(longitude=("longitude", np.arange(720) / 2, lr.longitude.attrs))
 
 
 def soundings(units):
@@ -117,6 +133,14 @@ ASKING = {
         lambda lr, model, predictors: d.predict(
             lr, model, predictors=predictors.drop_vars("q_500")
         ),
+    ),
+    "surroundings around the globe": case(
+        "A model that sees LR cells around its domain is asked for the globe.",
+        GridError,
+        r"a domain with 1 cells around, which the model sees, got .*\. Select .* context=0",
+        lambda: {"lr": globe(), "model": with_surroundings()},
+        d.predict,
+        lambda lr, model: d.predict(lr.isel(longitude=slice(0, 12)), model),
     ),
     "predictors in LR too": case(
         "A variable of predictors= is in the LR data too.",

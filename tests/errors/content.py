@@ -31,6 +31,22 @@ def called_pr(lr):
 
 
 PAIRS = {
+    "surroundings of synthetic pairs": case(
+        "context= asks for LR cells around the domain, and LR is made from HR.",
+        GridError,
+        r"context=0 for synthetic pairs, got 2: LR fields made from HR end .*\. Leave context out",
+        d.alone(),
+        lambda hr: d.perfect(hr, context=2),
+        lambda hr: d.perfect(hr),
+    ),
+    "surroundings that LR lacks": case(
+        "context= asks for more LR cells around the domain than there are.",
+        GridError,
+        r"3 LR cells around the domain .* for context=3, got 0, of the LR .*\. Use context=0",
+        d.pair(),
+        lambda lr, hr: d.mos(lr, hr, context=3),
+        lambda lr, hr: d.mos(lr, hr, context=0),
+    ),
     "counterparts of nothing": case(
         "counterparts= names a target that HR data do not have.",
         VariableError,
