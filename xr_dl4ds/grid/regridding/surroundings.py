@@ -162,7 +162,7 @@ def settled(asked: int | str, domain: Grid, grids: Sequence[Grid]) -> int:
     GridError
         If no data have so many cells on any side.
     """
-    if asked == 0:
+    if asked == 0 or not grids:
         return 0
     most = CAP if asked == "auto" else int(asked)
     while most and widened(domain, most) is None:
