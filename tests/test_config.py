@@ -75,7 +75,7 @@ NOT_DEFAULT = [
         interpolation_skip=False,
         constraint="multiplicative",
     ),
-    Network(backbone="unet", decoder_upsampling="subpixel"),
+    Network(backbone="unet", decoder_upsampling="subpixel", first_guess="regression"),
     Sampling(
         context=3,
         patch_size=16,

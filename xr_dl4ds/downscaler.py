@@ -67,6 +67,7 @@ class Downscaler:
         seed: int = 0,
         spread: bool = False,
         tile_size: int | None = None,
+        first_guess_only: bool = False,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -106,6 +107,9 @@ class Downscaler:
             each tile draws its own mask. In both cases neighbouring tiles are blended. By default
             the network sees the whole domain, or tiles of about 1024 x 1024 HR cells if the domain
             has more than 2**20 HR cells.
+        first_guess_only : bool
+            Return the first guess that the network corrects, as a baseline for its skill, see
+            `Network.first_guess`.
         x_dim, y_dim, time_dim : str, optional
             Names of the dimensions of `lr`, if CF attributes and names do not identify them.
         extra_dims : mapping, optional
@@ -137,7 +141,7 @@ class Downscaler:
             If a variable is missing or misnamed, static fields are missing, or units differ.
         GridError
             If the spacing differs from that of training (HR fields must be coarsened first), or if
-            the model is localized and `lr` lies on another domain.
+            the model is localized, or has a first guess, and `lr` lies on another domain.
         TimeError
             If times are duplicated, or predictors lack some of them. For a spatio-temporal model,
             also if times are not in order.
@@ -159,6 +163,7 @@ class Downscaler:
             seed=seed,
             spread=spread,
             tile_size=tile_size,
+            first_guess_only=first_guess_only,
             dims=dims,
         )
         return predict(self.state, self.options, request, self.runner, self.provenance)

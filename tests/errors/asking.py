@@ -47,6 +47,11 @@ def globe():
     return wide.assign_coords(longitude=("longitude", np.arange(720) / 2, lr.longitude.attrs))
 
 
+def guessing(kind):
+    """A model of real pairs with a first guess."""
+    return d.mos(d.lr(), d.hr()[["t2m"]], first_guess=kind)
+
+
 def soundings(units):
     """A predictor at 500 and 850 hPa."""
     labels = (500, 850) if units == "hPa" else (50000.0, 85000.0)
@@ -310,6 +315,22 @@ ASKING = {
         d.asked(),
         lambda lr, model: d.predict(lr, model, realizations=3),
         lambda lr, model: d.predict(lr, d.fitted(SPECIAL), realizations=3),
+    ),
+    "members of a first guess": case(
+        "Members, or a spread, of the first guess.",
+        ValueError,
+        r"neither `realizations` nor `spread` for first_guess_only=True, .*=3.*\. Leave",
+        d.asked(),
+        lambda lr, model: d.predict(lr, model, first_guess_only=True, realizations=3),
+        lambda lr, model: d.predict(lr, model, first_guess_only=True),
+    ),
+    "first guess of another domain": case(
+        "A model with a first guess, which is tied to its domain, is asked for another one.",
+        GridError,
+        r"the whole training domain \(.*\), to which the first guess 'climatology' is tied, got",
+        lambda: {"lr": elsewhere(d.lr()), "model": guessing("climatology")},
+        d.predict,
+        lambda lr, model: d.predict(lr, guessing("interpolation")),
     ),
     "members and spread": case(
         "Members and their spread are wanted at once.",

@@ -703,6 +703,25 @@ OPTIONS = {
             d.mos(lr, hr, upsampling="subpixel", constraint="additive"),
         ],
     ),
+    "bias without a counterpart": case(
+        "A bias correction, and no LR variable that is named as the target.",
+        VariableError,
+        r"each target for first_guess='bias_corrected', got \[\] without \['t2m'\]\. Pass",
+        d.pair(lambda lr: lr.rename(t2m="tas").drop_attrs()),
+        lambda lr, hr: d.mos(lr, hr, first_guess="bias_corrected"),
+        lambda lr, hr: [
+            d.mos(lr, hr, first_guess="regression"),
+            d.mos(lr, hr, first_guess="bias_corrected", counterparts={"t2m": "tas"}),
+        ],
+    ),
+    "first guess without skip": case(
+        "A first guess, and no skip that adds it.",
+        ValueError,
+        r"interpolation_skip=True for first_guess='regression', got False, .*\. Leave interp",
+        d.pair(),
+        lambda lr, hr: d.mos(lr, hr, first_guess="regression", interpolation_skip=False),
+        lambda lr, hr: d.mos(lr, hr, first_guess="regression"),
+    ),
     "constraint without a counterpart": case(
         "A constraint, and no LR variable that is named as the target.",
         VariableError,

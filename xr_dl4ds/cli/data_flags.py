@@ -24,7 +24,7 @@ DIMENSIONS = ("x_dim", "y_dim", "time_dim")
 #: Arguments, besides options and dimensions, that have a flag of the same name.
 _FLAGS = {*DIMENSIONS, "extra_dims", "static", "predictors", "lr", "scale", "trim", "validation"}
 _FLAGS |= {"workers", "start", "realizations", "seed", "spread", "tile_size", "overwrite"}
-_FLAGS |= {"counterparts"}
+_FLAGS |= {"counterparts", "first_guess_only"}
 
 #: Calls in cures, and the commands that do the same.
 _CALLS = {

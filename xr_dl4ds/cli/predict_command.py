@@ -17,7 +17,7 @@ from xr_dl4ds.cli.outputs import (
 from xr_dl4ds.downscaler import load
 
 #: Arguments that are passed on to `predict` if they are given.
-PASSED_ON = ("realizations", "seed", "spread", "tile_size")
+PASSED_ON = ("realizations", "seed", "spread", "tile_size", "first_guess_only")
 
 
 def add(commands: Any) -> None:
@@ -36,6 +36,11 @@ def add(commands: Any) -> None:
     )
     one.add_argument("--seed", type=whole(0), metavar="N", help="of the members (default: 0)")
     one.add_argument("--spread", action="store_true", help="add the standard deviation")
+    one.add_argument(
+        "--first-guess-only",
+        action="store_true",
+        help="write the first guess that the network corrects, as a baseline",
+    )
     one.add_argument(
         "--tile-size",
         type=whole(1),

@@ -77,3 +77,6 @@ LEAST_CELLS = {"dssim": 11, "msdssim": 81}
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
+#: What the network's residual starts from.
+FIRST_GUESSES = ("auto", "interpolation", "bias_corrected", "climatology", "regression", "none")

@@ -58,9 +58,18 @@ class Network:
         Activation of the output, measured from the variable's physical zero. relu and softplus give
         no negative values. sigmoid keeps values between the extremes of training, and needs
         ``scaling="minmax"``.
+    first_guess : {"auto", "interpolation", "bias_corrected", "climatology", "regression", "none"}
+        What the network corrects, as its residual: the interpolated LR field; the same with the
+        annual cycle of its bias in each HR cell removed (for amounts, by a ratio); the annual cycle
+        of each HR cell; or a ridge regression of each HR cell on the principal components of all LR
+        fields and their surroundings. In training the network sees guesses from other years than
+        those of the fit. "auto" is the interpolation for synthetic pairs, and for real pairs with
+        validation data the one with the least error on these. All but the interpolation tie a model
+        to its domain.
     interpolation_skip : bool
         Learn the residual to the interpolated LR field (see `Sampling.interpolation`) instead of
-        the field itself. A target without an LR counterpart is learned directly.
+        the field itself. A target without an LR counterpart is learned directly. False means
+        ``first_guess="none"``.
     constraint : {"auto", None, "additive", "multiplicative", "softmax"}
         Make the mean of the HR cells of each LR cell equal to the LR value (Harder et al. 2023,
         JMLR 24(365)): by adding, by multiplying (values >= 0), or by a softmax (values > 0). "auto"
@@ -88,6 +97,7 @@ class Network:
     localized: bool = False
     activation: str = "relu"
     output_activation: str | None = None
+    first_guess: str = "auto"
     interpolation_skip: bool = True
     constraint: str | None = "auto"
     decoder_upsampling: str | None = None
@@ -101,6 +111,7 @@ class Network:
                 object.__setattr__(self, option, alias)
         one_of("backbone", self.backbone, (*choices.BACKBONES, *CUSTOM_BACKBONES))
         one_of("upsampling", self.upsampling, ("auto", *choices.UPSAMPLINGS))
+        one_of("first_guess", self.first_guess, choices.FIRST_GUESSES)
         one_of("activation", self.activation, choices.ACTIVATIONS)
         one_of("normalization", self.normalization, (None, *choices.NORMALIZATIONS))
         one_of("output_activation", self.output_activation, (None, *choices.OUTPUT_ACTIVATIONS))
@@ -109,6 +120,7 @@ class Network:
         whole_number(self, "n_blocks", 1, optional=True)
         for name in ("monte_carlo", "attention", "localized", "interpolation_skip"):
             flag(name, getattr(self, name))
+        self._check_first_guess()
         self._check_dropout()
         self._check_decoder()
         self._check_output()
@@ -117,6 +129,16 @@ class Network:
     def rate(self) -> float:
         """Share of values that is dropped."""
         return 0.2 if self.dropout_rate is None else self.dropout_rate
+
+    def _check_first_guess(self) -> None:
+        if not self.interpolation_skip and self.first_guess not in ("auto", "none"):
+            raise ValueError(
+                f"Expected interpolation_skip=True for first_guess={self.first_guess!r}, got False,"
+                " which means first_guess='none'. Leave interpolation_skip out."
+            )
+        if self.first_guess == "none" or not self.interpolation_skip:
+            object.__setattr__(self, "first_guess", "none")
+            object.__setattr__(self, "interpolation_skip", False)
 
     def _check_dropout(self) -> None:
         one_of("dropout", self.dropout, (None, *choices.DROPOUTS))

@@ -84,6 +84,7 @@ class Features:
         given: Sequence[str],
         static: xr.Dataset,
         sampling: Sampling,
+        surroundings: bool = False,
     ) -> Features:
         """Define the channels of aligned data.
 
@@ -99,12 +100,15 @@ class Features:
             HR fields without time.
         sampling : Sampling
             Options that list the features of time and place.
+        surroundings : bool
+            Whether some LR fields have no values in some cells around the domain.
         """
         return cls(
             targets=tuple(targets),
             counterparts=tuple(t for t in targets if t in given),
             predictors=tuple(str(n) for n in lr.data_vars if n not in targets),
             static=tuple(str(n) for n in static.data_vars),
+            surroundings=surroundings,
             time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
             coordinate_features=tuple(sampling.coordinate_features),
         )

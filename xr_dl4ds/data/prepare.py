@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 
 import xarray as xr
 
-from xr_dl4ds.config import Options, Sampling, nearest
+from xr_dl4ds.config import Network, Options, Sampling, nearest
 from xr_dl4ds.data import warm_start
 from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
+from xr_dl4ds.data.first_guess import folds_of
+from xr_dl4ds.data.guess_choice import Guessing, guess_of
 from xr_dl4ds.data.holdout import explicit_pairs, hold_out
 from xr_dl4ds.data.inputs import (
     START,
@@ -61,19 +63,22 @@ T = TypeVar("T", xr.Dataset, xr.DataArray)
 class SampleChannels:
     """Channels of samples, lazy where the data are: LR inputs and targets ``(time, ...)``.
 
-    `steps` marks the time steps with values. `runs` are parts of the time axis; each window lies
-    within one run. `runs` is None for spatial samples.
+    `guess` is the first guess of the targets, if it is not the interpolated LR field. `steps` marks
+    the time steps with values. `runs` are parts of the time axis; each window lies within one run.
+    `runs` is None for spatial samples.
     """
 
     lr: xr.DataArray
     target: xr.DataArray
     steps: Steps
     runs: list[slice] | None = None
+    guess: xr.DataArray | None = None
 
     @property
     def nbytes(self) -> int:
         """Size in bytes, as float32."""
-        return 4 * (self.lr.size + self.target.size)
+        guess = 0 if self.guess is None else self.guess.size
+        return 4 * (self.lr.size + self.target.size + guess)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,8 +141,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         note_orientation(whole.lr_inside[name], whole.hr[name], pairing.scale, roles)
         note_kinds(name, lr.data[name].attrs, hr.data[name].attrs, roles)
     pairs = [whole, *(read_further_member(one, pairing) for one in further)]
-    features = Features.of(whole.lr, targets, lr.varying, static, sampling)
-    features = dataclasses.replace(features, surroundings=whole.known is not None)
+    features = Features.of(whole.lr, targets, lr.varying, static, sampling, whole.known is not None)
     if inputs.start is not None:
         features = warm_start.channels(features, pairing, inputs.start)
         for name in targets:
@@ -162,7 +166,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         for name, one in moments.items():
             require_finite(name, one, "the validation data")
     window = sampling.time_window
-    return Prepared(
+    prepared = Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
         train=_stacked(state, train, found.train, window, "training"),
@@ -172,6 +176,37 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         period=_period(train[0].hr),
         moments=[found.lr, *held.moments],
     )
+    return _with_first_guess(prepared, _first_guess_asked(network, inputs), sampling.interpolation)
+
+
+def _first_guess_asked(network: Network, inputs: Inputs) -> str:
+    """Return the first guess to fit; "auto" is that of the model in ``start=``, if there is one."""
+    if network.first_guess != "auto":
+        return network.first_guess
+    if inputs.start is not None:
+        own = inputs.start.first_guess
+        return "interpolation" if own is None else own.kind
+    return "interpolation" if inputs.lr is None else "auto"
+
+
+def _with_first_guess(prepared: Prepared, asked: str, method: str) -> Prepared:
+    """Fit the first guess, and add it to the channels: out of fold to those of training."""
+    if asked in ("interpolation", "none"):
+        return prepared
+    state, train, validation = prepared.state, prepared.train, prepared.validation
+    held = None if validation is None else (validation.lr, validation.target)
+    guessing = Guessing(state=state, train=(train.lr, train.target), validation=held, method=method)
+    found = guessing.best() if asked == "auto" else guessing.asked(asked)
+    if found is None:
+        return prepared
+    guess, by_fold = found
+    state = dataclasses.replace(state, first_guess=guess)
+    own = guess_of(state, train.lr, method, by_fold, folds_of(train.lr.sizes[TIME]))
+    train = dataclasses.replace(train, guess=own)
+    if validation is not None:
+        own = guess_of(state, validation.lr, method)
+        validation = dataclasses.replace(validation, guess=own)
+    return dataclasses.replace(prepared, state=state, train=train, validation=validation)
 
 
 def _with_context(

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.data.channels import CHANNEL, Features
+from xr_dl4ds.data.first_guess import FirstGuess
 from xr_dl4ds.data.scaling import Scaler
 from xr_dl4ds.data.time_and_place import forcings
 from xr_dl4ds.grid.cf.extra_dims import Levels, Slice
@@ -53,6 +54,8 @@ class State:
         Names that the targets had in the LR data, where these differ.
     levels : mapping
         Vertical levels of the variables of the LR data.
+    first_guess : FirstGuess, optional
+        What the network corrects; None for the interpolated LR field, or for nothing.
     """
 
     features: Features
@@ -66,6 +69,7 @@ class State:
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
     counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     levels: Mapping[str, Levels] = dataclasses.field(default_factory=dict)
+    first_guess: FirstGuess | None = None
 
     def network_input(
         self,

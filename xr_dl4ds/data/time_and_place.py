@@ -47,17 +47,12 @@ class Setting:
     @functools.cached_property
     def day(self) -> np.ndarray:
         """Elapsed share of the day, ``(time,)``, float64, because angles are computed from it."""
-        clock = xr.DataArray(self.dates, dims=TIME).dt
-        seconds = 3600 * clock.hour + 60 * clock.minute + clock.second + 1e-6 * clock.microsecond
-        return seconds.to_numpy() / 86400
+        return _share_of_day(self.dates)
 
     @functools.cached_property
     def year(self) -> np.ndarray:
         """Elapsed share of the year in the calendar of the data, ``(time,)``."""
-        clock = xr.DataArray(self.dates, dims=TIME).dt
-        days: np.ndarray = clock.dayofyear.to_numpy() - 1 + self.day
-        share: np.ndarray = days / clock.days_in_year.to_numpy()
-        return share
+        return share_of_year(self.dates)
 
     @functools.cached_property
     def sun(self) -> tuple[np.ndarray, np.ndarray]:
@@ -105,6 +100,21 @@ class Setting:
         else:
             data = dask.array.broadcast_to(data, shape, chunks=self.template.chunks)
         return xr.DataArray(data, self.template.coords, dims, name=name)
+
+
+def _share_of_day(dates: pd.Index) -> np.ndarray:
+    clock = xr.DataArray(dates, dims=TIME).dt
+    seconds = 3600 * clock.hour + 60 * clock.minute + clock.second + 1e-6 * clock.microsecond
+    share: np.ndarray = seconds.to_numpy() / 86400
+    return share
+
+
+def share_of_year(dates: pd.Index) -> np.ndarray:
+    """Return the elapsed share of the year in the calendar of the dates, ``(time,)``."""
+    clock = xr.DataArray(dates, dims=TIME).dt
+    days: np.ndarray = clock.dayofyear.to_numpy() - 1 + _share_of_day(dates)
+    share: np.ndarray = days / clock.days_in_year.to_numpy()
+    return share
 
 
 def solar_position(days: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -73,7 +73,7 @@ def _drawn(
     """Return members ``(realization, time, y, x, channel)`` and truth, scaled, in memory."""
     assert prepared.validation is not None
     window = model.options.sampling.time_window
-    (lr, truth), windows = _some(prepared.validation, window or 1), None
+    (lr, truth, guess), windows = _some(prepared.validation, window or 1), None
     if window is not None:
         windows = windows_ending([slice(0, lr.sizes[TIME])], window)
     given = NetworkInput(
@@ -82,6 +82,7 @@ def _drawn(
         windows=windows,
         keys=step_keys(lr, {}),
         global_domain=trains_on_global_domain(model.state, model.options.sampling),
+        guess=guess,
     )
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
     members = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
@@ -90,8 +91,10 @@ def _drawn(
     return plain[0], plain[1]
 
 
-def _some(validation: SampleChannels, least: int = 1) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return LR channels and targets at some steps, as many as memory allows for all members."""
+def _some(
+    validation: SampleChannels, least: int = 1
+) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray | None]:
+    """Return LR channels, targets and guesses at some steps, as many as memory allows."""
     cells = validation.target.size // validation.target.sizes[TIME]
     most = min(STEPS, max(least, CELLS // (MEMBERS * cells)))
     if validation.runs is None:
@@ -101,7 +104,8 @@ def _some(validation: SampleChannels, least: int = 1) -> tuple[xr.DataArray, xr.
     else:
         longest = max(validation.runs, key=lambda run: run.stop - run.start)
         chosen = slice(longest.start, min(longest.stop, longest.start + most))
-    return validation.lr.isel({TIME: chosen}), validation.target.isel({TIME: chosen})
+    guess = None if validation.guess is None else validation.guess.isel({TIME: chosen})
+    return validation.lr.isel({TIME: chosen}), validation.target.isel({TIME: chosen}), guess
 
 
 def _scores(members: xr.DataArray, truth: xr.DataArray, scale: int) -> dict[str, float]:

@@ -16,12 +16,15 @@ import numpy as np
 import tensorflow as tf
 from dask.base import normalize_token
 
+from xr_dl4ds.inference.packing import unpacked
 from xr_dl4ds.inference.tiles import Place
 from xr_dl4ds.networks.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal
 
 #: Names of the network's inputs for normal noise, and for row and column of the first cell.
 NOISE, POSITION = "noise", "position"
+#: Name of the network's input for the first guess.
+GUESS = "guess"
 
 #: HR cells that the network processes at once: about 16 MiB for each 16 channels of activations.
 #: Larger batches are not faster on a CPU.
@@ -116,7 +119,11 @@ class Application:
 
     def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
         """Predict one batch; on a CPU the result is a view of TensorFlow's memory."""
-        inputs: dict[str, Any] = {"lr": tf.constant(part)}
+        own = next(int(x.shape[-1]) for x in self.network.inputs if x.name == "lr")
+        inputs: dict[str, Any] = {"lr": tf.constant(part[..., :own])}
+        for tensor in (x for x in self.network.inputs if x.name == GUESS):
+            guess = unpacked(part[..., own:], int(tensor.shape[-1]), self.scale, self.context)
+            inputs[GUESS] = tf.constant(guess)
         if self.n_noise:
             inputs[NOISE] = tf.constant(self._noise(part, keys))
         for tensor in self.network.inputs:

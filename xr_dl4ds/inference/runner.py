@@ -14,6 +14,7 @@ from xr_dl4ds.grid.names import X, Y
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.blockwise import apply
 from xr_dl4ds.inference.hardware import log_hardware
+from xr_dl4ds.inference.packing import packed
 from xr_dl4ds.inference.tiles import Tiling
 from xr_dl4ds.networks import Reach, reach_of
 from xr_dl4ds.networks.layers import thins_by_cell
@@ -66,6 +67,8 @@ class Runner:
         """
         log_hardware("float32")
         lr, windows = network_input.lr, network_input.windows
+        if network_input.guess is not None:
+            lr = packed(lr, network_input.guess, self.scale, self.context)
         shape = lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context
         network, token = self._form(network_input.global_domain)
         steps = 1 if windows is None else int(windows.length.max())

@@ -87,6 +87,7 @@ def _ports(state: State, options: Options) -> Ports:
         offsets_from_zero=state.offsets_from_zero(network.output_activation),
         masked=network.constraint is not None and state.masked,
         context=state.pairing.context,
+        guessed=state.first_guess is not None,
         n_noise=training.n_noise,
         distributions=tuple(training.distribution_of(name) for name in features.targets),
     )

@@ -95,7 +95,9 @@ def fingerprint(
         str(n): [float(x) for x in v.to_numpy()] for n, v in state.scaler.statistics.items()
     }
     grids = [state.pairing.seen.extent, state.pairing.hr.extent]
-    parts = [plain, statistics, grids, list(period), digest_of(weights)]
+    guess = state.first_guess
+    guessed = "" if guess is None else digest_of([guess.coefficients, guess.patterns])
+    parts = [plain, statistics, grids, list(period), digest_of(weights), guessed]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

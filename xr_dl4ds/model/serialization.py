@@ -10,6 +10,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Json
 from xr_dl4ds.data.channels import Features
+from xr_dl4ds.data.first_guess import FirstGuess
 from xr_dl4ds.data.scaling import STATISTICS, Scaler
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.axis import Axis
@@ -32,6 +33,7 @@ def state_config(state: State) -> Json:
         "scale": pairing.scale,
         "method": pairing.method,
         "context": pairing.context,
+        "first_guess": _guess_config(state.first_guess),
         "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
@@ -101,9 +103,33 @@ def state_dataset(state: State, history: xr.Dataset) -> xr.Dataset:
         out[f"static_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy())
     for name, values in state.always_missing.items():
         out[f"never_{name}"] = xr.Variable(("hr_y", "hr_x"), values.to_numpy().astype("i1"))
+    guess = state.first_guess
+    if guess is not None:
+        dims = ("guess_field", "guess_term", "hr_y", "hr_x", "guess_target")
+        out["guess_coefficients"] = xr.Variable(dims, guess.coefficients)
+        of_lr = ("guess_component", "guess_feature")
+        out["guess_patterns"] = xr.Variable(of_lr, guess.patterns)
     for name, column in history.variables.items():
         out[f"history_{name}"] = xr.Variable("history_epoch", column.to_numpy(), column.attrs)
     return xr.Dataset(out)
+
+
+def _guess_config(guess: FirstGuess | None) -> Json | None:
+    if guess is None:
+        return None
+    return {"kind": guess.kind, "amounts": list(guess.amounts), "zeros": list(guess.zeros)}
+
+
+def _guess(config: Json | None, data: xr.Dataset) -> FirstGuess | None:
+    if config is None:
+        return None
+    return FirstGuess(
+        kind=config["kind"],
+        coefficients=data["guess_coefficients"].to_numpy(),
+        patterns=data["guess_patterns"].to_numpy(),
+        amounts=tuple(config["amounts"]),
+        zeros=tuple(config["zeros"]),
+    )
 
 
 def state(config: Json, data: xr.Dataset) -> State:
@@ -148,6 +174,7 @@ def state(config: Json, data: xr.Dataset) -> State:
             name: {kind: Level(**level) for kind, level in levels.items()}
             for name, levels in config.get("levels", {}).items()
         },
+        first_guess=_guess(config.get("first_guess"), data),
     )
 
 

@@ -53,7 +53,8 @@ def generator(
         n_lr)``, with ``ports.context`` further cells on each side; "static" ``(batch, scale*y,
         scale*x, n_static)``; "valid" ``(batch, scale*y, scale*x, target)``, 1 where an HR cell
         counts; "position" ``(batch, 2)``, row and column of the first HR cell in the training
-        domain; "noise" ``(batch, [time,] scale*y, scale*x, n_noise)``, standard normal or zeros.
+        domain; "guess" ``(batch, [time,] scale*y, scale*x, target)``, the first guess; "noise"
+        ``(batch, [time,] scale*y, scale*x, n_noise)``, standard normal or zeros.
         The network has only the inputs that it needs. Output: ``(batch, [time,] scale*y, scale*x,
         target)``, followed by the channels of distribution parameters.
     """
@@ -87,6 +88,9 @@ def _inputs(network: Network, ports: Ports) -> dict[str, Tensor]:
         inputs["valid"] = keras.Input((None, None, len(ports.lr_channels)), name="valid")
     if network.localized:
         inputs["position"] = keras.Input((2,), dtype="int32", name="position")
+    if ports.guessed:
+        targets = len(ports.lr_channels)
+        inputs["guess"] = keras.Input((*time, None, None, targets), name="guess")
     if ports.n_noise:
         inputs["noise"] = keras.Input((*time, None, None, ports.n_noise), name="noise")
     return inputs

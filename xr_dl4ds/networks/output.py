@@ -28,8 +28,8 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     x : tensor
         Features ``(batch, scale*y, scale*x, channel)``.
     fields : mapping
-        The inputs "valid" and "position" for the batch of `x`; "lr_near" and "lr_inside", the
-        input "lr" with the cells around the domain that interpolation needs, and without any.
+        The inputs "valid", "position" and "guess" for the batch of `x`; "lr_near" and "lr_inside",
+        the input "lr" with the cells around the domain that interpolation needs, and without any.
     network : Network
         Architecture.
     ports : Ports
@@ -52,8 +52,10 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
 def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
     """Compute one channel for each target."""
     skip = network.interpolation_skip and any(s is not None for s in ports.lr_channels)
-    x = _channels(x, len(ports.lr_channels), skip)
-    if skip:
+    x = _channels(x, len(ports.lr_channels), skip or ports.guessed)
+    if ports.guessed:
+        x = layers.Add(dtype="float32", name="guess_add")([x, fields["guess"]])
+    elif skip:
         coarse = Interpolation(
             ports.scale, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
         )(fields["lr_near"])

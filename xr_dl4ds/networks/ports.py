@@ -36,6 +36,8 @@ class Ports:
         of the constraint.
     context : int
         LR cells on each side of the domain that the input "lr" has, and the output has not.
+    guessed : bool
+        Whether the network has the input "guess", a first guess of each target, to which it adds.
     n_noise : int
         Channels of normal noise on the HR grid; with 0 the network has no input "noise".
     distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
@@ -55,5 +57,6 @@ class Ports:
     offsets_from_zero: tuple[float, ...] | None = None
     masked: bool = False
     context: int = 0
+    guessed: bool = False
     n_noise: int = 0
     distributions: tuple[str | None, ...] | None = None

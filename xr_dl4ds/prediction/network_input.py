@@ -21,6 +21,8 @@ class NetworkInput:
         LR channels ``(time, y, x, channel)``.
     fixed : mapping of xarray.DataArray
         Inputs without time, in memory.
+    guess : xarray.DataArray, optional
+        First guess ``(time, y, x, channel)`` on HR cells, for a network that corrects one.
     windows : Windows, optional
         The window of each step, for a spatio-temporal network.
     keys : xarray.DataArray
@@ -37,6 +39,7 @@ class NetworkInput:
     keys: xr.DataArray
     global_domain: bool
     tile_size: int | None = None
+    guess: xr.DataArray | None = None
 
 
 class AppliesNetwork(Protocol):

@@ -13,6 +13,7 @@ from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.data.counterparts import under_target_names
+from xr_dl4ds.data.guess_choice import guess_of, require_whole_domain
 from xr_dl4ds.data.plausibility import note_accumulations, note_fields, note_kinds
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError
@@ -129,7 +130,11 @@ def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
 
 
 def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
-    """Return the members, the deterministic prediction, or this prediction and the spread."""
+    """Return the guess, the members, the prediction, or the prediction and its spread."""
+    guess = ensemble.draws.network_input.guess
+    if request.first_guess_only:
+        assert guess is not None
+        return (ensemble.physics.fields(guess),)
     if request.realizations is not None:
         return (ensemble.realizations(request.realizations, request.seed),)
     if request.spread:
@@ -176,6 +181,10 @@ def _ensemble(
     grid = widened(placement.lr, state.pairing.context)
     assert grid is not None
     channels = state.network_input(varying, static, grid, share)
+    guess = None
+    if state.first_guess is not None or request.first_guess_only:
+        require_whole_domain(state, placement.lr)
+        guess = guess_of(state, channels, options.sampling.interpolation)
     # computed once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     draws = Draws(
@@ -188,6 +197,7 @@ def _ensemble(
             keys=step_keys(channels, labels),
             global_domain=placement.lr.x.periodic,
             tile_size=request.tile_size,
+            guess=guess,
         ),
     )
     inside = inner(varying, state.pairing.context)

@@ -45,6 +45,7 @@ class Request:
     seed: int = 0
     spread: bool = False
     tile_size: int | None = None
+    first_guess_only: bool = False
     dims: Dims = dataclasses.field(default_factory=Dims)
 
     def __post_init__(self) -> None:
@@ -52,6 +53,13 @@ class Request:
         whole_number(self, "seed", 0)
         flag("spread", self.spread)
         whole_number(self, "tile_size", 1, optional=True)
+        flag("first_guess_only", self.first_guess_only)
+        if self.first_guess_only and (self.spread or self.realizations is not None):
+            raise ValueError(
+                "Expected neither `realizations` nor `spread` for first_guess_only=True, which is a"
+                f" single field, got realizations={self.realizations!r} and spread={self.spread!r}."
+                " Leave them out."
+            )
 
     def decoded(self) -> Request:
         """Decode all data, see `xr_dl4ds.grid.cf.decoding`."""

@@ -115,7 +115,10 @@ class Batches:
         inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
         seen = (y + 2 * samples.context, x + 2 * samples.context)
         inputs["lr"] = tf.TensorSpec((None, *steps, *seen, samples.lr.shape[-1]), "float32")
-        target = tf.TensorSpec((None, *steps, *fine, samples.target.shape[-1]), "float32")
+        targets = samples.target.shape[-1] - samples.guesses
+        target = tf.TensorSpec((None, *steps, *fine, targets), "float32")
+        if samples.guesses:
+            inputs["guess"] = tf.TensorSpec((None, *steps, *fine, samples.guesses), "float32")
         return inputs, target, target
 
     def _epoch(self) -> Iterator[Any]:
@@ -150,6 +153,9 @@ class Batches:
             return self._empty()
         lr, target = self._source.read(part)
         inputs = {"lr": lr, **self._fixed(order.corner[part])}
+        if self.samples.guesses:
+            guesses = self.samples.guesses
+            inputs["guess"], target = target[..., -guesses:], target[..., :-guesses]
         if self.samples.without_gaps[order.numbers[part]].all():
             return inputs, target, self._ones_like(target)
         weight = np.isfinite(target)
@@ -158,8 +164,12 @@ class Batches:
     def _empty(self) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
         """Return a sample without valid cells, because some layers do not accept empty batches."""
         inputs, target, _ = self._form()
-        lr, nothing = (np.zeros((1, *spec.shape[1:]), "f4") for spec in (inputs["lr"], target))
-        return {"lr": lr, **self._fixed(np.zeros((1, 2), "i4"))}, nothing, nothing
+        nothing = {
+            name: np.zeros((1, *spec.shape[1:]), "f4")
+            for name, spec in {**inputs, "target": target}.items()
+        }
+        empty = nothing.pop("target")
+        return {**nothing, **self._fixed(np.zeros((1, 2), "i4"))}, empty, empty
 
     def _ones_like(self, target: np.ndarray) -> np.ndarray:
         """Return an array of ones, shared by all batches of the same shape.

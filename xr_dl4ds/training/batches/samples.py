@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.prepare import SampleChannels
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.training.batches.copying import Scratch, slabs, to_disk, to_memory
@@ -32,7 +33,8 @@ class Samples:
         ``(time, y, x, channel)``, float32, without NaN: in memory, on disk, or streamed. It has
         `context` further rows and columns on each side of the domain.
     target : numpy.ndarray, Scratch or dask.array.Array
-        ``(time, scale*y, scale*x, channel)``, float32, NaN where masked.
+        ``(time, scale*y, scale*x, channel)``, float32, NaN where masked. The first guess of the
+        targets follows them, in `guesses` channels.
     fixed : mapping of numpy.ndarray
         HR inputs ``(scale*y, scale*x, channel)``, float32, without NaN, by name ("static",
         "valid"); and "position" ``(channel,)``, row and column of the first HR cell, if the network
@@ -45,6 +47,8 @@ class Samples:
         First step of each sample.
     without_gaps : numpy.ndarray
         For each sample, True if it is known to have no masked cells.
+    guesses : int
+        Channels of the first guess: one for each target, or 0.
     """
 
     lr: Any
@@ -54,6 +58,7 @@ class Samples:
     window: int | None
     starts: np.ndarray
     without_gaps: np.ndarray
+    guesses: int = 0
 
     @classmethod
     def hold(
@@ -80,7 +85,13 @@ class Samples:
         window : int, optional
             Time steps of a sample.
         """
-        lr, target = HOLDERS[cache]([part.lr, part.target])
+        both = part.target
+        if part.guess is not None:
+            guess = part.guess if both.chunks is None else part.guess.chunk(both.chunksizes)
+            bare = [one.drop_vars(list(one.coords)) for one in (both, guess)]
+            both = xr.concat(bare, CHANNEL)
+            both = both if both.chunks is None else both.chunk({CHANNEL: -1})
+        lr, target = HOLDERS[cache]([part.lr, both])
         starts = part.steps.starts(window, part.runs)
         return cls(
             lr=lr,
@@ -90,6 +101,7 @@ class Samples:
             window=window,
             starts=starts,
             without_gaps=part.steps.without_gaps(starts, window),
+            guesses=0 if part.guess is None else part.guess.sizes[CHANNEL],
         )
 
     @property

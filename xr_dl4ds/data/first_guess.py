@@ -1,0 +1,386 @@
+"""First guesses of targets by linear methods; the network learns what they lack.
+
+A guess is a sum of terms of each time step (a constant, the annual cycle, and for a regression the
+principal components of the LR fields) with coefficients for each HR cell, fitted by least squares
+with a penalty. The network sees guesses of steps that had no part in the fit (out of fold), as it
+will in predictions. All values are scaled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.grid.names import TIME, X, Y
+
+#: Sine and cosine of so many periods a year describe the annual cycle.
+HARMONICS = 2
+#: Blocks of time that are left out in turn, to choose the penalty and for out-of-fold guesses.
+FOLDS = 5
+#: Share of the variance that the principal components keep, and the most of them.
+VARIANCE, COMPONENTS = 0.99, 512
+#: Samples for each principal component, at least.
+SAMPLES = 2
+#: Bytes of the sums of a fit, which bound the number of principal components.
+BYTES = 2**30
+#: Values of LR fields from which principal components are computed.
+VALUES = 2**26
+#: Penalties of the principal components, in units of their mean variance.
+PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
+#: The corrections of amounts by a ratio lie between these.
+RATIOS = (0.1, 10.0)
+#: Bytes of LR fields and targets that are read at once.
+SLAB = 2**26
+
+_TERM = "term"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FirstGuess:
+    """A linear guess of all targets on one domain.
+
+    Parameters
+    ----------
+    kind : {"interpolation", "bias_corrected", "climatology", "regression"}
+        "bias_corrected" corrects the interpolated LR field by the difference of two annual cycles
+        or, for amounts, by their ratio.
+    coefficients : numpy.ndarray
+        ``(field, term, y, x, target)``, float32: of the targets and, for a bias correction, of the
+        interpolated LR fields.
+    patterns : numpy.ndarray
+        ``(component, lr cell and channel)``, float32: principal components of the LR fields are the
+        product of these with the LR channels of variables.
+    amounts : tuple of bool
+        For each target, True for a correction by a ratio.
+    zeros : tuple of float
+        For each target, the scaled value of the physical zero.
+    """
+
+    kind: str
+    coefficients: np.ndarray
+    patterns: np.ndarray
+    amounts: tuple[bool, ...]
+    zeros: tuple[float, ...]
+
+    @property
+    def harmonics(self) -> int:
+        """Periods a year of the annual cycle, 0 without one."""
+        return int(self.coefficients.shape[1] - 1 - len(self.patterns)) // 2
+
+    def block(self, interpolation: Interpolator, lr: np.ndarray, season: np.ndarray) -> np.ndarray:
+        """Return guesses ``(time, y, x, target)`` for LR channels ``(time, y, x, channel)``."""
+        if self.kind == "interpolation":
+            return interpolation(lr)
+        n = lr.shape[0]
+        terms = _terms(lr, season, self.patterns)
+        fields = [
+            (terms @ part.reshape(terms.shape[1], -1)).reshape(n, *part.shape[1:])
+            for part in self.coefficients
+        ]
+        if self.kind != "bias_corrected":
+            found: np.ndarray = fields[0]
+            return found
+        target, own = fields
+        base = interpolation(lr)
+        out: np.ndarray = base + (target - own)
+        for i in (i for i, amount in enumerate(self.amounts) if amount):
+            zero = np.float32(self.zeros[i])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = (target[..., i] - zero) / (own[..., i] - zero)
+            ratio = np.clip(np.nan_to_num(ratio, nan=1.0), *RATIOS)
+            out[..., i] = zero + (base[..., i] - zero) * ratio
+        return out
+
+
+#: The interpolated LR field, which the network can compute itself.
+INTERPOLATED = FirstGuess(
+    kind="interpolation",
+    coefficients=np.zeros((0, 1, 0, 0, 0), "f4"),
+    patterns=np.zeros((0, 0), "f4"),
+    amounts=(),
+    zeros=(),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Interpolator:
+    """Interpolation of the LR counterparts of targets to HR cells.
+
+    Parameters
+    ----------
+    wy, wx : numpy.ndarray
+        Weights ``(hr, lr)`` along y and x.
+    channels : tuple of int or None
+        LR channel of each target; a target without one is guessed as 0, its mean.
+    """
+
+    wy: np.ndarray
+    wx: np.ndarray
+    channels: tuple[int | None, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """HR rows and columns, and number of targets."""
+        return len(self.wy), len(self.wx), len(self.channels)
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        """Return ``(time, y, x, target)`` for LR channels ``(time, y, x, channel)``."""
+        out = np.zeros((len(lr), *self.shape), "f4")
+        for i, channel in enumerate(self.channels):
+            if channel is not None:
+                out[..., i] = self.wy @ lr[..., channel] @ self.wx.T
+        return out
+
+
+def _terms(lr: np.ndarray, season: np.ndarray, patterns: np.ndarray) -> np.ndarray:
+    """Return the terms of each step: a constant, the season, and the principal components."""
+    n = lr.shape[0]
+    parts = [np.ones((n, 1), "f4"), season.astype("f4")]
+    if len(patterns):
+        parts.append(_flat(lr, patterns) @ patterns.T)
+    return np.concatenate(parts, axis=1)
+
+
+def _flat(lr: np.ndarray, patterns: np.ndarray) -> np.ndarray:
+    """Return the channels of variables, which come first, as one row for each step."""
+    cells = lr.shape[1] * lr.shape[2]
+    channels = patterns.shape[1] // cells
+    return np.ascontiguousarray(lr[..., :channels]).reshape(lr.shape[0], -1)
+
+
+def folds_of(steps: int) -> np.ndarray:
+    """Return the fold of each step, in blocks of time."""
+    return np.arange(steps) * FOLDS // steps
+
+
+def season(year: np.ndarray | None, steps: int) -> np.ndarray:
+    """Return sines and cosines of the share of the year, ``(time, term)``; none without dates."""
+    if year is None:
+        return np.zeros((steps, 0), "f4")
+    angles = 2 * np.pi * np.arange(1, HARMONICS + 1) * year[:, None]
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype("f4")
+
+
+def guessed(
+    guesses: Sequence[FirstGuess],
+    interpolation: Interpolator,
+    lr: xr.DataArray,
+    seasons: np.ndarray,
+    which: np.ndarray | None = None,
+) -> xr.DataArray:
+    """Return guesses ``(time, y, x, channel)`` on HR cells, lazy where the LR channels are.
+
+    Parameters
+    ----------
+    guesses : sequence of FirstGuess
+        One guess, or one for each fold.
+    interpolation : Interpolator
+        Interpolates the LR counterparts.
+    lr : xarray.DataArray
+        LR channels ``(time, y, x, channel)``.
+    seasons : numpy.ndarray
+        ``(time, term)``, see `season`.
+    which : numpy.ndarray, optional
+        ``(time,)``, the guess that each step takes; by default the first.
+    """
+    steps = lr.sizes[TIME]
+    which = np.zeros(steps, "i4") if which is None else which
+    # one array, because dask cannot chunk an array without columns
+    beside = xr.DataArray(np.column_stack([which, seasons]).astype("f4"), dims=(TIME, _TERM))
+    bare = lr.drop_vars(list(lr.coords)).transpose(TIME, Y, X, CHANNEL)
+    if lr.chunks is not None:
+        bare = bare.chunk({Y: -1, X: -1, CHANNEL: -1})
+        beside = beside.chunk({TIME: lr.chunksizes[TIME]})
+    sizes = dict(zip((Y, X, CHANNEL), interpolation.shape, strict=True))
+    out: xr.DataArray = xr.apply_ufunc(
+        functools.partial(_by_fold, guesses, interpolation),
+        bare,
+        beside,
+        input_core_dims=[[Y, X, CHANNEL], [_TERM]],
+        output_core_dims=[[Y, X, CHANNEL]],
+        exclude_dims={Y, X, CHANNEL},
+        dask="parallelized",
+        output_dtypes=[np.float32],
+        dask_gufunc_kwargs={"output_sizes": sizes},
+    )
+    return out
+
+
+def _by_fold(
+    guesses: Sequence[FirstGuess],
+    interpolation: Interpolator,
+    lr: np.ndarray,
+    beside: np.ndarray,
+) -> np.ndarray:
+    which, seasons = beside[:, 0].astype("i4"), beside[:, 1:]
+    out = np.empty((len(lr), *interpolation.shape), "f4")
+    for number in np.unique(which):
+        mine = which == number
+        out[mine] = guesses[number].block(interpolation, lr[mine], seasons[mine])
+    return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Fitter:
+    """Training data of first guesses.
+
+    Parameters
+    ----------
+    lr, target : xarray.DataArray
+        Channels ``(time, y, x, channel)``, scaled; targets are NaN where masked.
+    seasons : numpy.ndarray
+        ``(time, term)``, see `season`.
+    interpolation : Interpolator
+        Interpolates the LR counterparts.
+    varying : int
+        Number of LR channels that are variables.
+    amounts, zeros : tuple
+        See `FirstGuess`.
+    """
+
+    lr: xr.DataArray
+    target: xr.DataArray
+    seasons: np.ndarray
+    interpolation: Interpolator
+    varying: int
+    amounts: tuple[bool, ...]
+    zeros: tuple[float, ...]
+
+    @property
+    def folds(self) -> np.ndarray:
+        """The fold of each step, in blocks of time."""
+        return folds_of(self.lr.sizes[TIME])
+
+    def fit(self, kind: str) -> tuple[FirstGuess, list[FirstGuess]]:
+        """Return the guess of all data, and that of each fold from the data of the others."""
+        patterns = self._patterns() if kind == "regression" else np.zeros((0, 0), "f4")
+        sums = [self._sums(patterns, of_lr=False)]
+        if kind == "bias_corrected":
+            sums.append(self._sums(patterns, of_lr=True))
+        penalty = sums[0].best_penalty(len(patterns))
+        shape = (-1, *self.target.shape[1:])
+        found = [
+            FirstGuess(
+                kind=kind,
+                coefficients=np.stack(
+                    [one.solved(fold, penalty, len(patterns)).reshape(shape) for one in sums]
+                ),
+                patterns=patterns,
+                amounts=self.amounts,
+                zeros=self.zeros,
+            )
+            for fold in (None, *range(FOLDS))
+        ]
+        return found[0], found[1:]
+
+    def _patterns(self) -> np.ndarray:
+        """Return patterns whose products with LR fields have a mean variance of 1."""
+        steps, y, x, _ = self.lr.shape
+        features = y * x * self.varying
+        n = min(steps, max(2 * FOLDS, VALUES // features))
+        chosen = np.unique(np.linspace(0, steps - 1, n).astype(int))
+        some = self.lr.isel({TIME: chosen, CHANNEL: slice(0, self.varying)})
+        rows = np.asarray(some.data, "f4").reshape(chosen.size, features)
+        rows = rows - rows.mean(axis=0)
+        # eigenvectors of the smaller of both products
+        wide = features > chosen.size
+        variance, vectors = np.linalg.eigh((rows @ rows.T if wide else rows.T @ rows).astype("f8"))
+        variance, vectors = np.clip(variance[::-1], 0, None), vectors[:, ::-1]
+        share = np.cumsum(variance) / max(variance.sum(), np.finfo("f8").tiny)
+        most = min(COMPONENTS, steps // SAMPLES, self._affordable(), int((variance > 0).sum()))
+        k = max(0, min(int(np.searchsorted(share, VARIANCE)) + 1, most))
+        spread = np.sqrt(variance[:k].mean() / chosen.size) if k else 1.0
+        if wide:
+            vectors = rows.T @ vectors[:, :k] / np.sqrt(variance[:k])
+        return np.asarray((vectors[:, :k] / spread).T, "f4")
+
+    def _affordable(self) -> int:
+        cells = int(np.prod(self.target.shape[1:]))
+        return BYTES // (4 * (FOLDS + 1) * cells)
+
+    def _sums(self, patterns: np.ndarray, *, of_lr: bool) -> _Sums:
+        found: _Sums | None = None
+        for part in self._slabs():
+            lr, target = (np.asarray(a.isel({TIME: part}).data) for a in (self.lr, self.target))
+            terms = _terms(lr, self.seasons[part], patterns)
+            wanted = np.where(np.isnan(target), np.nan, self.interpolation(lr)) if of_lr else target
+            wanted = wanted.reshape(len(terms), -1)
+            found = _Sums(terms.shape[1], wanted.shape[1]) if found is None else found
+            found.add(self.folds[part], terms, wanted)
+        assert found is not None
+        return found
+
+    def _slabs(self) -> Iterator[slice]:
+        steps = self.lr.sizes[TIME]
+        each = 4 * (self.lr.size + 3 * self.target.size) // steps
+        size = max(1, SLAB // each)
+        chunks = self.target.chunksizes.get(TIME, ())
+        size = max(size, max(chunks, default=0))
+        return (slice(a, min(a + size, steps)) for a in range(0, steps, size))
+
+    def error(self, guess: FirstGuess, other: Fitter) -> float:
+        """Return the mean squared error of a guess on other data, over valid cells."""
+        total, count = 0.0, 0
+        for part in other._slabs():
+            lr, target = (np.asarray(a.isel({TIME: part}).data) for a in (other.lr, other.target))
+            squares = (guess.block(self.interpolation, lr, other.seasons[part]) - target) ** 2
+            total += float(np.nansum(squares, dtype="f8"))
+            count += int(np.isfinite(squares).sum())
+        return total / max(count, 1)
+
+
+class _Sums:
+    """Sums of products of terms, and of terms and wanted values, for each fold."""
+
+    def __init__(self, terms: int, cells: int) -> None:
+        self.own = np.zeros((FOLDS, terms, terms))
+        self.mixed = np.zeros((FOLDS, terms, cells), "f4")
+        self.squares = np.zeros(FOLDS)
+        self.valid = np.zeros((FOLDS, cells), "i4")
+        self.steps = np.zeros(FOLDS, "i4")
+
+    def add(self, folds: np.ndarray, terms: np.ndarray, wanted: np.ndarray) -> None:
+        """Add steps ``(time, term)`` and ``(time, cell)``, NaN where masked."""
+        valid = np.isfinite(wanted)
+        filled = np.where(valid, wanted, np.float32(0))
+        for fold in np.unique(folds):
+            mine = folds == fold
+            self.own[fold] += terms[mine].T.astype("f8") @ terms[mine]
+            self.mixed[fold] += terms[mine].T @ filled[mine]
+            self.squares[fold] += float((filled[mine].astype("f8") ** 2).sum())
+            self.valid[fold] += valid[mine].sum(axis=0)
+            self.steps[fold] += int(mine.sum())
+
+    def solved(self, without: int | None, penalty: float, components: int) -> np.ndarray:
+        """Return coefficients ``(term, cell)``, from all folds or from all but one.
+
+        In cells with gaps the sums stand for all steps.
+        """
+        used = [fold for fold in range(FOLDS) if fold != without]
+        own, steps = self.own[used].sum(axis=0), int(self.steps[used].sum())
+        ridge = np.full(len(own), 1e-6)
+        ridge[len(own) - components :] += penalty
+        valid = self.valid[used].sum(axis=0)
+        mixed = self.mixed[used].sum(axis=0) * (steps / np.maximum(valid, 1)).astype("f4")
+        found = np.linalg.solve(own + np.diag(ridge * max(steps, 1)), mixed)
+        return np.asarray(found, "f4")
+
+    def best_penalty(self, components: int) -> float:
+        """Return the penalty with the least error in the folds that are left out in turn."""
+        if components == 0:
+            return 0.0
+        errors = dict.fromkeys(PENALTIES, 0.0)
+        for penalty, fold in itertools.product(PENALTIES, range(FOLDS)):
+            found = self.solved(fold, penalty, components)
+            errors[penalty] += float(
+                self.squares[fold]
+                - 2 * np.vdot(found, self.mixed[fold])
+                + np.vdot(found, self.own[fold].astype("f4") @ found)
+            )
+        return min(errors, key=lambda penalty: errors[penalty])
