@@ -1,8 +1,8 @@
-"""Example data: a synthetic dataset, and small real files that are downloaded and verified.
+"""Example data: synthetic datasets, and small real files that are downloaded and verified.
 
-`synthetic` needs no internet connection. `open_dataset` downloads a file (NetCDF or GRIB) once,
-from the mirror ``XR_DL4DS_DATA_URL`` or from GitHub, into ``XR_DL4DS_DATA_DIR`` or the user's
-cache.
+`synthetic` and `synthetic_gcm` need no internet connection. `open_dataset` downloads a file (NetCDF or
+GRIB) once, from the mirror ``XR_DL4DS_DATA_URL`` or from GitHub, into ``XR_DL4DS_DATA_DIR`` or the
+user's cache.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
+from xr_dl4ds.synthetic_gcm import SyntheticGCM as SyntheticGCM
+from xr_dl4ds.synthetic_gcm import synthetic_gcm as synthetic_gcm
 
 logger = logging.getLogger(__name__)
 Array = np.ndarray
