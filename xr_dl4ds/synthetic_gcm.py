@@ -35,6 +35,9 @@ OROGRAPHIC, CYCLONIC = 110.0, 5.0
 #: Increase of the saturation pressure, per K (Held and Soden 2006: 7 %).
 CLAUSIUS_CLAPEYRON = 0.07
 
+#: First year of the dates.
+YEAR = 1981
+
 _ABOUT: dict[str, tuple[str, str, str]] = {  # standard_name, long_name, units
     "psl": ("air_pressure_at_mean_sea_level", "sea level pressure", "hPa"),
     "ta850": ("air_temperature", "temperature at 850 hPa", "K"),
@@ -127,8 +130,8 @@ def synthetic_gcm(
     margin = 12.0
     wide = [np.arange(a[0] - margin, a[-1] + margin + 1, 2.0) for a in fine]
     model = [np.arange(a[0] - margin - 1, a[-1] + margin + 2, 1.4) for a in fine]
-    dates = _dates("standard", 1981, winters)
-    past, future = (_dates("noleap", year, winters) for year in (1981, 2071))
+    dates = _dates("standard", YEAR, winters)
+    past, future = (_dates("noleap", year, winters) for year in (YEAR, YEAR + 90))
     return SyntheticGCM(
         reanalysis=_large_scale(waves, real, wide, dates, 0.0, 0.0),
         observations=_observed(waves, real, fine, orog, dates, 0.0),
@@ -292,12 +295,16 @@ def _dataset(fields: Mapping[str, Array], axes: list[Array], dates: Array) -> xr
             "Conventions": "CF-1.8",
             "title": "Synthetic winters of a mountainous coast",
             "source": "xr_dl4ds.tutorial.synthetic_gcm",
+            "history": "made by synthetic_gcm",
             "comment": "Synthetic: formulas and random numbers, no observation, no weather model.",
         },
     )
     ds["lat"].attrs = {"standard_name": "latitude", "units": "degrees_north", "axis": "Y"}
     ds["lon"].attrs = {"standard_name": "longitude", "units": "degrees_east", "axis": "X"}
     ds["time"].attrs = {"standard_name": "time", "axis": "T"}
+    ds["time"].encoding = {"units": f"days since {YEAR}-12-01", "dtype": "float64"}
+    for name in ds.variables:
+        ds[name].encoding.setdefault("_FillValue", np.float32("nan") if name in fields else None)
     return ds
 
 

@@ -1,8 +1,8 @@
 """Example data: synthetic datasets, and small real files that are downloaded and verified.
 
-`synthetic` and `synthetic_gcm` need no internet connection. `open_dataset` downloads a file (NetCDF or
-GRIB) once, from the mirror ``XR_DL4DS_DATA_URL`` or from GitHub, into ``XR_DL4DS_DATA_DIR`` or the
-user's cache.
+`synthetic` and `synthetic_gcm` need no internet connection. `open_dataset` downloads a file (NetCDF
+or GRIB) once, from the mirror ``XR_DL4DS_DATA_URL`` or from GitHub, into ``XR_DL4DS_DATA_DIR`` or
+the user's cache.
 """
 
 from __future__ import annotations
