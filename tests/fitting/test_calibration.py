@@ -9,7 +9,6 @@ import xarray as xr
 
 import xr_dl4ds as xd
 from tests.conftest import analytic
-from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.statistics import Steps
 from xr_dl4ds.fitting import calibration
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
@@ -129,33 +128,7 @@ def test_targets_of_one_answer_are_left_out(caplog):
     assert not [r for r in caplog.records if "'t2m'" in r.getMessage()]
 
 
-def test_memory_bounds_the_steps_of_large_domains(monkeypatch):
-    from xr_dl4ds.data.prepare import SampleChannels
-
-    array = xr.DataArray(np.zeros((30, 8, 8, 1)), dims=(TIME, Y, X, CHANNEL))
-    stacked = SampleChannels(lr=array, target=array, steps=STEPS)
-    monkeypatch.setattr(calibration, "CELLS", 64 * calibration.MEMBERS * 5)
-    assert calibration._some(stacked)[0].sizes[TIME] == 5
-    monkeypatch.setattr(calibration, "CELLS", 1)
-    assert calibration._some(stacked)[0].sizes[TIME] == 1
-    runs = SampleChannels(lr=array, target=array, steps=STEPS, runs=[slice(0, 30)])
-    assert calibration._some(runs, 3)[0].sizes[TIME] == 3  # one window at least
-
-
 def test_lazy_validation_data():
     hr = analytic(time=12).chunk(time=5)
     model = hr.downscale.fit(scale=2, loss="gaussian_nll", **TINY)
     assert np.isfinite(model.provenance["calibration"]["t2m"]["spread_skill_ratio"])
-
-
-def test_at_most_so_many_steps_are_looked_at():
-    from xr_dl4ds.data.prepare import SampleChannels
-
-    array = xr.DataArray(np.arange(500.0), dims=TIME).expand_dims({CHANNEL: 1})
-    lr, _ = calibration._some(SampleChannels(lr=array, target=array, steps=STEPS))
-    assert lr.sizes[TIME] == calibration.STEPS
-    assert float(lr[0, 0]) == 0
-    assert float(lr[0, -1]) == 499
-    runs = [slice(0, 20), slice(20, 320), slice(320, 500)]
-    _, target = calibration._some(SampleChannels(lr=array, target=array, steps=STEPS, runs=runs))
-    np.testing.assert_array_equal(target[0], np.arange(20, 20 + calibration.STEPS))

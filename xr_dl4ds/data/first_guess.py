@@ -24,7 +24,7 @@ HARMONICS = 2
 #: Blocks of time that are left out in turn, to choose the penalty and for out-of-fold guesses.
 FOLDS = 5
 #: Share of the variance that the principal components keep, and the most of them.
-VARIANCE, COMPONENTS = 0.99, 512
+VARIANCE, COMPONENTS = 0.99999, 512
 #: Samples for each principal component, at least.
 SAMPLES = 2
 #: Bytes of the sums of a fit, which bound the number of principal components.
@@ -32,7 +32,7 @@ BYTES = 2**30
 #: Values of LR fields from which principal components are computed.
 VALUES = 2**26
 #: Penalties of the principal components, in units of their mean variance.
-PENALTIES = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
+PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 #: The corrections of amounts by a ratio lie between these.
 RATIOS = (0.1, 10.0)
 #: Bytes of LR fields and targets that are read at once.

@@ -54,6 +54,8 @@ class State:
         Names that the targets had in the LR data, where these differ.
     levels : mapping
         Vertical levels of the variables of the LR data.
+    mean_ratios : mapping
+        Factors by which predictions of amounts have the mean of the truth in training.
     first_guess : FirstGuess, optional
         What the network corrects; None for the interpolated LR field, or for nothing.
     """
@@ -69,6 +71,7 @@ class State:
     slices: Mapping[str, Slice] = dataclasses.field(default_factory=dict)
     counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     levels: Mapping[str, Levels] = dataclasses.field(default_factory=dict)
+    mean_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
     first_guess: FirstGuess | None = None
 
     def network_input(

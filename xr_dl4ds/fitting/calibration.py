@@ -12,14 +12,11 @@ import xarray as xr
 
 from xr_dl4ds import metrics
 from xr_dl4ds.data.channels import CHANNEL
-from xr_dl4ds.data.prepare import Prepared, SampleChannels
+from xr_dl4ds.data.prepare import Prepared
 from xr_dl4ds.downscaler import Downscaler
-from xr_dl4ds.grid.cf.time_axis import windows_ending
+from xr_dl4ds.fitting.samples_of import network_input_of
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
-from xr_dl4ds.model.build import trains_on_global_domain
 from xr_dl4ds.prediction.ensemble import Draws, MemberSources
-from xr_dl4ds.prediction.network_input import NetworkInput
-from xr_dl4ds.prediction.random_numbers import step_keys
 
 logger = logging.getLogger(__name__)
 
@@ -72,40 +69,12 @@ def _drawn(
 ) -> tuple[xr.DataArray, xr.DataArray]:
     """Return members ``(realization, time, y, x, channel)`` and truth, scaled, in memory."""
     assert prepared.validation is not None
-    window = model.options.sampling.time_window
-    (lr, truth, guess), windows = _some(prepared.validation, window or 1), None
-    if window is not None:
-        windows = windows_ending([slice(0, lr.sizes[TIME])], window)
-    given = NetworkInput(
-        lr=lr,
-        fixed=prepared.fixed,
-        windows=windows,
-        keys=step_keys(lr, {}),
-        global_domain=trains_on_global_domain(model.state, model.options.sampling),
-        guess=guess,
-    )
+    given, truth = network_input_of(model, prepared, prepared.validation, STEPS, CELLS // MEMBERS)
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
     members = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
     drawn, truth = dask.compute(members, truth)
     plain = [one.drop_vars(list(one.coords)) for one in (drawn, truth)]
     return plain[0], plain[1]
-
-
-def _some(
-    validation: SampleChannels, least: int = 1
-) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray | None]:
-    """Return LR channels, targets and guesses at some steps, as many as memory allows."""
-    cells = validation.target.size // validation.target.sizes[TIME]
-    most = min(STEPS, max(least, CELLS // (MEMBERS * cells)))
-    if validation.runs is None:
-        n = validation.lr.sizes[TIME]
-        steps = np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
-        chosen: slice | np.ndarray = steps
-    else:
-        longest = max(validation.runs, key=lambda run: run.stop - run.start)
-        chosen = slice(longest.start, min(longest.stop, longest.start + most))
-    guess = None if validation.guess is None else validation.guess.isel({TIME: chosen})
-    return validation.lr.isel({TIME: chosen}), validation.target.isel({TIME: chosen}), guess
 
 
 def _scores(members: xr.DataArray, truth: xr.DataArray, scale: int) -> dict[str, float]:

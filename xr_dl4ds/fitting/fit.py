@@ -19,6 +19,7 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.data.warm_start import require_same_scaling
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.calibration import with_calibration
+from xr_dl4ds.fitting.means import with_means
 from xr_dl4ds.model.build import build, build_discriminator, targets_of
 from xr_dl4ds.model.provenance import fingerprint as fingerprint_of
 from xr_dl4ds.model.provenance import provenance
@@ -110,7 +111,7 @@ def _fit(
             start=None if start is None else start.provenance["model"],
         ),
     )
-    return with_calibration(model, prepared)
+    return with_calibration(with_means(model, prepared), prepared)
 
 
 def _completed(options: Options, state: State, *, synthetic_pairs: bool) -> Options:

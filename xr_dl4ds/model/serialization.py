@@ -33,6 +33,7 @@ def state_config(state: State) -> Json:
         "scale": pairing.scale,
         "method": pairing.method,
         "context": pairing.context,
+        "mean_ratios": dict(state.mean_ratios),
         "first_guess": _guess_config(state.first_guess),
         "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
@@ -174,6 +175,7 @@ def state(config: Json, data: xr.Dataset) -> State:
             name: {kind: Level(**level) for kind, level in levels.items()}
             for name, levels in config.get("levels", {}).items()
         },
+        mean_ratios=config.get("mean_ratios", {}),
         first_guess=_guess(config.get("first_guess"), data),
     )
 

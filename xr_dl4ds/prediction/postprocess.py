@@ -49,9 +49,10 @@ class Physics:
         """
         found = {}
         for name, variable in self.state.features.unstack(scaled).items():
-            offset, (floor, kinds) = self.state.scaler.of(name, "offset"), self._bounds(str(name))
+            (floor, kinds), ratio = self._bounds(str(name)), self._ratio(str(name))
+            offset = ratio * self.state.scaler.of(name, "offset")
             cells = Cells(
-                factor=self.state.scaler.of(name, "factor"),
+                factor=ratio * self.state.scaler.of(name, "factor"),
                 offset=offset,
                 # values that rounding moved away from 0 when they were scaled back become 0 again
                 floor=4 * float(np.finfo("f4").eps) * abs(offset) if floor else None,
@@ -66,9 +67,13 @@ class Physics:
         spread, scale = self.state.features.unstack(scaled), self.state.pairing.scale
         found = {}
         for name in names:
-            cells = Cells(factor=self.state.scaler.of(name, "factor"), scale=scale)
+            factor = self._ratio(name) * self.state.scaler.of(name, "factor")
+            cells = Cells(factor=factor, scale=scale)
             found[name] = self._by_block(cells, spread[name])
         return xr.Dataset(found)
+
+    def _ratio(self, name: str) -> float:
+        return self.state.mean_ratios.get(name, 1.0)
 
     def _bounds(self, name: str) -> tuple[bool, tuple[str, ...]]:
         """Return True if a target is cut off at 0, and the constraints that fix its LR means.

@@ -134,7 +134,8 @@ def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
     guess = ensemble.draws.network_input.guess
     if request.first_guess_only:
         assert guess is not None
-        return (ensemble.physics.fields(guess),)
+        state = dataclasses.replace(ensemble.physics.state, mean_ratios={})
+        return (dataclasses.replace(ensemble.physics, state=state).fields(guess),)
     if request.realizations is not None:
         return (ensemble.realizations(request.realizations, request.seed),)
     if request.spread:

@@ -16,8 +16,8 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
-from xr_dl4ds.synthetic_gcm import SyntheticGCM as SyntheticGCM
-from xr_dl4ds.synthetic_gcm import synthetic_gcm as synthetic_gcm
+from xr_dl4ds.tutorial.climate import SyntheticGCM as SyntheticGCM
+from xr_dl4ds.tutorial.climate import synthetic_gcm as synthetic_gcm
 
 logger = logging.getLogger(__name__)
 Array = np.ndarray

@@ -12,7 +12,7 @@ import xarray as xr
 
 from xr_dl4ds import tutorial
 
-ORIGINALS = pathlib.Path(__file__).parents[2] / "shared" / "data" / "originals"
+ORIGINALS = pathlib.Path(__file__).parents[3] / "shared" / "data" / "originals"
 GRID = ("latitude", "longitude")
 
 

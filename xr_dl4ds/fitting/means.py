@@ -1,0 +1,79 @@
+"""Predictions of amounts with the mean of the truth, in physical units.
+
+A network that minimizes absolute errors predicts the median, which for rain lies below the mean;
+other losses are biased in other ways. One factor for each amount removes the bias over a sample of
+the training data. Amounts with a constraint already have the mean of the LR field, and a bounded
+output activation keeps its bounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import dask
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config.choices import BOUNDED
+from xr_dl4ds.data.prepare import Prepared
+from xr_dl4ds.downscaler import Downscaler
+from xr_dl4ds.fitting.samples_of import network_input_of
+from xr_dl4ds.prediction.ensemble import Draws, MemberSources
+from xr_dl4ds.prediction.postprocess import cannot_be_negative
+from xr_dl4ds.prediction.random_numbers import seeds
+
+logger = logging.getLogger(__name__)
+
+#: Training steps of the sample, evenly spread, and the most HR cells of them together.
+STEPS, CELLS = 256, 2**25
+#: Members whose mean is the prediction of a network that has no better one.
+MEMBERS = 4
+#: The factors lie between these.
+LIMITS = (0.2, 5.0)
+
+
+def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
+    """Return the model with a factor for each amount that no constraint binds to LR.
+
+    Parameters
+    ----------
+    model : Downscaler
+        The fitted model.
+    prepared : Prepared
+        The data on which it was fitted.
+    """
+    state, options = model.state, model.options
+    bound = state.features.counterparts if options.network.constraint is not None else ()
+    names = [
+        name
+        for name in state.features.targets
+        if cannot_be_negative(state, options, name) and name not in bound
+    ]
+    if not names or options.network.output_activation in BOUNDED:
+        return model
+    given, truth = network_input_of(model, prepared, prepared.train, STEPS, CELLS)
+    draws = Draws(
+        sources=MemberSources.of(state, options), runner=model.runner, network_input=given
+    )
+    members = seeds(MEMBERS, 0) if draws.sources.averaged else [None]
+    runs = [state.features.unstack(draws.run(seed))[names] for seed in members]
+    wanted = state.features.unstack(truth)[names]
+    found = dask.compute(wanted, *runs)
+    true, *each = (one.drop_vars(list(one.coords)) for one in found)
+    ratios = {name: _ratio(true[name], [one[name] for one in each], model) for name in names}
+    for name, ratio in ratios.items():
+        logger.info("predictions of %r are multiplied by %.3f, for their mean", name, ratio)
+    return dataclasses.replace(model, state=dataclasses.replace(state, mean_ratios=ratios))
+
+
+def _ratio(truth: xr.DataArray, runs: list[xr.DataArray], model: Downscaler) -> float:
+    """Return the mean of the truth divided by that of predictions, over valid cells."""
+    factor, offset = (model.state.scaler.of(str(truth.name), what) for what in ("factor", "offset"))
+    valid = np.isfinite(truth.to_numpy())
+    true = truth.to_numpy().astype("f8")[valid] * factor + offset
+    predicted = [
+        np.clip(one.to_numpy()[valid].astype("f8") * factor + offset, 0, None) for one in runs
+    ]
+    mean = float(np.mean(predicted))
+    return float(np.clip(true.mean() / mean, *LIMITS)) if mean > 0 else 1.0
