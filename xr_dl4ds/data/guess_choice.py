@@ -61,8 +61,10 @@ def guess_of(
         LR channels ``(time, y, x, channel)``.
     method : {"bicubic", "bilinear", "nearest"}
         Interpolation of LR counterparts.
-    by_fold, folds
-        Guesses of folds, and the fold of each step.
+    by_fold : sequence of FirstGuess
+        Guesses of folds, for training data.
+    folds : numpy.ndarray, optional
+        The fold of each step.
     """
     guess = state.first_guess or INTERPOLATED
     seasons = seasons_of(lr, annual=guess.harmonics > 0)

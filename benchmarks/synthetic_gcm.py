@@ -1,0 +1,90 @@
+"""Reanalysis to observations, and then to a climate model, on synthetic data, beside a ridge.
+
+    python benchmarks/synthetic_gcm.py --seeds 3 --epochs 10
+
+The first 16 of 20 winters of `xr_dl4ds.tutorial.synthetic_gcm` to train, the last four to test. The
+ridge regression takes all LR values of all variables; its penalty is chosen on the last training
+winters. Errors are given for the whole domain and for its western, middle and eastern third.
+"""
+
+import argparse
+
+import numpy as np
+import xarray as xr
+
+import xr_dl4ds as xd
+
+TRAINING = 16 * 90
+NAMES = {"tas": "K", "pr": "mm/day"}
+
+
+def ridge(lr: xr.Dataset, hr: xr.DataArray) -> np.ndarray:
+    """Return predictions of the test steps, by the dual form of a ridge regression."""
+    steps, kept = lr.sizes["time"], TRAINING * 4 // 5
+    x = np.concatenate([v.to_numpy().reshape(steps, -1) for v in lr.values()], axis=1).astype("f8")
+    x = (x - x[:TRAINING].mean(axis=0)) / x[:TRAINING].std(axis=0)
+    y = hr.to_numpy().reshape(steps, -1)
+    land = np.isfinite(y[0])
+    y, mean, product = y[:, land], y[:TRAINING, land].mean(axis=0), x @ x.T
+
+    def weights(n: int, penalty: float) -> np.ndarray:
+        return np.linalg.solve(product[:n, :n] + penalty * np.eye(n), y[:n] - mean)
+
+    def error(penalty: float) -> float:
+        guess = product[kept:TRAINING, :kept] @ weights(kept, penalty) + mean
+        return float(((guess - y[kept:TRAINING]) ** 2).mean())
+
+    best = weights(TRAINING, min((1e0, 1e1, 1e2, 1e3, 1e4, 1e5), key=error))
+    out = np.full((steps - TRAINING, land.size), np.nan)
+    out[:, land] = product[TRAINING:, :TRAINING] @ best + mean
+    return out.reshape(-1, *hr.shape[1:])
+
+
+def by_thirds(product: np.ndarray, truth: np.ndarray) -> str:
+    """Return the RMSE of the domain, and of its thirds from west to east."""
+    squares = (product - truth) ** 2
+    parts = [squares, *np.array_split(squares, 3, axis=2)]
+    return " | ".join(f"{np.nanmean(part) ** 0.5:.3f}" for part in parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, default=10)
+    given = parser.parse_args()
+
+    print("| world | | RMSE | west | middle | east |\n|---|---|---|---|---|---|")
+    past, held = slice(0, TRAINING), slice(TRAINING, None)
+    for seed in range(given.seeds):
+        world = xd.tutorial.synthetic_gcm(seed=seed)
+        lr, hr = world.reanalysis, world.observations
+        model = lr.isel(time=past).downscale.fit(
+            hr.isel(time=past), epochs=given.epochs, seed=seed, verbose=False
+        )
+        seconds = float(model.history.seconds.sum())
+        sr = model.predict(lr.isel(time=held))
+        guess = model.predict(lr.isel(time=held), first_guess_only=True)
+        for name, units in NAMES.items():
+            truth = hr[name].isel(time=held).to_numpy()
+            products = {
+                "ridge": ridge(lr, hr[name]),
+                "first guess": guess[name].to_numpy(),
+                f"xr_dl4ds, {seconds:.0f} s": sr[name].to_numpy(),
+            }
+            for label, product in products.items():
+                scores = by_thirds(product, truth)
+                print(f"| {seed} | {name} / {units}, {label} | {scores} |", flush=True)
+        then, later = model.predict(world.history), model.predict(world.scenario)
+        for name, units in NAMES.items():
+            found = float(later[name].mean() - then[name].mean())
+            true = float(world.truth_scenario[name].mean() - world.truth_history[name].mean())
+            coarse = float(world.scenario[name].mean() - world.history[name].mean())
+            print(
+                f"world {seed}: {name} changes by {found:.2f} {units} (truth {true:.2f}, climate"
+                f" model {coarse:.2f})",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
