@@ -188,3 +188,9 @@ def test_the_number_of_cells_is_told(caplog):
     with caplog.at_level(logging.INFO, logger="xr_dl4ds"):
         fit(winds(), target()[["t2m"]])
     assert "the network sees 6 LR cells around the domain" in caplog.text
+
+
+def test_auto_is_narrow_where_the_network_works_on_hr_cells():
+    model = fit(winds(), target()[["t2m"]], upsampling="interpolation")
+    assert model.state.pairing.context == 2
+    assert model.predict(winds()).t2m.notnull().all()

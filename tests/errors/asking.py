@@ -47,6 +47,18 @@ def globe():
     return wide.assign_coords(longitude=("longitude", np.arange(720) / 2, lr.longitude.attrs))
 
 
+def yearly(ds):
+    """A year and more, every sixth day."""
+    dates = np.datetime64("2001-01-01", "ns") + 6 * np.arange(100) * np.timedelta64(1, "D")
+    return ds.isel(time=np.arange(100) % ds.sizes["time"]).assign_coords(time=dates)
+
+
+@functools.cache
+def seasonal():
+    """A model with a climatology as its first guess."""
+    return d.mos(yearly(d.lr()), yearly(d.hr()[["t2m"]]), first_guess="climatology")
+
+
 def guessing(kind):
     """A model of real pairs with a first guess."""
     return d.mos(d.lr(), d.hr()[["t2m"]], first_guess=kind)
@@ -323,6 +335,14 @@ ASKING = {
         d.asked(),
         lambda lr, model: d.predict(lr, model, first_guess_only=True, realizations=3),
         lambda lr, model: d.predict(lr, model, first_guess_only=True),
+    ),
+    "first guess without dates": case(
+        "A first guess with an annual cycle, and LR data without dates.",
+        TimeError,
+        r"dates along the time axis for the annual cycle of the first guess, got 100 .*\. Assign",
+        lambda: {"lr": yearly(d.lr()).drop_vars("time"), "model": seasonal()},
+        d.predict,
+        lambda lr, model: d.predict(lr.assign_coords(time=yearly(d.lr()).time), model),
     ),
     "first guess of another domain": case(
         "A model with a first guess, which is tied to its domain, is asked for another one.",

@@ -34,8 +34,9 @@ class Sampling:
         ``upsampling="interpolation"`` and for pairs whose cells do not nest.
     context : int or "auto"
         LR cells around the domain, on each side, that the network sees too; for real pairs. "auto"
-        takes what the LR data, or ``predictors=``, have there, up to 8. Where there is nothing, the
-        outer cells are repeated. Synthetic pairs have nothing around, and neither has the globe.
+        takes what the LR data, or ``predictors=``, have there, up to 8, or up to 2 with
+        ``upsampling="interpolation"``. Where there is nothing, the outer cells are repeated.
+        Synthetic pairs have nothing around, and neither has the globe.
     scaling : {"standard", "minmax"} or dict
         Scaling of variables by ``(value - mean) / standard deviation`` or ``(value - min) / (max -
         min)``, over the training part. A dict sets the scaling by variable, such as

@@ -20,7 +20,7 @@ from xr_dl4ds.data.first_guess import (
 )
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.time_and_place import share_of_year
-from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.time_axis import calendar
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, X, Y
@@ -75,16 +75,35 @@ def guess_of(
 
 
 def seasons_of(lr: xr.DataArray, *, annual: bool) -> np.ndarray:
-    """Return the terms of the annual cycle at the steps of LR channels; none if not `annual`."""
-    return season(share_of_year(lr.indexes[TIME]) if annual else None, lr.sizes[TIME])
+    """Return the terms of the annual cycle at the steps of LR channels; none if not `annual`.
+
+    Raises
+    ------
+    TimeError
+        If there are no dates for an annual cycle.
+    """
+    if not annual:
+        return season(None, lr.sizes[TIME])
+    if not _has_dates(lr):
+        raise TimeError(
+            "Expected dates along the time axis for the annual cycle of the first guess, got"
+            f" {lr.sizes[TIME]} steps without. Assign them with .assign_coords(time=...), or fit"
+            " with first_guess='interpolation'."
+        )
+    return season(share_of_year(lr.indexes[TIME]), lr.sizes[TIME])
 
 
 def has_years(lr: xr.DataArray) -> bool:
     """Return True for dates that span a year or more."""
-    index = lr.indexes.get(TIME)
-    if index is None or calendar(index) == "none" or len(index) < 2:
+    if not _has_dates(lr):
         return False
+    index = lr.indexes[TIME]
     return float((index.max() - index.min()).total_seconds()) >= YEAR
+
+
+def _has_dates(lr: xr.DataArray) -> bool:
+    index = lr.indexes.get(TIME)
+    return index is not None and calendar(index) != "none"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -51,7 +51,7 @@ from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.grid.regridding.pairing import Pairing
 from xr_dl4ds.grid.regridding.rectilinear import positions
-from xr_dl4ds.grid.regridding.surroundings import settled
+from xr_dl4ds.grid.regridding.surroundings import CAP, CAP_OF_HR, settled
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     synthetic_lr = inputs.lr is None
     static = static_fields(beside, None if synthetic_lr else lr, hr, pairing)
     predictors = predictor_fields(inputs)
-    pairing = _with_context(pairing, sampling, lr, predictors, synthetic_lr=synthetic_lr)
+    pairing = _with_context(pairing, options, lr, predictors, synthetic_lr=synthetic_lr)
     targets = hr.varying
     whole = align(lr, predictors, hr.pick(targets), pairing, synthetic_lr=synthetic_lr)
     for name in () if synthetic_lr else [n for n in lr.varying if n in targets]:
@@ -211,13 +211,14 @@ def _with_first_guess(prepared: Prepared, asked: str, method: str) -> Prepared:
 
 def _with_context(
     pairing: Pairing,
-    sampling: Sampling,
+    options: Options,
     lr: Fields,
     predictors: Sequence[Source],
     *,
     synthetic_lr: bool,
 ) -> Pairing:
     """Settle how many LR cells around the domain the network sees."""
+    sampling, first = options.sampling, options.network.upsampling == "interpolation"
     if synthetic_lr:
         if sampling.context not in (0, "auto"):
             raise GridError(
@@ -228,7 +229,7 @@ def _with_context(
         return pairing
     grids = [lr.grid, *(one.fields.grid for one in predictors)] if lr.varying else []
     grids = grids or [one.fields.grid for one in predictors]
-    context = settled(sampling.context, pairing.lr, grids)
+    context = settled(sampling.context, pairing.lr, grids, CAP_OF_HR if first else CAP)
     if context:
         logger.info("the network sees %d LR cells around the domain on each side", context)
     return dataclasses.replace(pairing, context=context)

@@ -18,8 +18,9 @@ from xr_dl4ds.grid.regridding.completion import Rim, extendable, extended, with_
 from xr_dl4ds.grid.regridding.cropping import cut_grid
 from xr_dl4ds.grid.regridding.regridder import regridder
 
-#: The most cells on each side that "auto" takes.
-CAP = 8
+#: The most cells on each side that "auto" takes; fewer where the network interpolates first and
+#: works on HR cells, of which a margin has many.
+CAP, CAP_OF_HR = 8, 2
 
 
 def widened(grid: Grid, cells: int) -> Grid | None:
@@ -144,18 +145,20 @@ def inner(data: xr.Dataset, cells: int) -> xr.Dataset:
     return data.isel({d: slice(cells, data.sizes[d] - cells) for d in (Y, X)})
 
 
-def settled(asked: int | str, domain: Grid, grids: Sequence[Grid]) -> int:
+def settled(asked: int | str, domain: Grid, grids: Sequence[Grid], cap: int = CAP) -> int:
     """Return the cells around the domain that the network sees.
 
     Parameters
     ----------
     asked : int or "auto"
         The option. "auto" takes what the LR data, or one of the predictors, have on some side, up
-        to `CAP`.
+        to `cap`.
     domain : Grid
         The LR cells of the domain.
     grids : sequence of Grid
         The grids of the LR data and of each of the predictors.
+    cap : int
+        The most cells that "auto" takes.
 
     Raises
     ------
@@ -164,7 +167,7 @@ def settled(asked: int | str, domain: Grid, grids: Sequence[Grid]) -> int:
     """
     if asked == 0 or not grids:
         return 0
-    most = CAP if asked == "auto" else int(asked)
+    most = cap if asked == "auto" else int(asked)
     while most and widened(domain, most) is None:
         most -= 1
     ends = [Surroundings.of(grid, domain, most).ends for grid in grids]
