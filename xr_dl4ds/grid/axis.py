@@ -143,6 +143,11 @@ class Axis:
         return f"{self.canonical[0]:g} to {self.canonical[-1]:g}"
 
     @property
+    def labels(self) -> np.ndarray:
+        """The user's values for an index; pandas has none of half precision."""
+        return self.values.astype("f4") if self.values.dtype == "f2" else self.values
+
+    @property
     def falls(self) -> bool:
         """True if the user's values decrease, apart from the step at the wrap-around."""
         steps = np.diff(self.order) % self.size

@@ -191,7 +191,5 @@ def _with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
     out = out.isel(back)
     out = out.rename({d: n for d, n in ((Y, grid.y.name), (X, grid.x.name)) if d != n})
     for axis in (grid.y, grid.x):
-        # pandas has no index of half precision
-        values = axis.values.astype("f4") if axis.values.dtype == "f2" else axis.values
-        out = out.assign_coords({axis.name: (axis.name, values, dict(axis.attrs))})
+        out = out.assign_coords({axis.name: (axis.name, axis.labels, dict(axis.attrs))})
     return out

@@ -1,6 +1,7 @@
 """Interpolation of user data: values against loops and scipy, layouts, and what comes along."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -292,3 +293,15 @@ def test_messages_tell_the_data_from_the_target():
         interpolate(lr.t2m.rename(None), hr, "bilinear", Dims())
     with pytest.raises(TypeError, match="the target grid to be an xarray"):
         interpolate(lr, hr.t2m.values, "bilinear", Dims())
+
+
+def test_a_target_with_coordinates_of_half_precision():
+    lr, hr = lr_and_hr()
+    target = hr.isel(latitude=slice(0, 4), longitude=slice(0, 4))
+    half = target.drop_vars("latitude").assign_coords(
+        latitude=xr.Variable("latitude", target.latitude.to_numpy().astype("f2"))
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)
+        out = lr.downscale.interpolate(half, method="nearest")
+    assert out.latitude.dtype == "f4"

@@ -81,7 +81,7 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     kept = {c: v.variable for c, v in ds.coords.items() if not set(v.dims) & set(inner)}
     if across:
         kept.pop(source.mapping_name, None)
-    axes = {a.name: (a.name, a.values, dict(a.attrs)) for a in (target.y, target.x)}
+    axes = {a.name: (a.name, a.labels, dict(a.attrs)) for a in (target.y, target.x)}
     crs = {mapping.mapping_name: ((), 0, dict(mapping.mapping))} if mapping.mapping_name else {}
     return out.assign_coords({**kept, **axes, **crs}).assign_attrs(ds.attrs)
 
