@@ -227,8 +227,8 @@ def _with_context(
                 " farther: lr.downscale.fit(hr)."
             )
         return pairing
-    grids = [lr.grid, *(one.fields.grid for one in predictors)] if lr.varying else []
-    grids = grids or [one.fields.grid for one in predictors]
+    own = [lr.grid] if lr.varying else []
+    grids = [*own, *(one.fields.grid for one in predictors)]
     context = settled(sampling.context, pairing.lr, grids, CAP_OF_HR if first else CAP)
     if context:
         logger.info("the network sees %d LR cells around the domain on each side", context)

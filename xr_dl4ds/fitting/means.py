@@ -44,19 +44,17 @@ def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
         The data on which it was fitted.
     """
     state, options = model.state, model.options
-    bound = state.features.counterparts if options.network.constraint is not None else ()
+    sources = MemberSources.of(state, options)
     names = [
         name
-        for name in state.features.targets
-        if cannot_be_negative(state, options, name) and name not in bound
+        for name, constrained in zip(state.features.targets, sources.constrained, strict=True)
+        if cannot_be_negative(state, options, name) and not constrained
     ]
     if not names or options.network.output_activation in BOUNDED:
         return model
     given, truth = network_input_of(model, prepared, prepared.train, STEPS, CELLS)
-    draws = Draws(
-        sources=MemberSources.of(state, options), runner=model.runner, network_input=given
-    )
-    members = seeds(MEMBERS, 0) if draws.sources.averaged else [None]
+    draws = Draws(sources=sources, runner=model.runner, network_input=given)
+    members = seeds(MEMBERS, 0) if sources.averaged else [None]
     runs = [state.features.unstack(draws.run(seed))[names] for seed in members]
     wanted = state.features.unstack(truth)[names]
     found = dask.compute(wanted, *runs)
