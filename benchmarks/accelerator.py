@@ -50,7 +50,7 @@ def built(case: dict, edge: int, precision: str):
     """A generator and its inputs for one sample of `edge` LR cells, by name, without the batch."""
     import numpy as np
 
-    from xr_dl4ds.config import Network, Sampling, settled
+    from xr_dl4ds.config import Network, Sampling, Scale, settled
     from xr_dl4ds.networks import generator
     from xr_dl4ds.networks.ports import Ports
 
@@ -60,7 +60,12 @@ def built(case: dict, edge: int, precision: str):
     hr = edge * SCALE
     shape = (hr, hr) if network.localized else None
     ports = Ports(
-        n_lr=2, n_static=1, lr_channels=(0,), scale=SCALE, sequence=window is not None, shape=shape
+        n_lr=2,
+        n_static=1,
+        lr_channels=(0,),
+        scale=Scale.of(SCALE),
+        sequence=window is not None,
+        shape=shape,
     )
     time = () if window is None else (window,)
     rng = np.random.default_rng(0)

@@ -33,6 +33,7 @@ import tensorflow as tf
 import xarray as xr
 
 import xr_dl4ds as xd
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.inputs import Inputs
 from xr_dl4ds.data.prepare import prepare
 from xr_dl4ds.model.build import build, targets_of
@@ -66,7 +67,7 @@ def bare_steps(hr: xr.Dataset, model: xd.Downscaler) -> Callable[[], None]:
     network = build(prepared.state, model.options, precision=training.precision)
     asked = {tensor.name for tensor in network.inputs}
     fixed = {name: field for name, field in prepared.fixed.items() if name in asked}
-    samples = Samples.hold(prepared.train, fixed, cache="memory", scale=SCALE)
+    samples = Samples.hold(prepared.train, fixed, cache="memory", scale=Scale.of(SCALE))
     batches = Batches(samples, batch_size=BATCH, patch_size=sampling.patch_size)
     held = tf.nest.map_structure(tf.constant, batches[0])
     targets = targets_of(prepared.state, model.options.network)

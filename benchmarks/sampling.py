@@ -160,7 +160,7 @@ def held(folder: str, edge: int, steps: int, static: bool, source: str) -> tuple
     import xarray as xr
 
     import xr_dl4ds as xd
-    from xr_dl4ds.config import Options
+    from xr_dl4ds.config import Options, Scale
     from xr_dl4ds.data.inputs import Inputs
     from xr_dl4ds.data.prepare import prepare
     from xr_dl4ds.training.batches import Samples
@@ -176,7 +176,7 @@ def held(folder: str, edge: int, steps: int, static: bool, source: str) -> tuple
         prepared.train,
         {"static": prepared.fixed["static"]} if static else {},
         cache=source if source in ("memory", "disk") else "none",
-        scale=SCALE,
+        scale=Scale.of(SCALE),
     )
     return samples, time.perf_counter() - begin
 

@@ -12,7 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import matplotlib.pyplot as plt
 
-from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Network, Sampling, settled
+from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Network, Sampling, Scale, settled
 from xr_dl4ds.config.choices import SPATIAL_ONLY
 from xr_dl4ds.networks import Ports, generator
 
@@ -46,7 +46,7 @@ def build(backbone: str, upsampling: str = "auto", *, sequence: bool = False) ->
     """The generator with default options (and the additive constraint of synthetic pairs)."""
     options = Network(backbone=backbone, upsampling=upsampling, constraint="additive")
     network = settled(options, Sampling(time_window=4 if sequence else None))
-    ports = Ports(n_lr=3, n_static=2, lr_channels=(0,), scale=SCALE, sequence=sequence)
+    ports = Ports(n_lr=3, n_static=2, lr_channels=(0,), scale=Scale.of(SCALE), sequence=sequence)
     return generator(network, ports)
 
 

@@ -11,6 +11,7 @@ import xr_dl4ds as xd
 from tests.conftest import no_compute
 from tests.errors import data as d
 from tests.tiers import every
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError, VariableError
 
 STEPS = 120
@@ -134,7 +135,7 @@ def test_batches_have_the_guess_out_of_fold():
     options = Options(network=Network(first_guess="climatology"))
     options = options.replace(network=settled(options.network, options.sampling))
     found = prepare(Inputs(hr=hr, lr=lr), options)
-    samples = Samples.hold(found.train, found.fixed, cache="memory", scale=4)
+    samples = Samples.hold(found.train, found.fixed, cache="memory", scale=Scale.of(4))
     inputs, target, _ = Batches(samples, batch_size=7, shuffle=False)[0]
     np.testing.assert_array_equal(inputs["guess"], found.train.guess[:7])
     np.testing.assert_array_equal(target, found.train.target[:7])

@@ -15,7 +15,7 @@ import xarray as xr
 import xr_dl4ds as xd
 from tests.conftest import analytic
 from tests.tiers import rotated, thinned
-from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, settled
+from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Scale, settled
 from xr_dl4ds.config.choices import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -329,7 +329,12 @@ def test_every_block_learns_in_every_backbone(family, block):
         xd.Sampling(time_window=window),
     )
     ports = Ports(
-        n_lr=2, n_static=1, lr_channels=(0,), scale=2, sequence=window is not None, shape=(10, 12)
+        n_lr=2,
+        n_static=1,
+        lr_channels=(0,),
+        scale=Scale.of(2),
+        sequence=window is not None,
+        shape=(10, 12),
     )
     model = generator(network, ports)
     rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from tests.conftest import analytic, no_compute, steps
 from tests.tiers import every, rotated
 from tests.untrained import untrained
 from xr_dl4ds import inference
-from xr_dl4ds.config import BACKBONES, Network, Sampling, settled
+from xr_dl4ds.config import BACKBONES, Network, Sampling, Scale, settled
 from xr_dl4ds.config.choices import DROPOUTS, SPATIAL_ONLY
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.inference.application import Application
@@ -272,12 +272,14 @@ def ensemble(backbone, window, members=4, seed=0, **options):
     given = {"n_filters": 4, "n_blocks": 1, "interpolation_skip": False, "constraint": None}
     options = Network(backbone=backbone, **given, monte_carlo=True, **options)
     sampling = Sampling(time_window=window)
-    ports = Ports(n_lr=1, n_static=0, lr_channels=(0,), scale=SCALE, sequence=window is not None)
+    ports = Ports(
+        n_lr=1, n_static=0, lr_channels=(0,), scale=Scale.of(SCALE), sequence=window is not None
+    )
     network = generator(settled(options, sampling), ports, seed=seed)
     values = np.random.default_rng(0).normal(size=(window or 2, 4, 6, 1)).astype("f4")
     lr = values if window is None else values[None]
     plain, *drawn = (
-        Application(network=network, fixed={}, scale=SCALE, token="a", realization=r)(lr)
+        Application(network=network, fixed={}, scale=Scale.of(SCALE), token="a", realization=r)(lr)
         for r in (None, *range(members))
     )
     return plain, np.stack(drawn)

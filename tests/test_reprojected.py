@@ -162,19 +162,19 @@ def test_hr_is_cut_to_what_lr_covers_and_the_network_sees_reprojected_lr(caplog)
     with caplog.at_level(logging.INFO, "xr_dl4ds.grid.regridding.pairing"):
         pairing, cut = pair(*given, direct_method=None, trim=False)
     assert cut.grid.shape[0] < hr.sizes["y"]
-    assert cut.grid.shape == tuple(pairing.scale * n for n in pairing.lr.shape)
+    assert cut.grid.shape == tuple(pairing.scale.y * n for n in pairing.lr.shape)
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     cut_away, said = warnings
     assert cut_away.startswith("HR is cut to the common cells")
     assert "LR (latitude and longitude) and HR (ETRS89-extended / LCC Europe) have diff" in said
-    assert f"reprojected (bilinear) to {pairing.scale} x {pairing.scale} HR cells" in said
+    assert f"reprojected (bilinear) to {pairing.scale.y} x {pairing.scale.x} HR cells" in said
     assert "HR is cut to the common cells" in caplog.text
     seen = pairing.regrid_lr(given[0]).t2m
     assert np.isfinite(seen).all()
     expected = reproject(given[0].data, given[0].grid, pairing.lr, "bilinear", 1.01).t2m
     np.testing.assert_array_equal(seen, expected)
     # it is the LR field: within what half an LR cell changes
-    means = cut.data.t2m.coarsen(y=pairing.scale, x=pairing.scale).mean()
+    means = cut.data.t2m.coarsen(pairing.scale.by_dim).mean()
     assert float(np.abs(seen.to_numpy() - means.to_numpy()).max()) < 1
 
 

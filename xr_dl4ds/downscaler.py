@@ -53,9 +53,9 @@ class Downscaler:
     provenance: Json
 
     @property
-    def scale(self) -> int:
-        """Number of HR cells along one edge of an LR cell of the network's input."""
-        return self.state.pairing.scale
+    def scale(self) -> int | tuple[int, int]:
+        """HR cells along one edge of an LR cell of the network's input, or along (y, x)."""
+        return self.state.pairing.scale.public
 
     def predict(
         self,
@@ -178,7 +178,7 @@ class Downscaler:
             global_domain=trains_on_global_domain(self.state, self.options.sampling),
             other_form=self._other_form,
             name=str(self.provenance["model"]),
-            scale=self.scale,
+            scale=self.state.pairing.scale,
             context=self.state.pairing.context,
         )
 

@@ -7,7 +7,7 @@ import xarray as xr
 import xr_dl4ds as xd
 import xr_dl4ds.training
 from tests.conftest import analytic
-from xr_dl4ds.config import Options, settled
+from xr_dl4ds.config import Options, Scale, settled
 from xr_dl4ds.config.choices import LOSSES
 from xr_dl4ds.data.checks import check_global_domain, constraint_for
 from xr_dl4ds.data.inputs import Inputs
@@ -222,7 +222,7 @@ IMPOSSIBLE = {
     ),
     "defect 14: no whole scale": (
         lambda hr: (None, hr, {"scale": 2.5}),
-        "`scale` to be a whole number >= 2, got 2.5",
+        r"`scale` to be a whole number >= 2, or a pair \(y, x\) of them, got 2.5",
     ),
 }
 
@@ -323,7 +323,9 @@ def globe(columns, scale, share=1.0):
     """An LR grid around the globe (or a share of it), and the scale."""
     step = 360 * share / columns
     y = Axis(name="lat", values=np.array([-45.0, 45.0]), kind="latitude")
-    return Grid(y=y, x=Axis(name="lon", values=step * np.arange(columns), kind="longitude")), scale
+    return Grid(
+        y=y, x=Axis(name="lon", values=step * np.arange(columns), kind="longitude")
+    ), Scale.of(scale)
 
 
 AROUND = [

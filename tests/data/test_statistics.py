@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.inputs import Pair
 from xr_dl4ds.data.statistics import read_statistics, validation_statistics
 
@@ -29,7 +30,7 @@ def pair(n=4, *, synthetic=False, seed=0, chunks=None):
 
 @pytest.mark.parametrize("chunks", [None, {"time": 2}, {"time": 3, "y": 1}], ids=str)
 def test_what_is_found_by_hand(chunks):
-    found = read_statistics([pair(chunks=chunks)], [pair(3, seed=1, chunks=chunks)], 2)
+    found = read_statistics([pair(chunks=chunks)], [pair(3, seed=1, chunks=chunks)], Scale.of(2))
     hr, lr = pair().hr.t.to_numpy().astype("f8"), pair().lr.p.to_numpy().astype("f8")
     assert found.hr["t"].mean == pytest.approx(np.nanmean(hr), rel=1e-14)
     assert found.hr["t"].std == pytest.approx(np.nanstd(hr), rel=1e-12)
@@ -48,17 +49,17 @@ def test_steps_without_any_gap_by_hand():
     lr = np.ones((3, 2, 2), "f4")
     lr[2, 1, 1] = np.nan  # hides its HR cells
     given = Pair(lr=xr.Dataset({"t": (DIMS, lr)}), hr=xr.Dataset({"t": (DIMS, hr)}))
-    assert read_statistics([given], [], 2).train.whole.tolist() == [True, False, False]
+    assert read_statistics([given], [], Scale.of(2)).train.whole.tolist() == [True, False, False]
 
 
 def test_lr_made_from_hr_hides_nothing():
-    found = read_statistics([pair(synthetic=True)], [], 2)
+    found = read_statistics([pair(synthetic=True)], [], Scale.of(2))
     assert found.train.some.tolist() == [True, False, True, True]
     assert found.held.steps.some.size == 0
 
 
 def test_several_series_are_one():
-    found = read_statistics([pair(), pair(3, seed=1)], [], 2)
+    found = read_statistics([pair(), pair(3, seed=1)], [], Scale.of(2))
     both = np.concatenate([pair().hr.t, pair(3, seed=1).hr.t]).astype("f8")
     assert found.hr["t"].mean == pytest.approx(np.nanmean(both), rel=1e-14)
     assert found.hr["t"].std == pytest.approx(np.nanstd(both), rel=1e-12)
@@ -76,7 +77,7 @@ def test_the_data_are_read_once():
     given = pair(chunks={"time": 2})
     counted = given.hr.t.data.map_blocks(reading, dtype="f4", meta=np.empty((0, 0, 0), "f4"))
     given = Pair(lr=given.lr, hr=given.hr.assign(t=given.hr.t.copy(data=counted)))
-    read_statistics([given.steps(slice(0, 2))], [given.steps(slice(2, 4))], 2)
+    read_statistics([given.steps(slice(0, 2))], [given.steps(slice(2, 4))], Scale.of(2))
     assert sorted(reads) == [(0, 0, 0), (1, 0, 0)]
 
 
@@ -88,9 +89,11 @@ def test_one_pass_of_dask():
         return dask.get(graph, keys, **kwargs)
 
     with dask.config.set(scheduler=counting):
-        read_statistics([pair(chunks={"time": 1})], [pair(seed=1, chunks={"time": 1})], 2)
+        read_statistics([pair(chunks={"time": 1})], [pair(seed=1, chunks={"time": 1})], Scale.of(2))
         assert len(passes) == 1
-        assert validation_statistics([pair(chunks={"time": 1})], 2).steps.some.tolist() == [
+        assert validation_statistics(
+            [pair(chunks={"time": 1})], Scale.of(2)
+        ).steps.some.tolist() == [
             True,
             False,
             False,

@@ -9,6 +9,7 @@ import xarray as xr
 
 import xr_dl4ds as xd
 from tests.conftest import analytic
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.statistics import Steps
 from xr_dl4ds.fitting import calibration
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
@@ -32,14 +33,14 @@ def fields(n=10, spread=1.0, error=1.0, seed=0):
 
 def test_an_ensemble_that_can_be_trusted():
     members, truth = fields()
-    scores = calibration._scores(members, truth, 2)
+    scores = calibration._scores(members, truth, Scale.of(2))
     assert scores["spread_skill_ratio"] == pytest.approx(1, abs=0.05)
     assert 0 < scores["member_correlation"] < 0.9
 
 
 def test_scores_by_hand():
     members, truth = fields(n=4, spread=0.3)
-    scores = calibration._scores(members, truth, 4)
+    scores = calibration._scores(members, truth, Scale.of(4))
     spread = np.sqrt(members.to_numpy().var(0, ddof=1).mean() * 5 / 4)
     error = np.sqrt(((members.mean(REALIZATION) - truth).to_numpy() ** 2).mean())
     assert scores["spread_skill_ratio"] == pytest.approx(spread / error)
@@ -51,9 +52,11 @@ def test_scores_by_hand():
 
 def test_masked_cells_do_not_count():
     members, truth = fields(n=4)
-    expected = calibration._scores(members.isel({X: slice(0, 4)}), truth.isel({X: slice(0, 4)}), 1)
+    expected = calibration._scores(
+        members.isel({X: slice(0, 4)}), truth.isel({X: slice(0, 4)}), Scale.of(1)
+    )
     masked = truth.where(truth[X] < 4) if X in truth.coords else truth.where(np.arange(8) < 4)
-    assert calibration._scores(members, masked, 1) == pytest.approx(expected)
+    assert calibration._scores(members, masked, Scale.of(1)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from tests.conftest import no_compute, real
 from tests.grid import fields, plane
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.time_and_place import forcings
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.crs import geographic, placed, to_degrees
@@ -285,7 +286,7 @@ def test_parts_and_refinements_share_it():
     part = cut(given, {"y": slice(1, 5), "x": slice(2, 8)}).grid
     assert part.geolocation is given.grid.geolocation
     np.testing.assert_allclose(geographic(part)[0], wrf().XLAT[1:5, 2:8], atol=1e-12)
-    means = coarser(given.grid, 2)
+    means = coarser(given.grid, Scale.of(2))
     # the middle of two cells of 10 km each
     latitude, longitude = places(10e3 * (2 * np.arange(3) - 2.5), 10e3 * (2 * np.arange(4) - 3.5))
     assert apart(geographic(means), (latitude, longitude)).max() * 111e3 < 10

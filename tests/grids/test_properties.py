@@ -189,7 +189,7 @@ def test_linear_fields_are_interpolated_exactly_inside(grid, layout, other, meth
 
 def nested(lr, hr):
     pairing, cut = pair(fields(lr), fields(hr), direct_method=None, trim=True)
-    return pairing.scale, pairing.method, cut
+    return pairing.scale.public, pairing.method, cut
 
 
 @given(grids(least=4, scales=(2, 4)), layouts, layouts)

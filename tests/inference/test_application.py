@@ -13,7 +13,7 @@ from dask.base import tokenize
 from tests.conftest import no_compute, steps
 from tests.networks.reference import realization
 from xr_dl4ds import inference
-from xr_dl4ds.config import Network, Sampling, settled
+from xr_dl4ds.config import Network, Sampling, Scale, settled
 from xr_dl4ds.grid.cf.time_axis import Windows, windows_ending
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.blockwise import apply
@@ -34,13 +34,21 @@ def stacked(time=5, y=3, x=4, channels=2, seed=0):
 def network():
     """Two LR and one static channel to two HR channels, scale 2, with random weights."""
     options = settled(Network(n_filters=4, n_blocks=1, interpolation_skip=False), Sampling())
-    return generator(options, Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2), seed=1)
+    return generator(
+        options, Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=Scale.of(2)), seed=1
+    )
 
 
 def application(network, y=3, x=4, **options):
     static = np.random.default_rng(9).normal(size=(2 * y, 2 * x, 1)).astype("f4")
     return Application(
-        **{"network": network, "fixed": {"static": static}, "scale": 2, "token": "a", **options}
+        **{
+            "network": network,
+            "fixed": {"static": static},
+            "scale": Scale.of(2),
+            "token": "a",
+            **options,
+        }
     )
 
 
@@ -113,8 +121,8 @@ def test_a_network_without_static_fields():
     options = settled(
         Network(n_filters=4, n_blocks=1), Sampling()
     )  # fresh: the interpolated field itself
-    bare = generator(options, Ports(n_lr=2, n_static=0, lr_channels=(1,), scale=3))
-    app = Application(network=bare, fixed={}, scale=3, token="a")
+    bare = generator(options, Ports(n_lr=2, n_static=0, lr_channels=(1,), scale=Scale.of(3)))
+    app = Application(network=bare, fixed={}, scale=Scale.of(3), token="a")
     lr = stacked()
     expected = np.asarray(Interpolation(3, channels=(1,))(lr.to_numpy()))
     np.testing.assert_allclose(apply(app, lr), expected, atol=1e-6)
@@ -151,7 +159,7 @@ def test_dask_equals_numpy_and_stays_lazy(network, chunks):
 def test_one_lazy_step_runs_the_network_once():
     runs, _ = counting = [], []
     network = probed(*counting)
-    app = Application(network=network, fixed={}, scale=1, token="a")
+    app = Application(network=network, fixed={}, scale=Scale.of(1), token="a")
     lazy = apply(app, stacked(6).chunk(time=2))
     assert runs == []
     lazy.isel(time=3).compute()
@@ -165,7 +173,7 @@ def test_dask_keys_name_weights_and_static_fields(network):
         application(network, token="b"),
         application(network, fixed={"static": one.fixed["static"] + 1}),
         application(network, fixed={}),
-        application(network, scale=3),
+        application(network, scale=Scale.of(3)),
     ]
     assert len({tokenize(app) for app in (one, *others)}) == 5
 
@@ -213,7 +221,7 @@ def probed(runs, traces):
 def test_batches_are_split_by_cells(monkeypatch, cells, expected):
     monkeypatch.setattr(inference.application, "CELLS", cells)
     runs = []
-    app = Application(network=probed(runs, []), fixed={}, scale=1, token="a")
+    app = Application(network=probed(runs, []), fixed={}, scale=Scale.of(1), token="a")
     lr = stacked()
     np.testing.assert_array_equal(apply(app, lr), lr)
     assert runs == expected
@@ -234,7 +242,7 @@ def test_one_trace_serves_all_sizes_and_lengths():
     traces = []
     network = probed([], traces)
     for y, x, time in ((3, 4, 5), (6, 2, 1), (1, 9, 3)):
-        app = Application(network=network, fixed={}, scale=1, token="a")
+        app = Application(network=network, fixed={}, scale=Scale.of(1), token="a")
         assert apply(app, stacked(time, y, x)).shape == (time, y, x, 2)
     assert len(traces) == 1
 
@@ -252,7 +260,7 @@ def test_another_domain_brings_its_own_static_fields(network):
 def recurrent():
     """The same for sequences."""
     options = Network(n_filters=4, n_blocks=1, interpolation_skip=False)
-    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2, sequence=True)
+    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=Scale.of(2), sequence=True)
     return generator(settled(options, Sampling(time_window=3)), ports, seed=1)
 
 
@@ -394,7 +402,7 @@ def thinned():
     options = Network(
         n_filters=4, n_blocks=1, dropout="vanilla", monte_carlo=True, interpolation_skip=False
     )
-    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=2)
+    ports = Ports(n_lr=2, n_static=1, lr_channels=(0, None), scale=Scale.of(2))
     return generator(settled(options, Sampling()), ports, seed=1)
 
 
@@ -468,7 +476,9 @@ def adds_noise(sequence=False):
 
 def noisy(realization=3, sequence=False):
     network = adds_noise(sequence)
-    return Application(network=network, fixed={}, scale=2, token="a", realization=realization)
+    return Application(
+        network=network, fixed={}, scale=Scale.of(2), token="a", realization=realization
+    )
 
 
 def noise_of(app, lr, *windows):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.inference.tiles import HALO, OVERLAP, Place, Span, Tiling, pieces
 from xr_dl4ds.networks import Reach
 
@@ -20,18 +21,18 @@ from xr_dl4ds.networks import Reach
     ],
 )
 def test_edges_of_tiles(shape, scale, edge, expected):
-    assert Tiling.of(Reach(3, 1), shape, scale, edge).edge == expected
+    assert Tiling.of(Reach(3, 1), shape, Scale.of(scale), edge).edge == expected
 
 
 def test_edges_are_whole_cells_of_the_coarsest_level():
-    assert Tiling.of(Reach(3, 4), (64, 64), 2, 12).edge == (8, 8)
-    assert Tiling.of(Reach(3, 4), (1502, 200), 2, None).edge == (504, 200)
+    assert Tiling.of(Reach(3, 4), (64, 64), Scale.of(2), 12).edge == (8, 8)
+    assert Tiling.of(Reach(3, 4), (1502, 200), Scale.of(2), None).edge == (504, 200)
 
 
 def test_halo_is_the_reach_and_else_a_default():
-    assert (Tiling.of(Reach(5, 1), (8, 8), 2, 4)).halo == 5
-    assert (Tiling.of(Reach(5, 1), (8, 8), 2, 4)).overlap == 0
-    unknown = Tiling.of(Reach(None, 2), (8, 8), 2, 4)
+    assert (Tiling.of(Reach(5, 1), (8, 8), Scale.of(2), 4)).halo == 5
+    assert (Tiling.of(Reach(5, 1), (8, 8), Scale.of(2), 4)).overlap == 0
+    unknown = Tiling.of(Reach(None, 2), (8, 8), Scale.of(2), 4)
     assert (unknown.halo, unknown.overlap, unknown.align) == (HALO, OVERLAP, 2)
 
 
@@ -80,7 +81,7 @@ def test_what_is_kept_is_counted_from_what_is_read():
 
 
 def test_places_in_the_domain():
-    rows, columns = Place((1, 3), (-1, 1), 4).hr(2)
+    rows, columns = Place((1, 3), (-1, 1), 4).hr(Scale.of(2))
     np.testing.assert_array_equal(rows, [2, 3, 4, 5])
     np.testing.assert_array_equal(columns, [6, 7, 0, 1])
 

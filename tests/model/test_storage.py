@@ -98,7 +98,7 @@ def test_loaded_model_has_the_same_state(model, saved):
         assert_same_grid(getattr(actual.pairing, name), getattr(expected.pairing, name))
     assert actual.pairing.hr.y.values.dtype == np.float32
     assert actual.pairing.hr.mapping["towgs84"] == [1.5, 0, 0]
-    assert (actual.pairing.scale, actual.pairing.method) == (4, "nested")
+    assert (actual.pairing.scale.public, actual.pairing.method) == (4, "nested")
     assert actual.features == expected.features
     assert actual.features.mask
     statistics = [state.scaler.statistics.drop_attrs() for state in (actual, expected)]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from xr_dl4ds.config import Adversarial
+from xr_dl4ds.config import Adversarial, Scale
 from xr_dl4ds.networks import Ports, discriminator, periodic
 from xr_dl4ds.networks.layers import SpectralConv2D
 
@@ -17,12 +17,13 @@ def settings(**given):
 
 
 def ports(**given):
-    return Ports(**{"n_lr": 2, "n_static": 1, "lr_channels": (0, None), "scale": 2, **given})
+    given = {"n_lr": 2, "n_static": 1, "lr_channels": (0, None), "scale": 2, **given}
+    return Ports(**{**given, "scale": Scale.of(given["scale"])})
 
 
 def inputs(p, y=4, x=6, batch=2, seed=0):
     rng = np.random.default_rng(seed)
-    time, fine = (3,) if p.sequence else (), (p.scale * y, p.scale * x)
+    time, fine = (3,) if p.sequence else (), (p.scale.y * y, p.scale.x * x)
     given = {
         "lr": rng.normal(size=(batch, *time, y, x, p.n_lr)),
         "hr": rng.normal(size=(batch, *time, *fine, len(p.lr_channels))),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.tiers import thinned
-from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Network, Sampling, settled
+from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Network, Sampling, Scale, settled
 from xr_dl4ds.config.choices import ACTIVATIONS, SPATIAL_ONLY
 from xr_dl4ds.networks import Ports, generator
 from xr_dl4ds.networks.layers import Interpolation
@@ -19,7 +19,8 @@ def tiny(**options):
 
 
 def ports(**options):
-    return Ports(**{"n_lr": 2, "n_static": 0, "lr_channels": (1,), "scale": 2, **options})
+    given = {"n_lr": 2, "n_static": 0, "lr_channels": (1,), "scale": 2, **options}
+    return Ports(**{**given, "scale": Scale.of(given["scale"])})
 
 
 def inputs(p, y=3, x=5, batch=2, seed=0):
@@ -27,13 +28,13 @@ def inputs(p, y=3, x=5, batch=2, seed=0):
     time = (3,) if p.sequence else ()
     given = {"lr": rng.normal(size=(batch, *time, y, x, p.n_lr)).astype("f4")}
     if p.n_static:
-        shape = (batch, p.scale * y, p.scale * x, p.n_static)
+        shape = (batch, p.scale.y * y, p.scale.x * x, p.n_static)
         given["static"] = rng.normal(size=shape).astype("f4")
     return given
 
 
 def interpolated(p, lr):
-    return np.asarray(Interpolation(p.scale, p.interpolation, p.lr_channels)(lr))
+    return np.asarray(Interpolation(p.scale.public, p.interpolation, p.lr_channels)(lr))
 
 
 # --- the whole matrix -----------------------------------------------------------------------

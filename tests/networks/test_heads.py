@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.networks.reference import options
 from tests.tiers import every
-from xr_dl4ds.config import BACKBONES, UPSAMPLINGS
+from xr_dl4ds.config import BACKBONES, UPSAMPLINGS, Scale
 from xr_dl4ds.config.choices import SPATIAL_ONLY
 from xr_dl4ds.networks import Ports, generator
 from xr_dl4ds.networks.losses import build_target_loss
@@ -34,7 +34,7 @@ def ports(**given):
         "offsets_from_zero": ZEROS,
         **given,
     }
-    return Ports(**given)
+    return Ports(**{**given, "scale": Scale.of(given["scale"])})
 
 
 def build(p, precision="float32", **given):
@@ -49,7 +49,7 @@ def build(p, precision="float32", **given):
 
 def inputs(p, y=3, x=5, batch=2, seed=0):
     rng = np.random.default_rng(seed)
-    time, fine = (3,) if p.sequence else (), (p.scale * y, p.scale * x)
+    time, fine = (3,) if p.sequence else (), (p.scale.y * y, p.scale.x * x)
     given = {"lr": rng.normal(size=(batch, *time, y, x, p.n_lr))}
     if p.n_static:
         given["static"] = rng.normal(size=(batch, *fine, p.n_static))

@@ -13,7 +13,7 @@ import tensorflow as tf
 import xr_dl4ds as xd
 from tests.networks.reference import options, realization
 from tests.tiers import every
-from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS
+from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES, UPSAMPLINGS, Scale
 from xr_dl4ds.config.choices import SPATIAL_ONLY
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.exceptions import GridError
@@ -34,7 +34,7 @@ CELLS = [
 
 def ports(**given):
     given = {"n_lr": 2, "n_static": 1, "lr_channels": (1, None), "scale": 2, **given}
-    return Ports(**given)
+    return Ports(**{**given, "scale": Scale.of(given["scale"])})
 
 
 def build(p, precision="float32", **given):
@@ -54,7 +54,7 @@ def randomized(network):
 
 def inputs(p, y=4, x=8, batch=2):
     rng = np.random.default_rng(0)
-    fine = (batch, p.scale * y, p.scale * x)
+    fine = (batch, p.scale.y * y, p.scale.x * x)
     time = (3,) if p.sequence else ()
     given = {"lr": rng.normal(size=(batch, *time, y, x, p.n_lr)).astype("f4")}
     if p.n_static:
@@ -69,13 +69,13 @@ def inputs(p, y=4, x=8, batch=2):
 
 def rolled(given, p, k):
     """All fields by `k` LR columns."""
-    return {n: np.roll(v, k if n == "lr" else k * p.scale, axis=-2) for n, v in given.items()}
+    return {n: np.roll(v, k if n == "lr" else k * p.scale.x, axis=-2) for n, v in given.items()}
 
 
 def moved(network, p, k, given=None):
     """How far rolling what goes in is from rolling what comes out, as a share of the values."""
     given = given or inputs(p)
-    expected = np.roll(np.asarray(network(given)), k * p.scale, axis=-2)
+    expected = np.roll(np.asarray(network(given)), k * p.scale.x, axis=-2)
     actual = np.asarray(network(rolled(given, p, k)))
     return np.abs(actual - expected).max() / np.abs(expected).max()
 
@@ -188,13 +188,13 @@ def test_far_from_the_break_nothing_changes(sequence):
     # ones of the block are 5 x 5 and 3 x 3 and take part once for the inputs and at three steps
     lr = 3 + (1 + 1 if not sequence else 3 * 2 + 3 * 1)
     # HR: two of the output block, and the output
-    reach = lr * p.scale + 3
+    reach = lr * p.scale.x + 3
     apart = np.abs(actual - expected).max(axis=(*range(actual.ndim - 2), -1))
     # wider fields may be added up in another order, by the processor
     rounding = 1e-5 * np.abs(expected).max()
     assert apart[reach:-reach].max() < rounding
     assert apart[:reach].max() > rounding
-    assert (apart[: reach - 2 * p.scale] > 0).all()
+    assert (apart[: reach - 2 * p.scale.x] > 0).all()
 
 
 # --- the same network -----------------------------------------------------------------------
@@ -526,7 +526,7 @@ def test_alignment_agrees_with_the_check_of_the_numbers(scale, levels, columns):
     network = options(backbone="unet", n_blocks=levels)
     fits = columns % reach_of(generator(network, ports(scale=scale))).align == 0
     with contextlib.nullcontext() if fits else pytest.raises(GridError, match="HR columns around"):
-        check_global_domain(network, Grid(y=y, x=x), scale)
+        check_global_domain(network, Grid(y=y, x=x), Scale.of(scale))
 
 
 def test_alignment_follows_what_is_nested_and_parted(backbone):

@@ -29,7 +29,7 @@ def seen(network, p, size, align, y=False, trials=8):
         still = np.asarray(network({**given, "lr": np.repeat(lr, trials + 1, axis=0)}))
         changed = np.abs(out - still)[1:] > ROUNDING * np.abs(out).max()
         changed = np.moveaxis(changed, axis, 0).reshape(out.shape[axis], -1).any(1)
-        places = np.flatnonzero(changed) // p.scale
+        places = np.flatnonzero(changed) // p.scale.x
         farthest = max(farthest, cell - places.min(), places.max() - cell)
     assert farthest < size // 2 - align  # the field is large enough to see it
     return farthest

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from xr_dl4ds.config import Network, Sampling, settled
+from xr_dl4ds.config import Network, Sampling, Scale, settled
 from xr_dl4ds.networks import Ports, generator, take_weights
 
 
@@ -15,7 +15,7 @@ def build(seed, *, n_noise=0, distribution=None, sequence=False, n_lr=2, **optio
         n_lr=n_lr,
         n_static=1,
         lr_channels=(0,),
-        scale=2,
+        scale=Scale.of(2),
         sequence=sequence,
         offsets_from_zero=(3.0,),
         n_noise=n_noise,

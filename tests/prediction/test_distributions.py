@@ -5,6 +5,7 @@ import pytest
 from dask.base import tokenize
 from scipy import special, stats
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.prediction.distributions import QUANTILES, SPREADS, Heads, Member
 from xr_dl4ds.prediction.random_numbers import MEMBER, centred, normal
 
@@ -99,7 +100,7 @@ def output(time=3, y=4, x=6):
 
 
 def member(constrained=(False, False, False), seed=SEED):
-    return Member(heads=HEADS, seed=seed, scale=2, constrained=constrained)
+    return Member(heads=HEADS, seed=seed, scale=Scale.of(2), constrained=constrained)
 
 
 KEYS = np.array([5, 2**40, 2**63], "u8")
@@ -134,7 +135,7 @@ def test_a_member_is_drawn_step_by_step():
     np.testing.assert_array_equal(actual[..., 1], given[..., 1])
     for i, key in enumerate(KEYS):
         e = normal(SEED, int(key), MEMBER, *PLACE, 3)
-        for target, z in ((0, centred(e[..., 0], valid[..., 0], 2)), (2, e[..., 2])):
+        for target, z in ((0, centred(e[..., 0], valid[..., 0], Scale.of(2))), (2, e[..., 2])):
             kind, zero = HEADS.kinds[target], HEADS.offsets_from_zero[target]
             expected = QUANTILES[kind](*HEADS.of(given[i], target), zero, z)
             np.testing.assert_allclose(actual[i, ..., target], expected, rtol=1e-6, atol=1e-7)

@@ -12,6 +12,7 @@ from dask.callbacks import Callback
 from tests.conftest import analytic, no_compute
 from tests.tiers import every
 from tests.untrained import untrained
+from xr_dl4ds.config import Scale
 from xr_dl4ds.inference import Runner
 from xr_dl4ds.prediction.postprocess import Cells
 
@@ -268,7 +269,7 @@ def test_slabs_do_not_matter(kinds, monkeypatch):
     scaled, lr = rng.normal(size=(2, 3, 12, 8)).astype("f4"), rng.gamma(1, 2, (3, 6, 4))
     lr[1, 2, 3] = np.nan
     never = rng.random((12, 8)) < 0.2
-    cells = Cells(factor=2.0, offset=1.5, floor=0.1, kinds=kinds, scale=2)
+    cells = Cells(factor=2.0, offset=1.5, floor=0.1, kinds=kinds, scale=Scale.of(2))
     roles = ("lr", "always_missing")
     expected = cells(scaled, lr, never, roles=roles)
     assert expected.dtype == np.float32

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import stats
 
 from tests.conftest import no_compute
+from xr_dl4ds.config import Scale
 from xr_dl4ds.prediction.random_numbers import (
     BLOCK,
     MEMBER,
@@ -156,14 +157,14 @@ def test_blocks_by_hand():
     valid = np.array([[True, True, False, False], [True, True, True, True]])
     # four cells about 4, sqrt(4/3); two about 4, sqrt(2)
     expected = [[-3, -1, 0, 0], [1, 3, -2, 2]] * np.sqrt([[4 / 3, 4 / 3, 2, 2]] * 2)
-    np.testing.assert_allclose(centred(noise, valid, 2), expected, rtol=1e-12)
+    np.testing.assert_allclose(centred(noise, valid, Scale.of(2)), expected, rtol=1e-12)
 
 
 def test_a_cell_that_is_alone_has_no_freedom():
     valid = np.zeros((3, 3), bool)
-    assert not centred(np.ones((3, 3)), valid, 3).any()
+    assert not centred(np.ones((3, 3)), valid, Scale.of(3)).any()
     valid[1, 2] = True
-    assert not centred(np.ones((3, 3)), valid, 3).any()
+    assert not centred(np.ones((3, 3)), valid, Scale.of(3)).any()
 
 
 @pytest.mark.parametrize("scale", [2, 3])
@@ -171,7 +172,10 @@ def test_blocks_have_no_sum_and_cells_are_standard_normal(scale):
     rng = np.random.default_rng(0)
     valid = rng.random((6, 12)) < 0.8
     drawn = np.stack(
-        [centred(square(0, k, MEMBER, (6, 12))[..., 0], valid, scale) for k in range(3000)]
+        [
+            centred(square(0, k, MEMBER, (6, 12))[..., 0], valid, Scale.of(scale))
+            for k in range(3000)
+        ]
     )
     sums = drawn.reshape(3000, 6 // scale, scale, 12 // scale, scale).sum((2, 4))
     np.testing.assert_allclose(sums, 0, atol=1e-6)

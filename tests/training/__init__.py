@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from xr_dl4ds.config import Adversarial, Network, Sampling, Supervised, settled
+from xr_dl4ds.config import Adversarial, Network, Sampling, Scale, Supervised, settled
 from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.networks import Ports, discriminator, generator
 from xr_dl4ds.training import TrainingTask, train
@@ -19,7 +19,7 @@ def samples_of(lr, target, *, scale, fixed=None, window=None, starts=None):
     return Samples(
         lr=lr,
         target=target,
-        scale=scale,
+        scale=Scale.of(scale),
         fixed=fixed or {},
         window=window,
         starts=starts,
@@ -43,7 +43,7 @@ def ports(n_static=0, n_noise=0, distribution=None):
         n_lr=1,
         n_static=n_static,
         lr_channels=(0,),
-        scale=2,
+        scale=Scale.of(2),
         offsets_from_zero=TARGETS.offsets_from_zero,
         n_noise=n_noise,
         distributions=(distribution,),

@@ -4,7 +4,7 @@ import pytest
 
 from tests.tiers import thinned
 from tests.training import TARGETS, compete, constant, judge, line, samples_of, tiny, toy
-from xr_dl4ds.config import Adversarial, Sampling
+from xr_dl4ds.config import Adversarial, Sampling, Scale
 from xr_dl4ds.training import TrainingTask, train
 from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.batches import Batches
@@ -273,7 +273,7 @@ def test_sequences():
 
     samples = toy(12)
     windows = samples_of(lr=samples.lr, target=samples.target, scale=2, window=3)
-    ports = Ports(n_lr=1, n_static=0, lr_channels=(0,), scale=2, sequence=True, n_noise=1)
+    ports = Ports(n_lr=1, n_static=0, lr_channels=(0,), scale=Scale.of(2), sequence=True, n_noise=1)
     sampling, training = (
         Sampling(time_window=3),
         Adversarial(

@@ -39,18 +39,18 @@ class Gridding:
 
     def coarsen(
         self,
-        scale: int,
+        scale: int | tuple[int, int],
         *,
         trim: bool = False,
         x_dim: str | None = None,
         y_dim: str | None = None,
     ) -> Data:
-        """Average blocks of `scale` x `scale` cells to LR fields.
+        """Average blocks of cells to LR fields.
 
         Parameters
         ----------
-        scale : int
-            Cells along one edge of a block, >= 2.
+        scale : int or tuple of int
+            Cells along one edge of a block, >= 2, or ``(along y, along x)`` where these differ.
         trim : bool
             Drop the last rows and columns that do not fill a block, instead of raising an error.
         x_dim, y_dim : str, optional

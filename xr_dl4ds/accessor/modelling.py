@@ -32,7 +32,7 @@ class Modelling:
         self,
         hr: Data | None = None,
         *,
-        scale: int | None = None,
+        scale: int | tuple[int, int] | None = None,
         static: Data | Sequence[Data] | None = None,
         predictors: Data | Sequence[Data] | None = None,
         validation: float | tuple[Data, Data] | None = 0.1,
@@ -61,8 +61,9 @@ class Modelling:
             HR targets ``(time, y, x)``. Its variables without time are static fields. LR variables
             with the name of a target are its LR counterparts, see also `counterparts`; all other LR
             variables are predictors.
-        scale : int, optional
-            HR cells along one edge of an LR cell, >= 2. Required for synthetic pairs.
+        scale : int or tuple of int, optional
+            HR cells along one edge of an LR cell, >= 2, or ``(along y, along x)`` where these
+            differ. Required for synthetic pairs.
         static, predictors : xarray.Dataset or xarray.DataArray, or several, optional
             Further static fields ``(y, x)`` and further time-varying predictors, each on any grid.
         validation : float or (lr, hr), optional
@@ -163,7 +164,7 @@ class Modelling:
         hr: Data,
         *,
         lr: Data | None = None,
-        scale: int | None = None,
+        scale: int | tuple[int, int] | None = None,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -176,8 +177,9 @@ class Modelling:
             The truth, which must cover the grid of these data. The times in common are scored.
         lr : xarray.Dataset or xarray.DataArray, optional
             LR fields that the baselines interpolate; by default the truth averaged by `scale`.
-        scale : int, optional
-            HR cells along one edge of an LR cell; by default the scale noted on the prediction.
+        scale : int or tuple of int, optional
+            HR cells along one edge of an LR cell, or along y and x; by default the scale noted on
+            the prediction.
         x_dim, y_dim, time_dim : str, optional
             Names of the dimensions, if CF attributes and names do not identify them.
 

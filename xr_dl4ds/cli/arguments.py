@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from xr_dl4ds.config import nearest
+from xr_dl4ds.config import Scale, nearest
 
 
 class ArgumentError(ValueError):
@@ -50,6 +50,17 @@ def whole(least: int) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def scale(text: str) -> int | tuple[int, int]:
+    """Convert text such as "4", or "4,2" for y and x, to a scale, as a type for argparse."""
+    try:
+        edges = tuple(int(n) for n in text.split(","))
+        return Scale.asked(edges if len(edges) > 1 else edges[0]).public
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number >= 2, or two of them such as 4,2, got {text!r}"
+        ) from None
 
 
 def share(text: str) -> float:

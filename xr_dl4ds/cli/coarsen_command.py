@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from xr_dl4ds.cli.arguments import add_talk, whole
+from xr_dl4ds.cli.arguments import add_talk, scale
 from xr_dl4ds.cli.data_flags import add_dimensions, add_group, dimensions
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.outputs import (
@@ -27,10 +27,10 @@ def add(commands: Any) -> None:
     add_dataset_output(one)
     one.add_argument(
         "--scale",
-        type=whole(2),
+        type=scale,
         metavar="N",
         required=True,
-        help="HR cells along one edge of an LR cell",
+        help="HR cells along one edge of an LR cell, or along y and x: 4,2",
     )
     one.add_argument("--variable", nargs="+", metavar="NAME", help="which ones (default: all)")
     one.add_argument(

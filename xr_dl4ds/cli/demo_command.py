@@ -11,7 +11,7 @@ from typing import Any
 import xarray as xr
 
 from xr_dl4ds import tutorial
-from xr_dl4ds.cli.arguments import say
+from xr_dl4ds.cli.arguments import say, scale
 from xr_dl4ds.cli.files import opened
 from xr_dl4ds.cli.table import table
 from xr_dl4ds.config import nearest
@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
     one.add_argument("--data", metavar="FILE", help="NetCDF file or Zarr store of HR fields")
     one.add_argument("--variable", metavar="NAME", help="which one (with --data)")
     one.add_argument(
-        "--scale", type=int, default=4, help="HR cells along one edge of an LR cell (default: 4)"
+        "--scale", type=scale, default=4, help="HR cells along one edge of an LR cell (default: 4)"
     )
     one.add_argument("--static", metavar="FILE", help="file of static fields (with --data)")
     one.add_argument(

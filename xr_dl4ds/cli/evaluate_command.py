@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, whole
+from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, scale
 from xr_dl4ds.cli.data_flags import add_dimensions, add_group, dimensions
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
     )
     one.add_argument(
         "--scale",
-        type=whole(2),
+        type=scale,
         metavar="N",
         help="for that average (default: as noted on the prediction)",
     )

@@ -10,6 +10,7 @@ from xr_dl4ds.cli.arguments import (
     ArgumentError,
     add_talk,
     say,
+    scale,
     share,
     shows_progress,
     whole,
@@ -78,7 +79,10 @@ def _add_data(one: argparse.ArgumentParser) -> None:
         help="variables of HR: those that vary in time are targets, others static (default: all)",
     )
     one.add_argument(
-        "--scale", type=whole(2), metavar="N", help="HR cells along one edge of an LR cell"
+        "--scale",
+        type=scale,
+        metavar="N",
+        help="HR cells along one edge of an LR cell, or along y and x: 4,2",
     )
     one.add_argument("--lr", nargs="+", metavar="FILE", help="LR data, paired with HR")
     one.add_argument(

@@ -70,7 +70,7 @@ def predict(options: argparse.Namespace) -> None:
     require_apart(options.output, [options.model, *options.lr, *inputs])
     place = place_for_dataset(options.output, overwrite=options.overwrite)
     model = load(options.model)
-    block = max(1, BLOCK // model.scale**2)  # so that the HR fields fit in memory
+    block = max(1, BLOCK // model.state.pairing.scale.cells)  # so that the HR fields fit in memory
     lr = opened(options.lr, block=block, group=getattr(options, "group", None))
     if hasattr(options, "time_slice"):
         lr = within(lr, options.time_slice, "the LR data")

@@ -19,7 +19,7 @@ _OWN: dict[str, tuple[tuple[type, ...], str]] = {
     "variable": ((str, list), "a name or a list of them"),
     "static": ((str, list), "a path or a list of them"),
     "predictors": ((str, list), "a path or a list of them"),
-    "scale": ((int,), "a whole number"),
+    "scale": ((int, list), "a whole number, or a list of two"),
     "start": ((str,), "a path"),
     "validation": ((int, float), "a number >= 0 and < 1"),
     "trim": ((bool,), "true or false"),
@@ -154,10 +154,12 @@ def _checked(name: str, value: Any, path: str) -> Any:
     types, words = _OWN[name]
     if name == "time_slice" and isinstance(value, list):
         value = [str(time) for time in value]  # YAML reads 2001-01-01 as a date
-    several = list in types
+    several = str in types and list in types
     fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
     if several and isinstance(value, list):
         fits = bool(value) and all(isinstance(one, str) for one in value)
+    if name == "scale" and isinstance(value, list):
+        fits = len(value) == 2 and all(type(one) is int for one in value)
     if name == "validation" and fits:
         fits = 0 <= value < 1
     if not fits:

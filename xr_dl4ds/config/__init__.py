@@ -17,6 +17,8 @@ from xr_dl4ds.config.registry import register_backbone as register_backbone
 from xr_dl4ds.config.routing import route as route
 from xr_dl4ds.config.routing import settled as settled
 from xr_dl4ds.config.sampling_options import Sampling as Sampling
+from xr_dl4ds.config.scale import SAME as SAME
+from xr_dl4ds.config.scale import Scale as Scale
 from xr_dl4ds.config.training_options import Supervised as Supervised
 from xr_dl4ds.config.training_options import Training as Training
 from xr_dl4ds.config.value_checks import nearest as nearest

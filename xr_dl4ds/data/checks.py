@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 
-from xr_dl4ds.config import Network, Sampling, Training, choices
+from xr_dl4ds.config import Network, Sampling, Scale, Training, choices
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.grid import Grid
@@ -17,12 +18,14 @@ logger = logging.getLogger(__name__)
 
 def check_patches(sampling: Sampling, training: Training, pairing: Pairing) -> None:
     """Raise a `GridError` for patches that do not fit the grid, the scale or the loss."""
-    size, scale = sampling.patch_size, pairing.scale
+    size, edges = sampling.patch_size, pairing.scale.edges
     if size is not None:
-        if size % scale or size < 2 * scale:
+        whole, smallest = math.lcm(*edges), 2 * max(edges)
+        if size % whole or size < smallest:
+            cure = max(round(size / whole), -(-smallest // whole)) * whole
             raise GridError(
-                f"Expected `patch_size` to be a multiple of the scale {scale}, at least"
-                f" {2 * scale}, got {size}. Use {max(2, round(size / scale)) * scale}."
+                f"Expected `patch_size` to be a multiple of the scale {pairing.scale}, at least"
+                f" {smallest}, got {size}. Use {cure}."
             )
         if size > min(pairing.hr.shape):
             raise GridError(
@@ -41,7 +44,7 @@ def check_patches(sampling: Sampling, training: Training, pairing: Pairing) -> N
         )
 
 
-def check_global_domain(network: Network, grid: Grid, scale: int) -> None:
+def check_global_domain(network: Network, grid: Grid, scale: Scale) -> None:
     """Raise a `GridError` if the levels of a U-Net do not fit a global domain.
 
     Each level merges pairs of columns. On whole fields around the globe, the last columns of a
@@ -50,7 +53,7 @@ def check_global_domain(network: Network, grid: Grid, scale: int) -> None:
     """
     if network.backbone != "unet" or not grid.x.periodic:
         return
-    levels, columns = network.n_blocks, grid.x.size * scale
+    levels, columns = network.n_blocks, grid.x.size * scale.x
     assert levels is not None
     if columns % 2**levels:
         most = (columns & -columns).bit_length() - 1  # how often 2 divides the number of columns
@@ -160,7 +163,7 @@ def constraint_for(network: Network, state: State, *, synthetic_pairs: bool) -> 
         return _automatic(network, state, synthetic_pairs=synthetic_pairs)
     if kind is None:
         return None
-    if state.pairing.scale == 1:
+    if state.pairing.scale.cells == 1:
         raise GridError(
             f"Expected LR cells that hold several HR cells for constraint={kind!r}, got LR fields"
             " interpolated to HR cells, because the two do not nest. Use constraint=None, or"

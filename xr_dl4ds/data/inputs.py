@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.auxiliary import (
     PREDICTORS,
     STATIC,
@@ -46,7 +47,7 @@ class Inputs:
 
     hr: Data
     lr: Data | None = None
-    scale: int | None = None
+    scale: int | tuple[int, int] | None = None
     static: Data | Sequence[Data] | None = None
     predictors: Data | Sequence[Data] | None = None
     validation: float | tuple[Data, Data] | None = 0.1
@@ -193,8 +194,8 @@ def pair_grids(
                 "Expected `scale` for synthetic pairs, or an HR target, got neither. Call"
                 " hr.downscale.fit(scale=4) or lr.downscale.fit(hr)."
             )
-        hr = trim_fields(hr, inputs.scale, trim=inputs.trim)
-        scale = int(inputs.scale)  # JSON cannot store NumPy integers
+        scale = Scale.asked(inputs.scale)
+        hr = trim_fields(hr, scale, trim=inputs.trim)
         lr = coarsened(hr.pick(hr.varying), scale)
         pairing = Pairing(
             scale=scale, method="nested", source=lr.grid, lr=lr.grid, hr=hr.grid, domain=hr.grid
@@ -202,7 +203,7 @@ def pair_grids(
         return lr, hr, pairing
     lr = _read_lr(inputs, hr)
     pairing, hr = pair(lr, hr, direct_method=direct_method, trim=inputs.trim)
-    if inputs.scale is not None and inputs.scale != pairing.scale:
+    if inputs.scale is not None and Scale.of(inputs.scale) != pairing.scale:
         raise GridError(
             f"Expected scale={pairing.scale}, which the LR and HR grids have, got"
             f" scale={inputs.scale}. Leave it out: it follows from the pair."

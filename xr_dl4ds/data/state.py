@@ -101,8 +101,7 @@ class State:
         features, coarse = self.features, None
         if features.static:
             scaled = self.scaler.transform(static[list(features.static)])
-            scale = self.pairing.scale
-            coarse = scaled if scale == 1 else block_mean(scaled, {Y: scale, X: scale})
+            coarse = block_mean(scaled, self.pairing.scale.by_dim)
             around = (self.pairing.context, self.pairing.context)
             coarse = with_rim(coarse, {Y: around, X: around}, mode="edge")
             coarse = coarse.assign_coords({d: varying[d] for d in (Y, X)})

@@ -12,6 +12,7 @@ import dask
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.inputs import Pair
 from xr_dl4ds.data.moments import Moments, rows_of
 from xr_dl4ds.grid.names import TIME, X, Y
@@ -101,7 +102,7 @@ class DataStatistics:
 
 
 def read_statistics(
-    train: Sequence[Pair], validation: Sequence[Pair], scale: int
+    train: Sequence[Pair], validation: Sequence[Pair], scale: Scale
 ) -> DataStatistics:
     """Read training and validation data once.
 
@@ -109,8 +110,8 @@ def read_statistics(
     ----------
     train, validation : sequence of Pair
         Pairs, each a series of samples; `validation` is empty if no data are held out.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     """
     hr, lr, nothing, valid, held = dask.compute(
         [_rows(pair.hr) for pair in train],
@@ -128,13 +129,13 @@ def read_statistics(
     )
 
 
-def validation_statistics(pairs: Sequence[Pair], scale: int) -> HoldOut:
+def validation_statistics(pairs: Sequence[Pair], scale: Scale) -> HoldOut:
     """Read all pairs of validation data, one after the other."""
     (found,) = dask.compute(_lazy_statistics(pairs, scale))
     return _held(found)
 
 
-def _lazy_statistics(pairs: Sequence[Pair], scale: int) -> list[list[Any]]:
+def _lazy_statistics(pairs: Sequence[Pair], scale: Scale) -> list[list[Any]]:
     """Return flags, HR rows and LR rows of validation data, lazily."""
     return [
         [_valid(pair, scale) for pair in pairs],
@@ -158,7 +159,7 @@ def _moments(rows: Sequence[dict[str, np.ndarray]]) -> dict[str, Moments]:
     return {name: Moments.of(np.concatenate(parts)) for name, parts in flat.items()}
 
 
-def _valid(pair: Pair, scale: int) -> xr.Dataset:
+def _valid(pair: Pair, scale: Scale) -> xr.Dataset:
     """Compute the flags "some" and "whole" of `Steps`, lazily."""
     some, whole = [], []
     for name, target in pair.hr.items():

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds import metrics
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.prepare import Prepared
 from xr_dl4ds.downscaler import Downscaler
@@ -55,7 +56,9 @@ def with_calibration(model: Downscaler, prepared: Prepared) -> Downscaler:
     members, truth = _drawn(model, sources, prepared)
     kinds = sources.heads.kinds
     found = {
-        name: _scores(members.isel({CHANNEL: i}), truth.isel({CHANNEL: i}), model.scale)
+        name: _scores(
+            members.isel({CHANNEL: i}), truth.isel({CHANNEL: i}), model.state.pairing.scale
+        )
         for i, name in enumerate(model.state.features.targets)
         if sources.network or kinds[i] is not None  # others are deterministic by choice
     }
@@ -77,16 +80,16 @@ def _drawn(
     return plain[0], plain[1]
 
 
-def _scores(members: xr.DataArray, truth: xr.DataArray, scale: int) -> dict[str, float]:
+def _scores(members: xr.DataArray, truth: xr.DataArray, scale: Scale) -> dict[str, float]:
     """Return the scores as plain values; NaN if there is nothing to compare."""
     dims = (TIME, Y, X)
     members = members.where(truth.notnull())
     ratio = metrics.spread_skill(members, truth, dims)
     detail = members
-    if scale > 1:
-        blocks = members.coarsen({Y: scale, X: scale}).mean()
+    if scale.cells > 1:
+        blocks = members.coarsen(scale.by_dim).mean()
         detail = members - blocks.isel(
-            {d: np.repeat(np.arange(blocks.sizes[d]), scale) for d in (Y, X)}
+            {d: np.repeat(np.arange(blocks.sizes[d]), n) for d, n in scale.by_dim.items()}
         )
     correlation = metrics.member_correlation(detail, dims)
     return {"spread_skill_ratio": float(ratio), "member_correlation": float(correlation)}

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from dask.base import normalize_token
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.inference.packing import unpacked
 from xr_dl4ds.inference.tiles import Place
 from xr_dl4ds.networks.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
@@ -45,8 +46,8 @@ class Application:
     fixed : mapping of numpy.ndarray
         Inputs without time for the predicted domain, by name, restricted to the inputs of the
         network.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     context : int
         LR cells around the domain, on each side, that the network sees.
     token : str
@@ -60,7 +61,7 @@ class Application:
 
     network: keras.Model
     fixed: Mapping[str, np.ndarray]
-    scale: int
+    scale: Scale
     context: int = 0
     token: str
     realization: int | None = None
@@ -95,7 +96,9 @@ class Application:
         return self.realization is not None and self.n_noise > 0
 
     def __call__(self, lr: np.ndarray, keys: np.ndarray | None = None) -> np.ndarray:
-        """Predict fields ``(..., y, x, channel)`` -> ``(..., scale*y, scale*x, channel)``, float32.
+        """Predict fields ``(..., y, x, channel)`` -> ``(..., hr_y, hr_x, channel)``.
+
+        The result is float32.
 
         The input also has `context` rows and columns on each side of the domain.
 
@@ -108,7 +111,7 @@ class Application:
         flat = lr.reshape(-1, *inner).astype("f4", copy=False)
         *steps, y, x = *inner[:-3], *self.domain_of(lr.shape)
         flat_keys = None if keys is None else keys.reshape(-1, *steps)
-        shape = (*steps, y * self.scale, x * self.scale, self.network.output_shape[-1])
+        shape = (*steps, y * self.scale.y, x * self.scale.x, self.network.output_shape[-1])
         size = max(1, CELLS // int(np.prod(shape[:-1])))
         out = np.empty((len(flat), *shape), "f4")
         with _ONE_AT_A_TIME, _whole_float32():
@@ -148,7 +151,7 @@ class Application:
         return int(np.random.SeedSequence([self.realization, *corner]).generate_state(1)[0])
 
     def _noise(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
-        """Draw the noise of each step: ``(batch, [time,] scale*y, scale*x, n_noise)``, float32."""
+        """Draw the noise of each step: ``(batch, [time,] y, x, n_noise)`` on HR cells, float32."""
         lead, (y, x) = part.shape[:-3], self.domain_of(part.shape)
         place = Place((0, y), (0, x), x) if self.place is None else self.place
         rows, columns = place.hr(self.scale)

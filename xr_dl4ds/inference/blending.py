@@ -25,9 +25,9 @@ class Ramp:
     after: int
 
     @classmethod
-    def of(cls, span: Span, scale: int) -> Ramp:
-        """Return the ramp of a tile."""
-        return cls(span.before * scale, span.size * scale, span.after * scale)
+    def of(cls, span: Span, cells: int) -> Ramp:
+        """Return the ramp of a tile; an LR cell has so many HR cells along the axis."""
+        return cls(span.before * cells, span.size * cells, span.after * cells)
 
     @property
     def weights(self) -> np.ndarray:

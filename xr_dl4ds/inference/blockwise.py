@@ -162,7 +162,7 @@ class Blocks:
         self.lr, self.keys = lr, keys
         self.channels = int(application.network.output_shape[-1])
         self.scale = application.scale
-        largest = max(a.size for a in cut.y) * max(a.size for a in cut.x) * self.scale**2
+        largest = max(a.size for a in cut.y) * max(a.size for a in cut.x) * self.scale.cells
         self.times = split(lr.chunks[0], max(1, VALUES // (largest * self.channels)))
         self.edges = [[0, *itertools.accumulate(chunks)] for chunks in lr.chunks[:3]]
         windows = cut.windows and (cut.windows.start, cut.windows.length)
@@ -179,7 +179,10 @@ class Blocks:
         fixed = delayed(dict(app.fixed), name=f"fixed-{tokenize(app.fixed)}", traverse=False)
         graph: dict[Any, Any] = dict(self._tasks(name, network, fixed))
         beside = [self.lr, network, fixed] + ([] if self.keys is None else [self.keys])
-        y, x = (tuple(c * self.scale for c in chunks) for chunks in self.cut.lr_chunks)
+        y, x = (
+            tuple(c * cells for c in chunks)
+            for chunks, cells in zip(self.cut.lr_chunks, self.scale.edges, strict=True)
+        )
         return da.Array(
             HighLevelGraph.from_collections(name, graph, dependencies=beside),
             name,
@@ -228,7 +231,7 @@ class Blocks:
         self, name: str, t: int, i: int, j: int
     ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
         """Yield the tasks that compute a tile's shares for its neighbours and blend the tile."""
-        y, x = Ramp.of(self.cut.y[i], self.scale), Ramp.of(self.cut.x[j], self.scale)
+        y, x = Ramp.of(self.cut.y[i], self.scale.y), Ramp.of(self.cut.x[j], self.scale.x)
         own, sides = (f"tile-{self.token}", t, i, j), itertools.product(y.sides, x.sides)
         beside = [side for side in sides if side != (0, 0)]
         part = f"share-{self.token}"

@@ -7,11 +7,12 @@ import functools
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.grid.names import TIME, X, Y
 
 
-def packed(lr: xr.DataArray, guess: xr.DataArray, scale: int, context: int) -> xr.DataArray:
+def packed(lr: xr.DataArray, guess: xr.DataArray, scale: Scale, context: int) -> xr.DataArray:
     """Append a first guess to LR channels ``(time, y, x, channel)``, lazily.
 
     Parameters
@@ -20,12 +21,12 @@ def packed(lr: xr.DataArray, guess: xr.DataArray, scale: int, context: int) -> x
         LR channels, with the cells around the domain.
     guess : xarray.DataArray
         ``(time, y, x, channel)`` on HR cells.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     context : int
         LR cells around the domain, on each side; there the further channels are 0.
     """
-    sizes = {Y: lr.sizes[Y], X: lr.sizes[X], CHANNEL: guess.sizes[CHANNEL] * scale**2}
+    sizes = {Y: lr.sizes[Y], X: lr.sizes[X], CHANNEL: guess.sizes[CHANNEL] * scale.cells}
     bare = guess.drop_vars(list(guess.coords)).transpose(TIME, Y, X, CHANNEL)
     if lr.chunks is not None:
         bare = bare.chunk({TIME: lr.chunksizes[TIME], Y: -1, X: -1, CHANNEL: -1})
@@ -47,18 +48,19 @@ def packed(lr: xr.DataArray, guess: xr.DataArray, scale: int, context: int) -> x
     return xr.concat([own.astype("f4"), further.assign_coords(times)], CHANNEL)
 
 
-def _to_lr_cells(guess: np.ndarray, scale: int, context: int) -> np.ndarray:
+def _to_lr_cells(guess: np.ndarray, scale: Scale, context: int) -> np.ndarray:
     steps, y, x, channels = guess.shape
-    blocks = guess.reshape(steps, y // scale, scale, x // scale, scale, channels)
-    cells = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(steps, y // scale, x // scale, -1)
+    high, wide = scale.edges
+    blocks = guess.reshape(steps, y // high, high, x // wide, wide, channels)
+    cells = blocks.transpose(0, 1, 3, 2, 4, 5).reshape(steps, y // high, x // wide, -1)
     around = (context, context)
     return np.pad(cells, ((0, 0), around, around, (0, 0)))
 
 
-def unpacked(part: np.ndarray, channels: int, scale: int, context: int) -> np.ndarray:
+def unpacked(part: np.ndarray, channels: int, scale: Scale, context: int) -> np.ndarray:
     """Return the first guess on HR cells from the further channels ``(..., y, x, channel)``."""
     *lead, y, x, _ = part.shape
     inside = part[..., context : y - context, context : x - context, :]
     y, x = inside.shape[-3:-1]
-    blocks = inside.reshape(-1, y, x, scale, scale, channels).transpose(0, 1, 3, 2, 4, 5)
-    return np.ascontiguousarray(blocks).reshape(*lead, y * scale, x * scale, channels)
+    blocks = inside.reshape(-1, y, x, *scale.edges, channels).transpose(0, 1, 3, 2, 4, 5)
+    return np.ascontiguousarray(blocks).reshape(*lead, y * scale.y, x * scale.x, channels)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import keras
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.grid.names import X, Y
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.blockwise import apply
@@ -37,8 +38,8 @@ class Runner:
         Builds the same network for the other kind of domain, on first use.
     name : str
         Identifies the weights in the names of dask tasks.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     context : int
         LR cells around the domain, on each side, that the network sees.
     """
@@ -47,7 +48,7 @@ class Runner:
     global_domain: bool
     other_form: Callable[[], keras.Model]
     name: str
-    scale: int
+    scale: Scale
     context: int = 0
 
     def run(self, network_input: NetworkInput, realization: int | None) -> xr.DataArray:
@@ -81,7 +82,7 @@ class Runner:
         if tiling.edge[1] < shape[1]:  # tiles are not periodic; they read beyond their edges
             network, token = self._form(False)
         if sees_all and tiling.edge != shape:
-            _warn_of_tile_means(token, tiling.edge[0] * self.scale, tiling.edge[1] * self.scale)
+            _warn_of_tile_means(token, tiling.edge[0] * self.scale.y, tiling.edge[1] * self.scale.x)
         asked = {tensor.name for tensor in network.inputs}
         application = Application(
             network=network,

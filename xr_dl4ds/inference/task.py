@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.grid.cf.time_axis import Windows
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.pickling import Carried
@@ -31,7 +32,7 @@ class TileTask:
         The windows of the steps.
     """
 
-    scale: int
+    scale: Scale
     context: int
     token: str
     realization: int | None
@@ -64,7 +65,10 @@ class TileTask:
             predicted = application(lr, drawn)
         else:
             predicted = predict_windows(application, self.windows, lr, drawn)
-        y, x = (slice(k.start * self.scale, k.stop * self.scale) for k in self.inner)
+        y, x = (
+            slice(k.start * cells, k.stop * cells)
+            for k, cells in zip(self.inner, self.scale.edges, strict=True)
+        )
         return predicted[:, y, x]
 
     def _joined(self, chunks: list[list[list[np.ndarray]]]) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.networks import Reach
 
 #: By default, a domain with at most this many HR cells is predicted as a whole.
@@ -78,7 +79,7 @@ class Tiling:
     align: int
 
     @classmethod
-    def of(cls, reach: Reach, shape: tuple[int, int], scale: int, edge: int | None) -> Tiling:
+    def of(cls, reach: Reach, shape: tuple[int, int], scale: Scale, edge: int | None) -> Tiling:
         """Choose the tiling of a domain.
 
         Parameters
@@ -88,18 +89,22 @@ class Tiling:
             overlap.
         shape : tuple of int
             LR cells of the domain along y and x.
-        scale : int
-            HR cells along one edge of an LR cell.
+        scale : Scale
+            HR cells along the edges of an LR cell.
         edge : int, optional
             HR cells along one edge of a tile, rounded up to a multiple of `Reach.align` LR cells.
             By default the whole domain if it has at most `WHOLE` HR cells, else about `EDGE`.
         """
         if edge is not None:
-            cores = [min(_up(edge // scale, reach.align), size) for size in shape]
-        elif shape[0] * shape[1] * scale**2 <= WHOLE:
+            cores = [
+                min(_up(edge // cells, reach.align), size)
+                for size, cells in zip(shape, scale.edges, strict=True)
+            ]
+        elif shape[0] * shape[1] * scale.cells <= WHOLE:
             cores = list(shape)
         else:  # tiles of about equal size, also the last one
-            pieces = [max(1, round(size * scale / EDGE)) for size in shape]
+            fine = (size * cells for size, cells in zip(shape, scale.edges, strict=True))
+            pieces = [max(1, round(size / EDGE)) for size in fine]
             cores = [
                 min(_up(-(-size // n), reach.align), size)
                 for size, n in zip(shape, pieces, strict=True)
@@ -154,10 +159,11 @@ class Place:
     x: tuple[int, int]
     columns: int
 
-    def hr(self, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    def hr(self, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and columns of the HR cells in the domain."""
-        rows, columns = (np.arange(a * scale, b * scale) for a, b in (self.y, self.x))
-        return rows, columns % (self.columns * scale)
+        ends = zip((self.y, self.x), scale.edges, strict=True)
+        rows, columns = (np.arange(a * cells, b * cells) for (a, b), cells in ends)
+        return rows, columns % (self.columns * scale.x)
 
 
 def pieces(low: int, high: int, edges: Sequence[int]) -> list[tuple[int, slice]]:

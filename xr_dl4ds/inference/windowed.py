@@ -12,7 +12,7 @@ from xr_dl4ds.inference.application import Application
 def predict_windows(
     application: Application, windows: Windows, lr: np.ndarray, keys: np.ndarray | None = None
 ) -> np.ndarray:
-    """Predict ``(input time, y, x, channel)`` -> ``(time, scale*y, scale*x, channel)``.
+    """Predict ``(input time, y, x, channel)`` -> ``(time, hr_y, hr_x, channel)``.
 
     Parameters
     ----------
@@ -34,10 +34,10 @@ def predict_windows(
     scale = application.scale
     channels = application.network.output_shape[-1]
     start, length, place = windows.start, windows.length, windows.place
-    out = np.empty((start.size, y * scale, x * scale, channels), "f4")
+    out = np.empty((start.size, y * scale.y, x * scale.x, channels), "f4")
     for steps in np.unique(length):
         first = np.unique(start[length == steps])
-        size = max(1, batches.CELLS // (int(steps) * y * x * scale**2))
+        size = max(1, batches.CELLS // (int(steps) * y * x * scale.cells))
         for part in (first[i : i + size] for i in range(0, first.size, size)):
             rows = part[:, None] + np.arange(steps)
             found = application(lr[rows], None if keys is None else keys[rows])

@@ -6,12 +6,13 @@ import dataclasses
 
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import at_times, common_times
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.names import TIME
-from xr_dl4ds.grid.regridding.coarsen import check_scale, coarsened
+from xr_dl4ds.grid.regridding.coarsen import coarsened
 from xr_dl4ds.grid.regridding.regridder import BEYOND_EDGES, regridder
 
 #: Interpolation methods.
@@ -19,7 +20,7 @@ BASELINES = ("bilinear", "bicubic")
 
 
 def interpolated(
-    truth: Fields, lr: Fields | None, scale: int | None, names: list[str]
+    truth: Fields, lr: Fields | None, scale: Scale, names: list[str]
 ) -> dict[str, xr.Dataset]:
     """Interpolate LR fields to the cells and times of the truth.
 
@@ -29,8 +30,8 @@ def interpolated(
         The truth.
     lr : Fields, optional
         LR fields; by default the truth averaged by `scale`.
-    scale : int, optional
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     names : list of str
         The variables that are scored.
 
@@ -47,11 +48,9 @@ def interpolated(
     return found
 
 
-def _averaged(truth: Fields, scale: int | None) -> Fields:
-    """Average the truth over `scale` x `scale` cells."""
-    assert scale is not None
-    check_scale(scale)
-    if any(n % scale for n in truth.grid.shape):
+def _averaged(truth: Fields, scale: Scale) -> Fields:
+    """Average the truth over LR cells."""
+    if any(n % cells for n, cells in zip(truth.grid.shape, scale.edges, strict=True)):
         raise GridError(
             f"Expected the cells that are scored to be a multiple of the scale {scale}, got"
             f" {truth.grid.shape}. Pass lr= for the baselines."

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from xr_dl4ds.config import SAME, Scale
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.plausibility import note_factor, note_fields, note_kinds
@@ -31,7 +32,7 @@ def evaluate(
     truth: Data,
     *,
     lr: Data | None = None,
-    scale: int | None = None,
+    scale: int | tuple[int, int] | None = None,
     dims: Dims | None = None,
 ) -> xr.Dataset:
     """Score a prediction or an ensemble of predictions against the truth.
@@ -46,7 +47,7 @@ def evaluate(
         common are scored.
     lr : xarray.Dataset or xarray.DataArray, optional
         LR fields that the baselines interpolate; by default the truth averaged by `scale`.
-    scale : int, optional
+    scale : int or tuple of int, optional
         Scale of that average; by default the scale noted on the prediction. Without `lr`, `scale`
         and a note there are no baselines.
     dims : Dims, optional
@@ -96,8 +97,7 @@ def evaluate(
     pair = on_common_cells(*in_common(given, true))
     names = pair[0].varying
     noted = provenance_of(prediction)
-    if scale is None and noted.get("scale", 1) > 1:
-        scale = noted["scale"]
+    averaged = Scale.of(noted.get("scale", 1)) if scale is None else Scale.asked(scale)
     if lr is None and not noted.get("perfect_prognosis", True):
         logger.warning(
             "the model was fitted on LR/HR pairs, but the baselines interpolate the averaged truth,"
@@ -106,13 +106,13 @@ def evaluate(
     named = noted.get("counterparts", {})
     low = None if lr is None else read(under_target_names(lr, named), dims, "the LR data")
     baselines: dict[str, xr.Dataset] = {}
-    if low is None and scale is None:
+    if low is None and averaged == SAME:
         logger.warning(
             "the prediction has no note of its scale, so it is scored without baselines: pass lr=,"
             " the LR fields, or scale= for these"
         )
     else:
-        baselines = interpolated(pair[1], low, scale, names)
+        baselines = interpolated(pair[1], low, averaged, names)
     _warn_of_training_period(noted, pair[0])
     mine, theirs = (side.data for side in pair)
     for name in names:
@@ -127,7 +127,9 @@ def evaluate(
         out = xr.concat(scores, dim=xr.Variable("variable", names), combine_attrs="drop_conflicts")
         units = [pair[1].data[name].attrs.get("units", "1") for name in names]
         out = out.assign_coords(units=("variable", units))
-    origin = "lr" if lr is not None else f"the truth averaged over {scale} x {scale} cells"
+    origin = (
+        "lr" if lr is not None else f"the truth averaged over {averaged.y} x {averaged.x} cells"
+    )
     out.attrs["baselines"] = f"interpolation of {origin}" if baselines else "none"
     return _with_axes(out, given.grid)
 
@@ -139,7 +141,7 @@ def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:
     if REALIZATION in prediction.dims:
         _note_members(prediction)
     name, roles = str(prediction.name), ("the prediction", "the truth")
-    note_orientation(prediction, truth, 1, roles)
+    note_orientation(prediction, truth, SAME, roles)
     note_kinds(name, prediction.attrs, truth.attrs, roles)
     mine, theirs = (
         note_fields({name: fields}, role).get(name)

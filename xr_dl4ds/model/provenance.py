@@ -59,7 +59,7 @@ def provenance(
         "summary": f"xr_dl4ds {version()} downscaled {', '.join(state.features.targets)} by"
         f" {state.pairing.scale} ({name})",
         "model": digest_of(weights),
-        "scale": state.pairing.scale,
+        "scale": state.pairing.scale.public,
         "pairing": state.pairing.method,
         "perfect_prognosis": perfect_prognosis,
         "targets": list(state.features.targets),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.config import Json
+from xr_dl4ds.config import Json, Scale
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.first_guess import FirstGuess
 from xr_dl4ds.data.scaling import STATISTICS, Scaler
@@ -30,7 +30,7 @@ def state_config(state: State) -> Json:
     pairing = state.pairing
     return {
         "features": dataclasses.asdict(state.features),
-        "scale": pairing.scale,
+        "scale": pairing.scale.public,
         "method": pairing.method,
         "context": pairing.context,
         "mean_ratios": dict(state.mean_ratios),
@@ -157,7 +157,7 @@ def state(config: Json, data: xr.Dataset) -> State:
     return State(
         features=features,
         pairing=Pairing(
-            scale=config["scale"],
+            scale=Scale.of(config["scale"]),
             method=config["method"],
             context=config.get("context", 0),
             **grids,

@@ -68,7 +68,7 @@ def by_step(x: Tensor, lr: Tensor) -> Tensor:
 def hr_filters(network: Network) -> int:
     """Return the number of filters on the HR grid: half of the backbone's filters, at least 4.
 
-    On the HR grid a filter costs ``scale**2`` times as much as on the LR grid.
+    There a filter costs as many times as much as on the LR grid as an LR cell has HR cells.
     """
     return max(network.n_filters // 2, 4)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from xr_dl4ds.config import Adversarial
+from xr_dl4ds.config import Adversarial, Scale
 from xr_dl4ds.networks.blocks import by_step, is_sequence
 from xr_dl4ds.networks.keras_settings import building
-from xr_dl4ds.networks.layers import NeighbourSteps, SpectralConv2D, UnfoldTime
+from xr_dl4ds.networks.layers import CellsToChannels, NeighbourSteps, SpectralConv2D, UnfoldTime
 from xr_dl4ds.networks.margins import cropped
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
@@ -40,9 +40,9 @@ def discriminator(
     Returns
     -------
     keras.Model
-        Inputs by name: "lr" ``(batch, [time,] y, x, n_lr)``; "hr" ``(batch, [time,] scale*y,
-        scale*x, target)``, the true or generated targets (values, not distribution
-        parameters); "static" ``(batch, scale*y, scale*x, n_static)``, if there are static fields.
+        Inputs by name: "lr" ``(batch, [time,] y, x, n_lr)``; "hr" ``(batch, [time,] hr_y,
+        hr_x, target)``, the true or generated targets (values, not distribution
+        parameters); "static" ``(batch, hr_y, hr_x, n_static)``, if there are static fields.
         Output: ``(batch, [time,] y, x, 1)``, the logit of "true". In sequences each block extends
         the receptive field by one step before and one step after.
     """
@@ -77,17 +77,15 @@ def _inputs(ports: Ports) -> dict[str, Tensor]:
     return inputs
 
 
-def _on_lr_grid(x: Tensor, settings: Adversarial, scale: int) -> Tensor:
+def _on_lr_grid(x: Tensor, settings: Adversarial, scale: Scale) -> Tensor:
     """Turn HR fields into features of LR cells.
 
     A convolution on the HR grid sees the texture. A second convolution sees all HR cells of an LR
-    cell at once. The first has half as many filters, because a filter costs ``scale**2`` times as
-    much on the HR grid.
+    cell at once. The first has half as many filters, because a filter costs more on the HR grid.
     """
     n = settings.discriminator_filters
     x = _active(_conv(x, max(n // 2, 4), "hr_conv", settings))
-    if scale > 1:
-        x = ops.space_to_depth(x, scale)
+    x = CellsToChannels(scale.public, name="hr_cells")(x)
     return _active(_conv(x, n, "hr_coarse", settings, size=1))
 
 

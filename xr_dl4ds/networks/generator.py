@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
 from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import by_step, hr_filters
 from xr_dl4ds.networks.keras_settings import building
-from xr_dl4ds.networks.layers import FoldTime, Interpolation, UnfoldTime
+from xr_dl4ds.networks.layers import CellsToChannels, FoldTime, Interpolation, UnfoldTime
 from xr_dl4ds.networks.layers.interpolation import REACH
 from xr_dl4ds.networks.margins import cropped, padded
 from xr_dl4ds.networks.output import output
@@ -50,12 +50,12 @@ def generator(
     -------
     keras.Model
         Inputs by name: "lr" ``(batch, y, x, n_lr)`` or, for sequences, ``(batch, time, y, x,
-        n_lr)``, with ``ports.context`` further cells on each side; "static" ``(batch, scale*y,
-        scale*x, n_static)``; "valid" ``(batch, scale*y, scale*x, target)``, 1 where an HR cell
+        n_lr)``, with ``ports.context`` further cells on each side; "static" ``(batch, hr_y,
+        hr_x, n_static)``; "valid" ``(batch, hr_y, hr_x, target)``, 1 where an HR cell
         counts; "position" ``(batch, 2)``, row and column of the first HR cell in the training
-        domain; "guess" ``(batch, [time,] scale*y, scale*x, target)``, the first guess; "noise"
-        ``(batch, [time,] scale*y, scale*x, n_noise)``, standard normal or zeros.
-        The network has only the inputs that it needs. Output: ``(batch, [time,] scale*y, scale*x,
+        domain; "guess" ``(batch, [time,] hr_y, hr_x, target)``, the first guess; "noise"
+        ``(batch, [time,] hr_y, hr_x, n_noise)``, standard normal or zeros.
+        The network has only the inputs that it needs. Output: ``(batch, [time,] hr_y, hr_x,
         target)``, followed by the channels of distribution parameters.
     """
     with building(seed, precision):
@@ -106,28 +106,25 @@ def _refine(lr: Tensor, fields: Mapping[str, Tensor], network: Network, ports: P
         filters = hr_filters(network)
         return upsample(x, network.upsampling, filters, ports.scale, network.activation)
     x = Interpolation(
-        ports.scale, ports.interpolation, dtype="float32", name="upsampling_interpolation"
+        ports.scale.public, ports.interpolation, dtype="float32", name="upsampling_interpolation"
     )(fields["lr"])
-    margin = ports.context * ports.scale
     if ports.n_noise:
-        noise = padded(fields["noise"], margin)
+        noise = padded(fields["noise"], ports.context, ports.scale)
         x = layers.Concatenate(dtype="float32", name="noise_first")([x, noise])
     if ports.sequence:
         x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
         x = FoldTime(name="backbone_steps")(x)
     else:
         x = build(x, network)
-    return cropped(x, margin, "backbone_crop")
+    return cropped(x, ports.context, "backbone_crop", ports.scale)
 
 
 def _with_coarse_noise(lr: Tensor, fields: Mapping[str, Tensor], ports: Ports) -> Tensor:
     """Append the noise of the HR cells of each LR cell to the LR channels."""
     if not ports.n_noise:
         return lr
-    noise = fields["noise"]
-    if ports.scale > 1:
-        noise = ops.space_to_depth(noise, ports.scale)
-    noise = padded(noise, ports.context)
+    cells = CellsToChannels(ports.scale.public, name="noise_cells")(fields["noise"])
+    noise = padded(cells, ports.context)
     if ports.sequence:
         noise = UnfoldTime(dtype="float32", name="noise_sequence")([noise, lr])
     # LR channels first: `take_weights` adds the weights of new channels (noise) at the end

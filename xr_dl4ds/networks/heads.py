@@ -24,16 +24,16 @@ def with_parameters(mean: Tensor, features: Tensor, ports: Ports) -> Tensor:
     Parameters
     ----------
     mean : tensor
-        ``(batch, scale*y, scale*x, target)``, float32, the output of the constraint.
+        ``(batch, hr_y, hr_x, target)``, float32, the output of the constraint.
     features : tensor
-        ``(batch, scale*y, scale*x, channel)``.
+        ``(batch, hr_y, hr_x, channel)``.
     ports : Ports
         Inputs and outputs.
 
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, target + parameter)``, float32, in the order of
+        ``(batch, hr_y, hr_x, target + parameter)``, float32, in the order of
         `xr_dl4ds.config.distribution_channels.parameter_channels`.
     """
     kinds = ports.distributions or ()

@@ -14,7 +14,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from xr_dl4ds.networks.layers import Interpolation, NeighbourSteps, SpectralConv2D
+from xr_dl4ds.config import Scale
+from xr_dl4ds.networks.layers import (
+    CellsToChannels,
+    ChannelsToCells,
+    Interpolation,
+    NeighbourSteps,
+    SpectralConv2D,
+)
 from xr_dl4ds.networks.layers.interpolation import REACH, phase_weights
 from xr_dl4ds.networks.layers.wrapping import REACH as REACH_OF_KERAS
 from xr_dl4ds.networks.periodic import ALONE, WRAPPED, kind_of
@@ -89,9 +96,9 @@ def _upsampling(layer: keras.Operation, axis: int) -> Windows | None:
 
 
 def _interpolation(layer: Interpolation, axis: int) -> Windows:
-    used = phase_weights(layer.method, layer.scale) != 0
+    scale = Scale.of(layer.scale).edges[axis]
+    used = phase_weights(layer.method, scale) != 0
     low, high = used.argmax(axis=1) - REACH, REACH - used[:, ::-1].argmax(axis=1)
-    scale = layer.scale
     return lambda i: (i // scale + low[i % scale], i // scale + high[i % scale])
 
 
@@ -99,9 +106,20 @@ def _depth_to_space(operation: keras.Operation, axis: int) -> Windows | None:
     return parent(operation.block_size) if _fits(operation) else None
 
 
+def _channels_to_cells(layer: ChannelsToCells, axis: int) -> Windows:
+    return parent(Scale.of(layer.scale).edges[axis])
+
+
 def _space_to_depth(operation: keras.Operation, axis: int) -> Windows | None:
-    size = operation.block_size
-    return (lambda i: (i * size, i * size + size - 1)) if _fits(operation) else None
+    return _whole_block(operation.block_size) if _fits(operation) else None
+
+
+def _cells_to_channels(layer: CellsToChannels, axis: int) -> Windows:
+    return _whole_block(Scale.of(layer.scale).edges[axis])
+
+
+def _whole_block(size: int) -> Windows:
+    return lambda i: (i * size, i * size + size - 1)
 
 
 def _cropping(layer: keras.Operation, axis: int) -> Windows | None:
@@ -136,8 +154,10 @@ def _of_channels(operation: keras.Operation) -> bool:
 
 def refinement(operation: keras.Operation, axis: int) -> Fraction:
     """Return the number of output cells for each input cell, also if the windows are unknown."""
-    if isinstance(operation, Interpolation):
-        return Fraction(operation.scale)
+    if isinstance(operation, (Interpolation, ChannelsToCells)):
+        return Fraction(Scale.of(operation.scale).edges[axis])
+    if isinstance(operation, CellsToChannels):
+        return Fraction(1, Scale.of(operation.scale).edges[axis])
     if isinstance(operation, layers.UpSampling2D):
         return Fraction(operation.size[axis])
     if isinstance(operation, layers.Conv2DTranspose):
@@ -181,6 +201,8 @@ WINDOWS: dict[Any, Rule] = {
     layers.ZeroPadding2D: _padding,
     Interpolation: _interpolation,
     SpectralConv2D: _spectral,
+    ChannelsToCells: _channels_to_cells,
+    CellsToChannels: _cells_to_channels,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
 }

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from keras import layers
 
+from xr_dl4ds.config import SAME, Scale
 from xr_dl4ds.networks.tensors import Tensor
 
 
-def cropped(x: Tensor, cells: int, name: str) -> Tensor:
-    """Leave out the outer rows and columns of ``(batch, y, x, channel)``."""
-    return layers.Cropping2D(cells, dtype=x.dtype, name=name)(x) if cells else x
+def cropped(x: Tensor, around: int, name: str, scale: Scale = SAME) -> Tensor:
+    """Leave out the outer LR cells of ``(batch, y, x, channel)``, on their HR cells by `scale`."""
+    cells = (around * scale.y, around * scale.x)
+    return layers.Cropping2D(cells, dtype=x.dtype, name=name)(x) if around else x
 
 
-def padded(noise: Tensor, cells: int) -> Tensor:
-    """Add rows and columns of zeros around noise ``(batch, y, x, channel)``."""
-    if not cells:
+def padded(noise: Tensor, around: int, scale: Scale = SAME) -> Tensor:
+    """Add LR cells of zeros around noise, on their HR cells by `scale`."""
+    if not around:
         return noise
+    cells = (around * scale.y, around * scale.x)
     return layers.ZeroPadding2D(cells, dtype="float32", name="noise_margin")(noise)

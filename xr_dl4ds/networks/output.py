@@ -26,7 +26,7 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     Parameters
     ----------
     x : tensor
-        Features ``(batch, scale*y, scale*x, channel)``.
+        Features ``(batch, hr_y, hr_x, channel)``.
     fields : mapping
         The inputs "valid", "position" and "guess" for the batch of `x`; "lr_near" and "lr_inside",
         the input "lr" with the cells around the domain that interpolation needs, and without any.
@@ -38,7 +38,7 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     Returns
     -------
     tensor
-        ``(batch, scale*y, scale*x, target)``, float32, followed by the channels of
+        ``(batch, hr_y, hr_x, target)``, float32, followed by the channels of
         distribution parameters.
     """
     filters = hr_filters(network)
@@ -57,9 +57,9 @@ def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Po
         x = layers.Add(dtype="float32", name="guess_add")([x, fields["guess"]])
     elif skip:
         coarse = Interpolation(
-            ports.scale, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
+            ports.scale.public, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
         )(fields["lr_near"])
-        coarse = cropped(coarse, min(ports.context, REACH) * ports.scale, "skip_crop")
+        coarse = cropped(coarse, min(ports.context, REACH), "skip_crop", ports.scale)
         x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
     zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
     activations, constraints = _activations(network, ports), _constraints(network, ports)
@@ -69,7 +69,7 @@ def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Po
         )(x)
     for i, (kind, own) in enumerate(constraints.items()):
         name = "constraint" if i == 0 else f"constraint_{kind}"
-        constraint = Constraint(kind, ports.scale, own, zeros, dtype="float32", name=name)
+        constraint = Constraint(kind, ports.scale.public, own, zeros, dtype="float32", name=name)
         x = constraint([x, fields["lr_inside"], *([fields["valid"]] if ports.masked else [])])
     return x
 

@@ -15,6 +15,8 @@ from keras import layers
 
 from xr_dl4ds.networks.keras_settings import building
 from xr_dl4ds.networks.layers import (
+    CellsToChannels,
+    ChannelsToCells,
     Constraint,
     ConvLSTM,
     CropTo,
@@ -54,6 +56,7 @@ ALONE: frozenset[type | str] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
         *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
+        *(ChannelsToCells, CellsToChannels),
         *(layers.InputLayer, layers.Identity, layers.Rescaling, layers.Normalization),
         *(layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU),
         *(layers.PReLU, layers.Softmax, layers.ActivityRegularization),

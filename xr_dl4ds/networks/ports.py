@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from xr_dl4ds.config import Scale
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ports:
@@ -17,8 +19,8 @@ class Ports:
         Channels of HR static fields; with 0 the network has no input "static".
     lr_channels : tuple of int or None
         For each target, the LR channel of the same variable; None if LR lacks the variable.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     interpolation : {"bicubic", "bilinear", "nearest"}
         Interpolation of the skip and of pre-upsampling.
     sequence : bool
@@ -49,7 +51,7 @@ class Ports:
     n_lr: int
     n_static: int
     lr_channels: tuple[int | None, ...]
-    scale: int
+    scale: Scale
     interpolation: str = "bicubic"
     sequence: bool = False
     shape: tuple[int, int] | None = None

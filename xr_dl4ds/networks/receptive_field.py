@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.networks.kernel_windows import Windows, around, block, parent, refinement, windows_of
 from xr_dl4ds.networks.layers import (
     Constraint,
@@ -103,13 +104,15 @@ def reach_of(network: keras.Model, steps: int = 1, context: int = 0) -> Reach:
         cells lie.
     """
     known = _KNOWN.setdefault(network, {})
-    if steps not in known:  # each member of each block calls this function
-        known[steps] = _followed(network, steps, context)
-    return known[steps]
+    if (steps, context) not in known:  # each member of each block calls this function
+        known[steps, context] = _followed(network, steps, context)
+    return known[steps, context]
 
 
-#: Results for each network that still exists, by the number of steps.
-_KNOWN: weakref.WeakKeyDictionary[keras.Model, dict[int, Reach]] = weakref.WeakKeyDictionary()
+#: Results for each network that still exists, by the numbers of steps and of cells around.
+_KNOWN: weakref.WeakKeyDictionary[keras.Model, dict[tuple[int, int], Reach]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def _followed(network: keras.Model, steps: int, context: int) -> Reach:
@@ -194,8 +197,9 @@ class _Walk:
         if kind is ConvLSTM:
             return self._recurrent(operation, span)
         if kind is Constraint:
-            moved = self._seen(span, share, block(operation.scale))
-            return _joined([moved, self._seen(spans[1], share, parent(operation.scale))])
+            cells = Scale.of(operation.scale).edges[self.axis]
+            moved = self._seen(span, share, block(cells))
+            return _joined([moved, self._seen(spans[1], share, parent(cells))])
         windows = windows_of(operation, self.axis)
         return _Span(share) if windows is None else self._seen(span, share, windows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keras import layers
 
-from xr_dl4ds.config import Network
+from xr_dl4ds.config import Network, Scale
 from xr_dl4ds.networks.blocks import convolutional_block
 from xr_dl4ds.networks.layers import CropTo
 from xr_dl4ds.networks.tensors import Tensor
@@ -31,7 +31,7 @@ def unet(x: Tensor, network: Network) -> Tensor:
         x = layers.MaxPooling2D(2, padding="same", name=f"backbone_pool{i}")(x)
     x = convolutional_block(x, filters[-1], network, "backbone_bottleneck")
     for i, skip in reversed(list(enumerate(levels, start=1))):
-        x = upsample(x, filters[i - 1], 2, f"backbone_decoder{i}_upsampling")
+        x = upsample(x, filters[i - 1], Scale(2, 2), f"backbone_decoder{i}_upsampling")
         x = CropTo(name=f"backbone_decoder{i}_crop")([x, skip])
         x = layers.Concatenate(name=f"backbone_decoder{i}_concatenate")([skip, x])
         x = convolutional_block(x, filters[i - 1], network, f"backbone_decoder{i}")

@@ -1,6 +1,6 @@
 """Learned upsampling by an integer factor, for `resize` in several stages.
 
-Each function maps ``(batch, y, x, channel)`` to ``(batch, scale*y, scale*x, filters)``.
+Each function maps ``(batch, y, x, channel)`` to ``(batch, hr_y, hr_x, filters)``.
 
 RMSE in K for ERA5 temperature over the UK (25 epochs, two seeds), with one stage and with stages of
 prime factors:
@@ -16,34 +16,38 @@ separate weights for each HR cell and work in one stage.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
-from keras import layers, ops
+from keras import layers
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.networks.blocks import conv
+from xr_dl4ds.networks.layers import ChannelsToCells
 from xr_dl4ds.networks.tensors import Tensor
 
 #: ``(x, filters, scale, name) -> x``
-Upsampling = Callable[[Tensor, int, int, str], Tensor]
+Upsampling = Callable[[Tensor, int, Scale, str], Tensor]
 
 
-def subpixel(x: Tensor, filters: int, scale: int, name: str) -> Tensor:
+def subpixel(x: Tensor, filters: int, scale: Scale, name: str) -> Tensor:
     """Apply a sub-pixel convolution: channels become cells (Shi et al. 2016, arXiv:1609.05158)."""
-    x = conv(x, filters * scale**2, f"{name}_conv")
-    return ops.depth_to_space(x, scale)
+    x = conv(x, filters * scale.cells, f"{name}_conv")
+    return ChannelsToCells(scale.public, name=f"{name}_cells")(x)
 
 
-def resize(x: Tensor, filters: int, scale: int, name: str) -> Tensor:
+def resize(x: Tensor, filters: int, scale: Scale, name: str) -> Tensor:
     """Apply nearest-neighbour resizing, then a convolution (Odena et al. 2016)."""
     x = conv(x, filters, f"{name}_transition", size=1)
-    x = layers.UpSampling2D(scale, interpolation="nearest", name=f"{name}_resize")(x)
+    x = layers.UpSampling2D(scale.edges, interpolation="nearest", name=f"{name}_resize")(x)
     return conv(x, filters, f"{name}_conv")
 
 
-def deconvolution(x: Tensor, filters: int, scale: int, name: str) -> Tensor:
+def deconvolution(x: Tensor, filters: int, scale: Scale, name: str) -> Tensor:
     """Apply a transposed convolution; a kernel of twice the stride covers all cells evenly."""
+    kernel = (2 * scale.y, 2 * scale.x)
     return layers.Conv2DTranspose(
-        filters, 2 * scale, strides=scale, padding="same", name=f"{name}_deconvolution"
+        filters, kernel, strides=scale.edges, padding="same", name=f"{name}_deconvolution"
     )(x)
 
 
@@ -60,7 +64,7 @@ LARGEST_STAGE = {"resize": 4}
 
 
 def stages(upsampling: str, scale: int) -> list[int]:
-    """Return the factors of the scale by which it is reached, in rising order, without 1.
+    """Return the factors by which the scale along one axis is reached, rising, without 1.
 
     Examples
     --------
@@ -78,10 +82,14 @@ def stages(upsampling: str, scale: int) -> list[int]:
     return sorted(factors)
 
 
-def upsample(x: Tensor, upsampling: str, filters: int, scale: int, activation: str) -> Tensor:
-    """Refine stage by stage, with the activation between stages."""
-    for i, factor in enumerate(stages(upsampling, scale), start=1):
+def upsample(x: Tensor, upsampling: str, filters: int, scale: Scale, activation: str) -> Tensor:
+    """Refine stage by stage, with the activation between stages.
+
+    Where one axis needs fewer stages, its cells are kept in the last ones.
+    """
+    along = (stages(upsampling, n) for n in scale.edges)
+    for i, (y, x_) in enumerate(itertools.zip_longest(*along, fillvalue=1), start=1):
         if i > 1:
             x = layers.Activation(activation, name=f"upsampling{i}_activation")(x)
-        x = UPSAMPLINGS[upsampling](x, filters, factor, f"upsampling{i}")
+        x = UPSAMPLINGS[upsampling](x, filters, Scale(y, x_), f"upsampling{i}")
     return x

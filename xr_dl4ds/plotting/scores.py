@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
@@ -31,7 +32,7 @@ def plot_spectra(
     truth: Data,
     *,
     variable: str | None = None,
-    scale: int | None = None,
+    scale: int | tuple[int, int] | None = None,
     dims: Dims | None = None,
 ) -> Figure:
     """Draw the power spectra of products together with the spectrum of the truth.
@@ -48,9 +49,9 @@ def plot_spectra(
         The truth, which must cover these cells.
     variable : str, optional
         Variable to draw; by default the first.
-    scale : int, optional
-        HR cells along one edge of an LR cell; marks the shortest wave of the LR fields, where
-        downscaling begins.
+    scale : int or tuple of int, optional
+        HR cells along one edge of an LR cell, or along y and x; marks the shortest wave of the LR
+        fields, where downscaling begins (along the longer edge).
     dims : Dims, optional
         Dimensions named by the caller.
 
@@ -88,7 +89,12 @@ def plot_spectra(
         color, width = ("black", 2.0) if i == 0 else (f"C{i - 1}", 1.5)
         axes.loglog(power["wavenumber"], power, label=as_label(label), color=color, linewidth=width)
     if scale is not None:
-        axes.axvline(0.5 / scale, color="grey", linestyle=":", label="shortest wave of LR")
+        axes.axvline(
+            0.5 / max(Scale.of(scale).edges),
+            color="grey",
+            linestyle=":",
+            label="shortest wave of LR",
+        )
     units = reference.attrs.get("units", "1")
     axes.set_xlabel("wavenumber / cycles per cell")
     axes.set_ylabel(as_label(f"power of {name} / ({units})² cells²"))

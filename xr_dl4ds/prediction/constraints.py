@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from xr_dl4ds.config import Scale
+
 
 def consistent(
-    cells: np.ndarray, lr: np.ndarray, valid: np.ndarray | None, scale: int, kind: str
+    cells: np.ndarray, lr: np.ndarray, valid: np.ndarray | None, scale: Scale, kind: str
 ) -> np.ndarray:
     """Adjust a prediction so that its means over LR cells equal the LR field.
 
@@ -21,11 +23,11 @@ def consistent(
     cells : numpy.ndarray
         Prediction ``(y, x)``, float32 in physical units, nearly consistent with `lr`.
     lr : numpy.ndarray
-        LR field ``(y, x)``, `scale` times as coarse, in the same units; NaN where masked.
+        LR field ``(y, x)``, as coarse as `scale` says, in the same units; NaN where masked.
     valid : numpy.ndarray, optional
         ``(y, x)``, False in HR cells that do not count in the means; all cells count by default.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     kind : {"additive", "multiplicative", "softmax"}
         "additive" adds the difference to the LR value. The other constraints are for values >= 0:
         they multiply by the ratio, and give 0 where `lr` is 0.
@@ -50,15 +52,15 @@ def consistent(
     return shared
 
 
-def block_sums(cells: np.ndarray, scale: int) -> np.ndarray:
+def block_sums(cells: np.ndarray, scale: Scale) -> np.ndarray:
     """Return the sums over the HR cells of each LR cell.
 
     Parameters
     ----------
     cells : numpy.ndarray
         ``(y, x)`` on HR cells.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
 
     Returns
     -------
@@ -66,15 +68,15 @@ def block_sums(cells: np.ndarray, scale: int) -> np.ndarray:
         ``(y, x)`` on LR cells, float64.
     """
     # sum whole rows first, because sums over a few cells at a time are slow
-    rows = cells.reshape(-1, scale, cells.shape[1]).sum(axis=1, dtype="f8")
-    total: np.ndarray = np.add.reduce([rows[:, k::scale] for k in range(scale)])
+    rows = cells.reshape(-1, scale.y, cells.shape[1]).sum(axis=1, dtype="f8")
+    total: np.ndarray = np.add.reduce([rows[:, k :: scale.x] for k in range(scale.x)])
     return total
 
 
-def _means(cells: np.ndarray, valid: np.ndarray | None, scale: int) -> np.ndarray:
+def _means(cells: np.ndarray, valid: np.ndarray | None, scale: Scale) -> np.ndarray:
     """Return the means over the valid HR cells of each LR cell; NaN where no cell is valid."""
     if valid is None:
-        return block_sums(cells, scale) / scale**2
+        return block_sums(cells, scale) / scale.cells
     count = block_sums(valid, scale)
     total = block_sums(np.where(valid, cells, np.float32(0)), scale)
     out = np.full_like(total, np.nan)
@@ -82,10 +84,10 @@ def _means(cells: np.ndarray, valid: np.ndarray | None, scale: int) -> np.ndarra
     return out
 
 
-def _onto(operation: np.ufunc, cells: np.ndarray, lr: np.ndarray, scale: int) -> np.ndarray:
+def _onto(operation: np.ufunc, cells: np.ndarray, lr: np.ndarray, scale: Scale) -> np.ndarray:
     """Apply an operation to each HR cell and its LR cell in double precision; return float32."""
     out = np.empty(cells.shape, "f4")
-    rows = (-1, scale, cells.shape[1])
-    beside = lr.repeat(scale, axis=1)[:, None]
+    rows = (-1, scale.y, cells.shape[1])
+    beside = lr.repeat(scale.x, axis=1)[:, None]
     operation(cells.reshape(rows), beside, out=out.reshape(rows), casting="same_kind")
     return out

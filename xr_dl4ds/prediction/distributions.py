@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import special
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.config.distribution_channels import parameter_channels
 from xr_dl4ds.prediction.random_numbers import MEMBER, centred, normal
 
@@ -110,15 +111,15 @@ class Member:
         Meaning of the output channels.
     seed : int
         Seed of the member.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     constrained : tuple of bool
         For each target, True if a constraint fixes its mean over the LR cells.
     """
 
     heads: Heads
     seed: int
-    scale: int
+    scale: Scale
     constrained: tuple[bool, ...]
 
     def __call__(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.config import Adversarial, Options
+from xr_dl4ds.config import Adversarial, Options, Scale
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.state import State
@@ -42,15 +42,15 @@ class MemberSources:
         noise, including zero.
     constrained : tuple of bool
         For each target, True if a constraint fixes its mean over the LR cells.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     """
 
     network: bool
     heads: Heads
     averaged: bool
     constrained: tuple[bool, ...]
-    scale: int
+    scale: Scale
 
     @classmethod
     def of(cls, state: State, options: Options) -> MemberSources:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from xr_dl4ds.config import Options
+from xr_dl4ds.config import Options, Scale
 from xr_dl4ds.config.choices import NOT_NEGATIVE
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.names import TIME, X, Y
@@ -119,15 +119,15 @@ class Cells:
         Values up to this one become 0.
     kinds : tuple of str
         Constraints to apply one after the other, see `xr_dl4ds.prediction.constraints.consistent`.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     """
 
     factor: float
     offset: float = 0.0
     floor: float | None = None
     kinds: tuple[str, ...] = ()
-    scale: int
+    scale: Scale
 
     def __call__(
         self, scaled: np.ndarray, *beside: np.ndarray, roles: tuple[str, ...] = ()
@@ -148,11 +148,12 @@ class Cells:
         all_lr, all_missing = by_role.get("lr"), by_role.get("always_missing")
         out = np.empty(scaled.shape, "f4")
         *lead, y, x = scaled.shape
-        rows = max(1, SLAB // max(1, x * self.scale)) * self.scale
+        cells = self.scale.y
+        rows = max(1, SLAB // max(1, x * cells)) * cells
         for step in np.ndindex(*lead):
             for first in range(0, y, rows):
                 part = slice(first, first + rows)
-                coarse = slice(first // self.scale, (first + rows) // self.scale)
+                coarse = slice(first // cells, (first + rows) // cells)
                 lr = None if all_lr is None else all_lr[step[-1], coarse]
                 missing = None if all_missing is None else all_missing[part]
                 out[(*step, part)] = self._slab(scaled[(*step, part)], lr, missing)
@@ -173,7 +174,7 @@ class Cells:
         if missing is not None:
             values[missing] = np.nan
         if lr is not None and np.isnan(lr).any():
-            hidden = np.isnan(lr).repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+            hidden = np.isnan(lr).repeat(self.scale.y, axis=0).repeat(self.scale.x, axis=1)
             values[hidden] = np.nan
         return values
 

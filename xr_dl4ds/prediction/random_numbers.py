@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.grid.names import TIME
 
 #: Streams: numbers for the network, and numbers to draw members of a distribution.
@@ -128,7 +129,7 @@ def _pieces(positions: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice]]]:
             yield block, (slice(begin, end), slice(first, first + end - begin))
 
 
-def centred(noise: np.ndarray, valid: np.ndarray, scale: int) -> np.ndarray:
+def centred(noise: np.ndarray, valid: np.ndarray, scale: Scale) -> np.ndarray:
     """Subtract the mean of each block, and keep a variance of 1.
 
     For independent standard normal e, ``sqrt(n / (n - 1)) (e - mean(e))`` has variance 1 in each of
@@ -141,11 +142,11 @@ def centred(noise: np.ndarray, valid: np.ndarray, scale: int) -> np.ndarray:
     valid : numpy.ndarray
         ``(y, x)``, True for cells that count. Other cells become 0, and so does a cell that is
         alone in its block.
-    scale : int
-        Cells along one edge of a block.
+    scale : Scale
+        Cells along the edges of a block.
     """
     y, x = noise.shape
-    blocks = (y // scale, scale, x // scale, scale)
+    blocks = (y // scale.y, scale.y, x // scale.x, scale.x)
     counted = np.where(valid, noise, 0.0).astype("f8").reshape(blocks)
     cells = valid.reshape(blocks).sum((1, 3), keepdims=True)
     mean = counted.sum((1, 3), keepdims=True) / np.maximum(cells, 1)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import xarray as xr
 
-from xr_dl4ds.config import nearest
+from xr_dl4ds.config import Scale, nearest
 from xr_dl4ds.config.value_checks import flag, whole_number
 from xr_dl4ds.data.auxiliary import (
     PREDICTORS,
@@ -71,11 +72,11 @@ class Request:
         )
 
 
-def check_tiles(request: Request, scale: int) -> None:
+def check_tiles(request: Request, scale: Scale) -> None:
     """Raise a `ValueError` unless a tile is a whole number of LR cells."""
-    size = request.tile_size
-    if size is not None and size % scale:
-        least = max(size - size % scale, scale)
+    size, whole = request.tile_size, math.lcm(*scale.edges)
+    if size is not None and size % whole:
+        least = max(size - size % whole, whole)
         raise ValueError(
             f"Expected `tile_size` to be a multiple of the scale {scale}, in HR cells, got {size}."
             f" Use {least}, or leave it out."

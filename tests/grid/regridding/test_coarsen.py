@@ -9,6 +9,7 @@ import xarray as xr
 
 from tests.conftest import DATA, analytic, era5_uk, no_compute, real
 from tests.grid import LAYOUTS, field, fields, lat, lon
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.grid import Grid
@@ -256,7 +257,9 @@ def test_trim_drops_the_last_rows_and_columns_of_the_user(caplog):
 
 @pytest.mark.parametrize("scale", [1, 0, -2, 2.0, True, "2", None, np.float64(2)])
 def test_scale_must_be_a_whole_number_from_two(scale):
-    with pytest.raises(GridError, match=r"`scale` to be a whole number >= 2, got"):
+    with pytest.raises(
+        GridError, match=r"`scale` to be a whole number >= 2, or a pair \(y, x\) of them, got"
+    ):
         coarsen(analytic(time=2), scale)
 
 
@@ -275,16 +278,16 @@ def test_less_than_two_blocks_are_refused():
 
 def test_coarser_trimmed_and_leftover_free_grids():
     grid = Grid(y=lat(*np.arange(54, 45, -1)), x=lon(358, 359, 0, 1), mapping_name="crs")
-    actual = leftover_free(grid, 2, trim=True)
+    actual = leftover_free(grid, Scale.of(2), trim=True)
     assert actual == {"y": slice(0, 8), "x": slice(0, 4)}
-    actual = trimmed(grid, 2, trim=True)
+    actual = trimmed(grid, Scale.of(2), trim=True)
     np.testing.assert_array_equal(actual.y.values, np.arange(54, 46, -1))
-    actual = coarser(actual, 2)
+    actual = coarser(actual, Scale.of(2))
     np.testing.assert_array_equal(actual.y.values, [53.5, 51.5, 49.5, 47.5])
     np.testing.assert_allclose(actual.x.values, [358.5, 0.5], atol=1e-9)
     assert actual.mapping_name == "crs"
     with pytest.raises(GridError, match="pass trim=True"):
-        trimmed(grid, 2, trim=False)
+        trimmed(grid, Scale.of(2), trim=False)
 
 
 def test_block_mean_takes_gridded_variables_and_passes_others_on():
@@ -305,7 +308,7 @@ def test_blocks_are_made_of_neighbours_in_any_layout(layout, first):
     ds = plain.isel(lon=[by_place[v % 360] for v in columns])
     ds = ds.assign_coords(lon=("lon", columns, plain.lon.attrs))
     expected = plain.coarsen(lat=4, lon=4).mean().t.values
-    inner = coarsened(fields(ds), 4)
+    inner = coarsened(fields(ds), Scale.of(4))
     np.testing.assert_allclose(inner.data.t, expected, atol=1e-12)
     centres = first + np.array([2, 6, 10])
     off = (inner.data.x - centres + 180) % 360 - 180
@@ -317,27 +320,27 @@ def test_blocks_are_made_of_neighbours_in_any_layout(layout, first):
 def test_trim_leaves_no_hole_where_longitudes_are_rolled(layout):
     # 13 columns -3.5 ... 8.5; the last by position, 359.5 or 0.5, lies in the middle of the region
     ds = field(40.0 + np.arange(8), LAYOUTS[layout](np.arange(-3.5, 9)))
-    actual = trim_fields(fields(ds), 4, trim=True)
+    actual = trim_fields(fields(ds), Scale.of(4), trim=True)
     np.testing.assert_allclose(np.diff(actual.data.x), np.ones(11))
     expected = fields(coarsen(ds, 4, trim=True)).data
-    xr.testing.assert_allclose(coarsened(actual, 4).data, expected)
+    xr.testing.assert_allclose(coarsened(actual, Scale.of(4)).data, expected)
 
 
 @pytest.mark.parametrize("falls", [True, False])
 def test_trim_fields_drops_what_is_last_in_the_users_layout(falls):
     ds = analytic(time=2, y=9, x=14)
     ds = ds if falls else ds[{"latitude": slice(None, None, -1)}]
-    actual = trim_fields(fields(ds), 4, trim=True)
+    actual = trim_fields(fields(ds), Scale.of(4), trim=True)
     expected = fields(ds.isel(latitude=slice(0, 8), longitude=slice(0, 12)))
     xr.testing.assert_identical(actual.data, expected.data)
     assert actual.grid.same_cells(expected.grid)
-    assert trim_fields(expected, 4, trim=False).data.identical(expected.data)
+    assert trim_fields(expected, Scale.of(4), trim=False).data.identical(expected.data)
     with pytest.raises(GridError, match="pass trim=True"):
-        trim_fields(fields(ds), 4, trim=False)
+        trim_fields(fields(ds), Scale.of(4), trim=False)
 
 
 def test_coarsened_canonical_fields_carry_area_means():
-    actual = coarsened(fields(analytic(time=2)), 4)
+    actual = coarsened(fields(analytic(time=2)), Scale.of(4))
     assert actual.data.t2m.attrs["cell_methods"] == "time: point area: mean"
     np.testing.assert_array_equal(actual.data.y, actual.grid.y.canonical)
     np.testing.assert_array_equal(actual.grid.y.values, [49.625, 48.625])

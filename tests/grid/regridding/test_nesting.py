@@ -11,6 +11,7 @@ from scipy.special import roots_legendre
 
 from tests.conftest import era5_uk, no_compute, real
 from tests.grid import LAYOUTS, fields, lat, lon, planar, plane
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.geolocation import Geolocation
 from xr_dl4ds.grid.grid import Grid
@@ -93,7 +94,7 @@ def test_the_same_domain():
     whole = {"y": slice(0, 2), "x": slice(0, 2)}
     none = {"y": (0, 0), "x": (0, 0)}
     hr = {"y": slice(0, 8), "x": slice(0, 8)}
-    assert actual == Nesting(scale=4, lr=whole, hr=hr, rim=none)
+    assert actual == Nesting(scale=Scale.of(4), lr=whole, hr=hr, rim=none)
 
 
 def test_parts_in_common_and_cells_at_the_rim():
@@ -123,7 +124,7 @@ def test_cells_at_the_rim_end_at_the_poles_and_where_locations_are_unknown():
 
 
 def test_the_same_spacing_is_scale_one():
-    assert nest(plane(3, 3), plane(3, 3)).scale == 1
+    assert nest(plane(3, 3), plane(3, 3)).scale.public == 1
 
 
 @given(
@@ -154,7 +155,7 @@ def test_common_cells_against_a_search(scale, lr_size, low, size, jitter, falls,
         return
     cells = set.union(*(there[i] for i in found))
     both = sorted(cells & here)
-    assert actual.scale == scale
+    assert actual.scale.public == scale
     assert actual.lr["x"] == slice(found[0], found[-1] + 1)
     assert actual.hr["x"] == slice(both[0] - low, both[-1] + 1 - low)
     assert actual.rim["x"] == (both[0] - min(cells), max(cells) - both[-1])
@@ -186,7 +187,6 @@ def test_longitudes_in_any_two_layouts(lr_layout, hr_layout, first):
         # every fourth HR point: centres 0.5, 4.5 where block means are 2, 6
         (Grid(y=planar(0.5, 4.5), x=planar(0.5, 4.5)), plane(8, 8)),
         (plane(4, 4, step=2.5), plane(10, 10)),
-        (Grid(y=plane(2, 2, step=4).y, x=plane(4, 4, step=2).x), plane(8, 8)),
         (plane(4, 4, step=4, x0=0.05), plane(16, 16)),  # 1.25 % of a cell off
         (plane(20, 20, step=4.02), plane(80, 80)),  # right at the first cell, drifting
         (plane(2, 2, step=4), plane(3, 3)),  # fewer HR cells than one LR cell has
@@ -196,19 +196,26 @@ def test_pairs_that_do_not_nest(lr, hr):
     assert nest(lr, hr) is None
 
 
+def test_another_number_of_cells_along_each_axis():
+    actual = nest(Grid(y=plane(2, 2, step=4).y, x=plane(4, 4, step=2).x), plane(8, 8))
+    assert actual.scale == Scale(4, 2)
+    assert actual.lr == {"y": slice(0, 2), "x": slice(0, 4)}
+    assert actual.hr == {"y": slice(0, 8), "x": slice(0, 8)}
+
+
 def test_one_whole_lr_cell_alone():
     assert nest(plane(2, 2, step=4), plane(8, 7), whole=True) is None
 
 
 def test_an_offset_within_the_tolerance_is_jitter():
-    assert nest(plane(4, 4, step=4, x0=0.03), plane(16, 16)).scale == 4
+    assert nest(plane(4, 4, step=4, x0=0.03), plane(16, 16)).scale.public == 4
 
 
 def test_gaussian_latitudes_nest_in_their_block_means_alone():
     hr_lat = np.rad2deg(np.arcsin(roots_legendre(64)[0]))
     hr = Grid(y=lat(*hr_lat), x=plane(2, 8).x)
     block = lat(*hr_lat.reshape(-1, 2).mean(1))
-    assert nest(Grid(y=block, x=plane(2, 4, step=2).x), hr).scale == 2
+    assert nest(Grid(y=block, x=plane(2, 4, step=2).x), hr).scale.public == 2
     coarse = lat(*np.rad2deg(np.arcsin(roots_legendre(32)[0])))
     assert nest(Grid(y=coarse, x=plane(2, 4, step=2).x), hr) is None
 
@@ -226,7 +233,7 @@ def test_swapped_grids_are_refused():
 def test_the_java_pair_nests_two_by_two():
     lr, hr = (fields(real(f)).grid for f in ("java_imerg_lr.nc", "java_chirps_hr.nc"))
     actual = nest(lr, hr)
-    assert actual.scale == 2
+    assert actual.scale.public == 2
     assert actual.lr == {"y": slice(0, 32), "x": slice(0, 96)}
     assert actual.hr == {"y": slice(0, 64), "x": slice(0, 192)}
 
@@ -235,7 +242,7 @@ def test_fine_static_fields_nest_five_by_five_in_era5():
     era5, _ = era5_uk()
     actual = nest(fields(era5).grid, fields(real("uk_static_005.nc")).grid)
     # rows 0..31 of 58..50 leave the southernmost row and, of columns 0..47, the easternmost out
-    assert actual.scale == 5
+    assert actual.scale.public == 5
     assert actual.lr == {"y": slice(0, 32), "x": slice(0, 48)}
     assert actual.hr == {"y": slice(5, 165), "x": slice(0, 240)}
 
@@ -266,7 +273,7 @@ def combined(hr, lr, mask):
 @pytest.mark.parametrize("lazy", [(True, True), (True, False), (False, True)], ids=str)
 def test_functions_of_hr_and_lr_cells_by_chunks(scale, lazy):
     hr, lr, mask = cells_of(scale)
-    expected = over_cells(combined, hr, [lr, mask], scale)
+    expected = over_cells(combined, hr, [lr, mask], Scale.of(scale))
     by_hand = np.where(mask, 1, -1) * lr.data.repeat(scale, axis=1).repeat(scale, axis=2)
     np.testing.assert_array_equal(expected, (hr.data + by_hand).astype("f4"))
     assert expected.coords.equals(hr.coords)
@@ -275,7 +282,7 @@ def test_functions_of_hr_and_lr_cells_by_chunks(scale, lazy):
             combined,
             hr.chunk(CHUNKS) if lazy[0] else hr,
             [lr.chunk(time=1, y=3) if lazy[1] else lr, mask],
-            scale,
+            Scale.of(scale),
         )
     assert actual.chunks == (tuple(CHUNKS.values()) if lazy[0] else ((2,), (3,), (8,), (12,)))
     xr.testing.assert_identical(actual.compute(), expected)
@@ -283,9 +290,9 @@ def test_functions_of_hr_and_lr_cells_by_chunks(scale, lazy):
 
 def test_lr_cells_repeated_by_chunks():
     _, lr, _ = cells_of()
-    expected = to_hr_cells(lr, 3)
+    expected = to_hr_cells(lr, Scale.of(3))
     np.testing.assert_array_equal(expected, np.kron(lr, np.ones((1, 3, 3))))
     with no_compute():
-        actual = to_hr_cells(lr.chunk(time=2, y=(3, 1), x=2), 3)
+        actual = to_hr_cells(lr.chunk(time=2, y=(3, 1), x=2), Scale.of(3))
     assert actual.chunks == ((2, 1), (9, 3), (6, 6, 6))
     np.testing.assert_array_equal(actual, expected)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import era5_uk, no_compute, real
 from tests.grid import LAYOUTS, field, fields, lat, lon, plane
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.regridding.coarsen import coarsen, coarsened
@@ -55,7 +56,7 @@ def test_nested_pairs_are_cut_to_common_cells(caplog):
     lr, hr = on(plane(5, 5, step=4)), on(plane(11, 11, y0=3, x0=3))
     with caplog.at_level(logging.INFO, LOG):
         pairing, cut = pair(lr, hr, direct_method="bicubic", trim=True)
-    assert (pairing.scale, pairing.method) == (4, "nested")  # straight or not
+    assert (pairing.scale.public, pairing.method) == (4, "nested")  # straight or not
     assert pairing.source is lr.grid
     np.testing.assert_array_equal(pairing.lr.x.values, [6, 10])
     np.testing.assert_array_equal(pairing.hr.x.values, np.arange(4.5, 12))
@@ -126,9 +127,9 @@ def test_cutting_keeps_the_users_layout():
 def test_lr_made_from_hr_nests_in_it():
     hr, _ = era5_uk()
     hr = fields(hr.isel(time=slice(0, 2)))
-    lr = coarsened(hr, 4)
+    lr = coarsened(hr, Scale.of(4))
     pairing, cut = pair(lr, hr, direct_method=None, trim=False)
-    assert (pairing.scale, pairing.lr.shape, cut.grid.shape) == (4, (8, 12), (32, 48))
+    assert (pairing.scale.public, pairing.lr.shape, cut.grid.shape) == (4, (8, 12), (32, 48))
     np.testing.assert_array_equal(place(pairing, lr.grid).hr.y.values, hr.grid.y.values)
 
 
@@ -138,7 +139,7 @@ def test_the_java_pair():
         for f in ("java_imerg_lr.nc", "java_chirps_hr.nc")
     )
     pairing, cut = pair(lr, hr, direct_method=None, trim=False)
-    assert (pairing.scale, pairing.method) == (2, "nested")
+    assert (pairing.scale.public, pairing.method) == (2, "nested")
     assert cut.grid.same_cells(hr.grid)
 
 
@@ -163,7 +164,7 @@ def test_straight_to_the_hr_cells(caplog):
     lr, hr = plane(4, 4, step=2.5), plane(16, 16, y0=-3, x0=-3)
     with caplog.at_level(logging.INFO, LOG):
         pairing, cut = paired(lr, hr, direct_method="bilinear")
-    assert (pairing.scale, pairing.method) == (1, "bilinear")
+    assert (pairing.scale.public, pairing.method) == (1, "bilinear")
     np.testing.assert_array_equal(pairing.hr.x.values, np.arange(0.5, 10))
     assert pairing.lr is pairing.hr
     assert cut.grid.shape == (10, 10)
@@ -177,7 +178,7 @@ def test_averaged_onto_block_means_of_hr(caplog):
     lr, hr = plane(4, 4, step=2.5), plane(10, 10)
     with caplog.at_level(logging.INFO, LOG):
         pairing, _ = paired(lr, hr)
-    assert (pairing.scale, pairing.method) == (2, "conservative")
+    assert (pairing.scale.public, pairing.method) == (2, "conservative")
     np.testing.assert_array_equal(pairing.lr.x.values, [1, 3, 5, 7, 9])
     assert "LR is regridded (conservative) to 2 x 2 HR cells" in caplog.text
     ramp = on(lr, np.ones((1, 4, 1)) * np.array([0.0, 10, 20, 30]))
@@ -201,11 +202,15 @@ def test_scale_left_over_without_nesting_is_completed_or_trimmed():
 
 
 def test_blocks_go_around_the_globe_without_a_remainder():
-    # 5 cells would be the nearest, of which 72 are no whole number
+    # 5 cells would be the nearest, of which 72 columns are no whole number; 12 rows are completed
     hr = Grid(y=lat(*np.arange(-27.5, 30, 5.0)), x=lon(*np.arange(0, 360, 5.0)))
     lr = Grid(y=lat(*(25.7 * np.arange(-1.5, 2))), x=lon(*(360 / 14 * (np.arange(14) + 0.5))))
     pairing, _ = paired(lr, hr)
-    assert (pairing.scale, pairing.hr.shape, pairing.domain.shape) == (6, (12, 72), (12, 72))
+    assert (pairing.scale.public, pairing.hr.shape, pairing.domain.shape) == (
+        (5, 6),
+        (15, 72),
+        (12, 72),
+    )
 
 
 def test_what_our_own_cut_leaves_over_is_completed():
@@ -230,7 +235,7 @@ def test_every_fourth_point_is_not_a_nested_pair():
 @pytest.mark.parametrize("x0", [0, 0.4])
 def test_hr_must_be_finer(straight, x0):
     if straight and x0:  # may be interpolated: grids of one spacing with an offset
-        assert paired(plane(8, 8, x0=x0), plane(8, 8), straight)[0].scale == 1
+        assert paired(plane(8, 8, x0=x0), plane(8, 8), straight)[0].scale.public == 1
         return
     cure = r"at least twice as fine as the LR grid.*hr\.downscale\.fit\(scale=4\)"
     with pytest.raises(GridError, match=cure):
@@ -344,7 +349,7 @@ def test_output_lies_where_its_input_lies(layouts, first, hr_cells, part):
     pairing, _ = paired(lr, hr)
     at = region(layouts[2], first + 4 * part[0], part[1], 4.0)
     placement = place(pairing, at)
-    cells = origin(placement, pairing.scale)
+    cells = origin(placement, pairing.scale.x)
     columns = placement.hr.x.values
     # HR centres 0.5 and 1.5 to either side of the centre of the LR cell they come from
     off = (columns - cells + 180) % 360 - 180
@@ -409,7 +414,7 @@ def test_a_part_of_a_pair_that_does_not_nest(straight, layout):
     np.testing.assert_array_equal(placement.trained["x"], expected)
     np.testing.assert_array_equal(
         placement.lr.x.canonical,
-        pairing.lr.x.canonical[expected[:: pairing.scale] // pairing.scale],
+        pairing.lr.x.canonical[expected[:: pairing.scale.x] // pairing.scale.x],
     )
     centres = pairing.hr.x.canonical[expected][placement.order["x"]]
     off = (placement.hr.x.values - centres + 180) % 360 - 180
@@ -465,7 +470,7 @@ def test_straight_pairs_know_the_training_grid_alone():
 def test_perfect_prognosis_is_a_pairing_of_block_means():
     hr = plane(8, 8)
     lr = plane(2, 2, step=4)
-    pairing = Pairing(scale=4, method="nested", source=lr, lr=lr, hr=hr, domain=hr)
+    pairing = Pairing(scale=Scale.of(4), method="nested", source=lr, lr=lr, hr=hr, domain=hr)
     placement = place(pairing, lr)
     np.testing.assert_array_equal(placement.hr.x.values, hr.x.values)
     np.testing.assert_array_equal(pairing.regrid_lr(on(lr)).t, on(lr).data.t)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.prepare import SampleChannels
 from xr_dl4ds.data.statistics import Steps
 from xr_dl4ds.training.batches import BUDGET, Samples, copying, resolve_cache
@@ -43,10 +44,10 @@ def static():
 @pytest.mark.parametrize("cache", ["memory", "disk", "none"])
 def test_the_same_values_wherever_they_are_held(cache, chunks):
     given = part(chunks)
-    samples = Samples.hold(given, {"static": static()}, cache=cache, scale=2)
+    samples = Samples.hold(given, {"static": static()}, cache=cache, scale=Scale.of(2))
     assert samples.starts.tolist() == [0, 2, 3, 4]  # a step without a value is no sample
     assert len(samples) == 4
-    assert samples.scale == 2
+    assert samples.scale == Scale.of(2)
     assert samples.streamed == (cache == "none")
     held = {"memory": np.ndarray, "disk": Scratch, "none": da.Array}[cache]
     assert isinstance(samples.lr, held)
@@ -59,7 +60,7 @@ def test_the_same_values_wherever_they_are_held(cache, chunks):
 
 
 def test_arrays_in_memory_are_contiguous_float32():
-    samples = Samples.hold(part({"time": 2}), {}, cache="memory", scale=2)
+    samples = Samples.hold(part({"time": 2}), {}, cache="memory", scale=Scale.of(2))
     for array in (samples.lr, samples.target):
         assert array.dtype == np.float32
         assert array.flags.c_contiguous
@@ -68,7 +69,7 @@ def test_arrays_in_memory_are_contiguous_float32():
 
 def test_whole_numbers_stay_whole():
     position = xr.DataArray(np.array([3, 4], "i4"), dims="channel")
-    samples = Samples.hold(part(), {"position": position}, cache="memory", scale=2)
+    samples = Samples.hold(part(), {"position": position}, cache="memory", scale=Scale.of(2))
     assert samples.fixed["position"].dtype == np.int32
 
 
@@ -97,10 +98,10 @@ def test_steps_are_computed_slab_by_slab(monkeypatch):
 
     given = part({"time": 1})
     with dask.config.set(scheduler=counting):
-        Samples.hold(given, {}, cache="memory", scale=2)
+        Samples.hold(given, {}, cache="memory", scale=Scale.of(2))
         assert len(passes) == 1  # small enough for one slab
         monkeypatch.setattr(copying, "SLAB", 2 * given.nbytes // 5)
-        Samples.hold(given, {}, cache="memory", scale=2)
+        Samples.hold(given, {}, cache="memory", scale=Scale.of(2))
         assert len(passes) == 1 + 3  # two steps, two steps, one
 
 
@@ -115,7 +116,7 @@ def test_slabs_follow_chunks(monkeypatch):
 
 def test_the_disk_is_free_again_with_the_samples(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    samples = Samples.hold(part({"time": 2}), {}, cache="disk", scale=2)
+    samples = Samples.hold(part({"time": 2}), {}, cache="disk", scale=Scale.of(2))
     if os.name == "posix":  # not even a kill leaves anything behind
         assert list(tmp_path.iterdir()) == []
     assert [a.shape for a in samples.arrays()] == [(5, 2, 3, 2), (5, 4, 6, 2)]
@@ -129,7 +130,7 @@ def test_a_full_disk_is_told_before_anything_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(copying.shutil, "disk_usage", lambda folder: free)
     expected = r"Expected 0\.0 GB of free disk for cache='disk', got 0\.0 GB in .*TMPDIR"
     with pytest.raises(OSError, match=expected):
-        Samples.hold(part({"time": 2}), {}, cache="disk", scale=2)
+        Samples.hold(part({"time": 2}), {}, cache="disk", scale=Scale.of(2))
     assert list(pathlib.Path(tmp_path).iterdir()) == []
 
 

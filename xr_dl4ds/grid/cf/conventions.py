@@ -31,6 +31,8 @@ _STORED |= {np.dtype("f2"): "f4", np.dtype(np.longdouble): "f8"}
 #: Attributes of a coordinate that are no longer correct after its cells change.
 _STALE = ("actual_range", "valid_range", "valid_min", "valid_max", "climatology", "bounds")
 
+#: Attributes that xarray writes for decoded dates, and refuses where they are there.
+_ENCODED = ("units", "calendar")
 
 #: Names and standard names of amounts and rates of precipitation.
 _PRECIPITATION = re.compile(r"precip|(?<!ter)rain|snowfall|^pr$|^prsn$|^tp$|^ppt$", re.IGNORECASE)
@@ -108,8 +110,8 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
         if not holds_times(out[name]):
             continue
         coordinate = _loaded(out[name])
-        attrs = {k: v for k, v in coordinate.attrs.items() if k not in _STALE}
-        kept = {k: v for k, v in coordinate.encoding.items() if k in ("units", "calendar")}
+        attrs = {k: v for k, v in coordinate.attrs.items() if k not in (*_STALE, *_ENCODED)}
+        kept = {k: v for k, v in coordinate.encoding.items() if k in _ENCODED}
         if kept.get("calendar") == "gregorian":  # former name of "standard"
             kept["calendar"] = "standard"
         if name in out.dims:

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.conventions import with_axes, with_encodings, with_names, with_times
 from xr_dl4ds.grid.cf.dimensions import auxiliary_names
@@ -220,7 +221,7 @@ def provenance_of(ds: xr.Dataset | xr.DataArray) -> Attrs:
         return {}
     try:
         noted = dict(json.loads(text))
-        return noted | {k: int(v) for k, v in noted.items() if k == "scale"}
+        return noted | {k: Scale.of(v).public for k, v in noted.items() if k == "scale"}
     except (TypeError, ValueError) as error:
         raise GridError(
             f"Expected the attribute {PROVENANCE!r} to hold JSON, got {str(text)[:60]!r}."

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cells import blocks
@@ -33,16 +34,20 @@ logger = logging.getLogger(__name__)
 
 @with_expected_options
 def coarsen(
-    obj: xr.Dataset | xr.DataArray, scale: int, *, trim: bool = False, dims: Dims | None = None
+    obj: xr.Dataset | xr.DataArray,
+    scale: int | tuple[int, int],
+    *,
+    trim: bool = False,
+    dims: Dims | None = None,
 ) -> xr.Dataset:
-    """Average blocks of `scale` x `scale` cells, in the caller's layout.
+    """Average blocks of cells, in the caller's layout.
 
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
         Fields on one grid, with any other dimensions; variables without y and x are kept.
-    scale : int
-        Cells along one edge of a block, >= 2.
+    scale : int or tuple of int
+        Cells along one edge of a block, >= 2, or along y and along x.
     trim : bool
         Drop the last rows and columns that do not fill a block, instead of raising.
     dims : Dims, optional
@@ -61,22 +66,22 @@ def coarsen(
     """
     ds = as_dataset(decoded(obj, "the data to coarsen"), "the data to coarsen")
     found = gridded(ds, dims or Dims(), "the data to coarsen")
-    check_scale(scale)
+    factors = Scale.asked(scale)
     require_usable(ds[list(found)], "the data to coarsen")
     note_without_mean(ds[list(found)], "the data to coarsen")
     first = next(iter(found))
     grid = grid_of(ds, first, found[first], "the data to coarsen", places=False)
     ds, grid = _in_one_run(ds, grid)
-    whole = leftover_free(grid, scale, trim=trim)
+    whole = leftover_free(grid, factors, trim=trim)
     y, x = grid.y.name, grid.x.name
     kept = ds.isel({y: whole[Y], x: whole[X]})
-    out = block_mean(kept, {y: scale, x: scale})
+    out = block_mean(kept, {y: factors.y, x: factors.x})
     for name in found:
         out[name].attrs = with_area_mean(kept[name].attrs)
         out[name].encoding = {}  # the packing of the HR values would round the means
         if grid.mapping_name is not None:
             out[name].attrs["grid_mapping"] = grid.mapping_name
-    out = with_axes(out, coarser(trimmed(grid, scale, trim=trim), scale))
+    out = with_axes(out, coarser(trimmed(grid, factors, trim=trim), factors))
     out = with_times(out, ds).assign_attrs(ds.attrs)
     return with_encodings(out, auxiliary_names(ds) | auxiliary_names(out))
 
@@ -92,7 +97,7 @@ def _in_one_run(ds: xr.Dataset, grid: Grid) -> tuple[xr.Dataset, Grid]:
     return ds, dataclasses.replace(grid, x=axis)
 
 
-def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
+def block_mean(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:
     """Return the mean of the valid cells of each block; keep floating dtypes, drop attributes.
 
     Numeric coordinates along both dimensions are averaged, longitudes on the circle. Coordinates
@@ -118,7 +123,7 @@ def block_mean(ds: xr.Dataset, blocks: dict[str, int]) -> xr.Dataset:
 
 
 def _place_means(
-    coords: Mapping[Hashable, xr.DataArray], blocks: dict[str, int]
+    coords: Mapping[Hashable, xr.DataArray], blocks: Mapping[str, int]
 ) -> dict[Hashable, xr.DataArray]:
     """Return block means of a pair of latitudes and longitudes, as means of places on the sphere.
 
@@ -152,7 +157,7 @@ def _plain(coordinate: xr.DataArray) -> xr.DataArray:
     return coordinate.reset_coords(drop=True).drop_vars(list(coordinate.indexes))
 
 
-def _coordinate_mean(coordinate: xr.DataArray, blocks: dict[str, int]) -> xr.DataArray:
+def _coordinate_mean(coordinate: xr.DataArray, blocks: Mapping[str, int]) -> xr.DataArray:
     """Return block means of a two-dimensional coordinate, without further coordinates."""
     plain = _plain(coordinate)
     is_longitude = _is(coordinate, "longitude")
@@ -166,23 +171,23 @@ def _coordinate_mean(coordinate: xr.DataArray, blocks: dict[str, int]) -> xr.Dat
     return mean.assign_attrs(coordinate.attrs)
 
 
-def coarsened(fields: Fields, scale: int) -> Fields:
+def coarsened(fields: Fields, scale: Scale) -> Fields:
     """Return the block means of canonical fields whose size is a multiple of `scale`."""
     note_without_mean(fields.data, "the HR data")
     grid = coarser(fields.grid, scale)
-    data = block_mean(fields.data, {Y: scale, X: scale})
+    data = block_mean(fields.data, scale.by_dim)
     for name in data.data_vars:
         data[name].attrs = with_area_mean(fields.data[name].attrs)
     return dataclasses.replace(fields, data=data.assign_coords(grid.coords), grid=grid)
 
 
-def coarser(grid: Grid, scale: int) -> Grid:
+def coarser(grid: Grid, scale: Scale) -> Grid:
     """Return the grid of block means in the same layout; `scale` must divide its size."""
     x, _ = grid.x.in_one_run()
-    return dataclasses.replace(grid, y=blocks(grid.y, scale), x=blocks(x, scale))
+    return dataclasses.replace(grid, y=blocks(grid.y, scale.y), x=blocks(x, scale.x))
 
 
-def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
+def trim_fields(fields: Fields, scale: Scale, *, trim: bool) -> Fields:
     """Drop leftover rows and columns, the last in the user's layout, from canonical fields."""
     grid = trimmed(fields.grid, scale, trim=trim)
     keep = {
@@ -197,28 +202,27 @@ def trim_fields(fields: Fields, scale: int, *, trim: bool) -> Fields:
     )
 
 
-def trimmed(grid: Grid, scale: int, *, trim: bool) -> Grid:
+def trimmed(grid: Grid, scale: Scale, *, trim: bool) -> Grid:
     """Drop leftover cells of a grid; raise a `GridError` if there are any and `trim` is False."""
     keep = leftover_free(grid, scale, trim=trim)
     y, (x, _) = grid.y, grid.x.in_one_run()
     return dataclasses.replace(grid, y=y.take(keep[Y]), x=x.take(keep[X]))
 
 
-def leftover_free(grid: Grid, scale: int, *, trim: bool) -> dict[str, slice]:
+def leftover_free(grid: Grid, scale: Scale, *, trim: bool) -> dict[str, slice]:
     """Return slices in the user's layout whose lengths are multiples of `scale`."""
-    check_scale(scale)
     keep, complaints = {}, []
-    for dim, axis in ((Y, grid.y), (X, grid.x)):
-        size = axis.size - axis.size % scale
+    for dim, axis, cells in ((Y, grid.y, scale.y), (X, grid.x, scale.x)):
+        size = axis.size - axis.size % cells
         keep[dim] = slice(0, size)
         if size < axis.size:
             rest = ", ".join(f"{v:g}" for v in axis.values[size:])
             complaints.append(
                 f"{axis.name} has {axis.size} cells, {axis.size - size} too many ({rest})"
             )
-        if size < 2 * scale:
+        if size < 2 * cells:
             raise GridError(
-                f"Expected at least two blocks of {scale} cells along {axis.name}, got"
+                f"Expected at least two blocks of {cells} cells along {axis.name}, got"
                 f" {axis.size} cells. Use a smaller scale or a larger region."
             )
     if complaints and not trim:
@@ -238,12 +242,3 @@ def with_area_mean(attrs: dict) -> dict:
     if "area: mean" in methods:
         return dict(attrs)
     return {**attrs, "cell_methods": f"{methods} area: mean".strip()}
-
-
-def check_scale(scale: int) -> None:
-    """Raise a `GridError` unless `scale` is a whole number >= 2."""
-    if isinstance(scale, bool) or not hasattr(scale, "__index__") or scale < 2:
-        raise GridError(
-            f"Expected `scale` to be a whole number >= 2, got {scale!r}. Pass the HR cells along"
-            " one edge of an LR cell, such as scale=4."
-        )

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.cells import with_edges
 from xr_dl4ds.grid.cf.fields import Fields
@@ -41,11 +42,11 @@ def extended_centres(axis: Axis, cells: int) -> tuple[np.ndarray, int]:
     return np.r_[before, centres, after], before.size
 
 
-def leftover(grid: Grid, scale: int) -> Rim | None:
+def leftover(grid: Grid, scale: Scale) -> Rim | None:
     """Return the cells to add after the last ones to fill blocks; None if that is not possible."""
     rim = {}
-    for dim, axis in ((Y, grid.y), (X, grid.x)):
-        missing = -axis.size % scale
+    for dim, axis, cells in ((Y, grid.y, scale.y), (X, grid.x, scale.x)):
+        missing = -axis.size % cells
         if missing and not extendable(grid, axis, 0, missing):
             return None
         rim[dim] = (0, missing)

@@ -1,7 +1,8 @@
 """Nesting of the cells of two grids by an integer factor.
 
-Grids are *nested* if `scale` x `scale` HR cells tile each LR cell: every LR centre is then the mean
-of its HR centres. A grid of every n-th HR point is not nested (half-cell offset).
+Grids are *nested* if as many HR cells tile each LR cell along y, and as many along x: every LR
+centre is then the mean of its HR centres. A grid of every n-th HR point is not nested (half-cell
+offset).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import xarray as xr
 from dask.array import blockwise
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.grid import Grid
@@ -30,8 +32,8 @@ class Nesting:
 
     Parameters
     ----------
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     lr, hr : dict of slice
         Common part of each grid by canonical dimension; ``hr`` is `scale` times as long.
     rim : dict of tuple
@@ -39,7 +41,7 @@ class Nesting:
         the rim have and the HR grid has not. The slices `hr` do not count them.
     """
 
-    scale: int
+    scale: Scale
     lr: Part
     hr: Part
     rim: Rim
@@ -74,12 +76,16 @@ def nest(lr: Grid, hr: Grid, *, whole: bool = False) -> Nesting | None:
             f"Expected the HR grid to be finer than the LR grid, got LR {lr.extent} and HR"
             f" {hr.extent}. Call lr.downscale.fit(hr): the two look swapped."
         )
-    scale = round(ratios[0])
-    if scale < 1 or any(abs(r - scale) > 0.01 * scale for r in ratios):
+    edges = [round(r) for r in ratios]
+    if min(edges) < 1 or any(abs(r - n) > 0.01 * n for r, n in zip(ratios, edges, strict=True)):
         return None
+    scale = Scale(*edges)
     # the locations of curvilinear cells are known only where the file has them
-    most = 0 if whole or hr.geolocation is not None else scale - 1
-    parts = {"y": _common(lr.y, hr.y, scale, most), "x": _common(lr.x, hr.x, scale, most)}
+    completes = not whole and hr.geolocation is None
+    parts = {
+        "y": _common(lr.y, hr.y, scale.y, completes),
+        "x": _common(lr.x, hr.x, scale.x, completes),
+    }
     if None in parts.values():
         return None
     found = {d: p for d, p in parts.items() if p is not None}
@@ -92,13 +98,13 @@ def nest(lr: Grid, hr: Grid, *, whole: bool = False) -> Nesting | None:
 
 
 def _common(
-    lr: Axis, hr: Axis, scale: int, most: int
+    lr: Axis, hr: Axis, scale: int, completes: bool
 ) -> tuple[slice, slice, tuple[int, int]] | None:
     """Return slices of LR cells and of their HR cells, and the number of HR cells that lack.
 
-    At most `most` HR cells may lack at either end.
+    HR cells may lack at either end if `completes`, but fewer than an LR cell has.
     """
-    extended, before = extended_centres(hr, most)
+    extended, before = extended_centres(hr, scale - 1 if completes else 0)
     if extended.size < scale:
         return None
     centres = lr.canonical + turns_between(lr, hr)
@@ -123,20 +129,20 @@ def _common(
     return slice(first, last + 1), inside_hr, (max(-begin, 0), max(end - hr.size, 0))
 
 
-def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
+def to_hr_cells(lr: xr.DataArray, scale: Scale) -> xr.DataArray:
     """Repeat each LR cell for its HR cells; drop all coordinates except time."""
     bare = lr.drop_vars([c for c in lr.coords if c != TIME])
     if bare.chunks is None:
-        return bare.isel({d: np.repeat(np.arange(lr.sizes[d]), scale) for d in (Y, X)})
+        every = {d: np.repeat(np.arange(lr.sizes[d]), n) for d, n in scale.by_dim.items()}
+        return bare.isel(every)
     # with repeated positions, dask would create one chunk for each LR cell
-    axes = tuple(bare.get_axis_num(d) for d in (Y, X))
+    times = [scale.by_dim.get(str(d), 1) for d in bare.dims]
     data = bare.data.map_blocks(
         _repeat,
-        axes=axes,
-        scale=scale,
+        times=times,
         chunks=[
-            tuple(n * scale for n in sizes) if i in axes else sizes
-            for i, sizes in enumerate(bare.data.chunks)
+            tuple(n * factor for n in sizes)
+            for sizes, factor in zip(bare.data.chunks, times, strict=True)
         ],
         dtype=bare.dtype,
         meta=bare.data._meta,
@@ -144,15 +150,17 @@ def to_hr_cells(lr: xr.DataArray, scale: int) -> xr.DataArray:
     return xr.DataArray(data, dims=bare.dims, coords=bare.coords, name=bare.name, attrs=bare.attrs)
 
 
-def _repeat(block: np.ndarray, axes: tuple[int, int], scale: int) -> np.ndarray:
-    return block.repeat(scale, axes[0]).repeat(scale, axes[1])
+def _repeat(block: np.ndarray, times: Sequence[int]) -> np.ndarray:
+    for axis, factor in enumerate(times):
+        block = block.repeat(factor, axis) if factor > 1 else block
+    return block
 
 
 def over_cells(
     function: Callable[..., np.ndarray],
     hr: xr.DataArray,
     beside: Sequence[xr.DataArray],
-    scale: int,
+    scale: Scale,
 ) -> xr.DataArray:
     """Apply a function to HR cells and the LR cells that contain them, chunk by chunk.
 
@@ -165,8 +173,8 @@ def over_cells(
         ``(..., y, x)``; dask chunks contain whole LR cells.
     beside : sequence of xarray.DataArray
         Arrays with some of the dimensions of `hr`, on HR or LR cells.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
 
     Returns
     -------
@@ -181,7 +189,7 @@ def over_cells(
     for x in beside:
         fine = all(x.sizes[d] == hr.sizes[d] for d in (Y, X))
         chunks = {
-            d: tuple(n // (1 if fine or d == TIME else scale) for n in hr.chunksizes[d])
+            d: tuple(n // (1 if fine else scale.by_dim.get(str(d), 1)) for n in hr.chunksizes[d])
             for d in x.dims
         }
         # chunk masks in memory here: otherwise every task would receive the whole mask

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
 
 logger = logging.getLogger(__name__)
@@ -33,23 +34,23 @@ _SQUARE_TURNS = {
 
 
 def note_orientation(
-    fields: xr.DataArray, like: xr.DataArray, scale: int, roles: tuple[str, str]
+    fields: xr.DataArray, like: xr.DataArray, scale: Scale, roles: tuple[str, str]
 ) -> None:
     """Warn if fields resemble others much more when they are turned.
 
     Parameters
     ----------
     fields, like : xarray.DataArray
-        The same quantity ``(time, y, x)`` in canonical order; `like` has `scale` cells for each
+        The same quantity ``(time, y, x)`` in canonical order; `like` has as many cells for each
         cell of `fields` along both axes. Of an ensemble, the mean is compared. A few steps are
         read.
-    scale : int
+    scale : Scale
         The ratio of their cells.
     roles : tuple of str
         Names in messages, such as ``("the LR data", "the HR data")``.
     """
     steps = {TIME: slice(0, _STEPS)}
-    mine, blocks = fields.isel(steps), like.isel(steps).coarsen({Y: scale, X: scale}).mean()
+    mine, blocks = fields.isel(steps), like.isel(steps).coarsen(scale.by_dim).mean()
     if REALIZATION in mine.dims:
         mine = mine.mean(REALIZATION)
     one, other = (a.transpose(TIME, Y, X).to_numpy().astype("f8") for a in (mine, blocks))

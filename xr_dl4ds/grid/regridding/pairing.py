@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import SAME, Scale
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.indexing import take
@@ -47,8 +48,8 @@ class Pairing:
 
     Parameters
     ----------
-    scale : int
-        HR cells along one edge of an LR cell, as the network sees them; 1 if LR fields are
+    scale : Scale
+        HR cells along the edges of an LR cell, as the network sees them; 1 if LR fields are
         interpolated to the HR grid before they reach the network.
     method : {"nested", "bicubic", "bilinear", "nearest", "conservative"}
         How LR fields are brought onto `lr`: cropped, interpolated or averaged. The prefix
@@ -56,7 +57,7 @@ class Pairing:
     source : Grid
         LR grid of the user's data.
     lr, hr : Grid
-        Grids of the samples; each LR cell has `scale` x `scale` HR cells.
+        Grids of the samples; each LR cell has as many HR cells as `scale` says.
     domain : Grid
         HR grid of the user's data and of predictions. It lacks the cells of `hr` by which LR cells
         stick out of it.
@@ -64,7 +65,7 @@ class Pairing:
         LR cells on each side of `lr` that the network sees too.
     """
 
-    scale: int
+    scale: Scale
     method: str
     source: Grid
     lr: Grid
@@ -173,11 +174,11 @@ def pair(
     if nesting is not None:
         return _nested(lr, hr, nesting)
     hr = _cut_hr(hr, between.covered())
-    scale = _scale(dataclasses.replace(between, target=hr.grid).ratio, hr.grid, direct_method)
-    if scale < 2 and (across or direct_method is None):
+    scale = _scale(dataclasses.replace(between, target=hr.grid).ratios, hr.grid, direct_method)
+    if scale.cells < 2 and (across or direct_method is None):
         raise _not_finer(lr.grid, hr.grid)
     scale, method = (
-        (scale, AVERAGING[type(between)]) if direct_method is None else (1, direct_method)
+        (scale, AVERAGING[type(between)]) if direct_method is None else (SAME, direct_method)
     )
     coarse = domain = hr.grid
     if direct_method is None:
@@ -195,8 +196,7 @@ def pair(
             label(lr.grid),
             label(hr.grid),
             method,
-            scale,
-            scale,
+            *scale.edges,
         )
         method = f"{REPROJECTED}{method}"
     elif direct_method is not None:
@@ -205,29 +205,30 @@ def pair(
         logger.warning(
             "LR and HR cells do not nest: LR is regridded (%s) to %d x %d HR cells",
             method,
-            scale,
-            scale,
+            *scale.edges,
         )
     grids: dict[str, Any] = {"source": lr.grid, "lr": coarse, "hr": hr.grid, "domain": domain}
     return Pairing(scale=scale, method=method, **grids), hr
 
 
-def _scale(ratio: float, hr: Grid, direct_method: str | None) -> int:
+def _scale(ratios: tuple[float, float], hr: Grid, direct_method: str | None) -> Scale:
     """Return the HR cells of a block that is about as large as an LR cell.
 
     Blocks go around the globe without a remainder.
     """
+    y, x = (max(round(r), 1) for r in ratios)
     if direct_method is None and hr.x.periodic:
+        ratio = ratios[1]
         whole = [n for n in range(2, hr.x.size // 2 + 1) if hr.x.size % n == 0]
         nearest = min(whole, key=lambda n: abs(np.log(n / ratio)), default=0)
         if ratio / 1.5 < nearest < 1.5 * ratio:
-            return nearest
-    return round(ratio)
+            x = nearest
+    return Scale(y, x)
 
 
 def _nested(lr: Fields, hr: Fields, nesting: Nesting) -> tuple[Pairing, Fields]:
-    """Pair grids in which `scale` x `scale` HR cells tile each LR cell."""
-    if nesting.scale < 2:
+    """Pair grids in which HR cells tile each LR cell."""
+    if nesting.scale.cells < 2:
         raise _not_finer(lr.grid, hr.grid)
     common = cut(lr, nesting.lr).grid
     _say_cut(lr.grid, common, "LR")

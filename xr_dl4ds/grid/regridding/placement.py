@@ -181,10 +181,11 @@ def place(pairing: Pairing, given: Grid) -> Placement:
     trained = None if part is None else positions(part, pairing.scale)
     axes, order = {}, {}
     for dim, now, then, hr in _axes(grid, pairing.lr, pairing.hr):
-        fine = refined(now, pairing.scale, hr)
+        scale = pairing.scale.by_dim[dim]
+        fine = refined(now, scale, hr)
         if trained is not None:
             fine = _stored(hr, trained[dim], near=fine.values)
-        axes[dim], order[dim] = in_layout_of(now, fine, pairing.scale)
+        axes[dim], order[dim] = in_layout_of(now, fine, scale)
         if trained is not None and _same_layout(now, then):
             axes[dim], order[dim] = _as_stored(pairing, dim)
         elif trained is not None:
@@ -262,7 +263,7 @@ def _covered_by(pairing: Pairing, given: Grid) -> Part:
         )
     out: Part = {}
     for dim, now, hr in _axes(given, pairing.hr):
-        inside = _inside(now, hr, pairing.scale)
+        inside = _inside(now, hr, pairing.scale.by_dim[dim])
         if inside.size < 2:
             raise GridError(
                 "Expected LR fields that cover at least two of the cells on which the network"

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import SAME, Scale
 from xr_dl4ds.grid.axis import TOLERANCE, Axis
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import Part, X, Y
@@ -63,11 +64,11 @@ def window(source: Grid, target: Grid) -> Part | None:
     return out
 
 
-def positions(part: Part, scale: int = 1) -> dict[str, np.ndarray]:
+def positions(part: Part, scale: Scale = SAME) -> dict[str, np.ndarray]:
     """Return each position of a part, on cells `scale` times as fine."""
-    inside = np.arange(scale)
     every = {d: np.arange(p.start, p.stop) if isinstance(p, slice) else p for d, p in part.items()}
-    return {d: (p[:, None] * scale + inside).ravel() for d, p in every.items()}
+    fine = scale.by_dim
+    return {d: (p[:, None] * fine[d] + np.arange(fine[d])).ravel() for d, p in every.items()}
 
 
 def _apart(axis: Axis, a: np.ndarray, b: np.ndarray | float) -> np.ndarray:

@@ -55,8 +55,8 @@ class Regridder(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def ratio(self) -> float:
-        """Mean size of a source cell, in target cells."""
+    def ratios(self) -> tuple[float, float]:
+        """Size of a source cell along y and x, in target cells."""
 
     @property
     @abc.abstractmethod
@@ -113,14 +113,14 @@ class SameAxes(Regridder):
         return self.source.y.spacing, self.source.x.spacing
 
     @property
-    def ratio(self) -> float:
-        """Mean size of a source cell, in target cells."""
-        return float(np.mean(ratio(self.source, self.target)))
+    def ratios(self) -> tuple[float, float]:
+        """Size of a source cell along y and x, in target cells."""
+        return ratio(self.source, self.target)
 
     @property
     def finer(self) -> bool:
         """True if source cells are smaller than target cells along both axes."""
-        return max(ratio(self.source, self.target)) < 1.0
+        return max(self.ratios) < 1.0
 
     def nesting(self, *, whole: bool) -> Nesting | None:
         """Find the cells of a nested pair; return None if the cells do not nest."""
@@ -204,15 +204,16 @@ class AcrossCRS(Regridder):
         return reprojection.spacing_in(self.source, self.target)
 
     @property
-    def ratio(self) -> float:
-        """Mean edge of a source cell at the middle of the target, in target cells."""
+    def ratios(self) -> tuple[float, float]:
+        """Mean edge of a source cell at the middle of the target, in target cells, twice."""
         cell = self.target.y.spacing * self.target.x.spacing
-        return float(np.sqrt(np.prod(self.spacing) / cell))
+        mean = float(np.sqrt(np.prod(self.spacing) / cell))
+        return mean, mean
 
     @property
     def finer(self) -> bool:
         """True if source cells have a smaller area than target cells."""
-        return self.ratio < 1.0
+        return self.ratios[0] < 1.0
 
     def nesting(self, *, whole: bool) -> Nesting | None:
         """Return None: cells of different CRSs do not nest."""

@@ -1,5 +1,7 @@
 """Layers that Keras 3 lacks; `wrapping` has periodic forms of Keras's layers."""
 
+from xr_dl4ds.networks.layers.cells_and_channels import CellsToChannels as CellsToChannels
+from xr_dl4ds.networks.layers.cells_and_channels import ChannelsToCells as ChannelsToCells
 from xr_dl4ds.networks.layers.constraint import Constraint as Constraint
 from xr_dl4ds.networks.layers.conv_lstm import ConvLSTM as ConvLSTM
 from xr_dl4ds.networks.layers.crop import CropTo as CropTo

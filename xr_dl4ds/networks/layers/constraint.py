@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.networks.layers.channel_selection import take
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -23,12 +24,12 @@ LOWEST = -1e30
 
 
 class _Blocks:
-    """The blocks of `scale` x `scale` HR cells, with a mask of the valid cells.
+    """The blocks of HR cells that LR cells contain, with a mask of the valid cells.
 
     Rows of a block are reduced before its columns, because a reduction over both would transpose.
     """
 
-    def __init__(self, lr: Tensor, valid: Tensor | None, scale: int) -> None:
+    def __init__(self, lr: Tensor, valid: Tensor | None, scale: Scale) -> None:
         self.shape = ops.shape(lr)  # (batch, y, x, channel)
         self.scale = scale
         self.valid = valid
@@ -42,7 +43,7 @@ class _Blocks:
         A block without valid cells gets 1, which avoids a division by zero.
         """
         if self.valid is None:
-            return self._reduce(ops.sum, cells) / self.scale**2
+            return self._reduce(ops.sum, cells) / self.scale.cells
         total = self._reduce(ops.sum, ops.where(self.valid, cells, 0.0))
         return ops.where(self.some, total / ops.maximum(self.count, 1.0), 1.0)
 
@@ -58,12 +59,13 @@ class _Blocks:
 
     def spread(self, values: Tensor) -> Tensor:
         """Repeat LR values on the HR cells."""
-        return ops.repeat(ops.repeat(values, self.scale, axis=1), self.scale, axis=2)
+        return ops.repeat(ops.repeat(values, self.scale.y, axis=1), self.scale.x, axis=2)
 
     def _reduce(self, reduce: Callable[..., Any], cells: Tensor) -> Tensor:
         batch, y, x, channel = self.shape
-        rows = reduce(ops.reshape(cells, (batch, y, self.scale, x * self.scale * channel)), axis=2)
-        return reduce(ops.reshape(rows, (batch, y, x, self.scale, channel)), axis=3)
+        high, wide = self.scale.edges
+        rows = reduce(ops.reshape(cells, (batch, y, high, x * wide * channel)), axis=2)
+        return reduce(ops.reshape(rows, (batch, y, x, wide, channel)), axis=3)
 
 
 def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: _Blocks) -> Tensor:
@@ -115,8 +117,8 @@ class Constraint(keras.layers.Layer):
     ----------
     kind : {"additive", "multiplicative", "softmax"}
         Formula.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : int or tuple of int
+        HR cells along one edge of an LR cell, or along y and along x.
     channels : sequence of int or None
         For each output channel, the LR channel of the same variable; None leaves the channel
         unchanged.
@@ -125,7 +127,7 @@ class Constraint(keras.layers.Layer):
         physical zero.
 
     Input shape
-        A list of ``(batch, scale * y, scale * x, channel)``, the prediction; ``(batch, y, x,
+        A list of ``(batch, scale.y * y, scale.x * x, channel)``, the prediction; ``(batch, y, x,
         lr_channel)``, LR; and, with masks, a tensor with the shape of the prediction that is not 0
         where an HR cell counts in the mean. The formula also changes the other cells of a block. A
         block without valid cells stays unchanged.
@@ -141,14 +143,14 @@ class Constraint(keras.layers.Layer):
     def __init__(
         self,
         kind: str,
-        scale: int,
+        scale: int | tuple[int, int],
         channels: tuple[int | None, ...],
         offsets: tuple[float, ...],
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.kind = kind
-        self.scale = scale
+        self.scale = Scale.of(scale).public  # plain, for the model file
         self.channels = tuple(channels)
         self.offsets = tuple(float(offset) for offset in offsets)
 
@@ -162,7 +164,7 @@ class Constraint(keras.layers.Layer):
         lr = take(lr, [c for c in self.channels if c is not None])
         valid = ops.not_equal(take(masks[0], own), 0) if masks else None
         offsets = ops.convert_to_tensor([self.offsets[i] for i in own], dtype=cells.dtype)
-        blocks = _Blocks(lr, valid, self.scale)
+        blocks = _Blocks(lr, valid, Scale.of(self.scale))
         if valid is not None:  # without valid cells the LR value may be NaN, as may its gradient
             lr = ops.where(blocks.some, lr, 0.0)
         moved = CONSTRAINTS[self.kind](cells, lr, offsets, blocks)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.networks.layers.wrap import wrap
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -41,7 +42,7 @@ KERNELS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def phase_weights(method: str, scale: int) -> np.ndarray:
-    """Return the weights of the LR neighbours for each HR cell inside an LR cell.
+    """Return the weights of the LR neighbours for each HR cell inside an LR cell, along one axis.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def phase_weights(method: str, scale: int) -> np.ndarray:
 
 @keras.saving.register_keras_serializable(package="xr_dl4ds")
 class Interpolation(keras.layers.Layer):
-    """Layer that interpolates selected channels to `scale` times as many rows and columns.
+    """Layer that interpolates selected channels from LR cells to HR cells.
 
     Beyond the border the outermost cells are repeated, unless columns are periodic. The result
     equals that of `xr_dl4ds.grid.regridding.rectilinear.interpolate` between nested, evenly spaced
@@ -63,8 +64,8 @@ class Interpolation(keras.layers.Layer):
 
     Parameters
     ----------
-    scale : int
-        HR cells along one edge of an LR cell, >= 1.
+    scale : int or tuple of int
+        HR cells along one edge of an LR cell, >= 1, or along y and along x.
     method : {"bicubic", "bilinear", "nearest"}
         Kernel.
     channels : sequence of int or None, optional
@@ -76,19 +77,19 @@ class Interpolation(keras.layers.Layer):
     Input shape
         ``(batch, y, x, channel)``
     Output shape
-        ``(batch, scale * y, scale * x, channel)``
+        ``(batch, scale.y * y, scale.x * x, channel)``
     """
 
     def __init__(
         self,
-        scale: int,
+        scale: int | tuple[int, int],
         method: str = "bicubic",
         channels: tuple[int | None, ...] | None = None,
         wrap: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.scale = scale
+        self.scale = Scale.of(scale).public  # plain, for the model file
         self.method = method
         self.channels = None if channels is None else tuple(channels)
         self.wrap = wrap
@@ -96,9 +97,9 @@ class Interpolation(keras.layers.Layer):
     def call(self, inputs: Tensor) -> Tensor:
         """Interpolate along y, then along x."""
         x = self._choose(inputs)
-        if self.scale == 1:
-            return x
-        return self._along(self._along(x, 1), 2)
+        for axis, cells in enumerate(Scale.of(self.scale).edges, start=1):
+            x = x if cells == 1 else self._along(x, axis, cells)
+        return x
 
     def _choose(self, x: Tensor) -> Tensor:
         if self.channels is None:
@@ -107,7 +108,7 @@ class Interpolation(keras.layers.Layer):
         chosen = [nothing if c is None else x[..., c : c + 1] for c in self.channels]
         return ops.concatenate(chosen, axis=-1)
 
-    def _along(self, x: Tensor, axis: int) -> Tensor:
+    def _along(self, x: Tensor, axis: int, cells: int) -> Tensor:
         """Interpolate along one axis by weighted sums of shifted copies.
 
         Matrix products are avoided, because a GPU may round them to TensorFloat-32.
@@ -125,18 +126,19 @@ class Interpolation(keras.layers.Layer):
         ]
         phases = [
             sum(float(w) * shift for w, shift in zip(row, shifts, strict=True) if w)
-            for row in phase_weights(self.method, self.scale)
+            for row in phase_weights(self.method, cells)
         ]
-        shape[axis] = size * self.scale
+        shape[axis] = size * cells
         return ops.reshape(ops.stack(phases, axis=axis + 1), shape)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the output; unknown sizes stay unknown."""
         batch, y, x, channel = input_shape
         out = channel if self.channels is None else len(self.channels)
+        scale = Scale.of(self.scale)
         return (
             batch,
-            None if y is None else y * self.scale,
-            None if x is None else x * self.scale,
+            None if y is None else y * scale.y,
+            None if x is None else x * scale.x,
             out,
         )

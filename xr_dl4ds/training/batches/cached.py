@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from xr_dl4ds.config import SAME, Scale
 from xr_dl4ds.training.batches.order import Deal, Order
 from xr_dl4ds.training.batches.samples import Samples
 
@@ -53,21 +54,21 @@ class CachedSamples:
         starts, corner = self.samples.starts[self.order.numbers[part]], self.order.corner[part]
         lr, target = self.samples.arrays()
         return (
-            self._gather(lr, starts, corner, 1, 2 * self.samples.context),
+            self._gather(lr, starts, corner, SAME, 2 * self.samples.context),
             self._gather(target, starts, corner, self.samples.scale, 0),
         )
 
     def _gather(
-        self, array: np.ndarray, starts: np.ndarray, corner: np.ndarray, scale: int, around: int
+        self, array: np.ndarray, starts: np.ndarray, corner: np.ndarray, scale: Scale, around: int
     ) -> np.ndarray:
         """Gather steps or windows of ``(time, y, x, channel)``, whole fields or patches."""
         window = self.samples.window
-        y, x = (n * scale + around for n in self.cells)
+        y, x = (n * fine + around for n, fine in zip(self.cells, scale.edges, strict=True))
         if (y, x) == array.shape[1:3]:
             return np.asarray(array[self.samples.rows(starts)])
         steps = () if window is None else (window,)
         out = np.empty((len(starts), *steps, y, x, array.shape[-1]), "f4")
-        places = (corner * scale).tolist()
+        places = (corner * scale.edges).tolist()
         for to, start, (row, column) in zip(out, starts.tolist(), places, strict=True):
             at = start if window is None else slice(start, start + window)
             to[...] = array[at, row : row + y, column : column + x]

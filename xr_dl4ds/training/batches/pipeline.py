@@ -51,12 +51,14 @@ class Batches:
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
-        self.cells = None if patch_size is None else patch_size // samples.scale
+        self.cells = None
+        if patch_size is not None:
+            self.cells = patch_size // samples.scale.y, patch_size // samples.scale.x
         self.seed = seed
         self.shuffle = shuffle
         self.share = Share() if share is None else share
         y, x = samples.domain
-        self._edges = edges = (y, x) if self.cells is None else (self.cells, self.cells)
+        self._edges = edges = (y, x) if self.cells is None else self.cells
         #: Number of LR rows and columns at which a patch may begin.
         self._room = (y - edges[0] + 1, x - edges[1] + 1)
         self._ones = np.ones(0, "f4")
@@ -110,7 +112,7 @@ class Batches:
         """Return shapes and types of a batch without reading samples."""
         samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
         y, x = self._edges
-        fine = (y * samples.scale, x * samples.scale)
+        fine = (y * samples.scale.y, x * samples.scale.x)
         fixed = self._fixed(np.zeros((1, 2), "i4"))
         inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
         seen = (y + 2 * samples.context, x + 2 * samples.context)
@@ -183,15 +185,15 @@ class Batches:
 
     def _fixed(self, corner: np.ndarray) -> dict[str, Any]:
         """Return the inputs without time for samples that begin at these LR rows and columns."""
-        scale, found = self.samples.scale, {}
+        corner, found = corner * self.samples.scale.edges, {}
         for name, field in self.samples.fixed.items():
             if name == "position":
-                found[name] = (field + corner * scale).astype("i4")
+                found[name] = (field + corner).astype("i4")
             elif self.cells is None:
                 found[name] = np.broadcast_to(field, (len(corner), *field.shape))
             else:
-                edge = self.cells * scale
+                edge = self.cells[0] * self.samples.scale.y
                 found[name] = np.stack(
-                    [field[y : y + edge, x : x + edge] for y, x in (corner * scale).tolist()]
+                    [field[y : y + edge, x : x + edge] for y, x in corner.tolist()]
                 )
         return found

@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config import Scale
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.prepare import SampleChannels
 from xr_dl4ds.grid.names import TIME
@@ -33,14 +34,14 @@ class Samples:
         ``(time, y, x, channel)``, float32, without NaN: in memory, on disk, or streamed. It has
         `context` further rows and columns on each side of the domain.
     target : numpy.ndarray, Scratch or dask.array.Array
-        ``(time, scale*y, scale*x, channel)``, float32, NaN where masked. The first guess of the
+        ``(time, hr_y, hr_x, channel)``, float32, NaN where masked. The first guess of the
         targets follows them, in `guesses` channels.
     fixed : mapping of numpy.ndarray
-        HR inputs ``(scale*y, scale*x, channel)``, float32, without NaN, by name ("static",
+        HR inputs ``(hr_y, hr_x, channel)``, float32, without NaN, by name ("static",
         "valid"); and "position" ``(channel,)``, row and column of the first HR cell, if the network
         has this input.
-    scale : int
-        HR cells along one edge of an LR cell.
+    scale : Scale
+        HR cells along the edges of an LR cell.
     window : int, optional
         Time steps of a sample; None for samples that are single steps.
     starts : numpy.ndarray
@@ -53,7 +54,7 @@ class Samples:
 
     lr: Any
     target: Any
-    scale: int
+    scale: Scale
     fixed: Mapping[str, np.ndarray]
     window: int | None
     starts: np.ndarray
@@ -67,7 +68,7 @@ class Samples:
         fixed: Mapping[str, xr.DataArray],
         *,
         cache: str,
-        scale: int,
+        scale: Scale,
         window: int | None = None,
     ) -> Samples:
         """Hold stacked channels in memory, on disk, or streamed.
@@ -80,8 +81,8 @@ class Samples:
             Inputs without time, in memory.
         cache : {"memory", "disk", "none"}
             Where the samples are held, see `resolve_cache`.
-        scale : int
-            HR cells along one edge of an LR cell.
+        scale : Scale
+            HR cells along the edges of an LR cell.
         window : int, optional
             Time steps of a sample.
         """
@@ -107,7 +108,7 @@ class Samples:
     @property
     def domain(self) -> tuple[int, int]:
         """LR rows and columns of the domain."""
-        return self.target.shape[1] // self.scale, self.target.shape[2] // self.scale
+        return self.target.shape[1] // self.scale.y, self.target.shape[2] // self.scale.x
 
     @property
     def context(self) -> int:

@@ -55,7 +55,7 @@ def blocks_of(samples: Samples, cells: tuple[int, int]) -> list[slice]:
 def step_bytes(samples: Samples, cells: tuple[int, int]) -> int:
     """Return the bytes of one time step of a patch, LR and HR."""
     seen = int(np.prod([n + 2 * samples.context for n in cells])) * samples.lr.shape[-1]
-    return 4 * (seen + int(np.prod(cells)) * samples.target.shape[-1] * samples.scale**2)
+    return 4 * (seen + int(np.prod(cells)) * samples.target.shape[-1] * samples.scale.cells)
 
 
 class Pools:
@@ -204,7 +204,7 @@ def _cut(
     """Return the LR and HR cells of one patch, lazily."""
     first = [(int(c), int(c) + n) for c, n in zip(corner, cells, strict=True)]
     coarse = [slice(a, b + 2 * samples.context) for a, b in first]
-    fine = [slice(a * samples.scale, b * samples.scale) for a, b in first]
+    fine = [slice(a * n, b * n) for (a, b), n in zip(first, samples.scale.edges, strict=True)]
     return samples.lr[(steps, *coarse)], samples.target[(steps, *fine)]
 
 
