@@ -37,6 +37,20 @@ def test_auto_takes_what_lr_has_on_some_side():
     assert not model.state.features.surroundings
 
 
+def test_fewer_cells_around_than_in_training_are_told(caplog):
+    # a channel says where LR ends, but the network has learned from one place of its end alone
+    lr = winds()
+    model = fit(lr, target()[["t2m"]])
+    assert model.state.features.surroundings
+    model.predict(lr)
+    assert "no values in" not in caplog.text
+    model.predict(lr.isel(longitude=slice(2, None)))
+    assert "no values in" in caplog.text
+    caplog.clear()
+    model.predict(lr.isel(latitude=slice(4, 9), longitude=slice(5, 11)))
+    assert "have no values in 276 of 276 cells around the domain" in caplog.text
+
+
 def test_auto_takes_what_predictors_have():
     inside = reanalysis().isel(latitude=slice(4, 9), longitude=slice(5, 11))
     model = fit(inside, target()[["t2m"]], predictors=winds())

@@ -1164,3 +1164,12 @@ def test_an_entry_along_levels_beside_a_variable():
     out = d.mos(single, in_hectopascal(d.hr())).predict(single)
     assert dict(out.t2m.sizes)["level"] == 2
     assert list(out.level) == [500, 850]
+
+
+def test_units_and_calendar_in_the_attributes_of_dates(tmp_path):
+    # xarray refuses to write these attributes of decoded dates
+    model, odd = d.mos(d.lr(), d.hr()), d.lr()
+    odd.time.attrs = {"units": "m", "calendar": "noleap"}
+    model.predict(odd).to_netcdf(tmp_path / "sr.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "sr.nc", engine="netcdf4") as found:
+        assert found.time.to_index().equals(odd.time.to_index())

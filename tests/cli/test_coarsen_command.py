@@ -26,6 +26,13 @@ def test_it_writes_block_means(files, tmp_path, capsys, suffix):
         assert found.sizes["latitude"] == 2
 
 
+def test_another_scale_along_each_axis(files, tmp_path):
+    out = tmp_path / "lr.nc"
+    assert run(files / "hr.nc", "--scale", "4,2", "-o", out) == 0
+    with xr.open_dataset(out, engine="netcdf4") as found:
+        assert dict(found.t2m.sizes) == {"time": 12, "latitude": 2, "longitude": 6}
+
+
 def test_a_scale_that_does_not_divide(files, tmp_path, capsys):
     assert run(files / "hr.nc", "--scale", "3", "-o", tmp_path / "lr.nc") == 1
     assert "or pass --trim." in capsys.readouterr().err

@@ -24,6 +24,7 @@ from xr_dl4ds.exceptions import TimeError
         (".isel(time=[0]) or .sel(scale=2)", ".isel(time=[0]) or .sel(scale=2)"),
         ("ds.attrs['units'] = 'K'", "ds.attrs['units'] = 'K'"),
         ("overwrite=True", "--overwrite"),
+        ("or training=xr_dl4ds.Adversarial().", "or --training adversarial."),
     ],
 )
 def test_flags_for_arguments(text, expected):

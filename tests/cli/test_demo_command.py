@@ -196,8 +196,6 @@ def test_one_variable_of_several(files, tmp_path, capsys, no_training):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--scale", "1"], "whole number >= 2, got 1"),
-        (["--scale", "-2"], "whole number >= 2, got -2"),
         (["--scale", "7"], "at least two blocks of 7 cells along latitude, got 8"),
         (["--epochs", "0"], "`epochs`"),
         (["--seed", "-1"], "`seed`"),
@@ -208,6 +206,14 @@ def test_one_variable_of_several(files, tmp_path, capsys, no_training):
 def test_options_that_do_not_do(files, tmp_path, capsys, no_training, options, expected):
     _, reason = fail(["--data", files / "hr.nc", *options, "--output", tmp_path / "out"], capsys)
     assert expected in reason
+
+
+@pytest.mark.parametrize("scale", ["1", "-2", "2,x", "2,2,2"])
+def test_no_scale(scale, capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--scale", scale])
+    expected = f"whole number >= 2, or two of them such as 4,2, got {scale!r}"
+    assert expected in " ".join(capsys.readouterr().err.split())
 
 
 def test_static_file_that_varies_in_time(files, tmp_path, capsys, no_training):

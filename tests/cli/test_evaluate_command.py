@@ -1,5 +1,6 @@
 import re
 
+import numpy as np
 import pytest
 import xarray as xr
 
@@ -57,6 +58,15 @@ def test_scores_and_figure_are_written(files, sr, tmp_path, capsys):
     assert "A file exists at" in capsys.readouterr().err
     assert run(*given, "--output", out, "--overwrite") == 0
     assert sorted(p.name for p in out.parent.iterdir()) == ["scores.nc"]
+
+
+def test_values_of_small_files_are_looked_at(tmp_path, caplog):
+    truth = analytic(time=4)[["t2m"]]
+    values = np.random.default_rng(0).normal(280, 5, truth.t2m.shape).astype("f4")
+    truth.assign(t2m=truth.t2m.copy(data=values)).to_netcdf(tmp_path / "truth.nc")
+    truth.assign(t2m=truth.t2m.copy(data=values[:, ::-1])).to_netcdf(tmp_path / "turned.nc")
+    assert run(tmp_path / "turned.nc", tmp_path / "truth.nc", "--scale", "2") == 0
+    assert "resembles that of the truth when it is" in caplog.text
 
 
 def test_several_variables_have_a_table_each(files, tmp_path, capsys):

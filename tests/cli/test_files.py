@@ -59,6 +59,33 @@ def test_files_that_do_not_follow_each_other(tmp_path, spoil, error, message):
         opened(str(tmp_path / "?.nc"))
 
 
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        # the first file would silently give its level, its hill and its statistic to all
+        (lambda ds: ds.assign_coords(level=500.0), ValueError, "conflicting values.*'level'"),
+        (lambda ds: ds.assign(hill=ds.hill + 1), ValueError, "conflicting values.*'hill'"),
+        (
+            lambda ds: ds.assign(t2m=ds.t2m.assign_attrs(cell_methods="time: minimum")),
+            VariableError,
+            "one `cell_methods` of 't2m' in all files, got 'time: minimum' in .*b.nc.* and"
+            " 'time: maximum'",
+        ),
+    ],
+)
+def test_files_of_two_levels_two_hills_and_two_statistics(tmp_path, spoil, error, message):
+    ds = analytic(time=4)[["t2m"]].assign_coords(level=850.0)
+    ds["hill"] = ds.t2m.isel(time=0, drop=True)
+    ds.t2m.attrs["cell_methods"] = "time: maximum"
+    ds.isel(time=slice(0, 2)).to_netcdf(tmp_path / "a.nc")
+    later = ds.isel(time=slice(2, 4))
+    later.to_netcdf(tmp_path / "b.nc")
+    assert opened(str(tmp_path / "?.nc")).sizes["time"] == 4
+    spoil(later).to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(error, match=message):
+        opened(str(tmp_path / "?.nc"))
+
+
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_chunks_of_a_store_and_blocks_of_a_file(files):
     assert opened(str(files / "hr.zarr")).chunksizes["time"] == (5, 5, 2)

@@ -148,8 +148,14 @@ def test_what_does_not_do(files, tmp_path, capsys, code, arguments, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--scale", "one"], "argument --scale: expected a whole number >= 2, got 'one'"),
-        (["--scale", "1"], "argument --scale: expected a whole number >= 2, got '1'"),
+        (
+            ["--scale", "one"],
+            "argument --scale: expected a whole number >= 2, or two of them such as 4,2, got 'one'",
+        ),
+        (
+            ["--scale", "1"],
+            "argument --scale: expected a whole number >= 2, or two of them such as 4,2, got '1'",
+        ),
         (["--validation", "1"], "expected a number >= 0 and < 1, got '1'"),
         (["--n-filter", "3"], "unknown argument '--n-filter'. Did you mean '--n-filters'?"),
         (["--quiet", "--verbose"], "not allowed with"),

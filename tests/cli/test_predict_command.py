@@ -83,6 +83,9 @@ def test_a_part_of_the_times(files, model, tmp_path, capsys):
     times = ["--time-slice", "then", "now"]
     said = reason(capsys, 2, model, files / "lr.nc", "-o", tmp_path / "b.nc", *times)
     assert said.startswith("Expected two times for --time-slice, got")
+    times = ["--time-slice", "2001-01-03", "2001-01-02"]
+    said = reason(capsys, 2, model, files / "lr.nc", "-o", tmp_path / "b.nc", *times)
+    assert said.startswith("Expected --time-slice to begin with the earlier time, got 2001-01-03")
 
 
 def test_a_finished_file_is_replaced_only_when_asked(files, model, tmp_path, capsys):

@@ -184,7 +184,7 @@ DIMENSIONS = {
     "unknown dimension": case(
         "There is a dimension beside time, y and x that neither its name nor you explain.",
         GridError,
-        r"got 'band' too .*extra_dims=\{'band': 'channels'\}.*select one with .isel\(band=0\)",
+        r"got 'band' too .*Select one with .isel\(band=0\).*extra_dims=\{'band': 'channels'\}",
         d.alone(lambda ds: d.levels(ds, "band")),
         d.perfect,
         lambda hr: [
@@ -446,7 +446,7 @@ GRID = {
     "scale of one": case(
         "The scale is no whole number of at least 2.",
         GridError,
-        "`scale` to be a whole number >= 2, got 1",
+        r"`scale` to be a whole number >= 2, or a pair \(y, x\) of them, got 1",
         d.alone(),
         lambda hr: hr.downscale.coarsen(1),
         lambda hr: hr.downscale.coarsen(4),

@@ -156,8 +156,16 @@ def in_units(ds, units):
 
 
 ERRORS = {
-    "scale 1": (lambda p, t: ((p, t), {"scale": 1}), GridError, "whole number >= 2, got 1"),
-    "scale 2.5": (lambda p, t: ((p, t), {"scale": 2.5}), GridError, "whole number >= 2, got 2.5"),
+    "scale 1": (
+        lambda p, t: ((p, t), {"scale": 1}),
+        GridError,
+        r"or a pair \(y, x\) of them, got 1",
+    ),
+    "scale 2.5": (
+        lambda p, t: ((p, t), {"scale": 2.5}),
+        GridError,
+        r"or a pair \(y, x\) of them, got 2.5",
+    ),
     "scale 5": (lambda p, t: ((p, t), {"scale": 5}), GridError, r"multiple of the scale 5.*lr="),
     "note": (
         lambda p, t: ((p.assign_attrs({PROVENANCE: "{"}), t), {}),
@@ -322,3 +330,12 @@ def test_coordinates_of_half_precision(prediction):
         actual = evaluate(half, half)
     assert actual.latitude.dtype == "f4"
     np.testing.assert_array_equal(actual.rmse.sel(product="prediction"), 0)
+
+
+def test_single_labels_that_differ_are_told(caplog):
+    truth = analytic(time=4)[["t2m"]]
+    truth.assign_coords(lead=1).downscale.evaluate(truth.assign_coords(lead=2), scale=2)
+    assert "'lead' is 1 in the prediction and 2 in the truth" in caplog.text
+    caplog.clear()
+    truth.assign_coords(lead=1).downscale.evaluate(truth.assign_coords(lead=1), scale=2)
+    assert "'lead'" not in caplog.text

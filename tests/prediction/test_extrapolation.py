@@ -64,3 +64,18 @@ def test_extrapolation_is_told(model, lr, chunks, caplog):
 
 def test_fields_of_nan_pass(model, lr):
     assert (lr * np.nan).downscale.predict(model).t2m.isnull().all()
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 4}])
+def test_gaps_that_training_did_not_have(model, lr, caplog, chunks):
+    odd = lr.copy(deep=True)
+    odd.t2m[2, 1, 1] = np.nan
+    given = odd if chunks is None else odd.chunk(chunks)
+    sr = given.downscale.predict(model).compute(scheduler="synchronous")
+    assert int(sr.t2m.isnull().sum()) == 4
+    assert "of the values of 't2m' of the LR data are missing, and none were in" in caplog.text
+    caplog.clear()
+    with_gaps = analytic()[["t2m"]].copy(deep=True)
+    with_gaps.t2m[0, :2, :2] = np.nan
+    odd.downscale.predict(untrained(with_gaps, scale=2))
+    assert "none were in training" not in caplog.text

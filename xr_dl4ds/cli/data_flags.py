@@ -31,6 +31,7 @@ _CALLS = {
     r"hr\.downscale\.fit\(scale=(\d+)\)": r"'xr-dl4ds fit HR --scale \1'",
     r"lr\.downscale\.fit\(hr\)": "'xr-dl4ds fit HR --lr LR'",
     r"(?:\w+)?\.downscale\.coarsen\((\w+)\)": r"'xr-dl4ds coarsen --scale \1'",
+    r"training=xr_dl4ds\.Adversarial\([^)]*\)": "--training adversarial",
 }
 _ARGUMENT = re.compile(r"(?<![\w.(])(\w+)=((?:'[^']*'|\{[^}]*\}|\[[^]]*\]|[\w+-]+(?:\.\w+)*)?)")
 
@@ -121,6 +122,11 @@ def within(data: xr.Dataset, period: tuple[str, str], role: str) -> xr.Dataset:
         part = positions.sel(time=slice(*period))
     except (ValueError, KeyError, TypeError) as error:
         raise ArgumentError(f"Expected two times for --time-slice, got: {error}.") from error
+    if not part.size and positions.sel(time=slice(*period[::-1])).size:
+        raise ArgumentError(
+            f"Expected --time-slice to begin with the earlier time, got {period[0]} to {period[1]}."
+            " Swap them."
+        )
     if not part.size:
         raise TimeError(
             f"Expected {role} from {period[0]} to {period[1]}, got {positions.time.values[0]} to"

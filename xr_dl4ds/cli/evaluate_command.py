@@ -18,6 +18,9 @@ from xr_dl4ds.grid.cf.dimensions import holds_times
 #: File name endings of each output.
 SUFFIXES = {"output": (".nc",), "figure": (".png", ".pdf", ".svg", ".jpg")}
 
+#: Bytes of prediction and truth that are read at once.
+IN_MEMORY = 2**28
+
 
 def add(commands: Any) -> None:
     """Add the command to those of the program."""
@@ -68,6 +71,8 @@ def evaluate(options: argparse.Namespace) -> None:
     sr = selected(opened(options.sr, group=group), options.variable, "--variable")
     hr = opened(options.hr, group=group)
     lr = None if options.lr is None else opened(options.lr, group=group)
+    if sr.nbytes + hr.nbytes <= IN_MEMORY:  # whose values are looked at, for members and turns
+        sr, hr = sr.load(), hr.load()
     scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale, **dims).compute()
     for one in _each(scores):
         say(f"{table(one, str(one['variable'].item()))}\n")

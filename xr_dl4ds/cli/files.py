@@ -154,8 +154,10 @@ def _several(paths: list[pathlib.Path], block: int | None, group: str | None) ->
     given: dict[str, Any] = {"engine": "netcdf4", "group": group}
     chunks = _chunks(paths[0], BLOCK if block is None else block, **given)
     units: dict[str, str] = {}
+    methods: dict[str, str] = {}
 
     def in_one_unit(part: xr.Dataset) -> xr.Dataset:
+        _require_one_statistic(part, methods, paths[0])
         part = in_units(part, units, f"{part.encoding.get('source')!r}", f"{str(paths[0])!r}")
         named = {str(n): v.attrs.get("units") for n, v in part.data_vars.items()}
         units.update({n: str(u) for n, u in named.items() if u is not None and n not in units})
@@ -170,7 +172,7 @@ def _several(paths: list[pathlib.Path], block: int | None, group: str | None) ->
             combine="by_coords",
             data_vars="minimal",
             coords="minimal",
-            compat="override",
+            compat="equals",
             join="exact",
             combine_attrs="override",
         )
@@ -179,9 +181,23 @@ def _several(paths: list[pathlib.Path], block: int | None, group: str | None) ->
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"Expected {len(paths)} files with the same variables and cells, each of other times,"
-            f" got from xarray: {str(error).rstrip('.')}. Join them with xarray.open_mfdataset in"
-            " Python, and write one file."
+            f" got from xarray: {str(error).rstrip('.')}. Make the files alike (cells and their"
+            " order, calendar, levels, fields without time), or join them in Python and write one"
+            " file."
         ) from error
+
+
+def _require_one_statistic(part: xr.Dataset, known: dict[str, str], first: pathlib.Path) -> None:
+    """Raise if a variable holds another statistic, such as a maximum, than in the first file."""
+    for name, variable in part.data_vars.items():
+        said = str(variable.attrs.get("cell_methods", ""))
+        before = known.setdefault(str(name), said)
+        if said != before:
+            raise VariableError(
+                f"Expected one `cell_methods` of {name!r} in all files, got {said!r} in"
+                f" {part.encoding.get('source')!r} and {before!r} in {str(first)!r}. Pass files of"
+                " one of them."
+            )
 
 
 def _grib(path: pathlib.Path, block: int | None, group: str | None) -> xr.Dataset:

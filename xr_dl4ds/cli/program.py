@@ -40,6 +40,13 @@ HARDWARE = "xr_dl4ds.inference.hardware"
 _WRONG_INPUT = (ValueError, TypeError, OSError, ImportError, RuntimeError)
 
 
+class _InFlags(logging.Formatter):
+    """Formatter of messages with flags in place of Python arguments."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return in_flags(super().format(record))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program.
 
@@ -55,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     level = logging.INFO if options.talks else logging.ERROR if options.quiet else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_InFlags("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger(HARDWARE).setLevel(logging.ERROR if options.quiet else logging.INFO)
     with warnings.catch_warnings():
         if options.quiet:

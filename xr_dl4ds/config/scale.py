@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import SupportsIndex
 
 from xr_dl4ds.exceptions import GridError
 
@@ -28,7 +29,7 @@ class Scale:
     x: int
 
     @classmethod
-    def of(cls, given: Any) -> Scale:
+    def of(cls, given: object) -> Scale:
         """Return the scale that a user, a file or a layer gives: one number, or a pair (y, x).
 
         Raises
@@ -39,13 +40,13 @@ class Scale:
         if isinstance(given, Scale):
             return given
         pair = given if isinstance(given, (tuple, list)) else (given, given)
-        whole = [int(n) for n in pair if _is_whole(n)]  # JSON cannot store NumPy integers
+        whole = [n for n in map(_whole, pair) if n is not None]
         if len(pair) != 2 or len(whole) != 2:
             raise _unusable(given)
         return cls(*whole)
 
     @classmethod
-    def asked(cls, given: Any) -> Scale:
+    def asked(cls, given: object) -> Scale:
         """Return the scale that a user asks for, which makes cells larger.
 
         Raises
@@ -86,12 +87,16 @@ class Scale:
 SAME = Scale(1, 1)
 
 
-def _unusable(given: Any) -> GridError:
+def _unusable(given: object) -> GridError:
     return GridError(
         f"Expected `scale` to be a whole number >= 2, or a pair (y, x) of them, got {given!r}. Pass"
         " the HR cells along one edge of an LR cell, such as scale=4."
     )
 
 
-def _is_whole(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool) and int(value) >= 1
+def _whole(value: object) -> int | None:
+    """Return a whole number >= 1 as a plain integer, because JSON cannot store those of NumPy."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    number = operator.index(value)
+    return number if number >= 1 else None

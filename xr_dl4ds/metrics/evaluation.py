@@ -95,6 +95,7 @@ def evaluate(
     true = read(truth, dims, roles[1])
     given = given.named_as(true.slices, true.levels, *roles)
     pair = on_common_cells(*in_common(given, true))
+    _note_labels(prediction, truth)
     names = pair[0].varying
     noted = provenance_of(prediction)
     averaged = Scale.of(noted.get("scale", 1)) if scale is None else Scale.asked(scale)
@@ -132,6 +133,20 @@ def evaluate(
     )
     out.attrs["baselines"] = f"interpolation of {origin}" if baselines else "none"
     return _with_axes(out, given.grid)
+
+
+def _note_labels(prediction: Data, truth: Data) -> None:
+    """Warn of single labels, such as of a lead time, that differ; levels have been compared."""
+    for name in prediction.coords.keys() & truth.coords.keys():
+        labels = [one.coords[name].variable for one in (prediction, truth)]
+        if any(
+            v.ndim or v.dtype.kind == "M" or {"grid_mapping_name", "crs_wkt"} & v.attrs.keys()
+            for v in labels
+        ):
+            continue
+        mine, theirs = (v.to_numpy()[()] for v in labels)
+        if not labels[0].equals(labels[1]):
+            logger.warning("%r is %s in the prediction and %s in the truth", name, mine, theirs)
 
 
 def _note_fields(prediction: xr.DataArray, truth: xr.DataArray) -> None:

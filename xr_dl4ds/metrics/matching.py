@@ -46,7 +46,10 @@ def _cure_of_cells(prediction: Fields, truth: Fields) -> str:
     units = [str(fields.grid.y.attrs.get("units", "")) for fields in (prediction, truth)]
     metres = [metres_in(one) for one in units]
     if None in metres or metres[0] == metres[1]:
-        return "Select the cells that both have."
+        return (
+            "Select the cells that both have, or bring one to the cells of the other with"
+            " .downscale.interpolate."
+        )
     return (
         f"Bring the coordinates to one unit of length: they are in {units[0]!r} and {units[1]!r}."
     )

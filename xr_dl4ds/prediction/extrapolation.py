@@ -40,27 +40,34 @@ def within_reach(varying: xr.Dataset, state: State, role: str) -> xr.Dataset:
         If the mean of a variable lies more than 10 standard deviations from that of training;
         for lazy data the mean of a chunk.
     """
-    out = {}
+    out, gaps = {}, state.features.mask
     for name, variable in varying.items():
         found = {n: state.scaler.of(name, n) for n in ("mean", "std", "min", "max")}
         trained = TrainedRange(name=str(name), **found)
         if variable.chunks is None:
-            _look(variable.to_numpy(), trained, role)
+            _look(variable.to_numpy(), trained, role, gaps)
             out[name] = variable
         else:
             out[name] = xr.apply_ufunc(
                 _look,
                 variable,
-                kwargs={"trained": trained, "role": role},
+                kwargs={"trained": trained, "role": role, "gaps": gaps},
                 dask="parallelized",
                 output_dtypes=[variable.dtype],
             ).assign_attrs(variable.attrs)
     return varying.assign(out)
 
 
-def _look(values: np.ndarray, trained: TrainedRange, role: str) -> np.ndarray:
-    """Return the values after the check."""
+def _look(values: np.ndarray, trained: TrainedRange, role: str, gaps: bool) -> np.ndarray:
+    """Return the values after the check; `gaps` tells whether training had missing values."""
     valid = values[np.isfinite(values)]
+    if valid.size < values.size and not gaps:
+        logger.warning(
+            "%.2g %% of the values of %r of %s are missing, and none were in training: the training"
+            " mean stands in for them, from which cells beside them suffer too; fill them before,"
+            " such as with .interpolate_na, or fit on data with gaps",
+            *(100 * (1 - valid.size / values.size), trained.name, role),
+        )
     if not valid.size or not trained.std:
         return values
     mean = float(valid.mean(dtype="f8"))

@@ -126,10 +126,10 @@ def roles_of(ds: xr.Dataset, found: Mapping[Hashable, Dims], given: Dims) -> dic
             name = next(n for n in found if dim in ds[n].dims)
             raise GridError(
                 f"Expected the dimensions of {name!r} to be time, y, x, levels or members, got"
-                f" {dim!r} too ({dict(ds[name].sizes)}). Say what it is with"
+                f" {dim!r} too ({dict(ds[name].sizes)}). Select one with .isel({dim}=0), rename it"
+                " to 'realization' if it counts members or, in fit and predict, say what it is with"
                 f" extra_dims={{{dim!r}: 'channels'}} (each entry a variable) or 'samples' (each"
-                f" a series) in fit and predict, with time_dim={dim!r} if it is the sample axis, or"
-                f" select one with .isel({dim}=0)."
+                f" a series), or with time_dim={dim!r} if it is the sample axis."
             )
     return {d: str(r) for d, r in roles.items()}
 

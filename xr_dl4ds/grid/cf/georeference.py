@@ -221,9 +221,14 @@ def provenance_of(ds: xr.Dataset | xr.DataArray) -> Attrs:
         return {}
     try:
         noted = dict(json.loads(text))
-        return noted | {k: Scale.of(v).public for k, v in noted.items() if k == "scale"}
+        return noted | {k: _scale(v) for k, v in noted.items() if k == "scale"}
     except (TypeError, ValueError) as error:
         raise GridError(
             f"Expected the attribute {PROVENANCE!r} to hold JSON, got {str(text)[:60]!r}."
             " Remove it and pass lr= or scale=."
         ) from error
+
+
+def _scale(noted: object) -> int | tuple[int, int]:
+    """Return a scale that was noted as a number, its text, or a pair."""
+    return Scale.of(noted if isinstance(noted, list) else int(str(noted))).public

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -18,7 +16,7 @@ Shape = tuple[int | None, int | None, int | None, int]
 
 
 class _BetweenGrids(Unconverted):
-    def __init__(self, scale: int | tuple[int, int], **kwargs: Any) -> None:
+    def __init__(self, scale: int | tuple[int, int], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.scale = Scale.of(scale).public  # plain, for the model file
 
