@@ -97,7 +97,7 @@ def train(path: pathlib.Path, options: dict, rounds: int) -> dict:
     network = build(prepared.state, chosen)
     samples, _ = _samples(prepared, network, chosen.sampling)
     sampling = chosen.sampling
-    task = TrainingTask(network=network, targets=targets_of(prepared.state, chosen.network))
+    task = TrainingTask(network=network, targets=targets_of(prepared.state, chosen))
     step = _step(task, samples, chosen.training, 0, ALONE)
     batches = Batches(
         samples, batch_size=sampling.batch_size, patch_size=sampling.patch_size, seed=0

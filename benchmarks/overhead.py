@@ -70,7 +70,7 @@ def bare_steps(hr: xr.Dataset, model: xd.Downscaler) -> Callable[[], None]:
     samples = Samples.hold(prepared.train, fixed, cache="memory", scale=Scale.of(SCALE))
     batches = Batches(samples, batch_size=BATCH, patch_size=sampling.patch_size)
     held = tf.nest.map_structure(tf.constant, batches[0])
-    targets = targets_of(prepared.state, model.options.network)
+    targets = targets_of(prepared.state, model.options)
     loss = losses.build_target_loss(
         [training.loss_name_of(name) for name in targets.names],
         low=targets.low,

@@ -102,7 +102,7 @@ def steps_of(options: dict, workers: list) -> tuple[list, dict]:
         samples, _ = _samples(prepared, network, chosen.sampling)
         task = TrainingTask(
             network=network,
-            targets=targets_of(prepared.state, chosen.network),
+            targets=targets_of(prepared.state, chosen),
             discriminator=build_discriminator(prepared.state, chosen, precision="float32"),
         )
         step = _step(task, samples, chosen.training, 0, one)

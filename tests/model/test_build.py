@@ -115,7 +115,7 @@ def test_ranges_of_losses_are_the_extremes_of_training(scaling, monkeypatch):
             offset, factor = part.min(), part.max() - part.min()
         np.testing.assert_allclose(zero, float(offset / factor), rtol=1e-6)
     state, options = prepared(scaling=scaling)
-    assert targets_of(state, options.network).names == found.names
+    assert targets_of(state, options).names == found.names
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,9 @@ NOT_NEGATIVE = ("relu", "softplus")
 BOUNDED = ("sigmoid",)
 
 INTERPOLATIONS = ("bicubic", "bilinear", "nearest")
-SCALINGS = ("standard", "minmax")
+#: Scalings of amounts, by a curve that compresses large values.
+CURVES = ("log1p", "sqrt", "cbrt")
+SCALINGS = ("standard", "minmax", *CURVES)
 TIME_FEATURES = ("day_of_year", "hour_of_day", "solar_zenith", "toa_insolation")
 #: Places where samples can be held while the network trains.
 CACHES = ("auto", "memory", "disk", "none")
@@ -62,6 +64,8 @@ PARAMETERS = {"gaussian": ("spread",), "bernoulli_gamma": ("wet", "shape")}
 #: The loss of an ensemble drawn from noise.
 ENSEMBLE_LOSS = "crps"
 SUPERVISED_LOSSES = (*LOSSES, *DISTRIBUTIONS, ENSEMBLE_LOSS)
+#: What the loss "auto" is for amounts, which are never negative, and for other quantities.
+AUTO_LOSSES = {"amount": "mae", "other": "mae"}
 PIXEL_LOSSES = (*LOSSES, ENSEMBLE_LOSS)
 ADVERSARIAL_LOSSES = ("bce", "hinge")
 #: Default number of noise channels of a network that draws members.

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.value_checks import one_of, several_of, whole_number, without_numpy
 
 #: Features that `time_features=True` selects.
 USUAL_TIME_FEATURES = ("day_of_year", "hour_of_day")
+#: Features that "auto" selects for data that span more than a year.
+SEASON = ("day_of_year",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,15 +40,18 @@ class Sampling:
         takes what the LR data, or ``predictors=``, have there, up to 8, or up to 2 with
         ``upsampling="interpolation"``. Where there is nothing, the outer cells are repeated.
         Synthetic pairs have nothing around, and neither has the globe.
-    scaling : {"standard", "minmax"} or dict
+    scaling : {"standard", "minmax", "log1p", "sqrt", "cbrt"} or dict
         Scaling of variables by ``(value - mean) / standard deviation`` or ``(value - min) / (max -
-        min)``, over the training part. A dict sets the scaling by variable, such as
-        ``{"pr": "minmax"}``; other variables are standardized.
-    time_features : bool or sequence of str
+        min)``, over the training part. The others are for amounts, which are >= 0: the network
+        sees, and its loss compares, ``log(1 + u)``, ``u ** (1 / 2)`` or ``u ** (1 / 3)`` of ``u =
+        value / standard deviation``; first guess, skip and constraints stay in physical units. A
+        dict sets the scaling by variable, such as ``{"pr": "sqrt"}``; other variables are
+        standardized.
+    time_features : "auto", bool or sequence of str
         Further LR channels derived from time: "day_of_year" and "hour_of_day" (UTC), each as
         sine and cosine; "solar_zenith", the cosine of the solar zenith angle; "toa_insolation",
         radiation at the top of the atmosphere as a share of the solar constant. True selects the
-        first two.
+        first two, False none. "auto" is "day_of_year" for data that span more than a year.
     coordinate_features : sequence of str
         Further LR channels derived from position: "latitude" (sine), "longitude" (sine and
         cosine), "x" and "y" (-1 to 1 over the training domain).
@@ -71,7 +77,7 @@ class Sampling:
     interpolation: str = "bicubic"
     context: int | str = "auto"
     scaling: str | Mapping[str, str] = "standard"
-    time_features: bool | Sequence[str] = ()
+    time_features: bool | str | Sequence[str] = "auto"
     coordinate_features: Sequence[str] = ()
     seed: int = 0
     cache: str = "auto"
@@ -94,7 +100,8 @@ class Sampling:
         if isinstance(self.time_features, bool):
             names = USUAL_TIME_FEATURES if self.time_features else ()
             object.__setattr__(self, "time_features", names)
-        several_of(self, "time_features", choices.TIME_FEATURES)
+        if self.time_features != "auto":
+            several_of(self, "time_features", choices.TIME_FEATURES)
         several_of(self, "coordinate_features", choices.COORDINATE_FEATURES)
         if isinstance(self.scaling, Mapping):
             for name, scaling in self.scaling.items():
@@ -102,6 +109,17 @@ class Sampling:
             object.__setattr__(self, "scaling", dict(self.scaling))
         else:
             one_of("scaling", self.scaling, choices.SCALINGS)
+
+    def features_of_time(self, *, spans_years: bool) -> tuple[str, ...]:
+        """Return the features of time for data that span more than a year, or not."""
+        if self.time_features == "auto":
+            return SEASON if spans_years else ()
+        return cast(tuple[str, ...], self.time_features)
+
+    def curve_of(self, name: str) -> str | None:
+        """Return the curve through which the network sees a variable, or None."""
+        scaling = self.scaling_of(name)
+        return scaling if scaling in choices.CURVES else None
 
     def scaling_of(self, name: str) -> str:
         """Return the scaling of one variable."""

@@ -134,6 +134,14 @@ class Training:
             )
         object.__setattr__(self, "checkpoint", os.fspath(self.checkpoint))
 
+    def with_loss_for(self, amounts: Mapping[str, bool]) -> Training:
+        """Return the options with the loss for these targets, which are amounts or not."""
+        if self.cell_loss != "auto":
+            return self
+        chosen = {n: choices.AUTO_LOSSES["amount" if a else "other"] for n, a in amounts.items()}
+        one = set(chosen.values())
+        return dataclasses.replace(self, loss=one.pop() if len(one) == 1 else chosen)  # type: ignore[call-arg]
+
     def _check_loss(self, option: str, known: Sequence[str]) -> None:
         """Check a loss in any of its three forms, and store a private copy of a dict."""
         loss: Any = getattr(self, option)
@@ -192,7 +200,8 @@ class Supervised(Training):
     Parameters
     ----------
     loss : str or dict
-        Loss between prediction and truth: "mae", "mse", "dssim", "dssim_mae", "dssim_mse",
+        Loss between prediction and truth: "auto" (by kind of target, see `AUTO_LOSSES` in
+        `xr_dl4ds.config.choices`), "mae", "mse", "dssim", "dssim_mae", "dssim_mse",
         "dssim_mae_mse", "msdssim", "msdssim_mae" or "msdssim_mae_mse", or weights of these names
         such as ``{"dssim": 0.8, "mae": 0.2}``. DSSIM is (1 - SSIM) / 2 (Wang et al. 2004) on values
         brought to [0, 1] by their training range, and MS-DSSIM is its form at four scales. Names
@@ -253,12 +262,12 @@ class Supervised(Training):
     20
     """
 
-    loss: Loss = "mae"
+    loss: Loss = "auto"
     learning_rate: Rate = 1e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_loss("loss", choices.SUPERVISED_LOSSES)
+        self._check_loss("loss", ("auto", *choices.SUPERVISED_LOSSES))
         rate = self._check_rate("learning_rate", self.learning_rate)
         object.__setattr__(self, "learning_rate", rate)
         if self.noise_channels and not self.draws_members:

@@ -36,12 +36,15 @@ class Targets:
         Smallest and largest value in training.
     offsets_from_zero : tuple of float
         Offset to add to a scaled value to measure it from the physical zero.
+    curves : tuple of str or None
+        Curve on which the loss compares them, see `Sampling.scaling`.
     """
 
     names: tuple[str, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
     offsets_from_zero: tuple[float, ...]
+    curves: tuple[str | None, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,6 +87,8 @@ class Features:
         given: Sequence[str],
         static: xr.Dataset,
         sampling: Sampling,
+        *,
+        spans_years: bool = False,
         surroundings: bool = False,
     ) -> Features:
         """Define the channels of aligned data.
@@ -100,6 +105,8 @@ class Features:
             HR fields without time.
         sampling : Sampling
             Options that list the features of time and place.
+        spans_years : bool
+            Whether the data span more than a year.
         surroundings : bool
             Whether some LR fields have no values in some cells around the domain.
         """
@@ -109,7 +116,7 @@ class Features:
             predictors=tuple(str(n) for n in lr.data_vars if n not in targets),
             static=tuple(str(n) for n in static.data_vars),
             surroundings=surroundings,
-            time_features=tuple(sampling.time_features),  # type: ignore[arg-type]
+            time_features=sampling.features_of_time(spans_years=spans_years),
             coordinate_features=tuple(sampling.coordinate_features),
         )
 

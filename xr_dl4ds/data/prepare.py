@@ -46,7 +46,7 @@ from xr_dl4ds.data.trained_range import TrainedRange
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import target_attrs
-from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
+from xr_dl4ds.grid.cf.time_axis import index_of, runs, spans_years, usual_step
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.grid.regridding.pairing import Pairing
@@ -141,9 +141,13 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         note_orientation(whole.lr_inside[name], whole.hr[name], pairing.scale, roles)
         note_kinds(name, lr.data[name].attrs, hr.data[name].attrs, roles)
     pairs = [whole, *(read_further_member(one, pairing) for one in further)]
-    features = Features.of(whole.lr, targets, lr.varying, static, sampling, whole.known is not None)
+    features = Features.of(
+        *(whole.lr, targets, lr.varying, static, sampling),
+        spans_years=spans_years(index_of(whole.hr)),
+        surroundings=whole.known is not None,
+    )
     if inputs.start is not None:
-        features = warm_start.channels(features, pairing, inputs.start)
+        features = warm_start.channels(features, pairing, inputs.start, sampling.time_features)
         for name in targets:
             note_kinds(name, hr.data[name].attrs, inputs.start.attrs[name], ("the HR data", START))
         warm_start.require_same_domain(network.localized, pairing, inputs.start)

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import nearest
+from xr_dl4ds.config.choices import CURVES
 from xr_dl4ds.data.moments import HUGE, Moments, moments_of
 from xr_dl4ds.exceptions import VariableError
 
@@ -54,7 +55,7 @@ class Scaler:
         role : str
             A name for the data in messages.
         scaling_of : callable, optional
-            Function that returns the scaling of a variable, "standard" or "minmax". By default,
+            Function that returns the scaling of a variable, of `SCALINGS`. By default,
             all variables are standardized.
         like : Scaler, optional
             Scaler whose offsets and factors are used instead; variables may then be constant.
@@ -82,6 +83,9 @@ class Scaler:
             offset, factor = one.mean, one.std
             if scaling == "minmax":
                 offset, factor = one.low, one.high - one.low
+            elif scaling in CURVES:
+                _require_amount(name, one, role, scaling)
+                offset = 0.0
             if like is not None:
                 offset, factor = like.of(name, "offset"), like.of(name, "factor")
             row = [offset, factor, one.mean, one.std, one.low, one.high, one.share]
@@ -127,6 +131,15 @@ class Scaler:
                 f"{nearest(str(name), map(str, self.statistics.data_vars))}"
             )
         return float(self.statistics[name].sel(statistic=statistic))
+
+
+def _require_amount(name: str, one: Moments, role: str, scaling: str) -> None:
+    if one.low < 0:
+        raise VariableError(
+            f"Expected values >= 0 of {name!r} in {role} for scaling={scaling!r}, got a minimum of"
+            f" {one.low:g}. Use scaling='standard' for it; where it is noise, cut it off with"
+            " .clip(min=0)."
+        )
 
 
 def _scaled(cells: np.ndarray, offset: float, factor: float) -> np.ndarray:

@@ -6,6 +6,7 @@ scaling are those of the model, independent of the new data.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from xr_dl4ds.data.channels import Features
@@ -28,8 +29,19 @@ ROLES = {
 DOMAIN_FEATURES = ("x", "y")
 
 
-def channels(own: Features, pairing: Pairing, start: State) -> Features:
+def channels(own: Features, pairing: Pairing, start: State, asked: object) -> Features:
     """Return the channels of the model, if the new data have the same variables.
+
+    Parameters
+    ----------
+    own : Features
+        The channels of the new data.
+    pairing : Pairing
+        The grids of the new data.
+    start : State
+        State of the model.
+    asked : object
+        The option `time_features`; with "auto" they are those of the model.
 
     Raises
     ------
@@ -43,6 +55,8 @@ def channels(own: Features, pairing: Pairing, start: State) -> Features:
             f"Expected data of the scale {start.pairing.scale} for start=, got {pairing.scale}."
             " Give the LR or HR data on other cells, or leave start= out."
         )
+    if asked == "auto":
+        own = dataclasses.replace(own, time_features=start.features.time_features)
     for name, role in ROLES.items():
         wanted, got = (getattr(one, name) for one in (start.features, own))
         if sorted(wanted) != sorted(got):

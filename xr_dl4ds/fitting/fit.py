@@ -115,9 +115,10 @@ def _fit(
 
 
 def _completed(options: Options, state: State, *, synthetic_pairs: bool) -> Options:
-    """Fill in the options that depend on the data (constraint) or on the machine (precision)."""
+    """Fill in the options that depend on data (constraint, loss) or on the machine (precision)."""
     network, training = options.network, options.training
     constraint = constraint_for(network, state, synthetic_pairs=synthetic_pairs)
+    training = training.with_loss_for({n: state.never_negative(n) for n in state.features.targets})
     # TensorFlow is loaded only here, so that invalid input is reported before that
     from xr_dl4ds.training import resolve_precision
 
@@ -142,7 +143,7 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
         fingerprint = _fingerprint(prepared, options, network, parts)
     task = TrainingTask(
         network=network,
-        targets=targets_of(prepared.state, options.network),
+        targets=targets_of(prepared.state, options),
         discriminator=build_discriminator(prepared.state, options, precision=precision),
         fingerprint=fingerprint,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from xr_dl4ds.config import Adversarial, Network, Options, Sampling
+from xr_dl4ds.config import Adversarial, Options, Sampling
 from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.data.state import State
 from xr_dl4ds.processes import local
@@ -87,10 +88,18 @@ def _ports(state: State, options: Options) -> Ports:
         offsets_from_zero=state.offsets_from_zero(network.output_activation),
         masked=network.constraint is not None and state.masked,
         context=state.pairing.context,
+        curves=_curves(sampling, [*features.lr_varying, *features.static], features.n_lr),
+        static_curves=_curves(sampling, features.static, len(features.static)),
         guessed=state.first_guess is not None,
         n_noise=training.n_noise,
         distributions=tuple(training.distribution_of(name) for name in features.targets),
     )
+
+
+def _curves(sampling: Sampling, names: Sequence[str], channels: int) -> tuple[str | None, ...]:
+    """Return the curve of each channel; the further channels hold no variable."""
+    found = [sampling.curve_of(name) for name in names]
+    return (*found, *[None] * (channels - len(found)))
 
 
 def trains_on_global_domain(state: State, sampling: Sampling) -> bool:
@@ -98,12 +107,13 @@ def trains_on_global_domain(state: State, sampling: Sampling) -> bool:
     return sampling.patch_size is None and state.pairing.lr.x.periodic
 
 
-def targets_of(state: State, network: Network) -> Targets:
+def targets_of(state: State, options: Options) -> Targets:
     """Return the names and scaled limits of the targets, which the losses need."""
     scaler, names = state.scaler, state.features.targets
     return Targets(
         names=names,
         low=tuple(scaler.scaled(name, scaler.of(name, "min")) for name in names),
         high=tuple(scaler.scaled(name, scaler.of(name, "max")) for name in names),
-        offsets_from_zero=state.offsets_from_zero(network.output_activation),
+        offsets_from_zero=state.offsets_from_zero(options.network.output_activation),
+        curves=_curves(options.sampling, names, len(names)),
     )

@@ -20,7 +20,13 @@ from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
 from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import by_step, hr_filters
 from xr_dl4ds.networks.keras_settings import building
-from xr_dl4ds.networks.layers import CellsToChannels, FoldTime, Interpolation, UnfoldTime
+from xr_dl4ds.networks.layers import (
+    CellsToChannels,
+    FoldTime,
+    Interpolation,
+    UnfoldTime,
+    through_curves,
+)
 from xr_dl4ds.networks.layers.interpolation import REACH
 from xr_dl4ds.networks.margins import cropped, padded
 from xr_dl4ds.networks.output import output
@@ -65,10 +71,14 @@ def generator(
         around, near = ports.context, min(ports.context, REACH)
         fields["lr_near"] = cropped(fields["lr"], around - near, "near")
         fields["lr_inside"] = cropped(fields["lr_near"], near, "inside")
-        x = _refine(lr, fields, network, ports)
+        seen = through_curves(lr, ports.curves, "lr_curves")
+        if seen is not lr:
+            fields["lr"] = by_step(seen, lr)
+        x = _refine(seen, fields, network, ports)
         if ports.n_static:
             block = backbone_by_name(network.backbone).block
-            branch = block(inputs["static"], hr_filters(network), network, "static")
+            static = through_curves(inputs["static"], ports.static_curves, "static_curves")
+            branch = block(static, hr_filters(network), network, "static")
             branch = by_step(branch, lr)
             x = layers.Concatenate(name="static_concatenate")([x, branch])
         if ports.n_noise:

@@ -15,6 +15,7 @@ from keras import layers
 
 from xr_dl4ds.networks.keras_settings import building
 from xr_dl4ds.networks.layers import (
+    AmountCurve,
     CellsToChannels,
     ChannelsToCells,
     Constraint,
@@ -56,7 +57,7 @@ ALONE: frozenset[type | str] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
         *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
-        *(ChannelsToCells, CellsToChannels),
+        *(AmountCurve, ChannelsToCells, CellsToChannels),
         *(layers.InputLayer, layers.Identity, layers.Rescaling, layers.Normalization),
         *(layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU),
         *(layers.PReLU, layers.Softmax, layers.ActivityRegularization),

@@ -38,6 +38,10 @@ class Ports:
         of the constraint.
     context : int
         LR cells on each side of the domain that the input "lr" has, and the output has not.
+    curves : tuple of {"log1p", "sqrt", "cbrt"} or None, optional
+        For each LR channel, the curve through which the backbone sees it; none by default.
+    static_curves : tuple, optional
+        For each static channel, the same.
     guessed : bool
         Whether the network has the input "guess", a first guess of each target, to which it adds.
     n_noise : int
@@ -59,6 +63,8 @@ class Ports:
     offsets_from_zero: tuple[float, ...] | None = None
     masked: bool = False
     context: int = 0
+    curves: tuple[str | None, ...] = ()
+    static_curves: tuple[str | None, ...] = ()
     guessed: bool = False
     n_noise: int = 0
     distributions: tuple[str | None, ...] | None = None

@@ -208,6 +208,7 @@ def _loss(targets: Targets, training: Training) -> losses.Loss:
         low=targets.low,
         high=targets.high,
         offsets_from_zero=targets.offsets_from_zero,
+        curves=targets.curves,
         members=training.draws_members,
     )
 

@@ -1,5 +1,7 @@
 """Layers that Keras 3 lacks; `wrapping` has periodic forms of Keras's layers."""
 
+from xr_dl4ds.networks.layers.amount_curve import AmountCurve as AmountCurve
+from xr_dl4ds.networks.layers.amount_curve import through_curves as through_curves
 from xr_dl4ds.networks.layers.cells_and_channels import CellsToChannels as CellsToChannels
 from xr_dl4ds.networks.layers.cells_and_channels import ChannelsToCells as ChannelsToCells
 from xr_dl4ds.networks.layers.constraint import Constraint as Constraint

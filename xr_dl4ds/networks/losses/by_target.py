@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
 from xr_dl4ds.config.distribution_channels import parameter_channels
+from xr_dl4ds.networks.layers.amount_curve import AmountCurve, bent
 from xr_dl4ds.networks.layers.channel_selection import take
 from xr_dl4ds.networks.losses.composite import Loss, build, weighted_sum
 from xr_dl4ds.networks.losses.probabilistic_losses import bernoulli_gamma_nll, crps, gaussian_nll
@@ -21,6 +22,7 @@ def build_target_loss(
     offsets_from_zero: Sequence[float] | None = None,
     low: Sequence[float] | None = None,
     high: Sequence[float] | None = None,
+    curves: Sequence[str | None] = (),
     members: bool = False,
 ) -> Loss:
     """Build the loss of all output channels of a generator from the loss of each target.
@@ -45,6 +47,9 @@ def build_target_loss(
         zero; 0 by default. Only "bernoulli_gamma_nll" needs it.
     low, high : sequence of float, optional
         For each target, the lowest and highest value in training, see `build`.
+    curves : sequence of str or None, optional
+        For each target, the curve (`xr_dl4ds.networks.layers.amount_curve`) of truth and output on
+        which plain losses and "crps" are evaluated; none by default.
     members : bool
         Whether the output has a leading axis of members; their number must be known. "crps"
         requires it.
@@ -72,20 +77,29 @@ def build_target_loss(
             term = DISTRIBUTION_LOSSES[kind](i, parameters[i], offsets[i])
             terms.append((1 / n, _over_members(term, members)))
     plain = [i for i, kind in enumerate(distributions) if kind is None]
+    bends = tuple(curves) or (None,) * n
     for channels in _together(losses, plain):
-        limits = [None if v is None else [v[i] for i in channels] for v in (low, high)]
-        term = _of_group(losses[channels[0]], channels, limits, members)
+        own = tuple(bends[i] for i in channels)
+        limits = [
+            None if v is None else [float(bent(v[i], bends[i])) for i in channels]
+            for v in (low, high)
+        ]
+        term = _of_group(losses[channels[0]], channels, limits, own, members)
         terms.append((len(channels) / n, term))
     return weighted_sum(terms)
 
 
 def _of_group(
-    loss: Asked, channels: Sequence[int], limits: Sequence[Sequence[float] | None], members: bool
+    loss: Asked,
+    channels: Sequence[int],
+    limits: Sequence[Sequence[float] | None],
+    curves: tuple[str | None, ...],
+    members: bool,
 ) -> Loss:
     """Build the loss of the targets that have the same loss."""
     if loss == ENSEMBLE_LOSS:
-        return _of_channels(crps, channels)
-    return _over_members(_of_channels(build(loss, *limits), channels), members)
+        return _of_channels(crps, channels, curves)
+    return _over_members(_of_channels(build(loss, *limits), channels, curves), members)
 
 
 def _together(losses: Sequence[Asked], plain: Sequence[int]) -> list[list[int]]:
@@ -100,9 +114,13 @@ def _together(losses: Sequence[Asked], plain: Sequence[int]) -> list[list[int]]:
     return groups
 
 
-def _of_channels(loss: Loss, channels: Sequence[int]) -> Loss:
+def _of_channels(loss: Loss, channels: Sequence[int], curves: tuple[str | None, ...]) -> Loss:
+    bend = AmountCurve(curves) if any(curves) else lambda x: x
+
     def of_channels(target: Tensor, output: Tensor, weight: Tensor) -> Tensor:
-        return loss(*(take(x, channels) for x in (target, output, weight)))
+        return loss(
+            bend(take(target, channels)), bend(take(output, channels)), take(weight, channels)
+        )
 
     return of_channels
 
