@@ -146,3 +146,12 @@ def test_the_calls_on_the_page_of_the_command_line_are_understood():
         given = _parser().parse_args(shlex.split(call))
         if given.run.__name__ == "fit":
             settings(given).check(Options())
+
+
+def test_the_example_of_climate_models_runs():
+    page = (DOCS / "climate_models.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    names: dict = {}
+    exec(compile(example, "climate_models.md", "exec"), names)
+    assert names["sr"].tas.shape == (30, 16, 24)
+    assert 1 < float(names["change"]) < 5

@@ -12,7 +12,7 @@ from tests.conftest import no_compute
 from tests.errors import data as d
 from tests.tiers import every
 from xr_dl4ds.config import Scale
-from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 
 STEPS = 120
 KINDS = ("bias_corrected", "climatology", "regression")
@@ -196,3 +196,42 @@ def test_another_domain():
         model.predict(lr.isel(lon=slice(2, None)))
     with pytest.raises(ValueError, match=r"neither `realizations` nor `spread` for first_gue"):
         model.predict(lr, first_guess_only=True, spread=True)
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 20}])
+def test_the_first_guess_is_a_baseline_of_the_scores(chunks):
+    lr, hr = pairs()
+    model = lr.downscale.fit(hr, first_guess="bias_corrected", **d.TINY)
+    given = lr if chunks is None else lr.chunk(chunks)
+    sr = given.downscale.predict(model)
+    part = {"time": slice(10, 40)}
+    scores = sr.isel(part).downscale.evaluate(hr, lr=given, model=model)
+    assert list(scores["product"].to_numpy()) == [
+        "prediction",
+        "bilinear",
+        "bicubic",
+        "first_guess",
+    ]
+    guess = lr.downscale.predict(model, first_guess_only=True).isel(part)
+    alone = guess.downscale.evaluate(hr, lr=lr)
+    for name in ("rmse", "bias"):
+        np.testing.assert_allclose(
+            scores[name].sel(product="first_guess"),
+            alone[name].sel(product="prediction"),
+            rtol=1e-5,
+        )
+    assert scores.attrs["baselines"] == "interpolation of lr, the first guess of the model"
+    assert bool(scores.rmse_skill.sel(reference="first_guess").notnull())
+
+
+def test_lr_without_the_target_has_the_first_guess_alone():
+    lr, hr = pairs()
+    winds = lr.rename(t2m="z")
+    model = winds.downscale.fit(hr, first_guess="regression", **d.TINY)
+    scores = winds.downscale.predict(model).downscale.evaluate(hr, lr=winds, model=model)
+    assert list(scores["product"].to_numpy()) == ["prediction", "first_guess"]
+    with pytest.raises(ValueError, match="Expected lr= beside model="):
+        winds.downscale.predict(model).downscale.evaluate(hr, model=model)
+    sr, short = winds.downscale.predict(model), winds.isel(time=slice(0, 9))
+    with pytest.raises(TimeError, match=r"the LR data at all 120 times that are scored, got 9"):
+        sr.downscale.evaluate(hr, lr=short, model=model)

@@ -113,3 +113,11 @@ def test_what_does_not_do(files, sr, capsys, monkeypatch, code, more, said):
     assert run(sr, files / "hr.zarr", *more) == code
     assert said in capsys.readouterr().err
     assert sorted(files.rglob("*")) == before
+
+
+def test_the_first_guess_of_the_model(files, sr, model, capsys):
+    capsys.readouterr()
+    assert run(sr, files / "hr.zarr", "--lr", files / "lr.nc", "--model", model) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^first_guess +-?\d", said, re.MULTILINE)
+    assert "against first_guess" in said

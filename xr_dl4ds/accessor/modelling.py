@@ -165,6 +165,7 @@ class Modelling:
         *,
         lr: Data | None = None,
         scale: int | tuple[int, int] | None = None,
+        model: Downscaler | None = None,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -180,6 +181,8 @@ class Modelling:
         scale : int or tuple of int, optional
             HR cells along one edge of an LR cell, or along y and x; by default the scale noted on
             the prediction.
+        model : Downscaler, optional
+            The model of the prediction, whose first guess from `lr` is a further baseline.
         x_dim, y_dim, time_dim : str, optional
             Names of the dimensions, if CF attributes and names do not identify them.
 
@@ -191,7 +194,7 @@ class Modelling:
             `xr_dl4ds.metrics.evaluate`.
         """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
-        return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, dims=dims)
+        return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, model=model, dims=dims)
 
     def plot(
         self,

@@ -13,6 +13,7 @@ from xr_dl4ds.cli.data_flags import add_dimensions, add_group, dimensions
 from xr_dl4ds.cli.files import opened, selected
 from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
 from xr_dl4ds.cli.table import table
+from xr_dl4ds.downscaler import load
 from xr_dl4ds.grid.cf.dimensions import holds_times
 
 #: File name endings of each output.
@@ -44,6 +45,9 @@ def add(commands: Any) -> None:
         metavar="N",
         help="for that average (default: as noted on the prediction)",
     )
+    one.add_argument(
+        "--model", metavar="MODEL", help="its first guess from --lr is a further baseline"
+    )
     add_group(one)
     add_dimensions(one, extra=False)
     one.add_argument("--output", "-o", metavar="FILE", help="NetCDF file of all scores and maps")
@@ -58,6 +62,7 @@ def add(commands: Any) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Check the paths, open the data, compute scores, and show and write them."""
     inputs = [options.sr, options.hr, *(options.lr or ())]
+    inputs += [options.model] * (options.model is not None)
     places = {}
     for what, suffixes in SUFFIXES.items():
         given = getattr(options, what)
@@ -73,7 +78,8 @@ def evaluate(options: argparse.Namespace) -> None:
     lr = None if options.lr is None else opened(options.lr, group=group)
     if sr.nbytes + hr.nbytes <= IN_MEMORY:  # whose values are looked at, for members and turns
         sr, hr = sr.load(), hr.load()
-    scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale, **dims).compute()
+    model = None if options.model is None else load(options.model)
+    scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale, model=model, **dims).compute()
     for one in _each(scores):
         say(f"{table(one, str(one['variable'].item()))}\n")
     if "output" in places:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import xarray as xr
 
 from xr_dl4ds.config import Scale
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.time_axis import at_times, common_times
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
-from xr_dl4ds.grid.names import TIME
+from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened
 from xr_dl4ds.grid.regridding.regridder import BEYOND_EDGES, regridder
+from xr_dl4ds.metrics.matching import on_common_cells, read
 
 #: Interpolation methods.
 BASELINES = ("bilinear", "bicubic")
@@ -46,6 +49,40 @@ def interpolated(
     if TIME in truth.data.coords:
         found = {m: d.assign_coords({TIME: truth.data[TIME]}) for m, d in found.items()}
     return found
+
+
+class HasFirstGuess(Protocol):
+    """A model that predicts its first guess, such as a `Downscaler`."""
+
+    def predict(self, lr: Data, *, first_guess_only: bool = ...) -> Data:
+        """Return the prediction, or its first guess."""
+
+
+def first_guess(
+    model: HasFirstGuess, lr: Data | None, prediction: Fields, dims: Dims
+) -> xr.Dataset:
+    """Return the first guess of a model at the cells and times of a prediction.
+
+    Raises
+    ------
+    ValueError
+        If there are no LR fields.
+    TimeError
+        If the LR fields lack times of the prediction.
+    """
+    if lr is None:
+        raise ValueError(
+            "Expected lr= beside model=, which computes its first guess from LR fields, got"
+            " model= alone. Pass the LR fields of the prediction as lr=."
+        )
+    guess = read(model.predict(lr, first_guess_only=True), dims, "the first guess")
+    guess = on_common_cells(prediction, guess.pick(prediction.varying))[1]
+    if guess.data.sizes[TIME] < prediction.data.sizes[TIME]:
+        raise TimeError(
+            f"Expected the LR data at all {prediction.data.sizes[TIME]} times that are scored, got"
+            f" {guess.data.sizes[TIME]}. Select the common times first."
+        )
+    return guess.data
 
 
 def _averaged(truth: Fields, scale: Scale) -> Fields:

@@ -19,7 +19,7 @@ from xr_dl4ds.grid.cf.time_axis import calendar, index_of
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data, X, Y
 from xr_dl4ds.grid.regridding.orientation import note_orientation
-from xr_dl4ds.metrics.baselines import interpolated
+from xr_dl4ds.metrics.baselines import HasFirstGuess, first_guess, interpolated
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.scoring import scores_of
 
@@ -33,6 +33,7 @@ def evaluate(
     *,
     lr: Data | None = None,
     scale: int | tuple[int, int] | None = None,
+    model: HasFirstGuess | None = None,
     dims: Dims | None = None,
 ) -> xr.Dataset:
     """Score a prediction or an ensemble of predictions against the truth.
@@ -50,18 +51,21 @@ def evaluate(
     scale : int or tuple of int, optional
         Scale of that average; by default the scale noted on the prediction. Without `lr`, `scale`
         and a note there are no baselines.
+    model : Downscaler, optional
+        The model of the prediction, whose first guess from `lr` is a further baseline. Then LR
+        fields may lack the variables that are scored, and are not interpolated.
     dims : Dims, optional
         Dimensions named by the caller.
 
     Returns
     -------
     xarray.Dataset
-        Along ``product`` (prediction, bilinear, bicubic): bias, mae, rmse (units of the variable)
-        and correlation (1), over all valid cells with equal weight; their maps ``*_map`` over
-        ``(product, y, x)``; ``ralsd``, the distance of power spectra in dB; and ``std_ratio``, the
-        standard deviation divided by that of the truth (1). Along ``reference``: ``mae_skill`` and
-        ``rmse_skill``, ``1 - score / score of the reference`` (1 is perfect, 0 as good as the
-        reference; Murphy 1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2).
+        Along ``product`` (prediction, bilinear, bicubic, first_guess): bias, mae, rmse (units of
+        the variable) and correlation (1), over all valid cells with equal weight; their maps
+        ``*_map`` over ``(product, y, x)``; ``ralsd``, the distance of power spectra in dB; and
+        ``std_ratio``, the standard deviation divided by that of the truth (1). Along ``reference``:
+        ``mae_skill`` and ``rmse_skill``, ``1 - score / score of the reference`` (1 is perfect, 0 as
+        good as the reference; Murphy 1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2).
 
         For an ensemble these are the scores of its mean, except ``ralsd`` and ``std_ratio``, which
         are those of its members. An ensemble also has, along ``product``, ``crps`` and
@@ -107,13 +111,17 @@ def evaluate(
     named = noted.get("counterparts", {})
     low = None if lr is None else read(under_target_names(lr, named), dims, "the LR data")
     baselines: dict[str, xr.Dataset] = {}
-    if low is None and averaged == SAME:
+    if model is not None:
+        baselines["first_guess"] = first_guess(model, lr, pair[0], dims)
+    if model is not None and low is not None and not set(names) <= set(low.varying):
+        logger.info("the LR data have no %s to interpolate: the first guess is the baseline", names)
+    elif low is None and averaged == SAME:
         logger.warning(
             "the prediction has no note of its scale, so it is scored without baselines: pass lr=,"
             " the LR fields, or scale= for these"
         )
     else:
-        baselines = interpolated(pair[1], low, averaged, names)
+        baselines = {**interpolated(pair[1], low, averaged, names), **baselines}
     _warn_of_training_period(noted, pair[0])
     mine, theirs = (side.data for side in pair)
     for name in names:
@@ -131,7 +139,9 @@ def evaluate(
     origin = (
         "lr" if lr is not None else f"the truth averaged over {averaged.y} x {averaged.x} cells"
     )
-    out.attrs["baselines"] = f"interpolation of {origin}" if baselines else "none"
+    said = [f"interpolation of {origin}"] * ("bilinear" in baselines)
+    said += ["the first guess of the model"] * ("first_guess" in baselines)
+    out.attrs["baselines"] = ", ".join(said) or "none"
     return _with_axes(out, given.grid)
 
 
