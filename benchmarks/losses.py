@@ -23,13 +23,16 @@ import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
 
-LOSSES: dict[str, object] = {
-    "mae": "mae",
-    "mse": "mse",
-    "mae and mse": {"mae": 0.5, "mse": 0.5},
-    "bernoulli_gamma_nll": "bernoulli_gamma_nll",
+RUNS: dict[str, dict[str, object]] = {
+    "mae": {"loss": "mae"},
+    "mse": {"loss": "mse"},
+    "mae and mse": {"loss": {"mae": 0.5, "mse": 0.5}},
+    "bernoulli_gamma_nll": {"loss": "bernoulli_gamma_nll"},
+    "mae, sqrt": {"loss": "mae", "scaling": {"pr": "sqrt"}},
+    "mse, sqrt": {"loss": "mse", "scaling": {"pr": "sqrt"}},
+    "mae, log1p": {"loss": "mae", "scaling": {"pr": "log1p"}},
 }
-#: Losses for quantities that may be negative.
+#: Those for quantities that may be negative.
 SIGNED = ("mae", "mse", "mae and mse")
 
 #: A call that trains with options, and returns prediction and truth.
@@ -59,7 +62,7 @@ def mrms(folder: pathlib.Path, **options: object) -> tuple[xr.DataArray, xr.Data
     """Radar rain of other tiles."""
     train, held, _ = mrms_crps.experiment(folder)
     model = train.downscale.fit(scale=mrms_crps.SCALE, n_filters=16, epochs=8, **options)
-    (name,) = model.state.features.targets
+    name = model.state.features.targets[0]
     return model.predict(held.downscale.coarsen(mrms_crps.SCALE))[name], held[name]
 
 
@@ -68,7 +71,7 @@ def era5(folder: pathlib.Path, **options: object) -> tuple[xr.DataArray, xr.Data
     past, _, static = era5_uk.experiment(folder)
     early, late = past.isel(time=slice(0, 528)), past.isel(time=slice(528, 600))
     model = early.downscale.fit(scale=4, static=static, epochs=10, **options)
-    (name,) = model.state.features.targets
+    name = model.state.features.targets[0]
     return model.predict(late.downscale.coarsen(4))[name], late[name]
 
 
@@ -84,7 +87,7 @@ CASES: dict[str, Case] = {
 def row(case: str, loss: str, folder: pathlib.Path, seed: int) -> str:
     """A line of the table."""
     begin = time.perf_counter()
-    product, truth = CASES[case](folder, loss=LOSSES[loss], seed=seed, verbose=False)
+    product, truth = CASES[case](folder, **RUNS[loss], seed=seed, verbose=False)
     seconds = time.perf_counter() - begin
     error = product - truth
     rmse, mae, bias = (
@@ -99,7 +102,7 @@ def main() -> None:
     parser.add_argument("data", type=pathlib.Path)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--cases", nargs="*", default=list(CASES))
-    parser.add_argument("--losses", nargs="*", default=list(LOSSES))
+    parser.add_argument("--losses", nargs="*", default=list(RUNS))
     given = parser.parse_args()
     print("| data | loss | seed | RMSE | MAE | bias | seconds |\n|---|---|---|---|---|---|---|")
     for case in given.cases:

@@ -260,3 +260,32 @@ def test_the_example_script(tmp_path):
     model = xd.load(tmp_path / "out" / "model")
     assert model.history.sizes["epoch"] == 2
     np.testing.assert_allclose(model.history.learning_rate, [1e-3 * (1 + 6 / 14), 1e-3], rtol=0.1)
+
+
+#: A script of real pairs, lazy, whose first guess is fitted.
+GUESSING = """
+import hashlib, json, os, pathlib
+from tests.errors import data as d
+from tests.test_first_guess import pairs
+
+lr, hr = pairs(steps=200)
+lr, hr = lr.chunk(time=40), hr.chunk(time=50)
+model = lr.downscale.fit(hr, **{**d.TINY, "epochs": 2, "batch_size": 16})
+guess = model.state.first_guess
+found = {"kind": guess.kind, "digest": hashlib.sha256(guess.coefficients.tobytes()).hexdigest()}
+found["mean"] = float(model.predict(lr, first_guess_only=True).t2m.mean())
+found["model"] = model.provenance["model"]
+pathlib.Path(f"seen-{os.environ.get('HOROVOD_RANK', '0')}.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_all_workers_have_the_first_guess_of_one(tmp_path):
+    path = tmp_path / "guess.py"
+    path.write_text(GUESSING)
+    ran([str(path)], tmp_path)
+    both = seen(tmp_path)  # the same on both, weights too
+    ran([str(path)], tmp_path, workers=0)
+    alone = seen(tmp_path, workers=1)
+    assert both["kind"] == alone["kind"] == "regression"
+    assert (both["digest"], both["mean"]) == (alone["digest"], alone["mean"])

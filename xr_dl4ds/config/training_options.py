@@ -158,7 +158,7 @@ class Training:
             )
         for name, value in loss.items():
             if all(texts):
-                one_of(f"{option}[{name!r}]", value, known)
+                one_of(f"{option}[{name!r}]", value, [one for one in known if one != "auto"])
             else:
                 one_of(option, name, choices.LOSSES)
                 positive(f"{option}[{name!r}]", value)
