@@ -26,14 +26,14 @@ import xr_dl4ds  # noqa: F401  registers .downscale
 RUNS: dict[str, dict[str, object]] = {
     "mae": {"loss": "mae"},
     "mse": {"loss": "mse"},
-    "mae and mse": {"loss": {"mae": 0.5, "mse": 0.5}},
+    "mae_mse": {"loss": "mae_mse"},
     "bernoulli_gamma_nll": {"loss": "bernoulli_gamma_nll"},
     "mae, sqrt": {"loss": "mae", "scaling": {"pr": "sqrt"}},
     "mse, sqrt": {"loss": "mse", "scaling": {"pr": "sqrt"}},
     "mae, log1p": {"loss": "mae", "scaling": {"pr": "log1p"}},
 }
 #: Those for quantities that may be negative.
-SIGNED = ("mae", "mse", "mae and mse")
+SIGNED = ("mae", "mse", "mae_mse")
 
 #: A call that trains with options, and returns prediction and truth.
 Case = Callable[..., tuple[xr.DataArray, xr.DataArray]]

@@ -3,9 +3,9 @@
     python benchmarks/synthetic_gcm.py --seeds 3 --epochs 10
     python benchmarks/synthetic_gcm.py --winters 8 --epochs 3 --context 0 --first-world 5
 
-Four fifths of the winters of `xr_dl4ds.tutorial.synthetic_gcm` to train, the last fifth to test. The
-ridge regression takes all LR values of all variables; its penalty is chosen on the last training
-winters. Errors are given for the whole domain and for its western, middle and eastern third.
+Four fifths of the winters of `xr_dl4ds.tutorial.synthetic_gcm` to train, the last fifth to test.
+The ridge regression takes all LR values of all variables; its penalty is chosen on the last
+training winters. Errors are given for the domain and for its western, middle and eastern third.
 """
 
 import argparse

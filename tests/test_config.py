@@ -271,7 +271,11 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         ),
         (Sampling, {"time_window": 1}, r"`time_window` .* >= 2, got 1\. Use None for spatial"),
         (Sampling, {"time_window": 2.0}, r"`time_window` to be a whole number >= 2, got 2\.0"),
-        (Sampling, {"scaling": "robust"}, r"`scaling` to be one of standard, minmax, log1p, .*got 'robust'"),
+        (
+            Sampling,
+            {"scaling": "robust"},
+            r"`scaling` to be one of standard, minmax, log1p, .*got 'robust'",
+        ),
         (Sampling, {"scaling": {"pr": "log"}}, r"`scaling\['pr'\]` to be one of standard, minmax"),
         (Sampling, {"time_features": ["hour"]}, r"`time_features` to be one of day_of_year, hour_"),
         (Sampling, {"time_features": 3}, r"`time_features` to be a list of names, got 3"),

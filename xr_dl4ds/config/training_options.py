@@ -201,7 +201,7 @@ class Supervised(Training):
     ----------
     loss : str or dict
         Loss between prediction and truth: "auto" (by kind of target, see `AUTO_LOSSES` in
-        `xr_dl4ds.config.choices`), "mae", "mse", "dssim", "dssim_mae", "dssim_mse",
+        `xr_dl4ds.config.choices`), "mae", "mse", "mae_mse", "dssim", "dssim_mae", "dssim_mse",
         "dssim_mae_mse", "msdssim", "msdssim_mae" or "msdssim_mae_mse", or weights of these names
         such as ``{"dssim": 0.8, "mae": 0.2}``. DSSIM is (1 - SSIM) / 2 (Wang et al. 2004) on values
         brought to [0, 1] by their training range, and MS-DSSIM is its form at four scales. Names

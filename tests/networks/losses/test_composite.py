@@ -17,6 +17,7 @@ WEIGHTS = {
     "dssim": {"dssim": 1},
     "dssim_mae": {"dssim": 0.8, "mae": 0.2},
     "dssim_mse": {"dssim": 0.8, "mse": 0.2},
+    "mae_mse": {"mae": 0.5, "mse": 0.5},
     "dssim_mae_mse": {"dssim": 0.6, "mae": 0.2, "mse": 0.2},
     "msdssim": {"msdssim": 1},
     "msdssim_mae": {"msdssim": 0.8, "mae": 0.2},

@@ -21,10 +21,11 @@ TERMS: dict[str, Loss] = {
     "msdssim": msdssim,
 }
 
-#: Weights of the terms of each loss; the weights of the composite losses are those of DL4DS.
+#: Weights of the terms of each loss; the weights of those with DSSIM are those of DL4DS.
 LOSSES: dict[str, dict[str, float]] = {
     "mae": {"mae": 1.0},
     "mse": {"mse": 1.0},
+    "mae_mse": {"mae": 0.5, "mse": 0.5},
     "dssim": {"dssim": 1.0},
     "dssim_mae": {"dssim": 0.8, "mae": 0.2},
     "dssim_mse": {"dssim": 0.8, "mse": 0.2},
