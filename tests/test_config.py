@@ -606,8 +606,9 @@ def test_cells_that_a_loss_needs_are_those_of_its_largest_window(loss, expected)
 DEFAULTS = [
     Network(backbone="resnet", n_filters=32, activation="relu", interpolation_skip=True,
             constraint="auto", upsampling="auto"),
-    Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto"),
-    Supervised(loss="mae", learning_rate=1e-3, epochs=60, optimizer="adam", patience=10,
+    Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto",
+             time_features="auto"),
+    Supervised(loss="auto", learning_rate=1e-3, epochs=60, optimizer="adam", patience=10,
                min_delta=0.0, lr_warmup=5, lr_scaling="linear", precision="auto", verbose=True),
     Adversarial(loss="bce", pixel_weight=100.0, discriminator_filters=32, discriminator_blocks=4,
                 spectral_normalization=False, gradient_penalty=0.0),

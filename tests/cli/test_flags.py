@@ -152,7 +152,7 @@ def test_help_tells_what_the_classes_do():
     about = {n: o.about for n, o in options().items()}
     assert about["patch_size"].startswith("Edge of the square patches cut from the fields")
     assert about["patch_size"].endswith("(default: none)")
-    assert about["loss"].endswith("(default: mae; adversarial: bce)")
+    assert about["loss"].endswith("(default: auto; adversarial: bce)")
     assert about["discriminator_blocks"].startswith("Filters, and residual blocks")
     assert "{None, batch, layer}" in about["normalization"]
     assert all(len(text) > 20 for text in about.values())

@@ -50,7 +50,7 @@ def test_options_are_those_of_the_model_where_none_are_given(hr, model):
         scale=SCALE, start=model, sampling=other, training=xd.Supervised(epochs=1, verbose=False)
     )
     assert more.options.sampling == other
-    assert more.options.training.loss == "mae"
+    assert more.options.training.loss == "mae_mse"  # "auto" for temperature
 
 
 def test_another_region_is_scaled_as_the_model_was(hr, model):

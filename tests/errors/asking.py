@@ -56,7 +56,8 @@ def yearly(ds):
 @functools.cache
 def seasonal():
     """A model with a climatology as its first guess."""
-    return d.mos(yearly(d.lr()), yearly(d.hr()[["t2m"]]), first_guess="climatology")
+    options = {"first_guess": "climatology", "time_features": False}
+    return d.mos(yearly(d.lr()), yearly(d.hr()[["t2m"]]), **options)
 
 
 def guessing(kind):
@@ -427,6 +428,11 @@ def plot(sr, hr, lr, **options):
 CELLS = ("latitude", "longitude")
 
 
+def with_model(spoil):
+    """What `given_lr` gives, and a model of real pairs."""
+    return lambda: {**given_lr(spoil)(), "model": guessing("interpolation")}
+
+
 def given_lr(spoil):
     """The product and the truth, and LR fields that are spoilt."""
 
@@ -530,6 +536,22 @@ SCORES = {
         given_lr(lambda lr: lr.rename(t2m="tas")),
         beside_lr,
         lambda sr, hr, lr: beside_lr(sr, hr, lr.rename(tas="t2m")),
+    ),
+    "a first guess without LR": case(
+        "The first guess of a model is wanted as a baseline, without LR fields.",
+        ValueError,
+        r"lr= beside model=, .* got model= alone\. Pass the LR fields of the prediction as lr=",
+        with_model(lambda lr: lr),
+        lambda sr, hr, lr, model: sr.downscale.evaluate(hr, model=model),
+        lambda sr, hr, lr, model: sr.downscale.evaluate(hr, lr=lr, model=model),
+    ),
+    "a first guess at fewer times": case(
+        "LR fields for the first guess of a model lack times.",
+        TimeError,
+        r"the LR data at all 8 times that are scored, got 6\. Select the common times first",
+        with_model(lambda lr: lr.isel(time=slice(6))),
+        lambda sr, hr, lr, model: sr.downscale.evaluate(hr, lr=lr, model=model),
+        lambda sr, hr, lr, model: sr.isel(time=slice(6)).downscale.evaluate(hr, lr=lr, model=model),
     ),
     "LR at fewer times": case(
         "The LR fields for the baselines lack times.",

@@ -681,6 +681,17 @@ OPTIONS = {
             d.perfect(d.hr(), constraint="softmax"),
         ],
     ),
+    "a curve of values below zero": case(
+        "Values below zero with a scaling for amounts.",
+        VariableError,
+        r"values >= 0 of 't2m' in the HR data for scaling='log1p', got a minimum of -.*\. Use sca",
+        d.alone(celsius),
+        lambda hr: d.perfect(hr, scaling={"t2m": "log1p"}),
+        lambda hr: [
+            d.perfect(hr, scaling="standard"),
+            d.perfect(hr.clip(min=0), scaling={"t2m": "log1p"}),
+        ],
+    ),
     "sigmoid": case(
         "An activation that is bounded above, of values that are scaled without bounds.",
         VariableError,

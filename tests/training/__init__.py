@@ -79,7 +79,7 @@ def constant(lr, target, n=1, size=2):
 
 def fit(network, samples, validation=None, *, sampling=None, **training):
     """`train` with quiet float32 defaults."""
-    options = {"precision": "float32", "verbose": False, "epochs": 2, **training}
+    options = {"loss": "mae", "precision": "float32", "verbose": False, "epochs": 2, **training}
     return train(
         TrainingTask(network=network, targets=TARGETS),
         samples,

@@ -1,3 +1,4 @@
+import functools
 import itertools
 import json
 import os
@@ -14,11 +15,13 @@ import pytest
 from tests.conftest import analytic
 from tests.tiers import thinned
 from tests.training import TARGETS, judge, tiny, toy
-from xr_dl4ds.config import Adversarial, Sampling, Supervised
+from xr_dl4ds.config import Adversarial, Sampling
+from xr_dl4ds.config import Supervised as AnySupervised
 from xr_dl4ds.exceptions import CheckpointError
 from xr_dl4ds.training import TrainingTask, checkpoint, train
 
 QUIET = {"precision": "float32", "verbose": False}
+Supervised = functools.partial(AnySupervised, loss="mae")
 
 
 class Killed(BaseException):

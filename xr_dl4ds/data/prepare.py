@@ -42,11 +42,12 @@ from xr_dl4ds.data.plausibility import (
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
+from xr_dl4ds.data.time_and_place import spans_years
 from xr_dl4ds.data.trained_range import TrainedRange
 from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import target_attrs
-from xr_dl4ds.grid.cf.time_axis import index_of, runs, spans_years, usual_step
+from xr_dl4ds.grid.cf.time_axis import index_of, runs, usual_step
 from xr_dl4ds.grid.names import TIME
 from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.grid.regridding.pairing import Pairing
@@ -169,12 +170,11 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     for moments in held.moments:
         for name, one in moments.items():
             require_finite(name, one, "the validation data")
-    window = sampling.time_window
     prepared = Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
-        train=_stacked(state, train, found.train, window, "training"),
-        validation=_stacked(state, validation, held.steps, window, "validation")
+        train=_stacked(state, train, found.train, sampling.time_window, "training"),
+        validation=_stacked(state, validation, held.steps, sampling.time_window, "validation")
         if validation
         else None,
         period=_period(train[0].hr),

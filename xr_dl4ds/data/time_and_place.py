@@ -8,6 +8,7 @@ chunk. All values refer to the instant of the time stamp, not to a period around
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 from collections.abc import Callable, Sequence
 
@@ -115,6 +116,13 @@ def share_of_year(dates: pd.Index) -> np.ndarray:
     days: np.ndarray = clock.dayofyear.to_numpy() - 1 + _share_of_day(dates)
     share: np.ndarray = days / clock.days_in_year.to_numpy()
     return share
+
+
+def spans_years(index: pd.Index | None) -> bool:
+    """Return True if dates lie more than a year apart."""
+    if index is None or len(index) < 2 or calendar(index) == "none":
+        return False
+    return bool(index.max() - index.min() > datetime.timedelta(days=366))
 
 
 def solar_position(days: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ message.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import itertools
 import logging
 
@@ -60,13 +59,6 @@ def calendar(index: pd.Index) -> str:
 def span(index: pd.Index) -> str:
     """Describe length, first and last step and calendar, for messages."""
     return f"{len(index)} steps from {index[0]} to {index[-1]} ({calendar(index)} calendar)"
-
-
-def spans_years(index: pd.Index | None) -> bool:
-    """Return True if dates lie more than a year apart."""
-    if index is None or len(index) < 2 or calendar(index) == "none":
-        return False
-    return bool(index.max() - index.min() > datetime.timedelta(days=366))
 
 
 def check_times(fields: Fields, role: str) -> None:

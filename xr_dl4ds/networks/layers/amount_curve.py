@@ -8,7 +8,6 @@ gradient everywhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 from keras import ops
@@ -49,7 +48,7 @@ class AmountCurve(keras.layers.Layer):
         The input shape.
     """
 
-    def __init__(self, curves: tuple[str | None, ...], **kwargs: Any) -> None:
+    def __init__(self, curves: tuple[str | None, ...], **kwargs: object) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.curves = tuple(curves)
 
