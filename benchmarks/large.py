@@ -89,7 +89,7 @@ def train(path: pathlib.Path, options: dict, rounds: int) -> dict:
     from xr_dl4ds.training.loop import TrainingTask, _step
     from xr_dl4ds.training.workers import ALONE
 
-    chosen = route({}, options)
+    chosen = route({}, {"loss": "mae", **options})
     chosen = chosen.replace(network=settled(chosen.network, chosen.sampling))
     start = time.perf_counter()
     prepared = prepare(Inputs(hr=opened(path), scale=SCALE), chosen)

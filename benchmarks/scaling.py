@@ -91,7 +91,8 @@ def steps_of(options: dict, workers: list) -> tuple[list, dict]:
     from xr_dl4ds.training.loop import TrainingTask, _step
 
     flat = dict(options)
-    given = {"training": xd.Adversarial()} if flat.pop("adversarial", False) else {}
+    adversarial = flat.pop("adversarial", False)
+    given = {"training": xd.Adversarial() if adversarial else xd.Supervised(loss="mae")}
     chosen = route(given, {**flat, "batch_size": BATCH})
     chosen = chosen.replace(network=settled(chosen.network, chosen.sampling))
     hr = xd.tutorial.synthetic(shape=SHAPE, days=8)
