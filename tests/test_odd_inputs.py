@@ -1170,6 +1170,7 @@ def test_units_and_calendar_in_the_attributes_of_dates(tmp_path):
     # xarray refuses to write these attributes of decoded dates
     model, odd = d.mos(d.lr(), d.hr()), d.lr()
     odd.time.attrs = {"units": "m", "calendar": "noleap"}
+    odd.time.encoding = {"units": "x", "calendar": None}
     model.predict(odd).to_netcdf(tmp_path / "sr.nc", engine="netcdf4")
     with xr.open_dataset(tmp_path / "sr.nc", engine="netcdf4") as found:
         assert found.time.to_index().equals(odd.time.to_index())

@@ -111,7 +111,9 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
             continue
         coordinate = _loaded(out[name])
         attrs = {k: v for k, v in coordinate.attrs.items() if k not in (*_STALE, *_ENCODED)}
-        kept = {k: v for k, v in coordinate.encoding.items() if k in _ENCODED}
+        kept = {k: v for k, v in coordinate.encoding.items() if k in _ENCODED and v is not None}
+        if " since " not in str(kept.get("units", " since ")):  # no file can hold dates in it
+            del kept["units"]
         if kept.get("calendar") == "gregorian":  # former name of "standard"
             kept["calendar"] = "standard"
         if name in out.dims:
