@@ -24,12 +24,16 @@ OPTIONS = {"epochs": 60, "learning_rate": (1e-3, 1e-4), "lr_decay_after": 40}
 def experiment(folder: pathlib.Path) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Training winters, held-out winters, static fields."""
     ds = xr.open_dataset(folder / "cordex_iberia_hist.nc", engine="netcdf4").load()
-    winter = ds.time.dt.year + (ds.time.dt.month == 12)
-    last = np.unique(winter)[-HELD_OUT:]
-    held = winter.isin(last)
+    held = in_last_winters(ds)
     mapping = [n for n in ds.data_vars if ds[n].ndim == 0]
     hr = ds[["tas", "pr", *mapping]]
     return hr.isel(time=~held), hr.isel(time=held), ds[["orog", "land_fraction", *mapping]]
+
+
+def in_last_winters(ds: xr.Dataset) -> xr.DataArray:
+    """True for the days of the last winters, which are held out."""
+    winter = ds.time.dt.year + (ds.time.dt.month == 12)
+    return winter.isin(np.unique(winter)[-HELD_OUT:])
 
 
 def wet_days(pr: xr.DataArray) -> float:

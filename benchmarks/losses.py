@@ -18,7 +18,6 @@ import cordex_iberia
 import era5_uk
 import java_mos
 import mrms_crps
-import numpy as np
 import xarray as xr
 
 import xr_dl4ds  # noqa: F401  registers .downscale
@@ -50,8 +49,7 @@ def java(folder: pathlib.Path, **options: object) -> tuple[xr.DataArray, xr.Data
 def cordex(folder: pathlib.Path, name: str, **options: object) -> tuple[xr.DataArray, xr.DataArray]:
     """Three winters of one variable."""
     past, _, static = cordex_iberia.experiment(folder)
-    winter = past.time.dt.year + (past.time.dt.month == 12)
-    held = winter.isin(np.unique(winter)[-cordex_iberia.HELD_OUT :])
+    held = cordex_iberia.in_last_winters(past)
     mapping = [n for n in past.data_vars if past[n].ndim == 0]
     early, late = past[[name, *mapping]].isel(time=~held), past[[name, *mapping]].isel(time=held)
     model = early.downscale.fit(scale=2, static=static, epochs=6, **options)
@@ -67,7 +65,7 @@ def mrms(folder: pathlib.Path, **options: object) -> tuple[xr.DataArray, xr.Data
 
 
 def era5(folder: pathlib.Path, **options: object) -> tuple[xr.DataArray, xr.DataArray]:
-    """The last 72 training steps."""
+    """Steps 528-599, of the training steps."""
     past, _, static = era5_uk.experiment(folder)
     early, late = past.isel(time=slice(0, 528)), past.isel(time=slice(528, 600))
     model = early.downscale.fit(scale=4, static=static, epochs=10, **options)

@@ -156,7 +156,7 @@ def _several(paths: list[pathlib.Path], block: int | None, group: str | None) ->
     units: dict[str, str] = {}
     methods: dict[str, str] = {}
 
-    def in_one_unit(part: xr.Dataset) -> xr.Dataset:
+    def alike(part: xr.Dataset) -> xr.Dataset:
         _require_one_statistic(part, methods, paths[0])
         part = in_units(part, units, f"{part.encoding.get('source')!r}", f"{str(paths[0])!r}")
         named = {str(n): v.attrs.get("units") for n, v in part.data_vars.items()}
@@ -168,7 +168,7 @@ def _several(paths: list[pathlib.Path], block: int | None, group: str | None) ->
             paths,
             **given,
             chunks=chunks,
-            preprocess=in_one_unit,
+            preprocess=alike,
             combine="by_coords",
             data_vars="minimal",
             coords="minimal",

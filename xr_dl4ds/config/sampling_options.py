@@ -44,9 +44,9 @@ class Sampling:
         Scaling of variables by ``(value - mean) / standard deviation`` or ``(value - min) / (max -
         min)``, over the training part. The others are for amounts, which are >= 0: the network
         sees, and its loss compares, ``log(1 + u)``, ``u ** (1 / 2)`` or ``u ** (1 / 3)`` of ``u =
-        value / standard deviation``; first guess, skip and constraints stay in physical units. A
-        dict sets the scaling by variable, such as ``{"pr": "sqrt"}``; other variables are
-        standardized.
+        value / standard deviation``, for the roots with 0.01 added to u; first guess, skip and
+        constraints stay in physical units. A dict sets the scaling by variable, such as
+        ``{"pr": "sqrt"}``; other variables are standardized.
     time_features : "auto", bool or sequence of str
         Further LR channels derived from time: "day_of_year" and "hour_of_day" (UTC), each as
         sine and cosine; "solar_zenith", the cosine of the solar zenith angle; "toa_insolation",

@@ -69,6 +69,10 @@ class Scale:
         """HR cells along y and x, as a tuple."""
         return self.y, self.x
 
+    def fine(self, cells: tuple[int, int]) -> tuple[int, int]:
+        """Return the HR cells along y and x of so many LR cells."""
+        return cells[0] * self.y, cells[1] * self.x
+
     @property
     def by_dim(self) -> Mapping[str, int]:
         """HR cells by canonical dimension."""

@@ -136,11 +136,7 @@ class Training:
 
     def with_loss_for(self, amounts: Mapping[str, bool]) -> Training:
         """Return the options with the loss for these targets, which are amounts or not."""
-        if self.cell_loss != "auto":
-            return self
-        chosen = {n: choices.AUTO_LOSSES["amount" if a else "other"] for n, a in amounts.items()}
-        one = set(chosen.values())
-        return dataclasses.replace(self, loss=one.pop() if len(one) == 1 else chosen)  # type: ignore[call-arg]
+        return self
 
     def _check_loss(self, option: str, known: Sequence[str]) -> None:
         """Check a loss in any of its three forms, and store a private copy of a dict."""
@@ -277,6 +273,14 @@ class Supervised(Training):
                 " or training=xr_dl4ds.Adversarial(...)."
             )
         self._check_members("loss")
+
+    def with_loss_for(self, amounts: Mapping[str, bool]) -> Supervised:
+        """Return the options with the loss that "auto" is for these targets."""
+        if self.loss != "auto":
+            return self
+        chosen = {n: choices.AUTO_LOSSES["amount" if a else "other"] for n, a in amounts.items()}
+        one = set(chosen.values())
+        return dataclasses.replace(self, loss=one.pop() if len(one) == 1 else chosen)
 
     @property
     def cell_loss(self) -> Loss:

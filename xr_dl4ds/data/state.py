@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from xr_dl4ds.config import SAME
 from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.data.channels import CHANNEL, Features
 from xr_dl4ds.data.first_guess import FirstGuess
@@ -101,7 +102,8 @@ class State:
         features, coarse = self.features, None
         if features.static:
             scaled = self.scaler.transform(static[list(features.static)])
-            coarse = block_mean(scaled, self.pairing.scale.by_dim)
+            scale = self.pairing.scale
+            coarse = scaled if scale == SAME else block_mean(scaled, scale.by_dim)
             around = (self.pairing.context, self.pairing.context)
             coarse = with_rim(coarse, {Y: around, X: around}, mode="edge")
             coarse = coarse.assign_coords({d: varying[d] for d in (Y, X)})

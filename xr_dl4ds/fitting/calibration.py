@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping
 
 import dask
-import numpy as np
 import xarray as xr
 
 from xr_dl4ds import metrics
@@ -17,6 +16,7 @@ from xr_dl4ds.data.prepare import Prepared
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.samples_of import network_input_of
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.regridding.nesting import to_hr_cells
 from xr_dl4ds.prediction.ensemble import Draws, MemberSources
 
 logger = logging.getLogger(__name__)
@@ -87,10 +87,7 @@ def _scores(members: xr.DataArray, truth: xr.DataArray, scale: Scale) -> dict[st
     ratio = metrics.spread_skill(members, truth, dims)
     detail = members
     if scale.cells > 1:
-        blocks = members.coarsen(scale.by_dim).mean()
-        detail = members - blocks.isel(
-            {d: np.repeat(np.arange(blocks.sizes[d]), n) for d, n in scale.by_dim.items()}
-        )
+        detail = members - to_hr_cells(members.coarsen(scale.by_dim).mean(), scale)
     correlation = metrics.member_correlation(detail, dims)
     return {"spread_skill_ratio": float(ratio), "member_correlation": float(correlation)}
 

@@ -111,7 +111,7 @@ class Application:
         flat = lr.reshape(-1, *inner).astype("f4", copy=False)
         *steps, y, x = *inner[:-3], *self.domain_of(lr.shape)
         flat_keys = None if keys is None else keys.reshape(-1, *steps)
-        shape = (*steps, y * self.scale.y, x * self.scale.x, self.network.output_shape[-1])
+        shape = (*steps, *self.scale.fine((y, x)), self.network.output_shape[-1])
         size = max(1, CELLS // int(np.prod(shape[:-1])))
         out = np.empty((len(flat), *shape), "f4")
         with _ONE_AT_A_TIME, _whole_float32():

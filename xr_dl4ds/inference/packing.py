@@ -63,4 +63,4 @@ def unpacked(part: np.ndarray, channels: int, scale: Scale, context: int) -> np.
     inside = part[..., context : y - context, context : x - context, :]
     y, x = inside.shape[-3:-1]
     blocks = inside.reshape(-1, y, x, *scale.edges, channels).transpose(0, 1, 3, 2, 4, 5)
-    return np.ascontiguousarray(blocks).reshape(*lead, y * scale.y, x * scale.x, channels)
+    return np.ascontiguousarray(blocks).reshape(*lead, *scale.fine((y, x)), channels)

@@ -82,7 +82,7 @@ class Runner:
         if tiling.edge[1] < shape[1]:  # tiles are not periodic; they read beyond their edges
             network, token = self._form(False)
         if sees_all and tiling.edge != shape:
-            _warn_of_tile_means(token, tiling.edge[0] * self.scale.y, tiling.edge[1] * self.scale.x)
+            _warn_of_tile_means(token, *self.scale.fine(tiling.edge))
         asked = {tensor.name for tensor in network.inputs}
         application = Application(
             network=network,

@@ -103,8 +103,7 @@ class Tiling:
         elif shape[0] * shape[1] * scale.cells <= WHOLE:
             cores = list(shape)
         else:  # tiles of about equal size, also the last one
-            fine = (size * cells for size, cells in zip(shape, scale.edges, strict=True))
-            pieces = [max(1, round(size / EDGE)) for size in fine]
+            pieces = [max(1, round(size / EDGE)) for size in scale.fine(shape)]
             cores = [
                 min(_up(-(-size // n), reach.align), size)
                 for size, n in zip(shape, pieces, strict=True)

@@ -34,7 +34,7 @@ def predict_windows(
     scale = application.scale
     channels = application.network.output_shape[-1]
     start, length, place = windows.start, windows.length, windows.place
-    out = np.empty((start.size, y * scale.y, x * scale.x, channels), "f4")
+    out = np.empty((start.size, *scale.fine((y, x)), channels), "f4")
     for steps in np.unique(length):
         first = np.unique(start[length == steps])
         size = max(1, batches.CELLS // (int(steps) * y * x * scale.cells))

@@ -77,12 +77,17 @@ def first_guess(
         )
     guess = read(model.predict(lr, first_guess_only=True), dims, "the first guess")
     guess = on_common_cells(prediction, guess.pick(prediction.varying))[1]
-    if guess.data.sizes[TIME] < prediction.data.sizes[TIME]:
-        raise TimeError(
-            f"Expected the LR data at all {prediction.data.sizes[TIME]} times that are scored, got"
-            f" {guess.data.sizes[TIME]}. Select the common times first."
-        )
+    _require_all_times(guess.data.sizes[TIME], prediction)
     return guess.data
+
+
+def _require_all_times(found: int, scored: Fields) -> None:
+    """Raise a `TimeError` if a baseline has fewer times than are scored."""
+    if found < scored.data.sizes[TIME]:
+        raise TimeError(
+            f"Expected the LR data at all {scored.data.sizes[TIME]} times that are scored, got"
+            f" {found}. Select the common times first."
+        )
 
 
 def _averaged(truth: Fields, scale: Scale) -> Fields:
@@ -108,11 +113,8 @@ def _checked(lr: Fields, truth: Fields, names: list[str]) -> Fields:
     _require_grid(lr, truth)
     lr = stamped_as(lr.pick(names).in_units(truth.units, *roles), truth, *roles)
     times = common_times(lr, truth, *roles)
-    if times is not None and len(times) < truth.data.sizes[TIME]:
-        raise TimeError(
-            f"Expected the LR data at all {truth.data.sizes[TIME]} times that are scored, got"
-            f" {len(times)}. Select the common times first."
-        )
+    if times is not None:
+        _require_all_times(len(times), truth)
     return dataclasses.replace(lr, data=at_times(lr.data, times))
 
 

@@ -52,8 +52,8 @@ def evaluate(
         Scale of that average; by default the scale noted on the prediction. Without `lr`, `scale`
         and a note there are no baselines.
     model : Downscaler, optional
-        The model of the prediction, whose first guess from `lr` is a further baseline. Then LR
-        fields may lack the variables that are scored, and are not interpolated.
+        The model of the prediction, whose first guess from `lr` is a further baseline. LR fields
+        may then lack the variables that are scored; they are not interpolated.
     dims : Dims, optional
         Dimensions named by the caller.
 
@@ -154,8 +154,8 @@ def _note_labels(prediction: Data, truth: Data) -> None:
             for v in labels
         ):
             continue
-        mine, theirs = (v.to_numpy()[()] for v in labels)
         if not labels[0].equals(labels[1]):
+            mine, theirs = (v.to_numpy()[()] for v in labels)
             logger.warning("%r is %s in the prediction and %s in the truth", name, mine, theirs)
 
 

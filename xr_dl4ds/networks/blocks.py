@@ -68,7 +68,7 @@ def by_step(x: Tensor, lr: Tensor) -> Tensor:
 def hr_filters(network: Network) -> int:
     """Return the number of filters on the HR grid: half of the backbone's filters, at least 4.
 
-    There a filter costs as many times as much as on the LR grid as an LR cell has HR cells.
+    A filter costs more there, by the number of HR cells in an LR cell.
     """
     return max(network.n_filters // 2, 4)
 

@@ -112,8 +112,7 @@ def with_times(out: xr.Dataset, source: xr.Dataset) -> xr.Dataset:
         coordinate = _loaded(out[name])
         attrs = {k: v for k, v in coordinate.attrs.items() if k not in (*_STALE, *_ENCODED)}
         kept = {k: v for k, v in coordinate.encoding.items() if k in _ENCODED and v is not None}
-        if " since " not in str(kept.get("units", " since ")):  # no file can hold dates in it
-            del kept["units"]
+        kept = {k: v for k, v in kept.items() if k != "units" or " since " in str(v)}
         if kept.get("calendar") == "gregorian":  # former name of "standard"
             kept["calendar"] = "standard"
         if name in out.dims:

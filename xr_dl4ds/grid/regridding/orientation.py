@@ -41,8 +41,8 @@ def note_orientation(
     Parameters
     ----------
     fields, like : xarray.DataArray
-        The same quantity ``(time, y, x)`` in canonical order; `like` has as many cells for each
-        cell of `fields` along both axes. Of an ensemble, the mean is compared. A few steps are
+        The same quantity ``(time, y, x)`` in canonical order; `like` has `scale` cells for each
+        cell of `fields`. Of an ensemble, the mean is compared. A few steps are
         read.
     scale : Scale
         The ratio of their cells.

@@ -63,7 +63,7 @@ class CachedSamples:
     ) -> np.ndarray:
         """Gather steps or windows of ``(time, y, x, channel)``, whole fields or patches."""
         window = self.samples.window
-        y, x = (n * fine + around for n, fine in zip(self.cells, scale.edges, strict=True))
+        y, x = (n + around for n in scale.fine(self.cells))
         if (y, x) == array.shape[1:3]:
             return np.asarray(array[self.samples.rows(starts)])
         steps = () if window is None else (window,)

@@ -35,22 +35,17 @@ def overhead(samples: Samples, cells: tuple[int, int], blocks: int) -> float:
     """
     chunks = samples.target.chunks
     times = max(1.0, blocks / len(chunks[0]))
-    for sizes, patch in zip(chunks[1:3], _fine(samples, cells), strict=True):
+    for sizes, patch in zip(chunks[1:3], samples.scale.fine(cells), strict=True):
         reach = float(np.mean(sizes)) + patch - 1 if len(sizes) > 1 else sum(sizes)
         times *= min(sum(sizes), reach) / patch
     return times
-
-
-def _fine(samples: Samples, cells: tuple[int, int]) -> tuple[int, int]:
-    """Return the HR rows and columns of a patch."""
-    return cells[0] * samples.scale.y, cells[1] * samples.scale.x
 
 
 def say_what_chunks_cost(samples: Samples, cells: tuple[int, int], blocks: int) -> None:
     """Warn about chunks that are read many times or that fill the memory."""
     target = samples.target
     largest = tuple(max(sizes) for sizes in target.chunks[:3])
-    patch = _fine(samples, cells)
+    patch = samples.scale.fine(cells)
     edges = [min(2 * p, n) if p < n else n for p, n in zip(patch, target.shape[1:3], strict=True)]
     steps = max(1, min(ADVISED // (4 * edges[0] * edges[1]), target.shape[0]))
     advice = (steps, *edges, 4 * (samples.lr.size + target.size) / 1e9)

@@ -112,7 +112,7 @@ class Batches:
         """Return shapes and types of a batch without reading samples."""
         samples, steps = self.samples, () if self.samples.window is None else (self.samples.window,)
         y, x = self._edges
-        fine = (y * samples.scale.y, x * samples.scale.x)
+        fine = samples.scale.fine((y, x))
         fixed = self._fixed(np.zeros((1, 2), "i4"))
         inputs = {name: tf.TensorSpec((None, *a.shape[1:]), a.dtype) for name, a in fixed.items()}
         seen = (y + 2 * samples.context, x + 2 * samples.context)
