@@ -338,6 +338,23 @@ def test_stores_of_other_file_systems(tmp_path, kind):
         assert set(stored.data_vars) == {"t2m", "gust", "orog", "crs"}
 
 
+class OwnStore(MemoryStore):
+    """A store that has, as Zarr 3.0 had, no way to be opened for reading alone."""
+
+    def with_read_only(self, read_only=False):
+        raise NotImplementedError
+
+
+def test_an_unfinished_store_of_a_plain_class_is_resumed():
+    """Once such a store could not be opened, and passed for a finished one."""
+    store, ds = OwnStore(), fields()
+    unfinished(store, ds, 1)
+    ds, seen = counted(ds)
+    write(ds, store, progress=False)
+    assert len(seen) == 9  # three blocks of each of three regions; the first is computed as a check
+    xr.testing.assert_equal(read(MemoryStore(store._store_dict)).load(), fields().compute())
+
+
 def test_a_store_of_another_format_is_not_replaced_unasked():
     """Once Zarr's second format was not seen in object stores, and was removed."""
     store = MemoryStore()

@@ -179,7 +179,7 @@ class StorePlace:
         if self.path is not None:
             return any((self.path / name).is_file() for name in _METADATA)
         # a list of keys may be older than the store, as some file systems keep lists in memory
-        return not set(self.names()).isdisjoint(_METADATA) or self._group("r") is not None
+        return not set(self.names()).isdisjoint(_METADATA) or self._group() is not None
 
     def begin(self, attributes: dict[str, Any]) -> None:
         """Create a store of these attributes alone; an existing store is removed.
@@ -191,10 +191,12 @@ class StorePlace:
         store = self.store if self.path is None else LocalStore(self.path)
         replace_all(store, attributes)
 
-    def _group(self, mode: Literal["r", "r+"]) -> Any:
+    def _group(self, *, to_change: bool = False) -> Any:
         """Open the group of the store; None where there is none."""
         import zarr
 
+        # "r+" creates a missing folder; "r" needs a method that not every store has
+        mode: Literal["r", "r+"] = "r" if self.path is not None and not to_change else "r+"
         try:
             return zarr.open_group(self.store, mode=mode, zarr_format=3)
         # not for other errors: a store that is unreachable for a moment must not be created again
@@ -203,14 +205,22 @@ class StorePlace:
 
     def note(self) -> dict[str, Any]:
         """Read the progress of an unfinished store; empty for any other store."""
+        from zarr.errors import ContainsArrayError, MetadataValidationError
+
+        damaged = (KeyError, TypeError, json.JSONDecodeError, MetadataValidationError)
         try:
-            return dict(json.loads(self._group("r").attrs[UNFINISHED]))
-        except (AttributeError, KeyError, TypeError, ValueError):
+            group = self._group()
+        # not for other errors: an unfinished store that cannot be opened is not a finished one
+        except (ContainsArrayError, *damaged):
+            return {}
+        try:
+            return {} if group is None else dict(json.loads(group.attrs[UNFINISHED]))
+        except (KeyError, TypeError, ValueError):  # no note, or not one of ours
             return {}
 
     def set_note(self, note: dict[str, Any] | None) -> None:
         """Replace the progress in the attributes of the store; None removes it."""
-        group = self._group("r+")
+        group = self._group(to_change=True)
         attributes = {k: v for k, v in group.attrs.items() if k != UNFINISHED}
         if note is not None:
             attributes[UNFINISHED] = json.dumps(note)
