@@ -7,6 +7,7 @@ errors and their cures stand in `tests/errors` too.
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -741,6 +742,19 @@ def test_lr_in_another_unit_than_stated_is_refused_by_fit(units, caplog):
     factor = d.lr().assign(t2m=((d.lr().t2m - d.lr().t2m.mean()) * 1e-3 + 280).drop_attrs())
     began(hr, factor)
     assert "'t2m' has a standard deviation of" in caplog.text
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_celsius_labelled_as_kelvin_in_evaluate_is_told(lazy, caplog):
+    truth = d.hr()[["t2m"]]
+    prediction = (truth - 273.15).assign(t2m=lambda ds: ds.t2m.assign_attrs(units="K"))
+    mine = prediction.chunk(time=4) if lazy else prediction
+    mine.downscale.evaluate(truth)
+    told = "'t2m' has a mean of .* in the prediction and of .* in the truth, as of degC and K"
+    assert bool(re.search(told, caplog.text)) is not lazy  # lazy data are not read
+    caplog.clear()
+    (truth + 5.0).downscale.evaluate(truth)
+    assert "as of degC and K" not in caplog.text
 
 
 @pytest.mark.parametrize("stamp", ["00", "12"])

@@ -39,6 +39,10 @@ _MOST_PERCENT = 1000.0
 #: Ratio of standard deviations beyond which values may be in another unit.
 _FACTOR = 50.0
 
+#: Difference of one temperature in degC and in K, the largest bias beside it, and the largest
+#: standard deviation of temperatures.
+_ZERO_CELSIUS, _BIAS, _SPREAD = 273.15, 10.0, 50.0
+
 #: Number of days that are read to recognize accumulations, and their longest step in hours.
 _DAYS, _LONGEST_STEP = 3, 3
 _DAY = 86400
@@ -105,13 +109,19 @@ def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> Non
 
 
 def note_factor(name: str, mine: Moments, other: Moments, roles: tuple[str, str]) -> None:
-    """Warn if the variability of one quantity differs by a factor, as it does in two units."""
+    """Warn if values of one quantity differ as in two units: by a factor, or as degC and K."""
     low, high = sorted((mine.std, other.std))
     if high > _FACTOR * low > 0:
         logger.warning(
             "%r has a standard deviation of %.3g in %s and of %.3g in %s, which may be in two"
             " units: set .attrs['units'] of both",
             *(name, mine.std, roles[0], other.std, roles[1]),
+        )
+    elif abs(abs(mine.mean - other.mean) - _ZERO_CELSIUS) < _BIAS and high < _SPREAD:
+        logger.warning(
+            "%r has a mean of %.4g in %s and of %.4g in %s, as of degC and K: set"
+            " .attrs['units'] of each to the unit of its values",
+            *(name, mine.mean, roles[0], other.mean, roles[1]),
         )
 
 
