@@ -51,6 +51,16 @@ def test_fewer_cells_around_than_in_training_are_told(caplog):
     assert "have no values in 276 of 276 cells around the domain" in caplog.text
 
 
+def test_validation_data_with_fewer_cells_around_are_told(caplog):
+    lr, hr = winds(), target()[["t2m"]]
+    inside = lr.isel(latitude=slice(4, 9), longitude=slice(5, 11))
+    fit(lr, hr, validation=(lr, hr))
+    assert "extend less far" not in caplog.text
+    fit(lr, hr, validation=(inside, hr))
+    assert "the LR validation data extend less far around the domain" in caplog.text
+    assert "in the 6 cells on each side" in caplog.text
+
+
 def test_auto_takes_what_predictors_have():
     inside = reanalysis().isel(latitude=slice(4, 9), longitude=slice(5, 11))
     model = fit(inside, target()[["t2m"]], predictors=winds())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import numbers
 
 import xarray as xr
@@ -15,6 +16,8 @@ from xr_dl4ds.grid.cf.fields import standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, in_order
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.reprojection import same_place
+
+logger = logging.getLogger(__name__)
 
 
 def hold_out(
@@ -94,6 +97,13 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
             f"Expected validation data on the training grids (LR {state.pairing.lr.extent}; HR"
             f" {state.pairing.domain.extent}), got LR {lr.grid.extent}; HR {hr.grid.extent}."
             " Select the same region, and bring LR onto its grid with .downscale.interpolate."
+        )
+    if not state.pairing.extends(lr.grid, state.pairing.lr):
+        logger.warning(
+            "%s extend less far around the domain than those of training: the outer values are"
+            " repeated in the %d cells on each side that the model sees, so the validation error"
+            " may be larger; provide fields that extend farther",
+            *(roles[0], state.pairing.context),
         )
     keep = [n for n in lr.varying if n in state.features.lr_varying]
     return align(lr.pick(keep), predictor_fields(inputs), on_hr, state.pairing, synthetic_lr=False)

@@ -24,10 +24,10 @@ from xr_dl4ds.grid.cf.georeference import georeference, with_spread
 from xr_dl4ds.grid.cf.members import label_of, members_of
 from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, usual_step, windows_ending
 from xr_dl4ds.grid.cf.valid_times import scalar_date
-from xr_dl4ds.grid.names import REALIZATION, TIME, Data, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, Data
 from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
 from xr_dl4ds.grid.regridding.rectilinear import window
-from xr_dl4ds.grid.regridding.surroundings import Surroundings, inner, known_share, widened
+from xr_dl4ds.grid.regridding.surroundings import inner, known_share, widened
 from xr_dl4ds.prediction.ensemble import MEMBERS_OF_MEAN, Draws, Ensemble, MemberSources, check
 from xr_dl4ds.prediction.extrapolation import within_reach
 from xr_dl4ds.prediction.layout import Layout, beside_one_another, laid_out
@@ -243,7 +243,7 @@ def _varying(
     around = state.pairing.context
     known = known_share([fields.grid, *grids], placement.lr, around)
     if known is not None and not (
-        state.features.surroundings and _as_wide(state, fields, placement)
+        state.features.surroundings and state.pairing.extends(fields.grid, placement.lr)
     ):
         logger.warning(
             "%s or predictors= have no values in %d of %d cells around the domain that the model"
@@ -253,16 +253,6 @@ def _varying(
         )
     varying = _in_step(varying.merge(beside, join="exact"))
     return within_reach(varying, state, ROLE), known
-
-
-def _as_wide(state: State, fields: Fields, placement: Placement) -> bool:
-    """Return True if LR fields extend as far beyond the domain, on each side, as in training."""
-    pairing = state.pairing
-    now, before = (
-        Surroundings.of(source, domain, pairing.context).ends
-        for source, domain in ((fields.grid, placement.lr), (pairing.source, pairing.lr))
-    )
-    return all(a <= b for d in (Y, X) for a, b in zip(now[d], before[d], strict=True))
 
 
 def _in_step(varying: xr.Dataset) -> xr.Dataset:

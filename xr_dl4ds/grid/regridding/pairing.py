@@ -31,7 +31,7 @@ from xr_dl4ds.grid.regridding.regridder import (
 )
 from xr_dl4ds.grid.regridding.reprojection import same_place
 from xr_dl4ds.grid.regridding.roll import roll_to_face
-from xr_dl4ds.grid.regridding.surroundings import seen, widened
+from xr_dl4ds.grid.regridding.surroundings import Surroundings, seen, widened
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +130,14 @@ class Pairing:
         """Bring LR fields onto `domain`, by default `lr`, and the cells around that are seen."""
         regrid = functools.partial(self.regrid_lr, fields)
         return seen(fields, self.lr if domain is None else domain, self.context, regrid)
+
+    def extends(self, grid: Grid, domain: Grid) -> bool:
+        """Return True if a grid reaches as far around a domain, on each side, as in training."""
+        now, before = (
+            Surroundings.of(around, inside, self.context).ends
+            for around, inside in ((grid, domain), (self.source, self.lr))
+        )
+        return all(a <= b for d in (Y, X) for a, b in zip(now[d], before[d], strict=True))
 
     def _only_crops(self, grid: Grid) -> bool:
         """Return True if fields on `grid` are cropped, and neither interpolated nor averaged."""
