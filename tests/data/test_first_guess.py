@@ -6,16 +6,15 @@ import pytest
 import xarray as xr
 
 from tests.conftest import no_compute
-from xr_dl4ds.data import first_guess
+from xr_dl4ds.data import first_guess, ridge
 from xr_dl4ds.data.first_guess import (
-    FOLDS,
     INTERPOLATED,
     Fitter,
     Interpolator,
-    folds_of,
     guessed,
     season,
 )
+from xr_dl4ds.data.ridge import FOLDS, folds_of
 from xr_dl4ds.data.time_and_place import share_of_year
 
 STEPS = 400
@@ -62,7 +61,7 @@ def values(guess, lr, seasons=None):
 
 
 def test_a_regression_is_a_ridge_regression(monkeypatch):
-    monkeypatch.setattr(first_guess, "PENALTIES", (0.05,))
+    monkeypatch.setattr(ridge, "PENALTIES", (0.05,))
     monkeypatch.setattr(first_guess, "VARIANCE", 1.1)  # keeps all components
     lr = random(STEPS, *LR) + 2
     target = random(STEPS, *HR, seed=1) + lr[:, :1, :1, :1] * 3

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.data.ridge import FOLDS, Sums, folds_of
 from xr_dl4ds.grid.names import TIME, X, Y
 
 #: Sine and cosine of so many periods a year describe the annual cycle.
 HARMONICS = 2
-#: Blocks of time that are left out in turn, to choose the penalty and for out-of-fold guesses.
-FOLDS = 5
 #: Share of the variance that the principal components keep, and the most of them.
 VARIANCE, COMPONENTS = 0.99999, 512
 #: Samples for each principal component, at least.
@@ -31,8 +29,6 @@ SAMPLES = 2
 BYTES = 2**30
 #: Values of LR fields from which principal components are computed.
 VALUES = 2**26
-#: Penalties of the principal components, in units of their mean variance.
-PENALTIES = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
 #: The corrections of amounts by a ratio lie between these.
 RATIOS = (0.1, 10.0)
 #: Bytes of LR fields and targets that are read at once.
@@ -154,11 +150,6 @@ def _flat(lr: np.ndarray, patterns: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(lr[..., :channels]).reshape(lr.shape[0], -1)
 
 
-def folds_of(steps: int) -> np.ndarray:
-    """Return the fold of each step, in blocks of time."""
-    return np.arange(steps) * FOLDS // steps
-
-
 def season(year: np.ndarray | None, steps: int) -> np.ndarray:
     """Return sines and cosines of the share of the year, ``(time, term)``; none without dates."""
     if year is None:
@@ -263,13 +254,13 @@ class Fitter:
         sums = [self._sums(patterns, of_lr=False)]
         if kind == "bias_corrected":
             sums.append(self._sums(patterns, of_lr=True))
-        penalty = sums[0].best_penalty(len(patterns))
+        penalties = sums[0].best_penalties(len(patterns))
         shape = (-1, *self.target.shape[1:])
         found = [
             FirstGuess(
                 kind=kind,
                 coefficients=np.stack(
-                    [one.solved(fold, penalty, len(patterns)).reshape(shape) for one in sums]
+                    [one.solved(fold, penalties, len(patterns)).reshape(shape) for one in sums]
                 ),
                 patterns=patterns,
                 amounts=self.amounts,
@@ -304,14 +295,14 @@ class Fitter:
         cells = int(np.prod(self.target.shape[1:]))
         return BYTES // (4 * (FOLDS + 1) * cells)
 
-    def _sums(self, patterns: np.ndarray, *, of_lr: bool) -> _Sums:
-        found: _Sums | None = None
+    def _sums(self, patterns: np.ndarray, *, of_lr: bool) -> Sums:
+        found: Sums | None = None
         for part in self._slabs():
             lr, target = (np.asarray(a.isel({TIME: part}).data) for a in (self.lr, self.target))
             terms = _terms(lr, self.seasons[part], patterns)
             wanted = np.where(np.isnan(target), np.nan, self.interpolation(lr)) if of_lr else target
             wanted = wanted.reshape(len(terms), -1)
-            found = _Sums(terms.shape[1], wanted.shape[1]) if found is None else found
+            found = found or Sums(terms.shape[1], wanted.shape[1], self.target.shape[-1])
             found.add(self.folds[part], terms, wanted)
         assert found is not None
         return found
@@ -333,54 +324,3 @@ class Fitter:
             total += float(np.nansum(squares, dtype="f8"))
             count += int(np.isfinite(squares).sum())
         return total / max(count, 1)
-
-
-class _Sums:
-    """Sums of products of terms, and of terms and wanted values, for each fold."""
-
-    def __init__(self, terms: int, cells: int) -> None:
-        self.own = np.zeros((FOLDS, terms, terms))
-        self.mixed = np.zeros((FOLDS, terms, cells), "f4")
-        self.squares = np.zeros(FOLDS)
-        self.valid = np.zeros((FOLDS, cells), "i4")
-        self.steps = np.zeros(FOLDS, "i4")
-
-    def add(self, folds: np.ndarray, terms: np.ndarray, wanted: np.ndarray) -> None:
-        """Add steps ``(time, term)`` and ``(time, cell)``, NaN where masked."""
-        valid = np.isfinite(wanted)
-        filled = np.where(valid, wanted, np.float32(0))
-        for fold in np.unique(folds):
-            mine = folds == fold
-            self.own[fold] += terms[mine].T.astype("f8") @ terms[mine]
-            self.mixed[fold] += terms[mine].T @ filled[mine]
-            self.squares[fold] += float((filled[mine].astype("f8") ** 2).sum())
-            self.valid[fold] += valid[mine].sum(axis=0)
-            self.steps[fold] += int(mine.sum())
-
-    def solved(self, without: int | None, penalty: float, components: int) -> np.ndarray:
-        """Return coefficients ``(term, cell)``, from all folds or from all but one.
-
-        In cells with gaps the sums stand for all steps.
-        """
-        used = [fold for fold in range(FOLDS) if fold != without]
-        own, steps = self.own[used].sum(axis=0), int(self.steps[used].sum())
-        ridge = np.full(len(own), 1e-6)
-        ridge[len(own) - components :] += penalty
-        valid = self.valid[used].sum(axis=0)
-        mixed = self.mixed[used].sum(axis=0) * (steps / np.maximum(valid, 1)).astype("f4")
-        found = np.linalg.solve(own + np.diag(ridge * max(steps, 1)), mixed)
-        return np.asarray(found, "f4")
-
-    def best_penalty(self, components: int) -> float:
-        """Return the penalty with the least error in the folds that are left out in turn."""
-        if components == 0:
-            return 0.0
-        errors = dict.fromkeys(PENALTIES, 0.0)
-        for penalty, fold in itertools.product(PENALTIES, range(FOLDS)):
-            found = self.solved(fold, penalty, components)
-            errors[penalty] += float(
-                self.squares[fold]
-                - 2 * np.vdot(found, self.mixed[fold])
-                + np.vdot(found, self.own[fold].astype("f4") @ found)
-            )
-        return min(errors, key=lambda penalty: errors[penalty])

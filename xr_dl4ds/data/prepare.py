@@ -17,7 +17,6 @@ from xr_dl4ds.data import warm_start
 from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
-from xr_dl4ds.data.first_guess import folds_of
 from xr_dl4ds.data.guess_choice import Guessing, guess_of
 from xr_dl4ds.data.holdout import explicit_pairs, hold_out
 from xr_dl4ds.data.inputs import (
@@ -39,6 +38,7 @@ from xr_dl4ds.data.plausibility import (
     note_kinds,
     note_values,
 )
+from xr_dl4ds.data.ridge import folds_of
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
