@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.data.channels import CHANNEL
-from xr_dl4ds.data.ridge import FOLDS, Sums, folds_of
+from xr_dl4ds.data.ridge import FOLDS, Sums, choices_of, folds_of
 from xr_dl4ds.grid.names import TIME, X, Y
 
 #: Sine and cosine of so many periods a year describe the annual cycle.
@@ -233,6 +234,8 @@ class Fitter:
         Number of LR channels that are variables.
     amounts, zeros : tuple
         See `FirstGuess`.
+    context : int
+        LR cells around the domain, on each side.
     """
 
     lr: xr.DataArray
@@ -242,6 +245,7 @@ class Fitter:
     varying: int
     amounts: tuple[bool, ...]
     zeros: tuple[float, ...]
+    context: int = 0
 
     @property
     def folds(self) -> np.ndarray:
@@ -250,19 +254,25 @@ class Fitter:
 
     def fit(self, kind: str) -> tuple[FirstGuess, list[FirstGuess]]:
         """Return the guess of all data, and that of each fold from the data of the others."""
-        patterns = self._patterns() if kind == "regression" else np.zeros((0, 0), "f4")
+        groups = self._patterns() if kind == "regression" else []
+        patterns = np.concatenate(groups) if groups else np.zeros((0, 0), "f4")
         sums = [self._sums(patterns, of_lr=False)]
         if kind == "bias_corrected":
             sums.append(self._sums(patterns, of_lr=True))
-        penalties = sums[0].best_penalties(len(patterns))
+        free = sums[0].free
+        ends = free + np.cumsum([0, *map(len, groups)])
+        choices = choices_of([range(a, b) for a, b in itertools.pairwise(ends.tolist())], free)
+        which = sums[0].best(choices)
+        # terms that no cell has are not kept
+        kept = np.unique(np.concatenate([choices[i].rows(free) for i in np.unique(which)]))
         shape = (-1, *self.target.shape[1:])
         found = [
             FirstGuess(
                 kind=kind,
                 coefficients=np.stack(
-                    [one.solved(fold, penalties, len(patterns)).reshape(shape) for one in sums]
+                    [one.solved(fold, choices, which)[kept].reshape(shape) for one in sums]
                 ),
-                patterns=patterns,
+                patterns=patterns[kept[free:] - free],
                 amounts=self.amounts,
                 zeros=self.zeros,
             )
@@ -270,26 +280,42 @@ class Fitter:
         ]
         return found[0], found[1:]
 
-    def _patterns(self) -> np.ndarray:
-        """Return patterns whose products with LR fields have a mean variance of 1."""
-        steps, y, x, _ = self.lr.shape
-        features = y * x * self.varying
+    def _patterns(self) -> list[np.ndarray]:
+        """Return patterns of the whole LR fields, of the domain, and of what lies between.
+
+        A cell that follows near LR cells alone is better guessed without the others, of which each
+        costs skill where the steps are few.
+        """
+        widths = sorted({0, self.context // 2, self.context})
+        whole = self.lr.isel({CHANNEL: slice(0, self.varying)})
+        most = self._affordable() // len(widths)
+        out = []
+        for width in widths:
+            beyond = self.context - width
+            cut = {d: slice(beyond, self.lr.sizes[d] - beyond) for d in (Y, X)}
+            patterns = self._patterns_of(whole.isel(cut), most)
+            rim = [(0, 0), (beyond, beyond), (beyond, beyond), (0, 0)]
+            out.append(np.pad(patterns, rim).reshape(len(patterns), -1))
+        return out
+
+    def _patterns_of(self, lr: xr.DataArray, most: int) -> np.ndarray:
+        """Return up to `most` patterns; their products with fields have a mean variance of 1."""
+        steps, features = lr.sizes[TIME], int(np.prod(lr.shape[1:]))
         n = min(steps, max(2 * FOLDS, VALUES // features))
         chosen = np.unique(np.linspace(0, steps - 1, n).astype(int))
-        some = self.lr.isel({TIME: chosen, CHANNEL: slice(0, self.varying)})
-        rows = np.asarray(some.data, "f4").reshape(chosen.size, features)
+        rows = np.asarray(lr.isel({TIME: chosen}).data, "f4").reshape(chosen.size, features)
         rows = rows - rows.mean(axis=0)
         # eigenvectors of the smaller of both products
         wide = features > chosen.size
         variance, vectors = np.linalg.eigh((rows @ rows.T if wide else rows.T @ rows).astype("f8"))
         variance, vectors = np.clip(variance[::-1], 0, None), vectors[:, ::-1]
         share = np.cumsum(variance) / max(variance.sum(), np.finfo("f8").tiny)
-        most = min(COMPONENTS, steps // SAMPLES, self._affordable(), int((variance > 0).sum()))
+        most = min(COMPONENTS, steps // SAMPLES, most, int((variance > 0).sum()))
         k = max(0, min(int(np.searchsorted(share, VARIANCE)) + 1, most))
         spread = np.sqrt(variance[:k].mean() / chosen.size) if k else 1.0
         if wide:
             vectors = rows.T @ vectors[:, :k] / np.sqrt(variance[:k])
-        return np.asarray((vectors[:, :k] / spread).T, "f4")
+        return np.asarray((vectors[:, :k] / spread).T, "f4").reshape(k, *lr.shape[1:])
 
     def _affordable(self) -> int:
         cells = int(np.prod(self.target.shape[1:]))
@@ -302,7 +328,8 @@ class Fitter:
             terms = _terms(lr, self.seasons[part], patterns)
             wanted = np.where(np.isnan(target), np.nan, self.interpolation(lr)) if of_lr else target
             wanted = wanted.reshape(len(terms), -1)
-            found = found or Sums(terms.shape[1], wanted.shape[1], self.target.shape[-1])
+            free = 1 + self.seasons.shape[1]
+            found = found or Sums(free, terms.shape[1], wanted.shape[1])
             found.add(self.folds[part], terms, wanted)
         assert found is not None
         return found

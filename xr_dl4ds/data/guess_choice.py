@@ -135,6 +135,7 @@ class Guessing:
             varying=len(state.features.lr_varying),
             amounts=tuple(state.never_negative(name) for name in targets),
             zeros=tuple(float(state.scaler.scaled(name, 0.0)) for name in targets),
+            context=state.pairing.context,
         )
 
     def asked(self, kind: str) -> tuple[FirstGuess, list[FirstGuess]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -18,17 +19,44 @@ def folds_of(steps: int) -> np.ndarray:
     return np.arange(steps) * FOLDS // steps
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A regression that a cell may have.
+
+    Parameters
+    ----------
+    terms : range
+        Its penalized terms, besides those without penalty.
+    penalty : float
+        The penalty of these terms.
+    """
+
+    terms: range
+    penalty: float
+
+    def rows(self, free: int) -> np.ndarray:
+        """Return the numbers of all its terms."""
+        return np.array([*range(free), *self.terms])
+
+
+def choices_of(groups: Sequence[range], free: int) -> list[Choice]:
+    """Return every penalty of every group of terms; without groups only the first, free, terms."""
+    if not groups:
+        return [Choice(terms=range(free, free), penalty=0.0)]
+    return [Choice(terms=g, penalty=p) for g, p in itertools.product(groups, PENALTIES)]
+
+
 class Sums:
     """Sums of products of terms, and of terms and wanted values, for each fold.
 
-    A cell is one of a target: ``(y, x, target)`` in one axis.
+    The first `free` terms have no penalty.
     """
 
-    def __init__(self, terms: int, cells: int, targets: int) -> None:
-        self.targets = targets
+    def __init__(self, free: int, terms: int, cells: int) -> None:
+        self.free = free
         self.own = np.zeros((FOLDS, terms, terms))
         self.mixed = np.zeros((FOLDS, terms, cells), "f4")
-        self.squares = np.zeros((FOLDS, targets))
+        self.squares = np.zeros(cells)
         self.valid = np.zeros((FOLDS, cells), "i4")
         self.steps = np.zeros(FOLDS, "i4")
 
@@ -40,38 +68,44 @@ class Sums:
             mine = folds == fold
             self.own[fold] += terms[mine].T.astype("f8") @ terms[mine]
             self.mixed[fold] += terms[mine].T @ filled[mine]
-            squares = filled[mine].astype("f8") ** 2
-            self.squares[fold] += squares.reshape(-1, self.targets).sum(axis=0)
+            self.squares += (filled[mine].astype("f8") ** 2).sum(axis=0)
             self.valid[fold] += valid[mine].sum(axis=0)
             self.steps[fold] += int(mine.sum())
 
     def solved(
-        self, without: int | None, penalties: Sequence[float], components: int
+        self, without: int | None, choices: Sequence[Choice], which: np.ndarray
     ) -> np.ndarray:
         """Return coefficients ``(term, cell)``, from all folds or from all but one.
 
-        Each target has a penalty. In cells with gaps the sums stand for all steps.
+        `which` has the number of the choice of each cell; terms that it lacks are 0. In cells with
+        gaps the sums stand for all steps.
         """
         used = [fold for fold in range(FOLDS) if fold != without]
         own, steps = self.own[used].sum(axis=0), int(self.steps[used].sum())
         valid = self.valid[used].sum(axis=0)
         mixed = self.mixed[used].sum(axis=0) * (steps / np.maximum(valid, 1)).astype("f4")
-        found = np.empty_like(mixed)
-        for penalty in set(penalties):
-            mine = np.tile(np.equal(penalties, penalty), mixed.shape[1] // self.targets)
-            ridge = np.full(len(own), 1e-6)
-            ridge[len(own) - components :] += penalty
-            found[:, mine] = np.linalg.solve(own + np.diag(ridge * max(steps, 1)), mixed[:, mine])
+        found = np.zeros_like(mixed)
+        for number in np.unique(which):
+            rows = choices[number].rows(self.free)
+            ridge = np.full(rows.size, 1e-6)
+            ridge[self.free :] += choices[number].penalty
+            at = np.ix_(rows, (which == number).nonzero()[0])
+            system = own[np.ix_(rows, rows)] + np.diag(ridge * max(steps, 1))
+            found[at] = np.linalg.solve(system, mixed[at])
         return found
 
-    def best_penalties(self, components: int) -> tuple[float, ...]:
-        """Return the penalty of each target with the least error in folds left out in turn."""
-        if components == 0:
-            return (0.0,) * self.targets
-        errors = np.zeros((len(PENALTIES), self.targets))
-        for (i, penalty), fold in itertools.product(enumerate(PENALTIES), range(FOLDS)):
-            found = self.solved(fold, (penalty,) * self.targets, components)
-            mixed, product = self.mixed[fold], self.own[fold].astype("f4") @ found
-            by_cell = (found * (product - 2 * mixed)).sum(axis=0, dtype="f8")
-            errors[i] += self.squares[fold] + by_cell.reshape(-1, self.targets).sum(axis=0)
-        return tuple(PENALTIES[i] for i in errors.argmin(axis=0))
+    def best(self, choices: Sequence[Choice]) -> np.ndarray:
+        """Return the number of the choice of each cell with the least error.
+
+        The error is that in the folds that are left out in turn.
+        """
+        cells = self.squares.size
+        if len(choices) == 1:
+            return np.zeros(cells, int)
+        errors = np.tile(self.squares, (len(choices), 1))
+        for i, fold in itertools.product(range(len(choices)), range(FOLDS)):
+            rows = choices[i].rows(self.free)
+            found = self.solved(fold, choices, np.full(cells, i))[rows]
+            product = self.own[fold][np.ix_(rows, rows)].astype("f4") @ found
+            errors[i] += (found * (product - 2 * self.mixed[fold][rows])).sum(axis=0, dtype="f8")
+        return errors.argmin(axis=0)
