@@ -42,7 +42,7 @@ def dates(steps=STEPS, freq="3D"):
     return pd.date_range("2001-01-01", periods=steps, freq=freq)
 
 
-def fitter(lr, target, amounts=(False,), zeros=(0.0,), seasons=None, channel=0):
+def fitter(lr, target, amounts=(False,), zeros=(0.0,), seasons=None, channel=0, context=0):
     seasons = season(None, len(lr)) if seasons is None else seasons
     return Fitter(
         lr=channels(lr),
@@ -52,6 +52,7 @@ def fitter(lr, target, amounts=(False,), zeros=(0.0,), seasons=None, channel=0):
         varying=2,
         amounts=amounts,
         zeros=zeros,
+        context=context,
     )
 
 
@@ -82,6 +83,23 @@ def test_the_penalty_is_the_one_with_the_least_error_in_blocks_that_are_left_out
     exact = fitter(lr, signal).fit("regression")[0]
     assert float(np.abs(values(noise, lr)).std()) < 0.15  # shrunk
     np.testing.assert_allclose(values(exact, lr), signal, atol=0.02)
+
+
+def test_each_cell_has_the_width_of_the_lr_fields_that_it_needs():
+    # 3 x 4 cells and one around, of noise; 60 steps, 40 values in LR fields and 24 in the domain
+    lr = random(60, 5, 6, 2)
+    base = np.repeat(np.repeat(lr[:, 1:-1, 1:-1, :1], 2, axis=1), 2, axis=2)
+    far = base.copy()
+    far[:, :, 4:] = lr[:, :1, :1, :1] + lr[:, -1:, -1:, 1:]  # corners, beyond the domain
+    near, both = (fitter(lr, t, context=1).fit("regression")[0] for t in (base, far))
+    assert near.patterns.shape == (24, 60)
+    outside = near.patterns.reshape(24, 5, 6, 2).copy()
+    outside[:, 1:-1, 1:-1] = 0
+    assert not outside.any()
+    assert len(both.patterns) > 24
+    used = np.abs(both.coefficients[0, 1:, ..., 0]).sum(axis=1) > 0
+    assert (used[:24, :4].all(), used[24:, :4].any()) == (True, False)
+    assert (used[:24, 4:].any(), used[24:, 4:].all()) == (False, True)
 
 
 def test_few_components_where_the_fields_are_smooth():

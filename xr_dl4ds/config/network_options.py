@@ -62,10 +62,10 @@ class Network:
         What the network corrects, as its residual: the interpolated LR field; the same with the
         annual cycle of its bias in each HR cell removed (for amounts, by a ratio); the annual cycle
         of each HR cell; or a ridge regression of each HR cell on the principal components of all LR
-        fields and their surroundings. In training the network sees guesses from other years than
-        those of the fit. "auto" is the interpolation for synthetic pairs, and for real pairs with
-        validation data the one with the least error on these. All but the interpolation tie a model
-        to its domain.
+        fields, with all, half or none of their surroundings. In training the network sees guesses
+        from other years than those of the fit. "auto" is the interpolation for synthetic pairs, and
+        for real pairs with validation data the one with the least error on these. All but the
+        interpolation tie a model to its domain.
     interpolation_skip : bool
         Learn the residual to the interpolated LR field (see `Sampling.interpolation`) instead of
         the field itself. A target without an LR counterpart is learned directly. False means

@@ -84,7 +84,7 @@ class Sums:
         own, steps = self.own[used].sum(axis=0), int(self.steps[used].sum())
         valid = self.valid[used].sum(axis=0)
         mixed = self.mixed[used].sum(axis=0) * (steps / np.maximum(valid, 1)).astype("f4")
-        found = np.zeros_like(mixed)
+        found: np.ndarray = np.zeros_like(mixed)
         for number in np.unique(which):
             rows = choices[number].rows(self.free)
             ridge = np.full(rows.size, 1e-6)
@@ -107,5 +107,9 @@ class Sums:
             rows = choices[i].rows(self.free)
             found = self.solved(fold, choices, np.full(cells, i))[rows]
             product = self.own[fold][np.ix_(rows, rows)].astype("f4") @ found
-            errors[i] += (found * (product - 2 * self.mixed[fold][rows])).sum(axis=0, dtype="f8")
-        return errors.argmin(axis=0)
+            # the products of all steps stand for those of the valid steps
+            share = (self.valid[fold] / max(int(self.steps[fold]), 1)).astype("f4")
+            mixed = self.mixed[fold][rows]
+            errors[i] += (found * (share * product - 2 * mixed)).sum(axis=0, dtype="f8")
+        least: np.ndarray = errors.argmin(axis=0)
+        return least
