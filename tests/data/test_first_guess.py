@@ -102,6 +102,22 @@ def test_each_cell_has_the_width_of_the_lr_fields_that_it_needs():
     assert (used[:24, 4:].any(), used[24:, 4:].all()) == (False, True)
 
 
+@pytest.mark.parametrize("constant", ["inside", "everywhere"])
+def test_lr_fields_that_never_change_have_no_components(constant):
+    lr = random(60, 5, 6, 2)
+    if constant == "inside":
+        lr[:, 1:-1, 1:-1] = 3
+    else:
+        lr[:] = 3
+    target = random(60, *HR) + 5
+    guess, by_fold = fitter(lr, target, context=1).fit("regression")
+    assert np.isfinite(values(guess, lr)).all()
+    if constant == "everywhere":
+        assert guess.patterns.shape == (0, 60)
+        np.testing.assert_allclose(values(guess, lr)[0], target.mean(axis=0), atol=1e-4)
+    assert len(by_fold) == FOLDS
+
+
 def test_few_components_where_the_fields_are_smooth():
     weather = random(STEPS, 2) @ random(2, 24, seed=1)
     lr = (weather + 1e-3 * random(STEPS, 24, seed=2)).reshape(STEPS, *LR)

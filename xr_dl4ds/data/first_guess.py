@@ -295,7 +295,7 @@ class Fitter:
             cut = {d: slice(beyond, self.lr.sizes[d] - beyond) for d in (Y, X)}
             patterns = self._patterns_of(whole.isel(cut), most)
             rim = [(0, 0), (beyond, beyond), (beyond, beyond), (0, 0)]
-            out.append(np.pad(patterns, rim).reshape(len(patterns), -1))
+            out.append(np.pad(patterns, rim).reshape(len(patterns), whole[0].size))
         return out
 
     def _patterns_of(self, lr: xr.DataArray, most: int) -> np.ndarray:
