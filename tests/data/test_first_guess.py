@@ -86,7 +86,7 @@ def test_the_penalty_is_the_one_with_the_least_error_in_blocks_that_are_left_out
 
 
 def test_each_cell_has_the_width_of_the_lr_fields_that_it_needs():
-    # 3 x 4 cells and one around, of noise; 60 steps, 40 values in LR fields and 24 in the domain
+    # 3 x 4 cells and one around, of noise; 60 steps, 60 values in LR fields and 24 in the domain
     lr = random(60, 5, 6, 2)
     base = np.repeat(np.repeat(lr[:, 1:-1, 1:-1, :1], 2, axis=1), 2, axis=2)
     far = base.copy()

@@ -281,7 +281,7 @@ class Fitter:
         return found[0], found[1:]
 
     def _patterns(self) -> list[np.ndarray]:
-        """Return patterns of the whole LR fields, of the domain, and of what lies between.
+        """Return patterns of the domain, of the whole LR fields, and of a width between.
 
         A cell that follows near LR cells alone is better guessed without the others, of which each
         costs skill where the steps are few.

@@ -80,19 +80,30 @@ class Sums:
         `which` has the number of the choice of each cell; terms that it lacks are 0. In cells with
         gaps the sums stand for all steps.
         """
-        used = [fold for fold in range(FOLDS) if fold != without]
-        own, steps = self.own[used].sum(axis=0), int(self.steps[used].sum())
-        valid = self.valid[used].sum(axis=0)
-        mixed = self.mixed[used].sum(axis=0) * (steps / np.maximum(valid, 1)).astype("f4")
+        own, mixed, steps = self._without(without)
         found: np.ndarray = np.zeros_like(mixed)
         for number in np.unique(which):
-            rows = choices[number].rows(self.free)
-            ridge = np.full(rows.size, 1e-6)
-            ridge[self.free :] += choices[number].penalty
-            at = np.ix_(rows, (which == number).nonzero()[0])
-            system = own[np.ix_(rows, rows)] + np.diag(ridge * max(steps, 1))
-            found[at] = np.linalg.solve(system, mixed[at])
+            at = np.ix_(choices[number].rows(self.free), (which == number).nonzero()[0])
+            found[at] = self._solution(choices[number], own, mixed[at], steps)
         return found
+
+    def _without(self, fold: int | None) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return both sums of products, and the steps, of all folds but one."""
+        used = [number for number in range(FOLDS) if number != fold]
+        steps = int(self.steps[used].sum())
+        valid = self.valid[used].sum(axis=0)
+        mixed = self.mixed[used].sum(axis=0) * (steps / np.maximum(valid, 1)).astype("f4")
+        return self.own[used].sum(axis=0), mixed, steps
+
+    def _solution(
+        self, choice: Choice, own: np.ndarray, mixed: np.ndarray, steps: int
+    ) -> np.ndarray:
+        """Return the coefficients of a choice's terms, from the products of these terms."""
+        rows = choice.rows(self.free)
+        ridge = np.full(rows.size, 1e-6)
+        ridge[self.free :] += choice.penalty
+        system = own[np.ix_(rows, rows)] + np.diag(ridge * max(steps, 1))
+        return np.asarray(np.linalg.solve(system, mixed), "f4")
 
     def best(self, choices: Sequence[Choice]) -> np.ndarray:
         """Return the number of the choice of each cell with the least error.
@@ -103,13 +114,15 @@ class Sums:
         if len(choices) == 1:
             return np.zeros(cells, int)
         errors = np.tile(self.squares, (len(choices), 1))
-        for i, fold in itertools.product(range(len(choices)), range(FOLDS)):
-            rows = choices[i].rows(self.free)
-            found = self.solved(fold, choices, np.full(cells, i))[rows]
-            product = self.own[fold][np.ix_(rows, rows)].astype("f4") @ found
+        for fold in range(FOLDS):
+            own, mixed, steps = self._without(fold)
             # the products of all steps stand for those of the valid steps
             share = (self.valid[fold] / max(int(self.steps[fold]), 1)).astype("f4")
-            mixed = self.mixed[fold][rows]
-            errors[i] += (found * (share * product - 2 * mixed)).sum(axis=0, dtype="f8")
+            for i, choice in enumerate(choices):
+                rows = choice.rows(self.free)
+                found = self._solution(choice, own, mixed[rows], steps)
+                product = self.own[fold][np.ix_(rows, rows)].astype("f4") @ found
+                excess = share * product - 2 * self.mixed[fold][rows]
+                errors[i] += (found * excess).sum(axis=0, dtype="f8")
         least: np.ndarray = errors.argmin(axis=0)
         return least
