@@ -175,12 +175,12 @@ def test_a_climate_model_on_its_own_grid_has_surroundings_too():
 
 def test_a_model_keeps_its_context(tmp_path):
     lr, hr = winds(), target()[["t2m"]]
-    model = fit(lr, hr, context=3)
+    model = fit(lr, hr, context=3, attention=True)
     model.save(tmp_path / "model")
     again = xd.load(tmp_path / "model")
-    assert again.state.pairing.context == 3
+    assert again.state.pairing.context == again.state.attention_margin == 3
     xr.testing.assert_equal(again.predict(lr), model.predict(lr))
-    tuned = fit(lr, hr, start=again)
+    tuned = fit(lr, hr, attention=True, start=again)
     assert tuned.state.pairing.context == 3
 
 

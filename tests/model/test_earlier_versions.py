@@ -17,7 +17,7 @@ MEMBERS = {"realizations": 2, "seed": 3}
 
 
 def test_each_kind_is_there():
-    assert len(FOLDERS) >= 9
+    assert len(FOLDERS) >= 10
 
 
 @pytest.mark.traced

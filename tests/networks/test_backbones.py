@@ -8,11 +8,13 @@ from tests.networks.reference import field, model, names, options
 from xr_dl4ds.config import BACKBONES, CUSTOM_BACKBONES
 from xr_dl4ds.exceptions import ModelFileError
 from xr_dl4ds.networks.backbones import backbone_by_name
+from xr_dl4ds.networks.margins import NO_MARGIN
 
 
 def backbone(name, channels=3, **given):
     return model(
-        lambda x: backbone_by_name(name).build(x, options(backbone=name, **given)), channels
+        lambda x: backbone_by_name(name).build(x, options(backbone=name, **given), NO_MARGIN),
+        channels,
     )
 
 

@@ -147,14 +147,19 @@ def test_dropout_of_channels_in_time_drops_them_at_all_steps():
 # --- attention ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("margin", [(0, 0), (2, 1)])
 @pytest.mark.parametrize("time", [None, 3])
-def test_attention_by_hand(time):
+def test_attention_by_hand(time, margin):
     # CBAM, equation 2: sigmoid(MLP(mean) + MLP(max)) times the channels
-    network = model(lambda x: attention(x, options(attention=True), "b"), 16, time is not None)
+    network = model(
+        lambda x: attention(x, options(attention=True), "b", margin), 16, time is not None
+    )
     given = field(16, time=time)
     w1, b1, w2, b2 = network.get_weights()
     assert w1.shape == (16, 2)
-    pooled = given.mean(axis=(-3, -2)), given.max(axis=(-3, -2))
+    y, x = margin
+    inside = given[..., y : given.shape[-3] - y, x : given.shape[-2] - x, :]
+    pooled = inside.mean(axis=(-3, -2)), inside.max(axis=(-3, -2))
     summed = sum(np.maximum(p @ w1 + b1, 0) @ w2 + b2 for p in pooled)
     weights = 1 / (1 + np.exp(-summed))
     expected = given * weights[..., None, None, :]

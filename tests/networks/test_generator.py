@@ -161,6 +161,36 @@ def test_static_fields_matter_at_their_own_cell():
     assert (columns.min(), columns.max()) == (17 - 5, 17 + 5)
 
 
+@pytest.mark.parametrize(
+    ("name", "upsampling", "time_window"),
+    [
+        ("resnet", "subpixel", None),
+        ("densenet", "interpolation", None),
+        ("unet", "interpolation", None),
+        ("convnext", "resize", None),
+        ("convnet", "subpixel", 3),
+        ("convnet", "interpolation", 3),
+    ],
+)
+def test_attention_does_not_see_what_is_far_from_the_domain(name, upsampling, time_window):
+    # convolutions do not reach the corner of the input; means over all cells do
+    options = tiny(
+        backbone=name, upsampling=upsampling, attention=True, time_window=time_window, n_filters=8
+    )
+    given = {"context": 20, "sequence": time_window is not None}
+    moved = []
+    for margin in (20, 0):
+        p = ports(**given, attention_margin=margin)
+        network = generator(options, p, seed=1)
+        network.get_layer("output").kernel.assign_add(keras.ops.ones((3, 3, 4, 1)))
+        lr = inputs(p, y=42, x=43, batch=1)["lr"]
+        other = lr.copy()
+        other[..., 0, 0, :] += 1000
+        moved.append(np.abs(network({"lr": other}) - network({"lr": lr})).max())
+    assert moved[0] == 0
+    assert moved[1] > 1e-5
+
+
 # --- seed and the caller's state ------------------------------------------------------------
 
 

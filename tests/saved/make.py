@@ -86,6 +86,11 @@ def kinds():
     adversarial = xd.Adversarial(discriminator_filters=2, discriminator_blocks=1)
     model = t2m.downscale.fit(scale=2, training=adversarial, backbone="densenet", **SIZE)
     yield "noise", model, lr, members
+    around = fields(y=16, x=16)[["t2m"]]
+    wide, inside = around.downscale.coarsen(2), slice(4, 12)
+    inner = around.isel(latitude=inside, longitude=inside)
+    options = {"context": 2, "attention": True, "backbone": "unet", "upsampling": "interpolation"}
+    yield "surroundings", wide.downscale.fit(inner, **options, **SIZE), wide, {}
     whole = globe()
     options = {"backbone": "convnext", "upsampling": "resize", "normalization": "layer"}
     yield "globe", whole.downscale.fit(scale=2, **options, **SIZE), whole.downscale.coarsen(2), {}

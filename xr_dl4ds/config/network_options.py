@@ -48,7 +48,8 @@ class Network:
         Keep the dropout active in predictions (Gal & Ghahramani 2016, arXiv:1506.02142), so that
         ``predict(model, realizations=20)`` draws members; only with `dropout`.
     attention : bool
-        Use channel attention in every block (Woo et al. 2018, CBAM, arXiv:1807.06521).
+        Use channel attention in every block (Woo et al. 2018, CBAM, arXiv:1807.06521). Its means
+        and maxima leave out the cells around the domain.
     localized : bool
         Give each HR cell its own weights in the output module (locally connected 1 x 1 convolution
         with biases). This ties the model to its training domain.

@@ -310,6 +310,7 @@ def _state(
         attrs={},
         units=units,
         step=None if sampling.time_window is None else usual_step(first.hr, "the HR data"),
+        attention_margin=pairing.context,
     )
 
 

@@ -57,6 +57,9 @@ class State:
         Vertical levels of the variables of the LR data.
     mean_ratios : mapping
         Factors by which predictions of amounts have the mean of the truth in training.
+    attention_margin : int
+        LR cells around the domain that channel attention leaves out; 0 in models of earlier
+        versions.
     first_guess : FirstGuess, optional
         What the network corrects; None for the interpolated LR field, or for nothing.
     """
@@ -73,6 +76,7 @@ class State:
     counterparts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     levels: Mapping[str, Levels] = dataclasses.field(default_factory=dict)
     mean_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    attention_margin: int = 0
     first_guess: FirstGuess | None = None
 
     def network_input(

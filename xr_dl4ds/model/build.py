@@ -88,6 +88,7 @@ def _ports(state: State, options: Options) -> Ports:
         offsets_from_zero=state.offsets_from_zero(network.output_activation),
         masked=network.constraint is not None and state.masked,
         context=state.pairing.context,
+        attention_margin=state.attention_margin,
         curves=_curves(sampling, [*features.lr_varying, *features.static], features.n_lr),
         static_curves=_curves(sampling, features.static, len(features.static)),
         guessed=state.first_guess is not None,

@@ -33,6 +33,7 @@ def state_config(state: State) -> Json:
         "scale": pairing.scale.public,
         "method": pairing.method,
         "context": pairing.context,
+        "attention_margin": state.attention_margin,
         "mean_ratios": dict(state.mean_ratios),
         "first_guess": _guess_config(state.first_guess),
         "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
@@ -169,12 +170,13 @@ def state(config: Json, data: xr.Dataset) -> State:
         units=config["units"],
         step=config["step"],
         slices={name: Slice(**part) for name, part in config["slices"].items()},
-        # models of earlier versions have neither; nor have they a context
+        # models of earlier versions lack these; a context too
         counterparts=config.get("counterparts", {}),
         levels={
             name: {kind: Level(**level) for kind, level in levels.items()}
             for name, levels in config.get("levels", {}).items()
         },
+        attention_margin=config.get("attention_margin", 0),
         mean_ratios=config.get("mean_ratios", {}),
         first_guess=_guess(config.get("first_guess"), data),
     )

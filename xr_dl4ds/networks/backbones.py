@@ -22,6 +22,7 @@ from xr_dl4ds.networks.blocks import (
     dense_block,
     residual_block,
 )
+from xr_dl4ds.networks.margins import Margin
 from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.networks.unet import unet
 
@@ -36,12 +37,12 @@ class Backbone:
     Parameters
     ----------
     build : callable
-        ``(x, network) -> x``.
+        ``(x, network, margin) -> x``. Channel attention leaves the margin of `x` out.
     block : callable
         The block from which the HR side of the network is made.
     """
 
-    build: Callable[[Tensor, Network], Tensor]
+    build: Callable[[Tensor, Network, Margin], Tensor]
     block: Block
 
 
@@ -58,13 +59,18 @@ def _last(first: Tensor, last: Tensor) -> Tensor:
 
 
 def _stack(
-    x: Tensor, network: Network, *, block: Block, join: Callable[[Tensor, Tensor], Tensor]
+    x: Tensor,
+    network: Network,
+    margin: Margin,
+    *,
+    block: Block,
+    join: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
     """Apply a convolution, `n_blocks` blocks and a convolution, then join both convolutions."""
     assert network.n_blocks is not None
     first = x = conv(x, network.n_filters, "backbone_first")
     for i in range(network.n_blocks):
-        x = block(x, network.n_filters, network, f"backbone_block{i + 1}")
+        x = block(x, network.n_filters, network, f"backbone_block{i + 1}", margin)
     return join(first, conv(x, network.n_filters, "backbone_last"))
 
 
@@ -88,10 +94,10 @@ def backbone_by_name(name: str) -> Backbone:
     return Backbone(build=_checked(name), block=convolutional_block)
 
 
-def _checked(name: str) -> Callable[[Tensor, Network], Tensor]:
+def _checked(name: str) -> Callable[[Tensor, Network, Margin], Tensor]:
     """Return a registered backbone that raises if its output is not on the grid of its input."""
 
-    def build(x: Tensor, network: Network) -> Tensor:
+    def build(x: Tensor, network: Network, margin: Margin) -> Tensor:
         # y and x of the network are undefined: an input of known size shows whether they change
         trial = CUSTOM_BACKBONES[name](keras.Input((*TRIAL, x.shape[-1])), network)
         shape = getattr(trial, "shape", ())

@@ -22,6 +22,7 @@ from xr_dl4ds.networks.layers import (
     RepeatOverTime,
     UnfoldTime,
 )
+from xr_dl4ds.networks.margins import NO_MARGIN, Margin, cropped
 from xr_dl4ds.networks.tensors import Tensor
 
 #: The hidden layer of the attention has 1 / ATTENTION_RATIO of the weighted channels. CBAM uses 16;
@@ -30,10 +31,12 @@ ATTENTION_RATIO = 8
 
 
 class Block(Protocol):
-    """The signature of a block: ``(x, filters, network, name) -> x``."""
+    """The signature of a block: ``(x, filters, network, name, margin) -> x``."""
 
-    def __call__(self, x: Tensor, filters: int, network: Network, name: str) -> Tensor:
-        """Add the block's layers to the graph."""
+    def __call__(
+        self, x: Tensor, filters: int, network: Network, name: str, margin: Margin = NO_MARGIN
+    ) -> Tensor:
+        """Add the block's layers to the graph. Channel attention leaves the margin of `x` out."""
 
 
 def conv(
@@ -117,11 +120,11 @@ def dropout(x: Tensor, network: Network, name: str) -> Tensor:
     return DROPOUTS[network.dropout](network.rate, name=name)(x)
 
 
-def attention(x: Tensor, network: Network, name: str) -> Tensor:
+def attention(x: Tensor, network: Network, name: str, margin: Margin = NO_MARGIN) -> Tensor:
     """Apply channel attention (Woo et al. 2018, CBAM, arXiv:1807.06521, equation 2).
 
-    The means and the maxima over all cells pass through a small network. The sigmoid of the sum of
-    both results weighs the channels.
+    The means and the maxima over all cells but the margin pass through a small network. The sigmoid
+    of the sum of both results weighs the channels.
     """
     if not network.attention:
         return x
@@ -130,28 +133,35 @@ def attention(x: Tensor, network: Network, name: str) -> Tensor:
         max(channels // ATTENTION_RATIO, 2), activation="relu", name=f"{name}_hidden"
     )
     out = layers.Dense(channels, name=f"{name}_out")
-    pooled = ops.mean(x, axis=(-3, -2), keepdims=True), ops.max(x, axis=(-3, -2), keepdims=True)
+    inside = cropped(x, margin, f"{name}_inside")
+    pooled = [pool(inside, axis=(-3, -2), keepdims=True) for pool in (ops.mean, ops.max)]
     summed = layers.Add(name=f"{name}_add")([out(hidden(p)) for p in pooled])
     weights = layers.Activation("sigmoid", name=f"{name}_weights")(summed)
     return layers.Multiply(name=name)([x, weights])
 
 
-def convolutional_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+def convolutional_block(
+    x: Tensor, filters: int, network: Network, name: str, margin: Margin = NO_MARGIN
+) -> Tensor:
     """Apply two convolutions, each followed by the activation."""
     x = conv_unit(x, filters, network, f"{name}_conv1", first=True)
     x = conv_unit(x, filters, network, f"{name}_conv2")
-    return attention(x, network, name)
+    return attention(x, network, name, margin)
 
 
-def residual_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+def residual_block(
+    x: Tensor, filters: int, network: Network, name: str, margin: Margin = NO_MARGIN
+) -> Tensor:
     """Add two convolutions to the input (Lim et al. 2017, EDSR, arXiv:1707.02921)."""
     shortcut = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
     x = conv_unit(x, filters, network, f"{name}_conv1", first=True)
     x = conv_unit(x, filters, network, f"{name}_conv2", last=True)
-    return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
+    return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name, margin)])
 
 
-def dense_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+def dense_block(
+    x: Tensor, filters: int, network: Network, name: str, margin: Margin = NO_MARGIN
+) -> Tensor:
     """Apply two convolutions that each append ``filters / 2`` channels, then a 1 x 1 transition.
 
     Each convolution sees all earlier channels (Huang et al. 2017, DenseNet, arXiv:1608.06993). The
@@ -163,10 +173,12 @@ def dense_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
         new = conv_unit(x, growth, network, f"{name}_conv{i}", first=i == 1)
         x = layers.Concatenate(name=f"{name}_concatenate{i}")([x, new])
     x = conv(x, filters, f"{name}_transition", size=1)
-    return attention(x, network, name)
+    return attention(x, network, name, margin)
 
 
-def convnext_block(x: Tensor, filters: int, network: Network, name: str) -> Tensor:
+def convnext_block(
+    x: Tensor, filters: int, network: Network, name: str, margin: Margin = NO_MARGIN
+) -> Tensor:
     """Add a depthwise 7 x 7 convolution and two 1 x 1 convolutions to the input.
 
     The first 1 x 1 convolution expands the channels to four times their number, and the second
@@ -181,7 +193,7 @@ def convnext_block(x: Tensor, filters: int, network: Network, name: str) -> Tens
     x = conv(x, 4 * filters, f"{name}_expand", network.activation, size=1)
     x = dropout(x, network, f"{name}_expand")
     x = conv(x, filters, f"{name}_project", size=1)
-    return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
+    return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name, margin)])
 
 
 NORMALIZATIONS: dict[str, Callable[..., keras.Layer]] = {

@@ -13,7 +13,7 @@ from xr_dl4ds.config import Adversarial, Scale
 from xr_dl4ds.networks.blocks import by_step, is_sequence
 from xr_dl4ds.networks.keras_settings import building
 from xr_dl4ds.networks.layers import CellsToChannels, NeighbourSteps, SpectralConv2D, UnfoldTime
-from xr_dl4ds.networks.margins import cropped
+from xr_dl4ds.networks.margins import cropped, square
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -49,7 +49,7 @@ def discriminator(
     with building(seed, precision):
         inputs = _inputs(ports)
         lr, hr = inputs["lr"], inputs["hr"]
-        coarse, fine = cropped(by_step(lr, lr), ports.context, "lr_crop"), by_step(hr, lr)
+        coarse, fine = cropped(by_step(lr, lr), square(ports.context), "lr_crop"), by_step(hr, lr)
         if ports.n_static:
             static = by_step(inputs["static"], lr)
             fine = layers.Concatenate(dtype="float32", name="static_concatenate")([fine, static])

@@ -28,7 +28,7 @@ from xr_dl4ds.networks.layers import (
     through_curves,
 )
 from xr_dl4ds.networks.layers.interpolation import REACH
-from xr_dl4ds.networks.margins import cropped, padded
+from xr_dl4ds.networks.margins import cropped, padded, square
 from xr_dl4ds.networks.output import output
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
@@ -68,9 +68,9 @@ def generator(
         inputs = _inputs(network, ports)
         lr = inputs["lr"]
         fields = {name: by_step(x, lr) for name, x in inputs.items() if name != "static"}
-        around, near = ports.context, min(ports.context, REACH)
-        fields["lr_near"] = cropped(fields["lr"], around - near, "near")
-        fields["lr_inside"] = cropped(fields["lr_near"], near, "inside")
+        near = min(ports.context, REACH)
+        fields["lr_near"] = cropped(fields["lr"], square(ports.context - near), "near")
+        fields["lr_inside"] = cropped(fields["lr_near"], square(near), "inside")
         seen = through_curves(lr, ports.curves, "lr_curves")
         if seen is not lr:
             fields["lr"] = by_step(seen, lr)
@@ -109,24 +109,26 @@ def _inputs(network: Network, ports: Ports) -> dict[str, Tensor]:
 def _refine(lr: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
     """Apply backbone and upsampling, in the order that the upsampling requires."""
     build = backbone_by_name(network.backbone).build
+    margin, pooled = square(ports.context), square(ports.attention_margin)
     if network.upsampling in LEARNED_UPSAMPLINGS:
-        x = build(_with_coarse_noise(lr, fields, ports), network)
+        x = build(_with_coarse_noise(lr, fields, ports), network, pooled)
         x = FoldTime(name="backbone_steps")(x) if ports.sequence else x
-        x = cropped(x, ports.context, "backbone_crop")
+        x = cropped(x, margin, "backbone_crop")
         filters = hr_filters(network)
         return upsample(x, network.upsampling, filters, ports.scale, network.activation)
+    margin, pooled = ports.scale.fine(margin), ports.scale.fine(pooled)
     x = Interpolation(
         ports.scale.public, ports.interpolation, dtype="float32", name="upsampling_interpolation"
     )(fields["lr"])
     if ports.n_noise:
-        noise = padded(fields["noise"], ports.context, ports.scale)
+        noise = padded(fields["noise"], margin)
         x = layers.Concatenate(dtype="float32", name="noise_first")([x, noise])
     if ports.sequence:
-        x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network)
+        x = build(UnfoldTime(dtype="float32", name="upsampling_sequence")([x, lr]), network, pooled)
         x = FoldTime(name="backbone_steps")(x)
     else:
-        x = build(x, network)
-    return cropped(x, ports.context, "backbone_crop", ports.scale)
+        x = build(x, network, pooled)
+    return cropped(x, margin, "backbone_crop")
 
 
 def _with_coarse_noise(lr: Tensor, fields: Mapping[str, Tensor], ports: Ports) -> Tensor:
@@ -134,7 +136,7 @@ def _with_coarse_noise(lr: Tensor, fields: Mapping[str, Tensor], ports: Ports) -
     if not ports.n_noise:
         return lr
     cells = CellsToChannels(ports.scale.public, name="noise_cells")(fields["noise"])
-    noise = padded(cells, ports.context)
+    noise = padded(cells, square(ports.context))
     if ports.sequence:
         noise = UnfoldTime(dtype="float32", name="noise_sequence")([noise, lr])
     # LR channels first: `take_weights` adds the weights of new channels (noise) at the end

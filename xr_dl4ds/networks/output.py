@@ -12,7 +12,7 @@ from xr_dl4ds.networks.blocks import conv, hr_filters
 from xr_dl4ds.networks.heads import amount_channels, with_parameters
 from xr_dl4ds.networks.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
 from xr_dl4ds.networks.layers.interpolation import REACH
-from xr_dl4ds.networks.margins import cropped
+from xr_dl4ds.networks.margins import cropped, square
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -59,7 +59,8 @@ def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Po
         coarse = Interpolation(
             ports.scale.public, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
         )(fields["lr_near"])
-        coarse = cropped(coarse, min(ports.context, REACH), "skip_crop", ports.scale)
+        near = square(min(ports.context, REACH))
+        coarse = cropped(coarse, ports.scale.fine(near), "skip_crop")
         x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
     zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
     activations, constraints = _activations(network, ports), _constraints(network, ports)

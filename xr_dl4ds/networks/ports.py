@@ -38,6 +38,9 @@ class Ports:
         of the constraint.
     context : int
         LR cells on each side of the domain that the input "lr" has, and the output has not.
+    attention_margin : int
+        LR cells on each side of the input "lr" that channel attention leaves out of its means and
+        maxima: as many as `context`; 0 in models of earlier versions.
     curves : tuple of {"log1p", "sqrt", "cbrt"} or None, optional
         For each LR channel, the curve through which the backbone sees it; none by default.
     static_curves : tuple, optional
@@ -63,6 +66,7 @@ class Ports:
     offsets_from_zero: tuple[float, ...] | None = None
     masked: bool = False
     context: int = 0
+    attention_margin: int = 0
     curves: tuple[str | None, ...] = ()
     static_curves: tuple[str | None, ...] = ()
     guessed: bool = False
