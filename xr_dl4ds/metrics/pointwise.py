@@ -13,6 +13,7 @@ import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import Dimensions, require_same_coordinates
+from xr_dl4ds.metrics.weighting import mean
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,37 +51,57 @@ class Score:
 
 
 @with_expected_options
-def bias(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+def bias(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Return the mean of prediction minus truth, in their units."""
     require_same_coordinates(prediction, truth)
-    return (prediction.astype("f8") - truth.astype("f8")).mean(dims)
+    return mean(prediction.astype("f8") - truth.astype("f8"), dims, weights)
 
 
 @with_expected_options
-def mae(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+def mae(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Return the mean absolute error, in the units of the data."""
     require_same_coordinates(prediction, truth)
-    return abs(prediction.astype("f8") - truth.astype("f8")).mean(dims)
+    return mean(abs(prediction.astype("f8") - truth.astype("f8")), dims, weights)
 
 
 @with_expected_options
-def rmse(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+def rmse(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Return the root mean square error, in the units of the data."""
     require_same_coordinates(prediction, truth)
-    return ((prediction.astype("f8") - truth.astype("f8")) ** 2).mean(dims) ** 0.5
+    return mean((prediction.astype("f8") - truth.astype("f8")) ** 2, dims, weights) ** 0.5
 
 
 @with_expected_options
-def correlation(prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions) -> xr.DataArray:
+def correlation(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Return the Pearson correlation (1); NaN where prediction or truth is constant."""
     require_same_coordinates(prediction, truth)
     valid = prediction.notnull() & truth.notnull()
     a = prediction.astype("f8").where(valid)
     b = truth.astype("f8").where(valid)
     varies = (a.max(dims) > a.min(dims)) & (b.max(dims) > b.min(dims))
-    a, b = a - a.mean(dims), b - b.mean(dims)
-    spread = ((a**2).mean(dims) * (b**2).mean(dims)) ** 0.5
-    return (a * b).mean(dims) / spread.where(varies)
+    a, b = a - mean(a, dims, weights), b - mean(b, dims, weights)
+    spread = (mean(a**2, dims, weights) * mean(b**2, dims, weights)) ** 0.5
+    return mean(a * b, dims, weights) / spread.where(varies)
 
 
 #: The scores of `evaluate` for every prediction. A score is added here and nowhere else.
