@@ -15,7 +15,10 @@ from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.metrics import evaluate
 
 ALL = ("time", "latitude", "longitude")
-OWN = ["crps", "crps_map", "crps_skill", "spread", "spread_skill_ratio", "rank_histogram"]
+OWN = [
+    *("crps", "crps_map", "crps_series", "crps_skill", "crps_skill_interval"),
+    *("spread", "spread_skill_ratio", "rank_histogram"),
+]
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def test_the_mean_is_scored_cell_by_cell(members, truth):
 
 
 def test_scores_of_members(members, truth):
-    actual = evaluate(members, truth)
+    actual = evaluate(members, truth, area_weighted=False)
     biased = xs.crps_ensemble(truth.t2m, members.t2m, member_dim="realization", dim=[])
     differences = members.t2m - members.t2m.rename(realization="other")
     pairs = abs(differences).sum(["realization", "other"])
@@ -91,7 +94,7 @@ def test_spectra_and_variability_are_those_of_members(members, truth):
 
 def test_spectra_and_variability_of_one_prediction(truth):
     prediction = prediction_of(truth)
-    actual = evaluate(prediction, truth)
+    actual = evaluate(prediction, truth, area_weighted=False)
     dims = ("latitude", "longitude")
     base = truth.downscale.coarsen(4).downscale.interpolate(truth, method="bicubic")
     for name, one in (("prediction", prediction), ("bicubic", base)):
@@ -153,9 +156,10 @@ def test_order_of_time_and_cells_in_common(members, truth):
 def test_a_cell_that_one_member_lacks_counts_nowhere(members, truth):
     members["t2m"][2, 3, 6, 9] = np.nan
     members["t2m"][1, :, 7, 7] = np.nan
-    actual = evaluate(members, truth)
+    actual = evaluate(members, truth, area_weighted=False)
     valid = members.t2m.notnull().all("realization")
-    expected = evaluate(members.where(valid), truth.where(valid), lr=truth.downscale.coarsen(4))
+    low = truth.downscale.coarsen(4)
+    expected = evaluate(members.where(valid), truth.where(valid), lr=low, area_weighted=False)
     close(actual, expected)
     for name in ("mae_map", "crps_map"):
         np.testing.assert_array_equal(actual[name].isnull().all("product"), ~valid.any("time"))
@@ -196,7 +200,7 @@ def test_lazy_in_lazy_out(members, truth, chunks):
 def test_attributes_say_what_a_score_is(members, truth):
     actual = evaluate(members, truth)
     for name in OWN:
-        units = "K" if name in ("crps", "crps_map", "spread") else "1"
+        units = "K" if name in ("crps", "crps_map", "crps_series", "spread") else "1"
         assert set(actual[name].attrs) == {"units", "long_name"}
         assert actual[name].attrs["units"] == units
     assert actual.crps_skill.attrs["long_name"] == "skill: 1 - crps / crps of the reference"

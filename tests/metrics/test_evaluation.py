@@ -28,7 +28,7 @@ def prediction(truth):
 
 @pytest.mark.parametrize("scale", [2, 4])
 def test_scores_and_baselines_equal_plain_loops(prediction, truth, scale):
-    actual = evaluate(prediction, truth, scale=scale)
+    actual = evaluate(prediction, truth, scale=scale, area_weighted=False)
     assert list(actual["product"].to_numpy()) == PRODUCTS
     arrays = prediction.t2m.to_numpy(), truth.t2m.to_numpy()
     for name, product in zip(PRODUCTS, own_products(*arrays, scale), strict=True):
@@ -99,7 +99,8 @@ def test_lr_fields_of_a_larger_domain_and_more_times(truth):
     # the LR cells around the scored ones serve the interpolation; those of the block means do not
     wide = analytic(y=16, x=20)[["t2m"]]
     inner = wide.isel(latitude=slice(4, 12), longitude=slice(4, 16), time=slice(2, 6))
-    actual = evaluate(prediction_of(inner), inner, lr=wide.downscale.coarsen(4))
+    lr = wide.downscale.coarsen(4)
+    actual = evaluate(prediction_of(inner), inner, lr=lr, area_weighted=False)
     low = block_means(wide.t2m.to_numpy(), 4)
     full = interpolated(low, 4, bilinear_taps)[2:6, 4:12, 4:16]
     expected = own_scores(full, inner.t2m.to_numpy())["rmse"]
@@ -115,7 +116,7 @@ def test_cells_masked_anywhere_count_nowhere(prediction, truth):
     prediction["t2m"][:, 7, 7] = np.nan
     low = truth.downscale.coarsen(4)
     low["t2m"][:, 0, 0] = np.nan
-    actual = evaluate(prediction, truth, lr=low)
+    actual = evaluate(prediction, truth, lr=low, area_weighted=False)
     hidden = np.zeros((8, 8, 12), bool)
     hidden[0, 6, 9] = hidden[:, 7, 7] = hidden[:, :4, :4] = True
     np.testing.assert_array_equal(actual.mae_map.isnull().any("product"), hidden.all(0))

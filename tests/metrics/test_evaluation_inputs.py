@@ -13,7 +13,9 @@ from tests.conftest import analytic, no_compute
 from tests.metrics.reference import close, prediction_of
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.georeference import PROVENANCE
-from xr_dl4ds.metrics import SCORES, evaluate
+from xr_dl4ds.metrics import evaluate
+
+POINTWISE = ("bias", "mae", "rmse", "correlation")
 
 
 @pytest.fixture
@@ -64,7 +66,8 @@ def test_dimensions_named_by_the_caller_serve_both(prediction, truth):
     for ds in odd:
         ds["a"].attrs = ds["b"].attrs = {"units": "1"}
     named = {"x_dim": "b", "y_dim": "a", "time_dim": "t"}
-    expected = evaluate(prediction, truth)
+    # without units the axes are planar, and their cells equally large
+    expected = evaluate(prediction, truth, area_weighted=False)
     actual = odd[0].downscale.evaluate(odd[1], **named)
     np.testing.assert_allclose(actual.rmse, expected.rmse, rtol=1e-5)
     assert actual.rmse_map.dims == ("product", "a", "b")
@@ -108,8 +111,11 @@ def test_several_variables(prediction, truth):
 def test_attributes_say_what_a_score_is(prediction, truth):
     actual = evaluate(prediction, truth)
     assert set(actual.data_vars) == {
-        *SCORES, *(f"{s}_map" for s in SCORES), "mae_skill", "rmse_skill", "ralsd", "std_ratio",
-    }  # fmt: skip
+        *(f"{s}{part}" for s in POINTWISE for part in ("", "_map", "_series")),
+        *(f"{s}_skill{part}" for s in ("mae", "rmse") for part in ("", "_interval")),
+        "ralsd",
+        "std_ratio",
+    }
     for name in actual.data_vars:
         none = ("correlation", "skill", "ralsd", "ratio")
         units = "1" if any(word in name for word in none) else "K"
@@ -249,7 +255,7 @@ def test_fields_of_any_origin_are_scored_without_baselines(prediction, truth, ca
     expected = evaluate(prediction, truth)
     actual = evaluate(prediction.drop_attrs(deep=False), truth)
     assert "is scored without baselines: pass lr=, the LR fields, or scale=" in caplog.text
-    assert set(actual.data_vars) == {n for n in expected.data_vars if not n.endswith("skill")}
+    assert set(actual.data_vars) == {n for n in expected.data_vars if "_skill" not in n}
     assert actual.attrs["baselines"] == "none"
     for name in actual.data_vars:
         own = expected[name].sel(product=["prediction"])
@@ -291,7 +297,11 @@ def test_dates_of_numpy_and_of_cftime_are_the_same_times():
         (prediction, dated),
         (prediction.convert_calendar("standard", use_cftime=True), truth),
     ):
-        xr.testing.assert_allclose(evaluate(*pair), evaluate(prediction, truth))
+        # the series have the dates of the prediction
+        actual, expected = (
+            one.drop_vars("time") for one in (evaluate(*pair), evaluate(prediction, truth))
+        )
+        xr.testing.assert_allclose(actual, expected)
 
 
 def test_a_scale_noted_as_text_is_read(prediction, truth):

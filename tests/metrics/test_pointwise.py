@@ -1,6 +1,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import scipy.stats
 import xarray as xr
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
@@ -8,9 +9,28 @@ from hypothesis.extra.numpy import arrays
 from tests.conftest import no_compute
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.metrics import SCORES
-from xr_dl4ds.metrics.pointwise import bias, correlation, mae, rmse
+from xr_dl4ds.metrics.pointwise import (
+    bias,
+    correlation,
+    kge,
+    mae,
+    nrmse,
+    relative_bias,
+    rmse,
+    spearman,
+)
 
 DIMS = ("time", "y", "x")
+FUNCTIONS = {
+    "bias": bias,
+    "mae": mae,
+    "rmse": rmse,
+    "correlation": correlation,
+    "relative_bias": relative_bias,
+    "nrmse": nrmse,
+    "kge": kge,
+    "spearman": spearman,
+}
 
 
 def pair(seed=0, missing=0.0, shape=(5, 3, 4)):
@@ -56,7 +76,7 @@ def test_cells_that_miss_either_do_not_count():
 
 def test_no_common_cell_is_nan_without_a_warning(recwarn):
     prediction, truth = line(1, np.nan), line(np.nan, 2)
-    for score in SCORES.values():
+    for score in FUNCTIONS.values():
         assert np.isnan(score(prediction, truth, ["time"]))
     assert [w for w in recwarn if "xr_dl4ds" in str(w.filename)] == []
 
@@ -65,12 +85,17 @@ def test_no_common_cell_is_nan_without_a_warning(recwarn):
 @pytest.mark.parametrize("dims", [("time",), ("y", "x"), DIMS], ids=str)
 @pytest.mark.parametrize(
     ("name", "oracle"),
-    [("bias", "me"), ("mae", "mae"), ("rmse", "rmse"), ("correlation", "pearson_r")],
+    [
+        ("bias", "me"),
+        ("mae", "mae"),
+        ("rmse", "rmse"),
+        ("correlation", "pearson_r"),
+    ],
 )
 def test_equal_to_xskillscore(name, oracle, dims, missing):
     xskillscore = pytest.importorskip("xskillscore")
     prediction, truth = pair(missing=missing)
-    actual = SCORES[name](prediction, truth, dims)
+    actual = FUNCTIONS[name](prediction, truth, dims)
     wide = prediction.astype("f8"), truth.astype("f8")
     expected = getattr(xskillscore, oracle)(*wide, dim=list(dims), skipna=True)
     assert actual.dims == expected.dims
@@ -86,29 +111,80 @@ def test_defect_6_the_map_of_rmse_is_a_root_and_counts_cells_that_begin_dry():
     np.testing.assert_allclose(rmse(prediction, truth, ("time",)), [[18**0.5, 2**0.5]])
 
 
-def test_the_tables_name_them_all():
-    expected = {"bias": bias, "mae": mae, "rmse": rmse, "correlation": correlation}
-    assert {name: score.function for name, score in SCORES.items()} == expected
+def test_the_table_names_them_all():
+    assert {name: SCORES[name].function for name in FUNCTIONS} == FUNCTIONS
     truth = line(1, 2, 3)
-    perfect = {name for name, score in SCORES.items() if float(score(truth, truth, ["time"])) == 0}
+    perfect = {n for n, score in FUNCTIONS.items() if float(score(truth, truth, ["time"])) == 0}
     # a bias of 0 does not make a prediction perfect
-    assert {name for name, score in SCORES.items() if score.is_error} == perfect - {"bias"}
+    errors = {name for name in FUNCTIONS if SCORES[name].is_error}
+    assert errors == perfect - {"bias", "relative_bias"}
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_area_weights_equal_repeated_cells(missing):
+    prediction, truth = pair(missing=missing)
+    areas = xr.DataArray([1.0, 2.0, 4.0], dims="y")
+    rows = [0, 1, 1, 2, 2, 2, 2]
+    for name, score in FUNCTIONS.items():
+        if name == "spearman":  # ranks have no weights
+            continue
+        actual = score(prediction, truth, DIMS, areas)
+        expected = score(prediction.isel(y=rows), truth.isel(y=rows), DIMS)
+        assert float(actual) == pytest.approx(float(expected), rel=1e-9), name
+        # weights along other dimensions than those of the mean do not count
+        over_time = score(prediction, truth, ["time"], areas)
+        np.testing.assert_allclose(over_time, score(prediction, truth, ["time"]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("dims", [("time",), DIMS], ids=str)
+def test_spearman_equals_scipy(dims, missing):
+    prediction, truth = (one.round(0) for one in pair(missing=missing))  # with equal values
+    actual = spearman(prediction, truth, dims)
+    for at in np.ndindex(actual.shape):
+        a, b = (one.values[:, *at].ravel() for one in (prediction, truth))
+        valid = ~np.isnan(a) & ~np.isnan(b)
+        expected = scipy.stats.spearmanr(a[valid], b[valid])[0]
+        np.testing.assert_allclose(actual.values[at], expected, rtol=1e-9)
+
+
+def test_relative_scores_by_hand():
+    # differences 1, -3, 2, 1 of a truth 1, 3, 3, 5 with the mean 3: bias 0.25 / 3
+    prediction, truth = line(2, 0, 5, 6), line(1, 3, 3, 5)
+    assert float(relative_bias(prediction, truth, ["time"])) == pytest.approx(0.25 / 3)
+    # the variance of the truth is (4 + 0 + 0 + 4) / 4 = 2, the mean square (1 + 9 + 4 + 1) / 4
+    assert float(nrmse(prediction, truth, ["time"])) == pytest.approx((15 / 4 / 2) ** 0.5)
+    # defect 7 of DL4DS: twice the truth is a relative bias of 1, not of 0.0001
+    assert float(relative_bias(2 * truth, truth, ["time"])) == pytest.approx(1.0)
+    assert np.isnan(relative_bias(truth, truth * 0, ["time"]))
+    assert np.isnan(nrmse(truth, truth * 0 + 1, ["time"]))
+
+
+def test_kge_equals_its_definition():
+    prediction, truth = (one.values.ravel().astype("f8") for one in pair())
+    r = np.corrcoef(prediction, truth)[0, 1]
+    parts = r - 1, prediction.std() / truth.std() - 1, prediction.mean() / truth.mean() - 1
+    expected = 1 - np.sqrt(sum(part**2 for part in parts))
+    assert float(kge(*pair(), DIMS)) == pytest.approx(expected, rel=1e-9)
+    assert float(kge(*[pair()[1]] * 2, DIMS)) == pytest.approx(1.0)
+    # a constant prediction has no correlation
+    assert np.isnan(kge(line(2, 2, 2), line(1, 2, 3), ["time"]))
 
 
 @pytest.mark.parametrize("chunks", [{"time": 2}, {"time": -1, "y": 1, "x": 3}], ids=str)
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_dask_is_lazy_and_equal_to_numpy(name, chunks):
     prediction, truth = pair(missing=0.2)
     with no_compute():
-        actual = SCORES[name](prediction.chunk(chunks), truth.chunk(chunks), ("time", "y"))
-    expected = SCORES[name](prediction, truth, ("time", "y"))
+        actual = FUNCTIONS[name](prediction.chunk(chunks), truth.chunk(chunks), ("time", "y"))
+    expected = FUNCTIONS[name](prediction, truth, ("time", "y"))
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
 def test_inputs_are_not_changed():
     fields = pair(missing=0.2)
     copies = [f.copy(deep=True) for f in fields]
-    for score in SCORES.values():
+    for score in FUNCTIONS.values():
         score(*fields, ("time",))
     for field, copy in zip(fields, copies, strict=True):
         xr.testing.assert_identical(field, copy)
@@ -150,16 +226,16 @@ def test_correlation_of_a_constant_is_nan(size, value):
 )
 def test_properties(values, shift):
     prediction, truth = (xr.DataArray(v, dims="time") for v in values)
-    found = {n: float(score(prediction, truth, ["time"])) for n, score in SCORES.items()}
+    found = {n: float(score(prediction, truth, ["time"])) for n, score in FUNCTIONS.items()}
     assert abs(found["bias"]) <= found["mae"] * (1 + 1e-9) + 1e-9
     assert found["mae"] <= found["rmse"] * (1 + 1e-9) + 1e-9
     assert np.isnan(found["correlation"]) or abs(found["correlation"]) <= 1 + 1e-9
-    shifted = {n: float(score(prediction + shift, truth, ["time"])) for n, score in SCORES.items()}
-    assert shifted["bias"] == pytest.approx(found["bias"] + shift, abs=1e-9)
+    shifted = bias(prediction + shift, truth, ["time"])
+    assert float(shifted) == pytest.approx(found["bias"] + shift, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_other_coordinates_are_told(name):
     prediction, truth = (one.assign_coords(time=np.arange(5)) for one in pair())
     with pytest.raises(GridError, match=r"same coordinates, got other ones along \['time'\]"):
-        SCORES[name](prediction, truth.isel(time=slice(1, None)), DIMS)
+        FUNCTIONS[name](prediction, truth.isel(time=slice(1, None)), DIMS)

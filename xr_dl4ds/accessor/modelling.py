@@ -17,6 +17,7 @@ from xr_dl4ds.fitting.fit import fit
 from xr_dl4ds.fitting.launch import fit_with_workers
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
+from xr_dl4ds.metrics.grouping import By
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -166,6 +167,12 @@ class Modelling:
         lr: Data | None = None,
         scale: int | tuple[int, int] | None = None,
         model: Downscaler | None = None,
+        baselines: Sequence[str] | None = None,
+        training: tuple[Data, Data] | None = None,
+        scores: str | Sequence[str] | None = None,
+        thresholds: Sequence[float] = (),
+        by: By | Sequence[By] = (),
+        area_weighted: bool = True,
         x_dim: str | None = None,
         y_dim: str | None = None,
         time_dim: str | None = None,
@@ -183,6 +190,20 @@ class Modelling:
             the prediction.
         model : Downscaler, optional
             The model of the prediction, whose first guess from `lr` is a further baseline.
+        baselines : sequence of str, optional
+            "nearest", "bilinear", "bicubic", "conservative", "climatology", "bias_corrected" and
+            "regression"; the last three are fitted to `training`.
+        training : tuple of (lr, hr), optional
+            LR and HR data to which baselines are fitted, at times that are not scored.
+        scores : str or sequence of str, optional
+            Names of scores or of groups of scores, or "all".
+        thresholds : sequence of float, optional
+            Thresholds in units of the variable, for the scores of events.
+        by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
+            Parts that are scored separately: "season", "month", "year", "hour", an array of labels,
+            or a grouper of xarray.
+        area_weighted : bool
+            Weigh cells by their areas.
         x_dim, y_dim, time_dim : str, optional
             Names of the dimensions, if CF attributes and names do not identify them.
 
@@ -194,7 +215,20 @@ class Modelling:
             `xr_dl4ds.metrics.evaluate`.
         """
         dims = Dims(x=x_dim, y=y_dim, time=time_dim)
-        return metrics.evaluate(self._obj, hr, lr=lr, scale=scale, model=model, dims=dims)
+        return metrics.evaluate(
+            self._obj,
+            hr,
+            lr=lr,
+            scale=scale,
+            model=model,
+            baselines=baselines,
+            training=training,
+            scores=scores,
+            thresholds=thresholds,
+            by=by,
+            area_weighted=area_weighted,
+            dims=dims,
+        )
 
     def plot(
         self,

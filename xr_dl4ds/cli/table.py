@@ -26,18 +26,20 @@ def table(scores: xr.Dataset, title: str) -> str:
     units = scores.rmse.attrs.get("units", "")
     if "units" in scores.coords:
         units = str(scores["units"].item())
-    columns = {
-        f"{score.heading} / {units}" if score.in_units else score.heading: score.digits
-        for score in SCORES.values()
+    shown = {
+        name: score
+        for name, score in SCORES.items()
+        if score.heading and name in scores and scores[name].dims == ("product",)
     }
-    names = list(SCORES)
-    if "crps" in scores:
-        columns, names = columns | {f"CRPS / {units}": 3}, [*names, "crps"]
+    columns = {
+        f"{score.heading} / {units}" if score.units is None else score.heading: score.digits
+        for score in shown.values()
+    }
     products = [str(p) for p in scores["product"].to_numpy()]
     width = max(map(len, (title, *products)))
     rows = ["  ".join([f"{title:<{width}}", *(f"{column:>8}" for column in columns)])]
     for product in products:
-        values = [float(scores[name].sel(product=product)) for name in names]
+        values = [float(scores[name].sel(product=product)) for name in shown]
         cells = zip(values, columns.items(), strict=True)
         line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
         rows.append("  ".join([f"{product:<{width}}", *line]))

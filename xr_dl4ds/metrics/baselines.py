@@ -1,13 +1,17 @@
-"""Baselines for evaluation: interpolated LR fields, with which every prediction is compared."""
+"""Baselines for evaluation, with which every prediction is compared."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import xarray as xr
 
-from xr_dl4ds.config import Scale
+from xr_dl4ds.config import SAME, Scale, nearest
+from xr_dl4ds.data.counterparts import under_target_names
+from xr_dl4ds.data.plausibility import note_fields
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields
@@ -16,39 +20,48 @@ from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened
 from xr_dl4ds.grid.regridding.regridder import BEYOND_EDGES, regridder
+from xr_dl4ds.grid.regridding.weights import METHODS
+from xr_dl4ds.metrics.fitted_baselines import fitted
 from xr_dl4ds.metrics.matching import on_common_cells, read
 
-#: Interpolation methods.
-BASELINES = ("bilinear", "bicubic")
+logger = logging.getLogger(__name__)
+
+#: The baselines of `evaluate` if none are asked for.
+INTERPOLATIONS = ("bilinear", "bicubic")
+#: Baselines that are fitted to training data.
+FITTED = ("climatology", "bias_corrected", "regression")
 
 
-def interpolated(
-    truth: Fields, lr: Fields | None, scale: Scale, names: list[str]
-) -> dict[str, xr.Dataset]:
-    """Interpolate LR fields to the cells and times of the truth.
+def names_of(asked: Sequence[str] | None, training: tuple[Data, Data] | None) -> tuple[str, ...]:
+    """Return the names of baselines; by default `INTERPOLATIONS`, and `FITTED` with training data.
 
-    Parameters
-    ----------
-    truth : Fields
-        The truth.
-    lr : Fields, optional
-        LR fields; by default the truth averaged by `scale`.
-    scale : Scale
-        HR cells along the edges of an LR cell.
-    names : list of str
-        The variables that are scored.
-
-    Returns
-    -------
-    dict of xarray.Dataset
-        The interpolated fields by method.
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or training data are missing or not used.
     """
-    low = _averaged(truth, scale) if lr is None else _checked(lr, truth, names)
-    between = regridder(low.grid, truth.grid)
-    found = {method: between.regrid(low.data, method) for method in BASELINES}
-    if TIME in truth.data.coords:
-        found = {m: d.assign_coords({TIME: truth.data[TIME]}) for m, d in found.items()}
-    return found
+    if asked is None:
+        return (*INTERPOLATIONS, *(FITTED if training is not None else ()))
+    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    known = (*METHODS, *FITTED)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"Expected `baselines` to be among {', '.join(known)}, got {name!r}."
+                f"{nearest(name, known)} Use some of these."
+            )
+    fit = [n for n in names if n in FITTED]
+    if fit and training is None:
+        raise ValueError(
+            f"The baselines {fit} are fitted to data. Pass training=(lr, hr), at other times than"
+            " those that are scored."
+        )
+    if training is not None and not fit:
+        raise ValueError(
+            f"The baselines {list(names)} use no training data. Leave out training=, or add some of"
+            f" {', '.join(FITTED)}."
+        )
+    return names
 
 
 class HasFirstGuess(Protocol):
@@ -56,6 +69,95 @@ class HasFirstGuess(Protocol):
 
     def predict(self, lr: Data, *, first_guess_only: bool = ...) -> Data:
         """Return the prediction, or its first guess."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Beside:
+    """The baselines that are scored beside a prediction.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Methods of interpolation, and baselines that are fitted.
+    lr : xarray.Dataset or xarray.DataArray, optional
+        LR fields; by default the truth averaged by `averaged`.
+    counterparts : mapping
+        Names of LR variables by target, where these differ.
+    averaged : Scale
+        HR cells along the edges of an LR cell.
+    training : tuple, optional
+        LR and HR data to which baselines are fitted.
+    model : Downscaler, optional
+        Model whose first guess is a baseline.
+    dims : Dims
+        Dimensions named by the caller.
+    """
+
+    names: tuple[str, ...]
+    lr: Data | None
+    counterparts: Mapping[str, str]
+    averaged: Scale
+    training: tuple[Data, Data] | None
+    model: HasFirstGuess | None
+    dims: Dims
+
+    def products(self, prediction: Fields, truth: Fields) -> dict[str, xr.Dataset]:
+        """Return the fields of each baseline at the cells and times that are scored."""
+        names = prediction.varying
+        found: dict[str, xr.Dataset] = {}
+        guess = {}
+        if self.model is not None:
+            guess["first_guess"] = first_guess(self.model, self.lr, prediction, self.dims)
+        low = self._low(names)
+        if low is None and self.averaged == SAME:
+            if self.lr is None:
+                logger.warning(
+                    "the prediction has no note of its scale, so it is scored without baselines:"
+                    " pass lr=, the LR fields, or scale= for these"
+                )
+            return guess
+        low = _averaged(truth, self.averaged) if low is None else _checked(low, truth, names)
+        found |= _interpolated(low, truth, [n for n in self.names if n in METHODS])
+        if self.training is not None:
+            kinds = [n for n in self.names if n in FITTED]
+            found |= fitted(kinds, self._training(names), low, truth)
+        if TIME in truth.data.coords:
+            found = {m: d.assign_coords({TIME: truth.data[TIME]}) for m, d in found.items()}
+        return {m: found[m] for m in self.names} | guess
+
+    def _low(self, names: list[str]) -> Fields | None:
+        """Return the LR fields; None if there are none to interpolate."""
+        if self.lr is None:
+            return None
+        low = read(under_target_names(self.lr, self.counterparts), self.dims, "the LR data")
+        if self.model is not None and not set(names) <= set(low.varying):
+            logger.info(
+                "the LR data have no %s to interpolate: the first guess is the baseline", names
+            )
+            return None
+        return low
+
+    def _training(self, names: list[str]) -> tuple[Fields, Fields]:
+        assert self.training is not None
+        lr, hr = self.training
+        low = read(under_target_names(lr, self.counterparts), self.dims, "the LR data of training=")
+        return low, read(hr, self.dims, "the HR data of training=").pick(names)
+
+    def described(self, products: Mapping[str, xr.Dataset]) -> str:
+        """Return text that says what the baselines are made from."""
+        scale = self.averaged
+        origin = (
+            "lr" if self.lr is not None else f"the truth averaged over {scale.y} x {scale.x} cells"
+        )
+        said = [f"interpolation of {origin}"] * any(n in METHODS for n in products)
+        said += [f"{kind} fitted to training=" for kind in FITTED if kind in products]
+        said += ["the first guess of the model"] * ("first_guess" in products)
+        return ", ".join(said) or "none"
+
+
+def _interpolated(low: Fields, truth: Fields, methods: list[str]) -> dict[str, xr.Dataset]:
+    between = regridder(low.grid, truth.grid)
+    return {method: between.regrid(low.data[truth.varying], method) for method in methods}
 
 
 def first_guess(
@@ -111,7 +213,10 @@ def _checked(lr: Fields, truth: Fields, names: list[str]) -> Fields:
             " them, or rename those that are meant."
         )
     _require_grid(lr, truth)
-    lr = stamped_as(lr.pick(names).in_units(truth.units, *roles), truth, *roles)
+    for name in names:
+        if lr.data[name].chunks is None:
+            note_fields({name: lr.data[name]}, roles[0])
+    lr = stamped_as(lr.in_units(truth.units, *roles), truth, *roles)
     times = common_times(lr, truth, *roles)
     if times is not None:
         _require_all_times(len(times), truth)

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import xarray as xr
 
 from xr_dl4ds.config import SAME, Scale
 from xr_dl4ds.config.xarray_options import with_expected_options
-from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.plausibility import note_factor, note_fields, note_kinds
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields
 from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.cf.time_axis import calendar, index_of
-from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data, X, Y
 from xr_dl4ds.grid.regridding.orientation import note_orientation
-from xr_dl4ds.metrics.baselines import HasFirstGuess, first_guess, interpolated
+from xr_dl4ds.metrics.areas import cell_areas
+from xr_dl4ds.metrics.baselines import Beside, HasFirstGuess, names_of
+from xr_dl4ds.metrics.grouping import By, by_parts, parts_of
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
+from xr_dl4ds.metrics.registry import chosen
+from xr_dl4ds.metrics.sample import Sample
 from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,12 @@ def evaluate(
     lr: Data | None = None,
     scale: int | tuple[int, int] | None = None,
     model: HasFirstGuess | None = None,
+    baselines: Sequence[str] | None = None,
+    training: tuple[Data, Data] | None = None,
+    scores: str | Sequence[str] | None = None,
+    thresholds: Sequence[float] = (),
+    by: By | Sequence[By] = (),
+    area_weighted: bool = True,
     dims: Dims | None = None,
 ) -> xr.Dataset:
     """Score a prediction or an ensemble of predictions against the truth.
@@ -54,18 +63,41 @@ def evaluate(
     model : Downscaler, optional
         The model of the prediction, whose first guess from `lr` is a further baseline. LR fields
         may then lack the variables that are scored; they are not interpolated.
+    baselines : sequence of str, optional
+        "nearest", "bilinear", "bicubic" and "conservative" interpolate LR fields; "climatology",
+        "bias_corrected" and "regression" are fitted to `training`. By default bilinear, bicubic,
+        and those that are fitted if there is `training`.
+    training : tuple of (lr, hr), optional
+        LR and HR data to which baselines are fitted, at other times than those that are scored.
+        LR has the cells of `lr`.
+    scores : str or sequence of str, optional
+        Names of scores or of groups of scores, or "all"; see `xr_dl4ds.metrics.SCORES` and the page
+        on scores. By default those that are described below.
+    thresholds : sequence of float, optional
+        Thresholds in units of the variable, for the scores of events.
+    by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
+        Parts of the data that are scored separately, along a dimension of that name: "season",
+        "month", "year" or "hour"; an array of labels along time, or on cells, such as a mask of
+        regions or of land and sea (the attributes ``flag_values`` and ``flag_meanings`` name the
+        parts); a grouper of xarray for time; or ``(array, grouper)``, such as ``(altitude,
+        BinGrouper([0, 500, 1000]))``. Several are combined. Parts have no series, and parts of
+        cells have no maps.
+    area_weighted : bool
+        Weigh cells by their areas in all scores over cells, except in spectra and quantiles. On
+        grids with cells of one area this changes nothing.
     dims : Dims, optional
         Dimensions named by the caller.
 
     Returns
     -------
     xarray.Dataset
-        Along ``product`` (prediction, bilinear, bicubic, first_guess): bias, mae, rmse (units of
-        the variable) and correlation (1), over all valid cells with equal weight; their maps
-        ``*_map`` over ``(product, y, x)``; ``ralsd``, the distance of power spectra in dB; and
+        Along ``product`` (prediction, then the baselines): bias, mae, rmse (units of the variable)
+        and correlation (1), over all valid cells and times; their maps over time, ``*_map``, and
+        their series over cells, ``*_series``; ``ralsd``, the distance of power spectra in dB; and
         ``std_ratio``, the standard deviation divided by that of the truth (1). Along ``reference``:
         ``mae_skill`` and ``rmse_skill``, ``1 - score / score of the reference`` (1 is perfect, 0 as
-        good as the reference; Murphy 1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2).
+        good as the reference; Murphy 1988, doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2),
+        and ``*_skill_interval``, their 95 % confidence intervals by resampling blocks of time.
 
         For an ensemble these are the scores of its mean, except ``ralsd`` and ``std_ratio``, which
         are those of its members. An ensemble also has, along ``product``, ``crps`` and
@@ -74,15 +106,18 @@ def evaluate(
         ``rank_histogram`` along ``rank``. The functions of these names in `xr_dl4ds.metrics` define
         these scores.
 
-        Several variables lie along a dimension ``variable`` with a coordinate ``units``. The result
-        is lazy if the data are. The attribute ``baselines`` says what was interpolated. If the
-        model was trained on real pairs, pass `lr`, because the averaged truth is more accurate than
-        real low-resolution data.
+        Statistics of single fields, such as indices of precipitation, also have the value of the
+        truth, ``*_truth``. Several variables lie along a dimension ``variable`` with a coordinate
+        ``units``. The result is lazy if the data are. The attribute ``baselines`` says what the
+        baselines are made from. If the model was trained on real pairs, pass `lr`, because the
+        averaged truth is more accurate than real low-resolution data.
 
     Raises
     ------
     VariableError, GridError, TimeError
-        If prediction and truth do not match.
+        If prediction and truth, or groupings and training data, do not match.
+    ValueError
+        If a score or a baseline is unknown, or lacks what it needs.
 
     Examples
     --------
@@ -108,41 +143,40 @@ def evaluate(
             "the model was fitted on LR/HR pairs, but the baselines interpolate the averaged truth,"
             " which is better than its LR: pass lr= for a fair comparison"
         )
-    named = noted.get("counterparts", {})
-    low = None if lr is None else read(under_target_names(lr, named), dims, "the LR data")
-    baselines: dict[str, xr.Dataset] = {}
-    if model is not None:
-        baselines["first_guess"] = first_guess(model, lr, pair[0], dims)
-    if model is not None and low is not None and not set(names) <= set(low.varying):
-        logger.info("the LR data have no %s to interpolate: the first guess is the baseline", names)
-    elif low is None and averaged == SAME:
-        logger.warning(
-            "the prediction has no note of its scale, so it is scored without baselines: pass lr=,"
-            " the LR fields, or scale= for these"
-        )
-    else:
-        baselines = {**interpolated(pair[1], low, averaged, names), **baselines}
+    beside = Beside(
+        names=names_of(baselines, training),
+        lr=lr,
+        counterparts=noted.get("counterparts", {}),
+        averaged=averaged,
+        training=training,
+        model=model,
+        dims=dims,
+    )
+    products = beside.products(*pair)
     _warn_of_training_period(noted, pair[0])
     mine, theirs = (side.data for side in pair)
+    weights = cell_areas(pair[1].grid) if area_weighted else None
+    parts = parts_of(by, pair[0], dims)
+    found = []
     for name in names:
         _note_fields(mine[name], theirs[name])
-    scores = [
-        scores_of(mine[name], theirs[name], {m: one[name] for m, one in baselines.items()})
-        for name in names
-    ]
-    if len(scores) == 1:
-        out = scores[0].assign_coords(variable=names[0])
+        sample = Sample.of(
+            mine[name],
+            theirs[name],
+            {m: one[name] for m, one in products.items()},
+            weights=weights,
+            thresholds=tuple(map(float, thresholds)),
+        )
+        wanted = chosen(scores, sample)
+        found.append(by_parts(sample, parts, functools.partial(scores_of, chosen=wanted)))
+    if len(found) == 1:
+        out = found[0].assign_coords(variable=names[0])
     else:
-        out = xr.concat(scores, dim=xr.Variable("variable", names), combine_attrs="drop_conflicts")
+        out = xr.concat(found, dim=xr.Variable("variable", names), combine_attrs="drop_conflicts")
         units = [pair[1].data[name].attrs.get("units", "1") for name in names]
         out = out.assign_coords(units=("variable", units))
-    origin = (
-        "lr" if lr is not None else f"the truth averaged over {averaged.y} x {averaged.x} cells"
-    )
-    said = [f"interpolation of {origin}"] * ("bilinear" in baselines)
-    said += ["the first guess of the model"] * ("first_guess" in baselines)
-    out.attrs["baselines"] = ", ".join(said) or "none"
-    return _with_axes(out, given.grid)
+    out.attrs["baselines"] = beside.described(products)
+    return _with_axes(out, given)
 
 
 def _note_labels(prediction: Data, truth: Data) -> None:
@@ -212,11 +246,14 @@ def _warn_of_training_period(noted: Attrs, prediction: Fields) -> None:
         )
 
 
-def _with_axes(out: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Return the scores with maps in the layout of the prediction, under its dimension names."""
+def _with_axes(out: xr.Dataset, given: Fields) -> xr.Dataset:
+    """Return maps in the layout of the prediction, and all under its dimension names."""
+    grid = given.grid
     back: dict[Hashable, Any] = {Y: grid.y.order.argsort(), X: grid.x.order.argsort()}
-    out = out.isel(back)
-    out = out.rename({d: n for d, n in ((Y, grid.y.name), (X, grid.x.name)) if d != n})
+    out = out.isel({d: order for d, order in back.items() if d in out.dims})
+    names = {Y: grid.y.name, X: grid.x.name, TIME: given.dims.time}
+    out = out.rename({d: n for d, n in names.items() if d in out.dims and n not in (d, None)})
     for axis in (grid.y, grid.x):
-        out = out.assign_coords({axis.name: (axis.name, axis.labels, dict(axis.attrs))})
+        if axis.name in out.dims:
+            out = out.assign_coords({axis.name: (axis.name, axis.labels, dict(axis.attrs))})
     return out

@@ -1,4 +1,4 @@
-"""Requirements of scores on arrays: the same coordinates, a dimension of members, whole chunks."""
+"""Requirements of scores on arrays: coordinates, units, a dimension of members, whole chunks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import xarray as xr
 
-from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.exceptions import GridError, VariableError
+from xr_dl4ds.grid.units import conversion_between
 
 Dimensions = Sequence[Hashable]
 
@@ -15,7 +16,31 @@ MEMBER = "realization"
 
 
 def require_same_coordinates(prediction: xr.DataArray, truth: xr.DataArray) -> None:
-    """Raise a `GridError` if labels differ, because xarray would drop these without a message."""
+    """Raise an error if two fields cannot be compared cell by cell as they are.
+
+    Raises
+    ------
+    TypeError
+        If one of them is no DataArray.
+    VariableError
+        If both have units, and these differ.
+    GridError
+        If labels differ, because xarray would drop these without a message.
+    """
+    for one in (prediction, truth):
+        if not isinstance(one, xr.DataArray):
+            raise TypeError(
+                f"Expected prediction and truth as DataArrays, got {type(one).__name__}. Pass"
+                " variables of datasets, or wrap arrays: xr.DataArray(values, dims=('y', 'x'))."
+            )
+    units = [str(one.attrs["units"]) for one in (prediction, truth) if "units" in one.attrs]
+    if len(set(units)) == 2:
+        conversion = conversion_between(*units)
+        if conversion is None or not conversion.identity:
+            raise VariableError(
+                f"Expected prediction and truth in one unit, got {units[0]!r} and {units[1]!r}."
+                " Convert one of them, or score with .downscale.evaluate, which converts units."
+            )
     shared = [d for d in prediction.dims if d in truth.dims]
     indexes = prediction.indexes, truth.indexes
     other = [d for d in shared if all(d in i for i in indexes)]

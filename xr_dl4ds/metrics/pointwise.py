@@ -6,48 +6,12 @@ xskillscore and scipy.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
-from xr_dl4ds.metrics.pairs import Dimensions, require_same_coordinates
+from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
+from xr_dl4ds.metrics.sorting import ranks, ranks_of_array
 from xr_dl4ds.metrics.weighting import mean
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Score:
-    """A score of pairs of values, and how it is named and shown.
-
-    Parameters
-    ----------
-    function : callable
-        ``(prediction, truth, dims) -> score``.
-    long_name : str
-        CF's ``long_name``.
-    heading : str
-        The head of its column in tables.
-    in_units : bool
-        True for scores in the units of the variable; the others have the unit 1.
-    is_error : bool
-        True for scores that are 0 for a perfect prediction alone, for which a skill is defined.
-    digits : int
-        Decimals in tables.
-    """
-
-    function: Callable[[xr.DataArray, xr.DataArray, Dimensions], xr.DataArray]
-    long_name: str
-    heading: str
-    in_units: bool = True
-    is_error: bool = False
-    digits: int = 3
-
-    def __call__(
-        self, prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions
-    ) -> xr.DataArray:
-        """Compute the score over some dimensions."""
-        return self.function(prediction, truth, dims)
 
 
 @with_expected_options
@@ -104,16 +68,95 @@ def correlation(
     return mean(a * b, dims, weights) / spread.where(varies)
 
 
-#: The scores of `evaluate` for every prediction. A score is added here and nowhere else.
-SCORES: dict[str, Score] = {
-    "bias": Score(function=bias, long_name="mean of prediction minus truth", heading="bias"),
-    "mae": Score(function=mae, long_name="mean absolute error", heading="MAE", is_error=True),
-    "rmse": Score(function=rmse, long_name="root mean square error", heading="RMSE", is_error=True),
-    "correlation": Score(
-        function=correlation,
-        long_name="Pearson correlation",
-        heading="correlation",
-        in_units=False,
-        digits=4,
-    ),
-}
+@with_expected_options
+def relative_bias(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the bias over the mean of the truth (1); NaN where that mean is 0.
+
+    For quantities with a natural zero, such as precipitation; it has no meaning for temperatures.
+    """
+    valid = prediction.notnull()
+    base = mean(truth.astype("f8").where(valid), dims, weights)
+    return bias(prediction, truth, dims, weights) / base.where(base != 0)
+
+
+@with_expected_options
+def nrmse(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the RMSE over the standard deviation of the truth (1); NaN for a constant truth.
+
+    The mean of the truth has the value 1. Other libraries divide by the mean or by the range of the
+    truth: never compare values of two libraries.
+    """
+    known = truth.astype("f8").where(prediction.notnull())
+    varies = known.max(dims) > known.min(dims)
+    scatter = mean((known - mean(known, dims, weights)) ** 2, dims, weights) ** 0.5
+    return rmse(prediction, truth, dims, weights) / scatter.where(varies)
+
+
+@with_expected_options
+def kge(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the Kling-Gupta efficiency (1), for quantities with a natural zero.
+
+    It is ``1 - sqrt((r - 1)**2 + (a - 1)**2 + (b - 1)**2)`` with the correlation r, the ratio a of
+    standard deviations and the ratio b of means (Gupta et al. 2009,
+    doi:10.1016/j.jhydrol.2009.08.003); 1 is perfect. NaN where one of these is not defined. In
+    degrees Celsius b depends on the zero of the scale.
+    """
+    r = correlation(prediction, truth, dims, weights)
+    valid = prediction.notnull() & truth.notnull()
+    means, scatters = [], []
+    for one in (prediction, truth):
+        values = one.astype("f8").where(valid)
+        means.append(mean(values, dims, weights))
+        scatters.append(mean((values - means[-1]) ** 2, dims, weights) ** 0.5)
+    a = scatters[0] / scatters[1].where(scatters[1] > 0)
+    b = means[0] / means[1].where(means[1] != 0)
+    return 1 - ((r - 1) ** 2 + (a - 1) ** 2 + (b - 1) ** 2) ** 0.5
+
+
+@with_expected_options
+def spearman(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the Spearman rank correlation (1), the Pearson correlation of ranks.
+
+    Equal values have their mean rank. NaN where prediction or truth is constant. If `dims` are not
+    all dimensions, lazy data are brought into one chunk along `dims`; otherwise lazy values are
+    ranked in the bins of `xr_dl4ds.metrics.quantiles`, and data are read twice.
+    """
+    require_same_coordinates(prediction, truth)
+    valid = prediction.notnull() & truth.notnull()
+    pair = [one.where(valid) for one in (prediction, truth)]
+    if all(set(one.dims) <= set(dims) for one in pair):
+        own = [ranks(one) for one in pair]
+    else:
+        own = [
+            xr.apply_ufunc(
+                ranks_of_array,
+                in_one_chunk(one, dims),
+                input_core_dims=[list(dims)],
+                output_core_dims=[list(dims)],
+                vectorize=True,
+                dask="parallelized",
+                output_dtypes=["f8"],
+            )
+            for one in pair
+        ]
+    return correlation(own[0], own[1], dims, weights)

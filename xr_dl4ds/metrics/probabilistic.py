@@ -12,18 +12,23 @@ import xarray as xr
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import MEMBER, Dimensions, in_one_chunk, require_members
 from xr_dl4ds.metrics.pointwise import rmse
+from xr_dl4ds.metrics.weighting import mean
 
 
 @with_expected_options
 def crps(
-    prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    member: str = MEMBER,
+    *,
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the continuous ranked probability score of an ensemble, by its fair estimate.
 
     The estimate is ``mean|x_i - y| - sum|x_i - x_j| / (2 M (M - 1))`` over the members x and the
     truth y. Its expectation does not depend on the number of members M (Ferro 2014,
-    doi:10.1002/qj.2270). For a single member it is the absolute error. It may be negative in single
-    cells.
+    doi:10.1002/qj.2270). For a single member it is the absolute error.
 
     Parameters
     ----------
@@ -35,12 +40,15 @@ def crps(
         Dimensions to average over; an empty sequence gives the score of each cell.
     member : str
         Name of the dimension of members.
+    weights : xarray.DataArray, optional
+        Weights of the cells, such as their areas.
 
     Returns
     -------
     xarray.DataArray
-        CRPS in the units of the data; 0 is perfect, and negative values occur only by chance. Lazy
-        if the data are.
+        CRPS in the units of the data; 0 is perfect, and no value is below 0, but for rounding. With
+        two members on both sides of the truth it is 0 too. NaN without valid cells. Lazy if the
+        data are.
 
     Examples
     --------
@@ -58,7 +66,7 @@ def crps(
         dask="parallelized",
         output_dtypes=["f8"],
     )
-    return in_cells.mean(dims)
+    return mean(in_cells, dims, weights)
 
 
 def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -78,7 +86,13 @@ def _crps(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 @with_expected_options
-def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> xr.DataArray:
+def spread(
+    prediction: xr.DataArray,
+    dims: Dimensions,
+    member: str = MEMBER,
+    *,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
     """Return the root of the mean variance of the members (with M - 1), in their units.
 
     Parameters
@@ -89,11 +103,14 @@ def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> 
         Dimensions to average over.
     member : str
         Name of the dimension of members.
+    weights : xarray.DataArray, optional
+        Weights of the cells, such as their areas.
 
     Returns
     -------
     xarray.DataArray
-        Spread; NaN for a single member, and where a member is missing. Lazy if the data are.
+        Spread; NaN for a single member, and without cells that all members have. Lazy if the data
+        are.
 
     Examples
     --------
@@ -102,7 +119,7 @@ def spread(prediction: xr.DataArray, dims: Dimensions, member: str = MEMBER) -> 
     1.0
     """
     require_members(prediction, member)
-    return _variance(prediction, member).mean(dims) ** 0.5
+    return mean(_variance(prediction, member), dims, weights) ** 0.5
 
 
 def _variance(prediction: xr.DataArray, member: str) -> xr.DataArray:
@@ -114,7 +131,12 @@ def _variance(prediction: xr.DataArray, member: str) -> xr.DataArray:
 
 @with_expected_options
 def spread_skill(
-    prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    member: str = MEMBER,
+    *,
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the spread of the members divided by the error of their mean.
 
@@ -132,6 +154,8 @@ def spread_skill(
         Dimensions over which cells are pooled.
     member : str
         Name of the dimension of members.
+    weights : xarray.DataArray, optional
+        Weights of the cells, such as their areas.
 
     Returns
     -------
@@ -146,9 +170,20 @@ def spread_skill(
     0.866
     """
     require_members(prediction, member, truth)
-    mean = prediction.astype("f8").mean(member, skipna=False)
-    scatter = _variance(prediction, member).where(truth.notnull()).mean(dims) ** 0.5
-    return over_error(scatter, rmse(mean, truth, dims), prediction.sizes[member])
+    centre = prediction.astype("f8").mean(member, skipna=False)
+    variance = _variance(prediction, member).where(truth.notnull())
+    scatter, error = mean(variance, dims, weights) ** 0.5, rmse(centre, truth, dims, weights)
+    return over_error(scatter, error, prediction.sizes[member])
+
+
+def spread_where_valid(
+    members: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the spread of members in the cells where the truth is valid."""
+    return spread(members.where(truth.notnull()), dims, weights=weights)
 
 
 def over_error(scatter: xr.DataArray, error: xr.DataArray, members: int) -> xr.DataArray:
@@ -158,7 +193,12 @@ def over_error(scatter: xr.DataArray, error: xr.DataArray, members: int) -> xr.D
 
 @with_expected_options
 def rank_histogram(
-    prediction: xr.DataArray, truth: xr.DataArray, dims: Dimensions, member: str = MEMBER
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    member: str = MEMBER,
+    *,
+    weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the shares of the ranks of the truth among the members.
 
@@ -176,6 +216,8 @@ def rank_histogram(
         Dimensions over which cells are pooled.
     member : str
         Name of the dimension of members.
+    weights : xarray.DataArray, optional
+        Weights of the cells, such as their areas.
 
     Returns
     -------
@@ -196,11 +238,10 @@ def rank_histogram(
     first = (prediction < truth).sum(member)
     last = first + (prediction == truth).sum(member)
     part = (1 / (1 + last - first)).where(valid)
-    cells = valid.sum(dims)
     ranks = np.arange(prediction.sizes[member] + 1, dtype="i4")  # CF-1.8 has no 64-bit integers
-    shares = [part.where((first <= r) & (r <= last), 0).where(valid).sum(dims) for r in ranks]
-    out = xr.concat(shares, xr.Variable("rank", ranks)) / cells.where(cells > 0)
-    return out.transpose(..., "rank")
+    parts = (part.where((first <= r) & (r <= last), 0).where(valid) for r in ranks)
+    shares = [mean(one, dims, weights) for one in parts]
+    return xr.concat(shares, xr.Variable("rank", ranks)).transpose(..., "rank")
 
 
 @with_expected_options

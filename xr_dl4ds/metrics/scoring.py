@@ -2,107 +2,157 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import xarray as xr
 
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
-from xr_dl4ds.metrics.distribution import std_ratio
-from xr_dl4ds.metrics.pointwise import SCORES, mae
-from xr_dl4ds.metrics.probabilistic import crps, over_error, rank_histogram, spread
-from xr_dl4ds.metrics.spectral import ralsd
-
-#: Label of the prediction along `product`; the baselines follow.
-PREDICTION = "prediction"
-
-#: Scores of ensembles and of spectra, which are not of pairs of values.
-_LONG_NAMES = {
-    "crps": "continuous ranked probability score, fair; of one value the absolute error",
-    "spread": "root of the mean variance of the members",
-    "spread_skill_ratio": "spread over the RMSE of the mean, for finitely many members",
-    "rank_histogram": "share of the ranks of the truth among the members",
-    "ralsd": "radially averaged log spectral distance in dB",
-    "std_ratio": "standard deviation over that of the truth",
-}
-
-_LONG_NAMES |= {name: score.long_name for name, score in SCORES.items()}
-
-#: Scores in units of the variable; the others have the unit 1.
-_WITH_UNITS = {"crps", "spread", *(name for name, score in SCORES.items() if score.in_units)}
+from xr_dl4ds.metrics.resampling import skill_interval
+from xr_dl4ds.metrics.sample import PREDICTION, Sample, stacked
+from xr_dl4ds.metrics.score import Kind, Score
+from xr_dl4ds.metrics.weighting import mean
 
 _EVERYWHERE = (TIME, Y, X)
+#: For each part of the result that has dimensions left, the dimensions to score over.
+_PARTS = {"": _EVERYWHERE, "_map": (TIME,), "_series": (Y, X)}
+
+Found = dict[str, xr.DataArray]
 
 
-def scores_of(
-    prediction: xr.DataArray, truth: xr.DataArray, baselines: dict[str, xr.DataArray]
-) -> xr.Dataset:
-    """Score one variable, on the cells where every product and the truth are valid.
+def scores_of(sample: Sample, chosen: Mapping[str, Score]) -> xr.Dataset:
+    """Compute scores of one variable.
 
     Parameters
     ----------
-    prediction : xarray.DataArray
-        ``([realization], time, y, x)``; for an ensemble the mean is scored cell by cell.
-    truth : xarray.DataArray
-        ``(time, y, x)``, with the attribute ``units``.
-    baselines : dict
-        Interpolated fields by method; without any, no skill is computed.
+    sample : Sample
+        The fields.
+    chosen : mapping
+        The scores by name.
 
     Returns
     -------
     xarray.Dataset
-        See `xr_dl4ds.metrics.evaluate`, on canonical dimensions.
+        See `xr_dl4ds.metrics.evaluate`, on canonical dimensions. Lazy if the fields are.
     """
-    ensemble = REALIZATION in prediction.dims
-    single = prediction
-    if ensemble:
-        single = prediction.astype("f8").mean(REALIZATION, skipna=False)
-    products = {PREDICTION: single, **baselines}
-    valid = truth.notnull()
-    for one in products.values():
-        valid = valid & one.notnull()
-    units = truth.attrs.get("units", "1")
-    truth = truth.where(valid)
-    stacked = _stacked({label: one.where(valid) for label, one in products.items()})
-    out: dict[str, xr.DataArray] = {}
-    for name, score in SCORES.items():
-        out[name] = score(stacked, truth, _EVERYWHERE)
-        out[f"{name}_map"] = score(stacked, truth, (TIME,))
-    if ensemble:
-        error = out["rmse"].sel(product=PREDICTION, drop=True)
-        out |= _of_members(prediction, truth, stacked, error)
-    errors = ["crps", *(n for n, score in SCORES.items() if score.is_error)] if baselines else []
-    out |= {f"{n}_skill": _skill(out[n]) for n in errors if n in out}
-    shapes = {m: stacked.sel(product=m, drop=True) for m in products} | {PREDICTION: prediction}
-    out["ralsd"] = _stacked({m: ralsd(one, truth, (Y, X)) for m, one in shapes.items()})
-    out["std_ratio"] = _stacked({m: _variability(one, truth) for m, one in shapes.items()})
-    return xr.Dataset({name: _about(score, name, units) for name, score in out.items()})
+    out: Found = {}
+    for name, score in chosen.items():
+        for part, value in _computed(score, sample).items():
+            out[name + part] = _about(value, name, part, score, sample.units)
+    return xr.Dataset(out)
 
 
-def _of_members(
-    members: xr.DataArray, truth: xr.DataArray, products: xr.DataArray, error: xr.DataArray
-) -> dict[str, xr.DataArray]:
-    """Return the scores that only an ensemble has.
-
-    A baseline is an ensemble of one member, whose CRPS is its absolute error. `error` is the RMSE
-    of the ensemble mean.
-    """
-    out: dict[str, xr.DataArray] = {}
-    in_cells = crps(members, truth, [])
-    baselines = products.drop_sel(product=PREDICTION)
-    for name, dims in (("crps", _EVERYWHERE), ("crps_map", (TIME,))):
-        own = in_cells.mean(dims).expand_dims(product=[PREDICTION])
-        out[name] = xr.concat([own, mae(baselines, truth, dims)], "product")
-    out["spread"] = spread(members.where(truth.notnull()), _EVERYWHERE)
-    out["spread_skill_ratio"] = over_error(out["spread"], error, members.sizes[REALIZATION])
-    out["rank_histogram"] = rank_histogram(members, truth, _EVERYWHERE)
-    return out
+def _computed(score: Score, sample: Sample) -> Found:
+    """Return a score and its parts, by the ends of their names."""
+    compute = _BY_KIND[score.kind]
+    if not score.per_threshold:
+        return compute(score, sample, score.function)
+    parts = [compute(score, sample, _at(score, one)) for one in sample.thresholds]
+    along = xr.Variable("threshold", list(sample.thresholds), {"units": sample.units})
+    return {part: xr.concat([one[part] for one in parts], along) for part in parts[0]}
 
 
-def _variability(product: xr.DataArray, truth: xr.DataArray) -> xr.DataArray:
-    """Return the ratio of standard deviations; for an ensemble that of members, not the mean."""
-    if REALIZATION not in product.dims:
-        return std_ratio(product, truth, _EVERYWHERE)
-    members = range(product.sizes[REALIZATION])
-    ratios = [std_ratio(product.isel({REALIZATION: i}), truth, _EVERYWHERE) for i in members]
-    return (xr.concat(ratios, REALIZATION) ** 2).mean(REALIZATION) ** 0.5
+def _at(score: Score, threshold: float) -> Callable[..., xr.DataArray]:
+    """Return the function of a score at a threshold."""
+
+    def function(*arguments: object, **weights: object) -> xr.DataArray:
+        *fields, dims = arguments
+        return score.function(*fields, threshold, dims, **weights)
+
+    return function
+
+
+def _error(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    assert score.loss is not None
+    return _of_cells(score.loss(sample.error), score, sample)
+
+
+def _ensemble_error(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    found = {m: function(one, sample.truth, []) for m, one in sample.as_ensembles.items()}
+    return _of_cells(stacked(found), score, sample)
+
+
+def _of_cells(losses: xr.DataArray, score: Score, sample: Sample) -> Found:
+    """Return mean, map, series and skill of losses ``(product, time, y, x)``."""
+    steps = mean(losses, (Y, X), sample.weights)
+    weights = sample.step_weights
+    total = (steps * weights).sum(TIME) / weights.sum(TIME)
+    found = {"": total, "_map": losses.mean(TIME), "_series": steps}
+    if score.root:
+        found = {part: value**0.5 for part, value in found.items()}
+    if not score.is_error or len(sample.labels) == 1:
+        return found
+    interval = skill_interval(steps, weights, root=score.root)
+    return {**found, "_skill": _skill(found[""]), "_skill_interval": interval}
+
+
+def _pair(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    products = {m: sample.products.sel(product=m, drop=True) for m in sample.labels}
+    return _of_products(score, sample, function, products)
+
+
+def _of_members(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    return _of_products(score, sample, function, sample.with_members)
+
+
+def _of_products(
+    score: Score,
+    sample: Sample,
+    function: Callable[..., xr.DataArray],
+    products: Mapping[str, xr.DataArray],
+) -> Found:
+    parts = _PARTS if score.mapped else {"": _EVERYWHERE}
+    found = {}
+    for part, dims in parts.items():
+        own = {
+            m: function(p, sample.truth, dims, weights=sample.weights) for m, p in products.items()
+        }
+        found[part] = stacked({m: _over_members(value) for m, value in own.items()})
+    return _with_skill(found, score, sample)
+
+
+def _of_ensemble(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    def of(members: xr.DataArray) -> xr.DataArray:
+        return function(members, sample.truth, _EVERYWHERE, weights=sample.weights)
+
+    if not score.of_baselines:
+        return {"": of(sample.with_members[PREDICTION])}
+    found = stacked({m: of(one) for m, one in sample.as_ensembles.items()})
+    return _with_skill({"": found}, score, sample)
+
+
+def _of_fields(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    """Return a statistic of each product, the mean over members, and of the truth."""
+
+    def apply(field: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+        field = field.assign_attrs(units=sample.units)
+        return _over_members(function(field, dims, weights=sample.weights))
+
+    found: Found = {}
+    for part in ("", "_map") if score.mapped else ("",):
+        dims = _PARTS[part]
+        found[part] = stacked({m: apply(one, dims) for m, one in sample.with_members.items()})
+        found[f"{part}_truth"] = apply(sample.truth, dims)
+    return found
+
+
+def _over_members(value: xr.DataArray) -> xr.DataArray:
+    return value.mean(REALIZATION) if REALIZATION in value.dims else value
+
+
+_BY_KIND: dict[Kind, Callable[[Score, Sample, Callable[..., xr.DataArray]], Found]] = {
+    "error": _error,
+    "pair": _pair,
+    "members": _of_members,
+    "ensemble_error": _ensemble_error,
+    "ensemble": _of_ensemble,
+    "field": _of_fields,
+}
+
+
+def _with_skill(found: Found, score: Score, sample: Sample) -> Found:
+    if not score.is_error or len(sample.labels) == 1:
+        return found
+    return {**found, "_skill": _skill(found[""])}
 
 
 def _skill(score: xr.DataArray) -> xr.DataArray:
@@ -110,22 +160,14 @@ def _skill(score: xr.DataArray) -> xr.DataArray:
     return 1 - score.sel(product=PREDICTION, drop=True) / reference
 
 
-def _stacked(products: dict[str, xr.DataArray]) -> xr.DataArray:
-    return xr.concat(
-        [one.drop_attrs() for one in products.values()],
-        dim=xr.Variable("product", list(products)),
-        coords="minimal",
-    )
-
-
-def _about(score: xr.DataArray, name: str, units: str) -> xr.DataArray:
+def _about(score: xr.DataArray, name: str, part: str, about: Score, units: str) -> xr.DataArray:
     """Set the units and a long name, and remove other attributes."""
-    base = name.removesuffix("_map")
-    if base.endswith("_skill"):
-        base = base.removesuffix("_skill")
-        attrs = {"units": "1", "long_name": f"skill: 1 - {base} / {base} of the reference"}
+    if part.startswith("_skill"):
+        attrs = {"units": "1", "long_name": f"skill: 1 - {name} / {name} of the reference"}
+        if part == "_skill_interval":
+            attrs["long_name"] = f"95 % confidence interval of the {name} skill"
     else:
-        attrs = {"units": units if base in _WITH_UNITS else "1", "long_name": _LONG_NAMES[base]}
+        attrs = {"units": about.units or units, "long_name": about.long_name}
     score.attrs = attrs
     if "rank" in score.coords:
         score["rank"].attrs = {"units": "1", "long_name": "members below the truth"}

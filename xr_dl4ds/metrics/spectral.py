@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
-from xr_dl4ds.metrics.pairs import in_one_chunk, require_same_coordinates
+from xr_dl4ds.grid.names import X, Y
+from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
 
 #: The dimension of a spectrum.
 WAVENUMBER = "wavenumber"
@@ -106,6 +107,16 @@ def ralsd(
     ratio = _decibels(spectrum(truth.where(valid), dims))
     ratio = ratio - _decibels(spectrum(prediction.where(valid), dims))
     return (ratio**2).mean(WAVENUMBER) ** 0.5
+
+
+def ralsd_of_fields(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the RALSD of fields ``(y, x)``. Spectra have no areas: `weights` do not count."""
+    return ralsd(prediction, truth, (Y, X))
 
 
 def _decibels(power: xr.DataArray) -> xr.DataArray:

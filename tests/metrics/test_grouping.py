@@ -1,0 +1,119 @@
+import logging
+
+import numpy as np
+import pytest
+import xarray as xr
+from xarray.groupers import BinGrouper, SeasonGrouper
+
+from tests.conftest import analytic, no_compute
+from tests.metrics.reference import prediction_of
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.metrics import evaluate
+
+logger = logging.getLogger(__name__)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    truth = analytic(time=24)[["t2m"]]
+    time = np.datetime64("2001-01-15", "ns") + np.arange(24) * np.timedelta64(30, "D")
+    truth = truth.assign_coords(time=("time", time, truth.time.attrs))
+    return prediction_of(truth), truth
+
+
+@pytest.mark.parametrize("by", ["season", "month", "year"])
+def test_each_part_equals_its_own_evaluation(pair, by):
+    prediction, truth = pair
+    actual = evaluate(prediction, truth, by=by)
+    labels = getattr(truth.time.dt, by)
+    assert set(actual[by].values) == set(labels.values)
+    if by == "season":
+        assert list(actual.season.values) == ["DJF", "MAM", "JJA", "SON"]
+    for label in actual[by].values:
+        part = labels == label
+        expected = evaluate(prediction.isel(time=part), truth.isel(time=part))
+        one = actual.sel({by: label})
+        for name in ("rmse", "bias", "rmse_map", "mae_skill", "ralsd"):
+            np.testing.assert_allclose(one[name], expected[name], rtol=1e-9, atol=1e-12)
+    assert not any("time" in v.dims for v in actual.values())
+
+
+def test_hours():
+    truth = analytic(time=8)[["t2m"]]
+    actual = evaluate(prediction_of(truth), truth, by="hour")
+    assert list(actual.hour.values) == sorted(set(truth.time.dt.hour.values.tolist()))
+
+
+def test_regions_of_a_mask_with_meanings(pair):
+    prediction, truth = pair
+    land = xr.zeros_like(truth.t2m.isel(time=0, drop=True), dtype=int)
+    land[2:, 3:] = 1
+    land = land.rename("surface").assign_attrs(flag_values=[0, 1], flag_meanings="sea land")
+    actual = evaluate(prediction, truth, by=land, area_weighted=False)
+    assert list(actual.surface.values) == ["sea", "land"]
+    error = (prediction.t2m - truth.t2m).astype("f8").values
+    for label, inside in (("sea", land.values == 0), ("land", land.values == 1)):
+        expected = (error[:, inside] ** 2).mean() ** 0.5
+        found = actual.rmse.sel(surface=label, product="prediction")
+        assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert not {"latitude", "longitude", "time"} & set(actual.dims)
+
+
+def test_bands_of_altitude_and_seasons_together(pair):
+    prediction, truth = pair
+    altitude = xr.DataArray(
+        np.linspace(0, 1100, 96).reshape(8, 12), truth.t2m[0].drop_vars("time").coords
+    ).rename("orog")
+    actual = evaluate(prediction, truth, by=[(altitude, BinGrouper(bins=[0, 500, 1200])), "season"])
+    assert actual.rmse.dims[:2] == ("orog", "season")
+    assert list(actual.orog.values) == ["(0, 500]", "(500, 1200]"]
+    inside = (altitude > 500).transpose("latitude", "longitude")
+    winter = truth.time.dt.season == "DJF"
+    expected = evaluate(
+        prediction.where(inside).isel(time=winter), truth.where(inside).isel(time=winter),
+        lr=truth.downscale.coarsen(4),
+    )  # fmt: skip
+    found = actual.sel(orog="(500, 1200]", season="DJF")
+    np.testing.assert_allclose(found.mae, expected.mae, rtol=1e-6)
+
+
+def test_groupers_and_labels_of_time(pair):
+    prediction, truth = pair
+    actual = evaluate(prediction, truth, by=SeasonGrouper(["DJFM", "AMJJASON"]))
+    assert list(actual.period.values) == ["DJFM", "AMJJASON"]
+    regime = xr.DataArray(["wet", "dry"] * 12, {"time": truth.time}, name="regime")
+    # in any order of time
+    found = evaluate(prediction, truth, by=regime.isel(time=slice(None, None, -1)))
+    expected = evaluate(prediction.isel(time=slice(1, None, 2)), truth.isel(time=slice(1, None, 2)))
+    np.testing.assert_allclose(found.rmse.sel(regime="dry"), expected.rmse, rtol=1e-9)
+
+
+def test_lazy_data_stay_lazy(pair):
+    prediction, truth = (one.chunk(time=5) for one in pair)
+    with no_compute():
+        actual = evaluate(prediction, truth, by="season")
+    assert actual.rmse.chunks is not None
+    xr.testing.assert_allclose(actual.compute().rmse, evaluate(*pair, by="season").rmse)
+
+
+def test_bad_groupings(pair):
+    prediction, truth = pair
+    with pytest.raises(VariableError, match=r"`by` to be one of season.*got 'seson'.*'season'"):
+        evaluate(prediction, truth, by="seson")
+    with pytest.raises(VariableError, match="a grouper of xarray, got int"):
+        evaluate(prediction, truth, by=[3])
+    steps = [one.assign_coords(time=np.arange(24)) for one in pair]
+    with pytest.raises(TimeError, match="Expected dates along time for scores by date"):
+        evaluate(*steps, by="month")
+    with pytest.raises(GridError, match="labels 'region' along time, or on cells that cover"):
+        evaluate(prediction, truth, by=truth.t2m.isel(time=0, longitude=slice(6)).rename("region"))
+    with pytest.raises(TimeError, match="Expected labels at 24 steps, got 3"):
+        evaluate(prediction, truth, by=xr.DataArray([1, 2, 3], dims="time"))
+    none = xr.full_like(truth.t2m.isel(time=0, drop=True), np.nan).rename("region")
+    with pytest.raises(VariableError, match="to have labels where the prediction has cells"):
+        evaluate(prediction, truth, by=none)
+    height = xr.zeros_like(none).rename("orog")
+    with pytest.raises(
+        VariableError, match="values for the grouper BinGrouper, got none in 'orog'"
+    ):
+        evaluate(prediction, truth, by=(height, BinGrouper(bins=[100, 200])))

@@ -1,0 +1,214 @@
+"""Parts of the data that are scored separately: seasons, years, regions, altitude bands."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from xarray.groupers import Grouper
+
+from xr_dl4ds.config import nearest
+from xr_dl4ds.exceptions import GridError, TimeError, VariableError
+from xr_dl4ds.grid.cf.dimensions import Dims
+from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
+from xr_dl4ds.grid.cf.time_axis import calendar, index_of
+from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.grid.regridding.rectilinear import window
+from xr_dl4ds.grid.regridding.roll import roll_to_face
+from xr_dl4ds.metrics.sample import Sample
+
+By = str | xr.DataArray | Grouper | tuple[xr.DataArray, Grouper]
+
+#: Parts of a date by which scores are grouped; "season" in the order of the year.
+DATES = ("season", "month", "year", "hour")
+_SEASONS = ("DJF", "MAM", "JJA", "SON")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """The parts of one grouping.
+
+    Parameters
+    ----------
+    name : str
+        Dimension of the parts in the result.
+    labels : list
+        A label for each part.
+    codes : xarray.DataArray
+        Number of the part, -1 for none, along ``time`` or over ``(y, x)``.
+    """
+
+    name: str
+    labels: list[Any]
+    codes: xr.DataArray
+
+    def of(self, sample: Sample, part: int) -> Sample:
+        """Return the sample of a part."""
+        if self.codes.dims == (TIME,):
+            return sample.at({TIME: np.flatnonzero(self.codes.to_numpy() == part)})
+        return sample.where(self.codes == part)
+
+
+def by_parts(
+    sample: Sample, parts: Sequence[Parts], compute: Callable[[Sample], xr.Dataset]
+) -> xr.Dataset:
+    """Return the scores of each part, along a dimension for each grouping.
+
+    With groupings there are neither maps nor series, but for maps of parts of the time.
+    """
+    if not parts:
+        return compute(sample)
+    first, *others = parts
+    found = [by_parts(first.of(sample, i), others, compute) for i in range(len(first.labels))]
+    places = first.codes.dims != (TIME,)
+    left = {TIME, *((Y, X) if places else ())}
+    found = [one.drop_vars([n for n, v in one.items() if left & set(v.dims)]) for one in found]
+    found = [one.drop_vars([d for d in left if d in one.coords]) for one in found]
+    return xr.concat(found, xr.Variable(first.name, first.labels), combine_attrs="override")
+
+
+def parts_of(by: By | Sequence[By], scored: Fields, dims: Dims) -> list[Parts]:
+    """Return the groupings that are asked for.
+
+    Parameters
+    ----------
+    by : str, xarray.DataArray, xarray.groupers.Grouper, tuple or sequence of these
+        See `xr_dl4ds.metrics.evaluate`.
+    scored : Fields
+        The prediction, at the times that are scored.
+    dims : Dims
+        Dimensions named by the caller.
+
+    Raises
+    ------
+    TimeError
+        If a grouping by date has no dates.
+    GridError
+        If regions do not cover the cells of the prediction.
+    VariableError
+        If a grouping cannot be read.
+    """
+    if not isinstance(by, Sequence) or isinstance(by, str) or _with_grouper(by):
+        return [_parts(by, scored, dims)]
+    return [_parts(one, scored, dims) for one in by]
+
+
+def _with_grouper(by: object) -> bool:
+    return isinstance(by, tuple) and len(by) == 2 and isinstance(by[1], Grouper)
+
+
+def _parts(by: Any, scored: Fields, dims: Dims) -> Parts:
+    if isinstance(by, str):
+        return _of_dates(by, scored)
+    if isinstance(by, Grouper):
+        return _grouped(_times(scored).rename("time"), by, "period")
+    if _with_grouper(by):
+        values = _on_cells(by[0], scored, dims)
+        return _grouped(values, by[1], str(values.name))
+    if isinstance(by, xr.DataArray):
+        return _labelled(_on_cells(by, scored, dims))
+    raise VariableError(
+        f"Expected `by` to be one of {', '.join(DATES)}, an array of labels, or a grouper of"
+        f" xarray, got {type(by).__name__}. Pass one of these, or a list of them."
+    )
+
+
+def _times(scored: Fields) -> xr.DataArray:
+    index = index_of(scored.data)
+    if index is None or calendar(index) == "none":
+        raise TimeError(
+            "Expected dates along time for scores by date, got steps without dates. Assign them"
+            " with .assign_coords(time=...), or leave out by=."
+        )
+    return xr.DataArray(index, dims=TIME, coords={TIME: index})
+
+
+def _of_dates(by: str, scored: Fields) -> Parts:
+    if by not in DATES:
+        raise VariableError(
+            f"Expected `by` to be one of {', '.join(DATES)}, an array of labels, or a grouper of"
+            f" xarray, got {by!r}.{nearest(by, DATES)} Use one of these."
+        )
+    found = getattr(_times(scored).dt, by)
+    values = found.to_numpy()
+    labels = [s for s in _SEASONS if s in values] if by == "season" else np.unique(values).tolist()
+    codes = np.array([labels.index(v) if v in labels else -1 for v in values.tolist()], int)
+    return Parts(name=by, labels=labels, codes=xr.DataArray(codes, dims=TIME))
+
+
+def _grouped(values: xr.DataArray, grouper: Grouper, name: str) -> Parts:
+    """Return the parts by a grouper of xarray."""
+    try:
+        encoded = grouper.factorize(values)
+    except ValueError as error:
+        raise VariableError(
+            f"Expected `by` to have values for the grouper {type(grouper).__name__}, got none in"
+            f" {name!r} ({error}). Check its bins."
+        ) from error
+    index = encoded.full_index
+    codes = encoded.codes.drop_vars(list(encoded.codes.coords)).transpose(*values.dims)
+    used = [i for i in range(len(index)) if bool((codes == i).any())]
+    again = xr.full_like(codes, -1, dtype=int)
+    for new, old in enumerate(used):
+        again = xr.where(codes == old, new, again)
+    labels = [index[i] for i in used]
+    plain = [one if isinstance(one, (int, float, np.number)) else str(one) for one in labels]
+    return Parts(name=name, labels=plain, codes=again)
+
+
+def _labelled(values: xr.DataArray) -> Parts:
+    """Return a part for each value of an array of labels; missing values are in none."""
+    array = values.to_numpy()
+    there = ~values.isnull().to_numpy()
+    meanings = str(values.attrs.get("flag_meanings", "")).split()
+    numbers = np.atleast_1d(values.attrs.get("flag_values", [])).tolist()
+    said = dict(zip(numbers, meanings, strict=False))
+    labels = np.unique(array[there]).tolist()
+    if not labels:
+        raise VariableError(
+            f"Expected `by` to have labels where the prediction has cells, got none in"
+            f" {str(values.name)!r}. Check its coordinates."
+        )
+    codes = np.full(array.shape, -1)
+    for number, one in enumerate(labels):
+        codes[there & (array == one)] = number
+    return Parts(
+        name=str(values.name),
+        labels=[said.get(one, one) for one in labels],
+        codes=xr.DataArray(codes, dims=values.dims),
+    )
+
+
+def _on_cells(by: xr.DataArray, scored: Fields, dims: Dims) -> xr.DataArray:
+    """Return labels along time, or on the cells of the prediction, in canonical form."""
+    name = str(by.name or "region")
+    if by.ndim == 1 and str(by.dims[0]) == scored.dims.time:
+        return _along_time(by.rename(name), scored)
+    role = f"the labels {name!r}"
+    ds = as_dataset(by.rename(name).to_dataset(), role)
+    fields = roll_to_face(standardize(ds, dims.within(ds), role), scored.grid)
+    inner = window(fields.grid, scored.grid)
+    if inner is None or TIME in fields.data[name].dims:
+        raise GridError(
+            f"Expected {role} along time, or on cells that cover the prediction"
+            f" ({scored.grid.extent}), got {fields.grid.extent}. Bring them to these cells with"
+            " .downscale.interpolate(prediction, method='nearest')."
+        )
+    found = fields.data[name].isel(inner).transpose(Y, X)
+    return found.assign_coords(scored.grid.coords).drop_vars([Y, X]).compute()
+
+
+def _along_time(by: xr.DataArray, scored: Fields) -> xr.DataArray:
+    dim = str(by.dims[0])
+    times = scored.data.get(TIME)
+    if dim in by.coords and times is not None and TIME in scored.data.coords:
+        by = by.reindex({dim: scored.data[TIME].to_numpy()})
+    elif by.size != scored.data.sizes[TIME]:
+        raise TimeError(
+            f"Expected labels at {scored.data.sizes[TIME]} steps, got {by.size}. Give them the"
+            " coordinate of the prediction along time."
+        )
+    return by.rename({dim: TIME}).drop_vars(TIME, errors="ignore").compute()

@@ -1,0 +1,128 @@
+"""The fields that are scored together: products and truth on the cells that all have."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import xarray as xr
+
+from xr_dl4ds.grid.names import REALIZATION, X, Y
+
+#: Label of the prediction along `product`; the baselines follow.
+PREDICTION = "prediction"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Sample:
+    """Fields of one variable, NaN wherever the truth or a product lacks a value.
+
+    Parameters
+    ----------
+    products : xarray.DataArray
+        ``(product, time, y, x)``; of an ensemble its mean.
+    truth : xarray.DataArray
+        ``(time, y, x)``.
+    members : xarray.DataArray, optional
+        ``(realization, time, y, x)`` of an ensemble.
+    weights : xarray.DataArray, optional
+        Weights of cells.
+    thresholds : tuple of float
+        Thresholds in units of the variable.
+    units : str
+        Units of the variable.
+    """
+
+    products: xr.DataArray
+    truth: xr.DataArray
+    members: xr.DataArray | None
+    weights: xr.DataArray | None = None
+    thresholds: tuple[float, ...] = ()
+    units: str = "1"
+
+    @classmethod
+    def of(
+        cls,
+        prediction: xr.DataArray,
+        truth: xr.DataArray,
+        baselines: dict[str, xr.DataArray],
+        *,
+        weights: xr.DataArray | None,
+        thresholds: tuple[float, ...],
+    ) -> Sample:
+        """Return the fields on the cells where every product and the truth are valid."""
+        ensemble = REALIZATION in prediction.dims
+        single = prediction
+        if ensemble:
+            single = prediction.astype("f8").mean(REALIZATION, skipna=False)
+        products = {PREDICTION: single, **baselines}
+        valid = truth.notnull()
+        for one in products.values():
+            valid = valid & one.notnull()
+        return cls(
+            products=stacked({label: one.where(valid) for label, one in products.items()}),
+            truth=truth.where(valid),
+            members=prediction.where(valid) if ensemble else None,
+            weights=weights,
+            thresholds=thresholds,
+            units=str(truth.attrs.get("units", "1")),
+        )
+
+    @functools.cached_property
+    def error(self) -> xr.DataArray:
+        """Products minus truth, float64."""
+        return self.products.astype("f8") - self.truth.astype("f8")
+
+    @functools.cached_property
+    def step_weights(self) -> xr.DataArray:
+        """Sum of the weights of the valid cells at each step, ``(time,)``."""
+        valid = self.truth.notnull()
+        if self.weights is None:
+            return valid.sum((Y, X)).astype("f8")
+        return (valid * self.weights).sum((Y, X))
+
+    def where(self, inside: xr.DataArray) -> Sample:
+        """Return the sample in some cells."""
+        return dataclasses.replace(
+            self,
+            products=self.products.where(inside),
+            truth=self.truth.where(inside),
+            members=None if self.members is None else self.members.where(inside),
+        )
+
+    def at(self, times: dict) -> Sample:
+        """Return the sample at some positions along dimensions."""
+        return dataclasses.replace(
+            self,
+            products=self.products.isel(times),
+            truth=self.truth.isel(times),
+            members=None if self.members is None else self.members.isel(times),
+        )
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the products."""
+        return [str(label) for label in self.products["product"].to_numpy()]
+
+    @property
+    def with_members(self) -> dict[str, xr.DataArray]:
+        """Fields by product, for the prediction with its members."""
+        found = {m: self.products.sel(product=m, drop=True) for m in self.labels}
+        return found if self.members is None else found | {PREDICTION: self.members}
+
+    @property
+    def as_ensembles(self) -> dict[str, xr.DataArray]:
+        """Ensembles by product; a baseline has one member."""
+        return {
+            m: one if REALIZATION in one.dims else one.expand_dims(REALIZATION)
+            for m, one in self.with_members.items()
+        }
+
+
+def stacked(products: dict[str, xr.DataArray]) -> xr.DataArray:
+    """Return arrays along a new dimension ``product``."""
+    return xr.concat(
+        [one.drop_attrs() for one in products.values()],
+        dim=xr.Variable("product", list(products)),
+        coords="minimal",
+    )
