@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
+from tests.conftest import no_compute
 from xr_dl4ds import accessor
 from xr_dl4ds.config import OPTION_CLASSES
 from xr_dl4ds.exceptions import GridError
@@ -55,6 +56,32 @@ def test_coarsen_of_a_dataarray_equals_that_of_the_dataset(hr):
     # bounds cannot travel with a DataArray: nothing may point to them
     assert "bounds" not in actual.latitude.attrs
     assert "bounds" in hr.downscale.coarsen(4).latitude.attrs
+
+
+@pytest.mark.parametrize(
+    ("act", "role"),
+    [
+        (lambda ds, like: ds.downscale.coarsen(2), "the data to coarsen"),
+        (lambda ds, like: ds.downscale.interpolate(like), "the data"),
+    ],
+)
+@pytest.mark.parametrize("mark", [-9999.0, 1e20])
+def test_marks_of_missing_values_are_told(hr, act, role, mark, caplog):
+    like = hr.isel(latitude=slice(1, None), longitude=slice(1, None))
+    act(hr, like)
+    assert "marks missing" not in caplog.text
+    odd = hr.copy(deep=True)
+    odd.t2m[2, 1, 1] = mark
+    with no_compute():
+        act(odd.chunk(), like)
+    act(odd.assign(t2m=odd.t2m.assign_attrs(_FillValue=np.float32(mark))), like)
+    assert "often marks missing" not in caplog.text
+    extreme = "least" if mark < 0 else "largest"
+    for given in (odd, odd.t2m):
+        caplog.clear()
+        act(given, like)
+        said = f"the {extreme} value of 't2m' of {role} is {mark:g}, which often marks missing"
+        assert said in caplog.text
 
 
 def test_interpolate_of_a_dataarray(hr):

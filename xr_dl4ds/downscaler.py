@@ -138,7 +138,9 @@ class Downscaler:
             If realizations or spread is requested from a deterministic model, or if `tile_size` is
             not a multiple of the scale.
         VariableError
-            If a variable is missing or misnamed, static fields are missing, or units differ.
+            If a variable is missing or misnamed, static fields are missing or infinite, or units
+            differ; also if the mean of a field lies more than 10 standard deviations from that of
+            training. Infinite LR values and predictors count as missing (a warning is logged).
         GridError
             If the spacing differs from that of training (HR fields must be coarsened first), or if
             the model is localized, or has a first guess, and `lr` lies on another domain.

@@ -16,6 +16,8 @@ def moments(low, high, mean=0.0, std=1.0):
         ("t", moments(-9999, 30, -500, 2000), {}, "the least value of 't' of the HR data is -9999"),
         ("t", moments(-99, 30, 10, 8), {}, r"mask them with .where(ds['t'] != -99)"),
         ("t", moments(-99.9, 30, 10, 8), {}, "often marks missing values"),
+        ("t", moments(2, 1e20), {}, "the largest value of 't' of the HR data is 1e+20, which"),
+        ("t", moments(2, float("inf")), {}, "mask them with .where(abs(ds['t']) < 1e+19)"),
         ("pr", moments(-0.001, 80), {}, "'pr' of the HR data has negative amounts, down to -0.001"),
         ("x", moments(-1, 9), {"standard_name": "rainfall_amount"}, ".where(ds['x'] >= 0)"),
         ("hurs", moments(0, 1, 0.5), {"units": "%"}, "units of '%', and no value above 1"),

@@ -196,6 +196,38 @@ ASKING = {
         d.predict,
         lambda lr, model: d.predict(d.in_units(lr, "degC"), model),
     ),
+    "marks of missing values": case(
+        "Missing LR values are marked by a number, and no attribute says so.",
+        VariableError,
+        r"'t2m' of the LR data near the values of training .*, got -9999 to .*\. Mask the values of"
+        r" -9999, which usually mark missing values, with \.where\(ds\['t2m'\] != -9999\)\.$",
+        d.asked(lambda lr: lr.where(lr.longitude > 6, -9999.0)),
+        d.predict,
+        lambda lr, model: d.predict(lr.where(lr["t2m"] != -9999), model),
+    ),
+    "static fields far from training": case(
+        "Static fields without units are in other units than in training.",
+        VariableError,
+        r"'orog' of static= near the values of training .*, got .*\. Set .* 1000 times too large",
+        lambda: {"lr": d.lr(), "static": d.hr().orog.drop_attrs() * 1000, **d.model()},
+        lambda lr, model, static: d.predict(lr, model, static=static),
+        lambda lr, model, static: d.predict(
+            lr, model, static=static.assign_attrs(units="mm", standard_name="surface_altitude")
+        ),
+    ),
+    "infinite static fields": case(
+        "Static fields have infinite values.",
+        VariableError,
+        r"'orog' of static= to be finite where it is not NaN, got infinite values\. Mask them with",
+        lambda: (
+            {"lr": d.lr(), "static": d.hr()[["orog"]].where(d.hr().longitude > 6, np.inf)}
+            | d.model()
+        ),
+        lambda lr, model, static: d.predict(lr, model, static=static),
+        lambda lr, model, static: d.predict(
+            lr, model, static=static.where(abs(static["orog"]) < 1e4)
+        ),
+    ),
     "HR given": case(
         "HR data of another region are passed in place of LR data.",
         GridError,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from tests.conftest import analytic, no_compute
 from tests.untrained import untrained
@@ -79,3 +80,140 @@ def test_gaps_that_training_did_not_have(model, lr, caplog, chunks):
     with_gaps.t2m[0, :2, :2] = np.nan
     odd.downscale.predict(untrained(with_gaps, scale=2))
     assert "none were in training" not in caplog.text
+
+
+# --- infinite values and marks of missing values --------------------------------------------------
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 4}])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_infinite_values_count_as_missing(model, lr, caplog, chunks, gaps):
+    if gaps:
+        with_gaps = analytic()[["t2m"]].copy(deep=True)
+        with_gaps.t2m[0, :2, :2] = np.nan
+        model = untrained(with_gaps, scale=2)
+    odd = lr.copy(deep=True)
+    odd.t2m[2, 1, 1], odd.t2m[3, 0, 0] = np.inf, -np.inf
+    expected = odd.where(np.isfinite(odd.t2m)).downscale.predict(model)
+    caplog.clear()
+    before = odd.copy(deep=True)
+    given = odd if chunks is None else odd.chunk(chunks)
+    sr = given.downscale.predict(model).compute(scheduler="synchronous")
+    xr.testing.assert_identical(odd, before)
+    np.testing.assert_array_equal(sr.t2m, expected.t2m)
+    assert int(sr.t2m.isnull().sum()) == 8
+    said = "infinite, and count as missing" if gaps else "missing or infinite, and none were"
+    assert f"of the values of 't2m' of the LR data are {said}" in caplog.text
+
+
+@pytest.mark.parametrize("finer", [False, True])
+@pytest.mark.parametrize("chunks", [None, {"time": 4}])
+def test_infinite_predictors_count_as_missing(lr, caplog, chunks, finer):
+    high = analytic()[["t2m"]].rename(t2m="wind")
+    wind = high if finer else high.downscale.coarsen(2)
+    model = untrained(lr, analytic()[["t2m"]], predictors=wind)
+    odd = wind.copy(deep=True)
+    odd.wind[2, 1, 1] = np.inf
+    expected = lr.downscale.predict(model, predictors=odd.where(np.isfinite(odd.wind)))
+    caplog.clear()
+    given = odd if chunks is None else odd.chunk(chunks)
+    sr = lr.downscale.predict(model, predictors=given).compute(scheduler="synchronous")
+    np.testing.assert_array_equal(sr.t2m, expected.t2m)
+    assert sr.t2m.notnull().all()
+    if not finer:  # where predictors are averaged, the other cells of an LR cell stand in
+        assert "of the values of 'wind' of predictors= are missing or infinite" in caplog.text
+
+
+@pytest.mark.parametrize("mark", [-9999.0, 1e20])
+@pytest.mark.parametrize("chunks", [None, {"time": 4}])
+def test_the_cure_for_marks_of_missing_values(lr, mark, chunks, caplog):
+    wind = (lr.rename(t2m="wind") / 100).drop_attrs()
+    model = untrained(lr, analytic()[["t2m"]], predictors=wind)
+    odd = wind.where(wind.longitude > 6, mark)
+    given = odd if chunks is None else odd.chunk(chunks)
+    where = "ds['wind'] != -9999" if mark < 0 else "abs(ds['wind']) < 1e+19"
+    with pytest.raises(VariableError, match="'wind' of predictors= near the values of") as raised:
+        lr.downscale.predict(model, predictors=given).compute(scheduler="synchronous")
+    cure = f"Mask the values of {mark:g}, which usually mark missing values, with .where({where})."
+    assert str(raised.value).endswith(cure)
+    assert ("'wind' of predictors= is" in caplog.text) == (chunks is None)
+
+
+# --- static fields --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def over_hills():
+    return untrained(analytic(), scale=2)
+
+
+def spoilt(value, cells=1):
+    hills = analytic()[["orog"]].copy(deep=True)
+    hills.orog[1, :cells] = value
+    return hills
+
+
+STATIC = {
+    "missing": (np.nan, 1, "of the values of 'orog' of {role} are missing, and none were in"),
+    "a mark": (-9999.0, 1, "the least value of 'orog' of {role} is -9999, which often marks"),
+    "far": (3e3, 1, "of the values of 'orog' of {role} lie beyond those of training (14.93"),
+}
+REFUSED = {
+    "marks": (-32768.0, 12, "'orog' of {role} near the values of .* Mask the values of -32768"),
+    "infinite": (np.inf, 1, "'orog' of {role} to be finite where it is not NaN, got infinite"),
+    "huge": (9.969209968386869e36, 1, r"'orog' of {role} below 1e\+19, got 9.96921e\+36"),
+}
+
+
+def predicted(model, hills, how):
+    """Predict with static fields beside the LR data, or among LR data of another domain."""
+    lr = analytic()[["t2m"]].downscale.coarsen(2)
+    if how != "among":
+        return lr.downscale.predict(model, static=hills.chunk() if how == "lazy" else hills)
+    east = hills.assign_coords(longitude=hills.longitude + 9)  # attributes name the axes
+    east = east.rename(latitude="lat", longitude="lon")
+    lr = lr.drop_vars("longitude_bnds").assign_coords(longitude=lr.longitude + 9)
+    return lr.assign(orog=east.orog).downscale.predict(model)
+
+
+@pytest.mark.parametrize("how", ["beside", "lazy", "among"])
+@pytest.mark.parametrize(("value", "cells", "said"), STATIC.values(), ids=STATIC)
+def test_odd_static_fields_are_told(over_hills, value, cells, said, how, caplog):
+    role = "the LR data" if how == "among" else "static="
+    sr = predicted(over_hills, spoilt(value, cells), how)
+    assert sr.t2m.notnull().all()
+    assert said.format(role=role) in caplog.text
+    assert "near the values" not in caplog.text
+
+
+@pytest.mark.parametrize("how", ["beside", "lazy", "among"])
+@pytest.mark.parametrize(("value", "cells", "said"), REFUSED.values(), ids=REFUSED)
+def test_odd_static_fields_are_refused(over_hills, value, cells, said, how):
+    role = "the LR data" if how == "among" else "static="
+    with pytest.raises(VariableError, match=said.format(role=role)):
+        predicted(over_hills, spoilt(value, cells), how)
+
+
+def test_usual_static_fields_pass(over_hills, lr, caplog):
+    expected = lr.downscale.predict(over_hills)
+    actual = predicted(over_hills, analytic()[["orog"]], "lazy")
+    np.testing.assert_array_equal(actual.t2m, expected.t2m)
+    assert not [r for r in caplog.records if r.levelname == "WARNING"]
+
+
+def test_a_part_of_the_domain_may_be_far_from_the_mean_of_the_whole(caplog):
+    hr = analytic(y=40, x=48)
+    hr["orog"] = hr.orog.copy(data=np.zeros((40, 48), "f4"))
+    hr.orog[:4, :4] = 1.0
+    model = untrained(hr, scale=2)
+    assert model.state.scaler.of("orog", "std") < 0.1
+    corner = hr.isel(latitude=slice(0, 4), longitude=slice(0, 4))
+    caplog.clear()
+    corner[["t2m"]].downscale.coarsen(2).downscale.predict(model, static=corner[["orog"]])
+    assert not [r for r in caplog.records if r.levelname == "WARNING"]
+
+
+def test_gaps_of_static_fields_as_in_training(lr, caplog):
+    model = untrained(analytic().assign(orog=spoilt(np.nan).orog), scale=2)
+    lr.downscale.predict(model, static=spoilt(np.nan, 2))
+    assert "are missing" not in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
+from xr_dl4ds.data.plausibility import note_fields
 from xr_dl4ds.grid.cf.conventions import one_variable
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
@@ -60,7 +61,8 @@ class Gridding:
         -------
         xarray.Dataset or xarray.DataArray
             LR fields of the same type as the data, lazy if the data are lazy. Each block is the
-            mean of its valid cells. A Dataset has CF bounds; ``area: mean`` is added to
+            mean of its valid cells. A warning is logged for values of data in memory that usually
+            mark missing values, such as -9999. A Dataset has CF bounds; ``area: mean`` is added to
             `cell_methods`.
 
         Raises
@@ -75,7 +77,8 @@ class Gridding:
         >>> dict(hr.downscale.coarsen(4).sizes)["latitude"]
         4
         """
-        return self._as_given(coarsen(self._obj, scale, trim=trim, dims=Dims(x=x_dim, y=y_dim)))
+        dims = Dims(x=x_dim, y=y_dim)
+        return self._as_given(coarsen(self._obj, scale, trim=trim, dims=dims, look=note_fields))
 
     def interpolate(
         self,
@@ -101,7 +104,8 @@ class Gridding:
         -------
         xarray.Dataset or xarray.DataArray
             Fields on the coordinates of `like`, of the same type as the data, lazy if the data are
-            lazy, and without NaN at the borders. Masked cells stay masked and do not spread.
+            lazy, and without NaN at the borders. Masked cells stay masked and do not spread. A
+            warning is logged for values of data in memory that usually mark missing values.
 
         Raises
         ------
@@ -116,7 +120,8 @@ class Gridding:
         >>> base.t2m.shape == hr.t2m.shape
         True
         """
-        return self._as_given(interpolate(self._obj, like, method, Dims(x=x_dim, y=y_dim)))
+        dims = Dims(x=x_dim, y=y_dim)
+        return self._as_given(interpolate(self._obj, like, method, dims, look=note_fields))
 
     def _as_given(self, out: xr.Dataset) -> Data:
         return out if isinstance(self._obj, xr.Dataset) else one_variable(out, self._obj.name)

@@ -70,13 +70,15 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
         about = attrs.get(name, {})
         water = is_precipitation(name, about)
         kelvin = one.mean > _KELVIN and is_kelvin(str(about.get("units", "")))
-        mark = _mark(one, water=water, kelvin=kelvin)
+        mark = mark_of_missing(
+            one.low, one.high, mean=one.mean, std=one.std, water=water, kelvin=kelvin
+        )
         if mark is not None:
             marked.append(name)
             logger.warning(
                 "the %s value of %r of %s is %g, which often marks missing values: mask them"
-                " with .where(ds[%r] != %g)",
-                *("least" if mark <= 0 else "largest", name, role, mark, name, mark),
+                " with %s",
+                *("least" if mark <= 0 else "largest", name, role, mark, masking(name, mark)),
             )
         elif one.low < 0 and water:
             small = -one.low <= _ROUNDING * one.high
@@ -159,18 +161,45 @@ def note_fields(variables: Mapping[str, xr.DataArray], role: str) -> dict[str, M
     return found
 
 
-def _mark(found: Moments, *, water: bool, kelvin: bool) -> float | None:
-    """Return the least or the largest value if it is a usual mark of missing values."""
-    for value, marks in ((found.low, _LOW_MARKS), (found.high, _HIGH_MARKS)):
+def mark_of_missing(
+    low: float, high: float, *, mean: float, std: float, water: bool = False, kelvin: bool = False
+) -> float | None:
+    """Return the least or the largest value if it usually marks missing values, else None.
+
+    Parameters
+    ----------
+    low, high : float
+        Least and largest value.
+    mean, std : float
+        Mean and standard deviation of usual values, from which a small mark must lie far.
+    water : bool
+        True for amounts of water, which are never negative.
+    kelvin : bool
+        True for temperatures in kelvin, which are never 0.
+    """
+    for value, marks in ((low, _LOW_MARKS), (high, _HIGH_MARKS)):
         if abs(value) >= HUGE:
             return value
         if kelvin and value == 0:  # no weather is at 0 K
             return value
         for mark in marks:
             if np.isclose(value, mark, rtol=1e-6, atol=0):
-                far = abs(mark) >= _LARGE or abs(found.mean - mark) > _FAR * found.std
+                far = abs(mark) >= _LARGE or abs(mean - mark) > _FAR * std
                 return mark if far or (water and mark < 0) else None
     return None
+
+
+def masking(name: str, mark: float) -> str:
+    """Return the call that masks a mark of missing values, for messages.
+
+    Examples
+    --------
+    >>> masking("t2m", -9999.0), masking("t2m", 1e20)
+    (".where(ds['t2m'] != -9999)", ".where(abs(ds['t2m']) < 1e+19)")
+    """
+    if abs(mark) >= HUGE:
+        return f".where(abs(ds[{name!r}]) < {HUGE:g})"
+    return f".where(ds[{name!r}] != {mark:g})"
 
 
 def _in_percent(attrs: Attrs) -> bool:

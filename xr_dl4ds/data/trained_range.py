@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from xr_dl4ds.data.moments import Moments
+from xr_dl4ds.data.plausibility import mark_of_missing, masking
 from xr_dl4ds.exceptions import VariableError
 
 #: Distance of a mean from that of training, in standard deviations, that cannot be weather.
@@ -51,7 +52,8 @@ class TrainedRange:
         if self.std and abs(mean - self.mean) > FAR * self.std:
             raise VariableError(
                 f"Expected {self.name!r} of {roles[0]} near the values of {roles[1]} ({self.text}),"
-                f" got {low:.4g} to {high:.4g}, mean {mean:.4g}. {self._cure(mean)}"
+                f" got {low:.4g} to {high:.4g}, mean {mean:.4g}."
+                f" {self._cure(mean, low, high)}"
             )
 
     @property
@@ -59,8 +61,14 @@ class TrainedRange:
         """Statistics for messages."""
         return f"{self.min:.4g} to {self.max:.4g}, mean {self.mean:.4g}"
 
-    def _cure(self, mean: float) -> str:
-        """Name the mistake in units that explains a mean best, if there is one."""
+    def _cure(self, mean: float, low: float, high: float) -> str:
+        """Name the mark of missing values, or the mistake in units that explains a mean best."""
+        mark = mark_of_missing(low, high, mean=self.mean, std=self.std)
+        if mark is not None:
+            return (
+                f"Mask the values of {mark:g}, which usually mark missing values, with"
+                f" {masking(self.name, mark)}."
+            )
         apart = {
             mistake: abs(mean * factor + offset - self.mean)
             for mistake, (factor, offset) in _MISTAKES.items()

@@ -11,6 +11,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.data.auxiliary import PREDICTORS
 from xr_dl4ds.data.checks import check_global_domain
 from xr_dl4ds.data.counterparts import under_target_names
 from xr_dl4ds.data.guess_choice import guess_of, require_whole_domain
@@ -169,16 +170,10 @@ def _ensemble(
     source = as_dataset(request.lr, ROLE)
     fields = on_training_cells(lr_fields(state, source, request), state.pairing, ROLE)
     placement = _placement(state, options, fields)
-    varying, share = _varying(state, source, request, fields, placement)
     if note:
-        inputs = (*varying.items(), *fields.data[fields.varying].items())
-        note_fields({str(name): variable for name, variable in inputs}, ROLE)
-        note_accumulations(fields.in_memory, ROLE)
-        for name in state.features.counterparts:
-            if name in fields.data:
-                known = state.attrs[name]
-                note_kinds(name, fields.data[name].attrs, known, (ROLE, "training"))
-    static = static_fields(state, source, request, placement)
+        _note_suspicions(state, fields)
+    varying, share = _varying(state, source, request, fields, placement, note=note)
+    static = static_fields(state, source, request, placement, note=note)
     grid = widened(placement.lr, state.pairing.context)
     assert grid is not None
     channels = state.network_input(varying, static, grid, share)
@@ -207,6 +202,15 @@ def _ensemble(
     return Ensemble(draws=draws, physics=physics), layout
 
 
+def _note_suspicions(state: State, fields: Fields) -> None:
+    """Warn of suspicious values of LR data in memory, and of attributes unlike those of targets."""
+    note_fields({str(n): v for n, v in fields.data[fields.varying].items()}, ROLE)
+    note_accumulations(fields.in_memory, ROLE)
+    for name in state.features.counterparts:
+        if name in fields.data:
+            note_kinds(name, fields.data[name].attrs, state.attrs[name], (ROLE, "training"))
+
+
 def _placement(state: State, options: Options, fields: Fields) -> Placement:
     """Find the position of the LR fields; raise if the network cannot be applied there."""
     placement = place(state.pairing, fields.grid)
@@ -228,11 +232,18 @@ def _placement(state: State, options: Options, fields: Fields) -> Placement:
 
 
 def _varying(
-    state: State, source: xr.Dataset, request: Request, fields: Fields, placement: Placement
+    state: State,
+    source: xr.Dataset,
+    request: Request,
+    fields: Fields,
+    placement: Placement,
+    *,
+    note: bool,
 ) -> tuple[xr.Dataset, xr.DataArray | None]:
     """Regrid LR fields and predictors to the LR cells that the network sees: ``(time, y, x)``.
 
-    The second result is the share of them that have values in each cell; None for all.
+    The second result is the share of them that have values in each cell; None for all. With `note`,
+    suspicious values of predictors in memory are logged.
     """
     varying = state.pairing.lr_seen(fields, placement.lr)
     if TIME not in varying.sizes:
@@ -240,6 +251,8 @@ def _varying(
         at = {TIME: 1} if date is None else {TIME: [date.to_numpy()[()]]}
         varying = varying.expand_dims(at)
     beside, grids = predictors(state, request, fields, placement)
+    if note:
+        note_fields({str(n): v for n, v in beside.items()}, PREDICTORS)
     around = state.pairing.context
     known = known_share([fields.grid, *grids], placement.lr, around)
     if known is not None and not (
@@ -251,8 +264,9 @@ def _varying(
             " extend farther",
             *(ROLE, int((known < 1).sum()), known.size - np.prod(placement.lr.shape), around),
         )
+    roles = dict.fromkeys(varying, ROLE) | dict.fromkeys(beside, PREDICTORS)
     varying = _in_step(varying.merge(beside, join="exact"))
-    return within_reach(varying, state, ROLE), known
+    return within_reach(varying, state, roles), known
 
 
 def _in_step(varying: xr.Dataset) -> xr.Dataset:

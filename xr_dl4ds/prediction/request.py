@@ -31,6 +31,7 @@ from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.completion import with_rim
 from xr_dl4ds.grid.regridding.placement import Placement
 from xr_dl4ds.grid.regridding.regridder import regridder
+from xr_dl4ds.prediction.extrapolation import check_static
 
 ROLE = "the LR data"
 
@@ -167,18 +168,18 @@ def predictors(
 
 
 def static_fields(
-    state: State, source: xr.Dataset, request: Request, placement: Placement
+    state: State, source: xr.Dataset, request: Request, placement: Placement, *, note: bool
 ) -> xr.Dataset:
-    """Regrid the static fields of the prediction to its HR cells."""
+    """Load the static fields of the prediction on its HR cells; with `note`, check their values."""
     names = list(state.features.static)
     if not names:
         return xr.Dataset()
-    sources = auxiliary(request.static, STATIC, state.as_trained)
+    sources, role = auxiliary(request.static, STATIC, state.as_trained), STATIC
     if placement.trained is not None and not sources:
         return state.static.isel(placement.trained)
     if not sources:
         bases = [name for name in state.bases(names) if name in source.data_vars]
-        sources = [_static_field(state, source, name) for name in bases]
+        sources, role = [_static_field(state, source, name) for name in bases], ROLE
     for static in sources:
         _require_hr(state, static, placement.hr)
     found = static_on(placement.hr, sources, names)
@@ -189,7 +190,10 @@ def static_fields(
             f" ({state.pairing.domain.extent}), got {sorted(map(str, found))}. Pass them as"
             " static=, on HR cells."
         )
-    return with_rim(xr.Dataset({name: found[name] for name in names}), placement.rim)
+    loaded = xr.Dataset({name: found[name] for name in names}).compute()
+    if note:
+        check_static(loaded, state, role)
+    return with_rim(loaded, placement.rim)
 
 
 def _static_field(state: State, source: xr.Dataset, name: str) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import cast
 
 import numpy as np
@@ -39,6 +39,7 @@ def coarsen(
     *,
     trim: bool = False,
     dims: Dims | None = None,
+    look: Callable[[Mapping[str, xr.DataArray], str], object] | None = None,
 ) -> xr.Dataset:
     """Average blocks of cells, in the caller's layout.
 
@@ -52,6 +53,8 @@ def coarsen(
         Drop the last rows and columns that do not fill a block, instead of raising.
     dims : Dims, optional
         Dimensions named by the caller.
+    look : callable, optional
+        Called with the fields to average by name, and with a name for the data in messages.
 
     Returns
     -------
@@ -69,6 +72,8 @@ def coarsen(
     factors = Scale.asked(scale)
     require_usable(ds[list(found)], "the data to coarsen")
     note_without_mean(ds[list(found)], "the data to coarsen")
+    if look is not None:
+        look({str(n): ds[n] for n in found}, "the data to coarsen")
     first = next(iter(found))
     grid = grid_of(ds, first, found[first], "the data to coarsen", places=False)
     ds, grid = _in_one_run(ds, grid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -22,7 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 @with_expected_options
-def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
+def interpolate(
+    obj: Data,
+    like: Data,
+    method: str,
+    dims: Dims,
+    look: Callable[[Mapping[str, xr.DataArray], str], object] | None = None,
+) -> xr.Dataset:
     """Interpolate all fields of `obj`, lazily.
 
     Parameters
@@ -35,6 +42,8 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
         See `xr_dl4ds.grid.regridding.weights`.
     dims : Dims
         Dimensions of `obj` named by the caller.
+    look : callable, optional
+        Called with the fields to interpolate by name, and with a name for the data in messages.
 
     Returns
     -------
@@ -57,6 +66,8 @@ def interpolate(obj: Data, like: Data, method: str, dims: Dims) -> xr.Dataset:
     require_usable(ds[list(found)], "the data")
     if method != "nearest":
         note_without_mean(ds[list(found)], "the data")
+    if look is not None:
+        look({str(n): ds[n] for n in found}, "the data")
     first, named = next(iter(found.items()))
     source = grid_of(ds, first, named, "the data")
     target = _grid_like(like, dims.within(like) if hasattr(like, "dims") else Dims())
