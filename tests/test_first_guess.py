@@ -12,6 +12,7 @@ from tests.conftest import no_compute
 from tests.errors import data as d
 from tests.tiers import every
 from xr_dl4ds.config import Scale
+from xr_dl4ds.data import first_guess
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 
 STEPS = 120
@@ -181,6 +182,25 @@ def test_less_than_a_year_has_no_annual_cycle(caplog):
     model = fit(lr, hr, first_guess="climatology")
     assert "span less than a year" in caplog.text
     assert model.state.first_guess.harmonics == 0
+
+
+def test_a_domain_too_large_for_components(caplog, monkeypatch):
+    monkeypatch.setattr(first_guess, "BYTES", 1000)
+    lr, hr = pairs()
+    model = fit(lr, hr, first_guess="regression")
+    assert "memory leaves no principal components" in caplog.text
+    assert len(model.state.first_guess.patterns) == 0
+
+
+def test_hr_with_values_in_summer_alone():
+    lr, hr = pairs(steps=450)
+    summer = hr.where(hr.time.dt.month.isin([5, 6, 7, 8]))
+    past, held = slice(0, 350), slice(350, None)
+    mean = rmse(summer.isel(time=past).mean("time"), summer.isel(time=held))
+    for kind, largest in (("regression", 0.2), ("climatology", mean), ("bias_corrected", mean)):
+        model = fit(lr.isel(time=past), summer.isel(time=past), first_guess=kind, validation=None)
+        guess = model.predict(lr.isel(time=held), first_guess_only=True)
+        assert rmse(guess, summer.isel(time=held)) < largest
 
 
 def test_a_bias_without_a_counterpart():

@@ -1,5 +1,7 @@
 """First guesses by linear methods, held against least squares of NumPy and values by hand."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -130,6 +132,88 @@ def test_memory_bounds_the_components(monkeypatch):
     monkeypatch.setattr(first_guess, "BYTES", 4 * (FOLDS + 1) * cells * 3)
     guess, _ = fitter(random(STEPS, *LR), random(STEPS, *HR)).fit("regression")
     assert len(guess.patterns) == 3
+    monkeypatch.setattr(first_guess, "BYTES", 1000)
+    one = fitter(random(STEPS, *LR), random(STEPS, *HR))
+    assert one.affordable == 0
+    guess, _ = one.fit("regression")
+    assert guess.patterns.shape == (0, 24)
+
+
+def reference(lr, target, new):
+    """One regression for each cell, in float64 and of its valid steps, and its guesses of `new`.
+
+    The LR fields have no surroundings.
+    """
+    x = lr.reshape(len(lr), -1).astype("f8")
+    mean = x.mean(axis=0)
+    _, size, vectors = np.linalg.svd(x - mean, full_matrices=False)
+    spread = np.sqrt((size**2).mean() / len(x))
+    x, at = ((a.reshape(len(a), -1) - mean) @ vectors.T / spread for a in (lr, new))
+    folds = np.arange(len(x)) * FOLDS // len(x)
+
+    def fitted(used, y, penalty):
+        inner, centre = x[used].mean(axis=0), y[used].mean()
+        product = (x[used] - inner).T @ (x[used] - inner)
+        system = product + penalty * used.sum() * np.eye(x.shape[1])
+        weights = np.linalg.solve(system, (x[used] - inner).T @ (y[used] - centre))
+        return lambda terms: (terms - inner) @ weights + centre
+
+    out = []
+    for y in target.reshape(len(x), -1).astype("f8").T:
+        there, errors = np.isfinite(y), []
+        for penalty in ridge.PENALTIES:
+            parts = [(there & (folds == fold), there & (folds != fold)) for fold in range(FOLDS)]
+            errors.append(sum(((fitted(b, y, penalty)(x[a]) - y[a]) ** 2).sum() for a, b in parts))
+        out.append(fitted(there, y, ridge.PENALTIES[int(np.argmin(errors))])(at))
+    return np.stack(out, axis=1).reshape(len(new), *target.shape[1:])
+
+
+@pytest.mark.parametrize("case", ["seasons", "offsets"])
+def test_regressions_equal_those_of_each_cell_in_double_precision(case, monkeypatch):
+    monkeypatch.setattr(first_guess, "VARIANCE", 1.1)  # keeps all components
+    steps = 200
+    lr = random(steps + 20, *LR)
+    weights = random(24, 48, seed=1)
+    target = (lr.reshape(-1, 24) @ weights).reshape(-1, *HR) + random(steps + 20, *HR, seed=2)
+    if case == "seasons":
+        summer = np.sin(np.arange(steps + 20) / 5) > 0.3
+        lr += np.where(summer, 1, -1)[:, None, None, None].astype("f4")
+        target[~summer, :3] = np.nan
+        target[summer, 3] = np.nan
+        target += 4
+    else:
+        target, lr = 0.01 * target + random(1, *HR, seed=3), 0.01 * lr + random(1, *LR, seed=4)
+    lr, new, target = lr[:steps], lr[steps:], target[:steps]
+    guess, _ = fitter(lr, target).fit("regression")
+    expected = reference(lr, target, new)
+    error = values(guess, new) - expected
+    assert float(error.std()) < 1e-2 * (0.01 if case == "offsets" else 1)
+
+
+def test_steps_without_values_count_nowhere():
+    lr, target = random(STEPS, *LR), random(STEPS, *HR, seed=1) + 3
+    lr[::3] += 5
+    target[::3] = np.nan
+    rest = np.arange(STEPS) % 3 > 0
+    for kind in ("regression", "bias_corrected"):
+        whole, part = fitter(lr, target), fitter(lr[rest], target[rest])
+        (found, folds), (expected, _) = whole.fit(kind), part.fit(kind)
+        np.testing.assert_allclose(values(found, lr), values(expected, lr), atol=1e-4)
+        assert len(folds) == FOLDS
+        np.testing.assert_array_equal(whole.folds[rest], part.folds)
+
+
+def test_members_along_time_share_the_fold_of_their_date():
+    index = {"time": np.tile(dates(60), 3)}
+    one = fitter(random(180, *LR), random(180, *HR))
+    one = dataclasses.replace(one, lr=one.lr.assign_coords(index))
+    np.testing.assert_array_equal(one.folds, np.tile(np.arange(60) // 12, 3))
+
+
+def test_lr_fields_that_differ_by_rounding_have_no_components():
+    lr = np.where(random(60, *LR) > 0, np.float32(0.1), np.nextafter(np.float32(0.1), 1))
+    guess, _ = fitter(lr, random(60, *HR)).fit("regression")
+    assert guess.patterns.shape == (0, 24)
 
 
 def test_a_climatology_is_a_fit_of_harmonics():
@@ -167,14 +251,14 @@ def test_amounts_are_corrected_by_a_ratio():
 def test_guesses_of_a_fold_do_not_know_its_targets():
     lr, target = random(STEPS, *LR), random(STEPS, *HR, seed=1)
     other = target.copy()
-    folds = folds_of(STEPS)
+    folds = folds_of(np.ones(STEPS, bool))
     other[folds == 2] += 7
     seasons = season(None, STEPS)
     found = []
     for one in (target, other):
         _, by_fold = fitter(lr, one).fit("climatology")
         found.append(guessed(by_fold, nearest(), channels(lr), seasons, folds).to_numpy())
-    np.testing.assert_array_equal(found[0][folds == 2], found[1][folds == 2])
+    np.testing.assert_allclose(found[0][folds == 2], found[1][folds == 2], atol=1e-5)
     assert (found[0][folds == 1] != found[1][folds == 1]).all()
     assert np.bincount(folds).tolist() == [80] * 5
 
@@ -211,9 +295,9 @@ def test_lazy_guesses_equal_those_in_memory():
     expected, actual = fitter(lr, target).fit("regression"), lazy.fit("regression")
     args = nearest(), season(None, STEPS)
     with no_compute():
-        out = guessed(actual[1], args[0], lazy.lr, args[1], folds_of(STEPS))
+        out = guessed(actual[1], args[0], lazy.lr, args[1], folds_of(np.ones(STEPS, bool)))
     assert out.chunksizes["time"] == lazy.lr.chunksizes["time"]
-    whole = guessed(expected[1], args[0], channels(lr), args[1], folds_of(STEPS))
+    whole = guessed(expected[1], args[0], channels(lr), args[1], folds_of(np.ones(STEPS, bool)))
     np.testing.assert_allclose(out, whole, atol=1e-3)
     assert lazy.error(actual[0], lazy) == pytest.approx(
         fitter(lr, target).error(expected[0], fitter(lr, target)), rel=1e-3

@@ -17,7 +17,8 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.data.channels import CHANNEL
-from xr_dl4ds.data.ridge import FOLDS, Sums, choices_of, folds_of
+from xr_dl4ds.data.gaps import Gaps, gaps_of
+from xr_dl4ds.data.ridge import FOLDS, Sums, choices_of, folds_of, most_groups
 from xr_dl4ds.grid.names import TIME, X, Y
 
 #: Sine and cosine of so many periods a year describe the annual cycle.
@@ -26,8 +27,11 @@ HARMONICS = 2
 VARIANCE, COMPONENTS = 0.99999, 512
 #: Samples for each principal component, at least.
 SAMPLES = 2
-#: Bytes of the sums of a fit, which bound the number of principal components.
+#: Bytes of the coefficients of a fit, which bound the number of principal components. A fit holds
+#: up to twice as much while it runs: the sums of products are nearly as large as the coefficients.
 BYTES = 2**30
+#: An LR cell whose standard deviation is a smaller share of its largest value counts as constant.
+ROUNDING = 1e-6
 #: Values of LR fields from which principal components are computed.
 VALUES = 2**26
 #: The corrections of amounts by a ratio lie between these.
@@ -144,6 +148,22 @@ def _terms(lr: np.ndarray, season: np.ndarray, patterns: np.ndarray) -> np.ndarr
     return np.concatenate(parts, axis=1)
 
 
+def _patterns_of(anomalies: np.ndarray, most: int) -> np.ndarray:
+    """Return up to `most` patterns; their products with anomalies have a mean variance of 1."""
+    rows = anomalies.reshape(len(anomalies), -1)
+    # eigenvectors of the smaller of both products
+    wide = rows.shape[1] > len(rows)
+    variance, vectors = np.linalg.eigh((rows @ rows.T if wide else rows.T @ rows).astype("f8"))
+    variance, vectors = np.clip(variance[::-1], 0, None), vectors[:, ::-1]
+    share = np.cumsum(variance) / max(variance.sum(), np.finfo("f8").tiny)
+    most = min(most, int((variance > 0).sum()))
+    k = max(0, min(int(np.searchsorted(share, VARIANCE)) + 1, most))
+    spread = np.sqrt(variance[:k].mean() / len(rows)) if k else 1.0
+    if wide:
+        vectors = rows.T @ vectors[:, :k] / np.sqrt(variance[:k])
+    return np.asarray((vectors[:, :k] / spread).T, "f4").reshape(k, *anomalies.shape[1:])
+
+
 def _flat(lr: np.ndarray, patterns: np.ndarray) -> np.ndarray:
     """Return the channels of variables, which come first, as one row for each step."""
     cells = lr.shape[1] * lr.shape[2]
@@ -247,92 +267,115 @@ class Fitter:
     zeros: tuple[float, ...]
     context: int = 0
 
+    @functools.cached_property
+    def gaps(self) -> Gaps:
+        """Gaps and means of the targets."""
+        slabs = (np.asarray(self.target.isel({TIME: part}).data) for part in self._slabs())
+        return gaps_of(values.reshape(len(values), -1) for values in slabs)
+
     @property
     def folds(self) -> np.ndarray:
-        """The fold of each step, in blocks of time."""
-        return folds_of(self.lr.sizes[TIME])
+        """The fold of each step, in blocks of dates."""
+        index = self.lr.indexes.get(TIME)
+        return folds_of(self.gaps.kept, None if index is None else index.to_numpy())
+
+    @property
+    def affordable(self) -> int:
+        """The number of principal components of each width that memory allows."""
+        cells = int(np.prod(self.target.shape[1:]))
+        return int(BYTES // (4 * (FOLDS + 1) * cells)) // len(self._widths)
+
+    @property
+    def _widths(self) -> list[int]:
+        """Widths of surroundings in LR cells: the domain, the whole LR fields, and one between."""
+        return sorted({0, self.context // 2, self.context})
 
     def fit(self, kind: str) -> tuple[FirstGuess, list[FirstGuess]]:
         """Return the guess of all data, and that of each fold from the data of the others."""
-        groups = self._patterns() if kind == "regression" else []
+        mean, groups = np.zeros((*self.lr.shape[1:3], self.varying), "f4"), []
+        if kind != "climatology":
+            mean, anomalies = self._sample()
+            groups = self._patterns(anomalies) if kind == "regression" else []
         patterns = np.concatenate(groups) if groups else np.zeros((0, 0), "f4")
-        sums = [self._sums(patterns, of_lr=False)]
-        if kind == "bias_corrected":
-            sums.append(self._sums(patterns, of_lr=True))
-        free = sums[0].free
+        sums = self._sums(patterns, mean, of_lr=kind == "bias_corrected")
+        free = sums.free
         ends = free + np.cumsum([0, *map(len, groups)])
-        choices = choices_of([range(a, b) for a, b in itertools.pairwise(ends.tolist())], free)
-        which = sums[0].best(choices)
+        spans = [range(a, b) for a, b in itertools.pairwise(ends.tolist()) if a < b]
+        choices = choices_of(spans, free)
+        which = sums.best(choices)
         # terms that no cell has are not kept
-        kept = np.unique(np.concatenate([choices[i].rows(free) for i in np.unique(which)]))
-        shape = (-1, *self.target.shape[1:])
-        found = [
-            FirstGuess(
+        used = [choices[i].rows(free) for i in np.unique(which[sums.groups >= 0])]
+        kept = np.unique(np.concatenate([np.arange(free), *used]))
+        # the fit takes components of anomalies, a guess those of fields
+        offsets = (patterns @ _flat(mean[None], patterns)[0].astype("f8")).astype("f4")
+        found = []
+        for fold in (None, *range(FOLDS)):
+            solved = sums.solved(fold, choices, which)
+            solved[0] -= offsets @ solved[free:]
+            fields = solved[kept].reshape(len(kept), -1, *self.target.shape[1:])
+            guess = FirstGuess(
                 kind=kind,
-                coefficients=np.stack(
-                    [one.solved(fold, choices, which)[kept].reshape(shape) for one in sums]
-                ),
+                coefficients=np.ascontiguousarray(fields.swapaxes(0, 1)),
                 patterns=patterns[kept[free:] - free],
                 amounts=self.amounts,
                 zeros=self.zeros,
             )
-            for fold in (None, *range(FOLDS))
-        ]
+            found.append(guess)
         return found[0], found[1:]
 
-    def _patterns(self) -> list[np.ndarray]:
+    def _sample(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean LR field, and anomalies of LR fields at evenly spaced steps."""
+        whole = self.lr.isel({CHANNEL: slice(0, self.varying)})
+        kept = self.gaps.kept.nonzero()[0]
+        n = min(kept.size, max(2 * FOLDS, VALUES // whole[0].size))
+        chosen = kept[np.unique(np.linspace(0, kept.size - 1, n).astype(int))]
+        fields = np.array(whole.isel({TIME: chosen}).data, "f4")
+        largest = np.maximum(fields.max(axis=0), -fields.min(axis=0))
+        mean = fields.mean(axis=0, dtype="f8").astype("f4")
+        fields -= mean
+        fields[:, fields.std(axis=0) <= ROUNDING * largest] = 0
+        return mean, fields
+
+    def _patterns(self, anomalies: np.ndarray) -> list[np.ndarray]:
         """Return patterns of the domain, of the whole LR fields, and of a width between.
 
         A cell that follows near LR cells alone is better guessed without the others, of which each
         costs skill where the steps are few.
         """
-        widths = sorted({0, self.context // 2, self.context})
-        whole = self.lr.isel({CHANNEL: slice(0, self.varying)})
-        most = self._affordable() // len(widths)
+        most = min(COMPONENTS, int(self.gaps.kept.sum()) // SAMPLES, self.affordable)
         out = []
-        for width in widths:
+        for width in self._widths:
             beyond = self.context - width
-            cut = {d: slice(beyond, self.lr.sizes[d] - beyond) for d in (Y, X)}
-            patterns = self._patterns_of(whole.isel(cut), most)
+            rows, columns = (slice(beyond, n - beyond) for n in anomalies.shape[1:3])
+            patterns = _patterns_of(anomalies[:, rows, columns], most)
             rim = [(0, 0), (beyond, beyond), (beyond, beyond), (0, 0)]
-            out.append(np.pad(patterns, rim).reshape(len(patterns), whole[0].size))
+            out.append(np.pad(patterns, rim).reshape(len(patterns), anomalies[0].size))
         return out
 
-    def _patterns_of(self, lr: xr.DataArray, most: int) -> np.ndarray:
-        """Return up to `most` patterns; their products with fields have a mean variance of 1."""
-        steps, features = lr.sizes[TIME], int(np.prod(lr.shape[1:]))
-        n = min(steps, max(2 * FOLDS, VALUES // features))
-        chosen = np.unique(np.linspace(0, steps - 1, n).astype(int))
-        rows = np.asarray(lr.isel({TIME: chosen}).data, "f4").reshape(chosen.size, features)
-        rows = rows - rows.mean(axis=0)
-        # eigenvectors of the smaller of both products
-        wide = features > chosen.size
-        variance, vectors = np.linalg.eigh((rows @ rows.T if wide else rows.T @ rows).astype("f8"))
-        variance, vectors = np.clip(variance[::-1], 0, None), vectors[:, ::-1]
-        share = np.cumsum(variance) / max(variance.sum(), np.finfo("f8").tiny)
-        most = min(COMPONENTS, steps // SAMPLES, most, int((variance > 0).sum()))
-        k = max(0, min(int(np.searchsorted(share, VARIANCE)) + 1, most))
-        spread = np.sqrt(variance[:k].mean() / chosen.size) if k else 1.0
-        if wide:
-            vectors = rows.T @ vectors[:, :k] / np.sqrt(variance[:k])
-        return np.asarray((vectors[:, :k] / spread).T, "f4").reshape(k, *lr.shape[1:])
-
-    def _affordable(self) -> int:
-        cells = int(np.prod(self.target.shape[1:]))
-        return BYTES // (4 * (FOLDS + 1) * cells)
-
-    def _sums(self, patterns: np.ndarray, *, of_lr: bool) -> Sums:
-        found: Sums | None = None
+    def _sums(self, patterns: np.ndarray, mean: np.ndarray, *, of_lr: bool) -> Sums:
+        """Return the sums of targets and, if `of_lr`, of interpolated LR fields after these."""
+        gaps = self.gaps
+        free = 1 + self.seasons.shape[1]
+        terms = free + len(patterns)
+        groups, means = gaps.groups(most_groups(terms)), gaps.mean
+        if of_lr:
+            own = np.where(gaps.some, self.interpolation(mean[None]).ravel(), np.float32(0))
+            groups, means = np.tile(groups, 2), np.concatenate([means, own])
+        sums = Sums(free, terms, groups, means)
+        folds = self.folds
         for part in self._slabs():
-            lr, target = (np.asarray(a.isel({TIME: part}).data) for a in (self.lr, self.target))
-            terms = _terms(lr, self.seasons[part], patterns)
-            wanted = np.where(np.isnan(target), np.nan, self.interpolation(lr)) if of_lr else target
-            wanted = wanted.reshape(len(terms), -1)
-            free = 1 + self.seasons.shape[1]
-            found = found or Sums(free, terms.shape[1], wanted.shape[1])
-            found.add(self.folds[part], terms, wanted)
-        assert found is not None
-        return found
+            kept = gaps.kept[part]
+            if not kept.any():
+                continue
+            arrays = (np.asarray(a.isel({TIME: part}).data)[kept] for a in (self.lr, self.target))
+            lr, target = arrays
+            wanted = [target]
+            if of_lr:
+                wanted.append(np.where(np.isnan(target), np.nan, self.interpolation(lr)))
+            wanted = [one.reshape(len(lr), -1) for one in wanted]
+            found = _terms(lr[..., : self.varying] - mean, self.seasons[part][kept], patterns)
+            sums.add(folds[part][kept], found, np.concatenate(wanted, axis=1))
+        return sums
 
     def _slabs(self) -> Iterator[slice]:
         steps = self.lr.sizes[TIME]

@@ -28,6 +28,9 @@ from xr_dl4ds.grid.regridding.weights import METHODS
 
 logger = logging.getLogger(__name__)
 
+#: A first guess of all data, the guess of each fold, and the fold of each step.
+Fitted = tuple[FirstGuess, list[FirstGuess], np.ndarray]
+
 #: Fewest training steps for a choice between first guesses.
 ENOUGH = 60
 #: Seconds of the shortest series that has an annual cycle.
@@ -138,7 +141,7 @@ class Guessing:
             context=state.pairing.context,
         )
 
-    def asked(self, kind: str) -> tuple[FirstGuess, list[FirstGuess]]:
+    def asked(self, kind: str) -> Fitted:
         """Fit a first guess of a kind.
 
         Raises
@@ -159,17 +162,21 @@ class Guessing:
                 " cycle",
                 kind,
             )
-        return self._fitter(*self.train).fit(kind)
+        fitter = self._fitter(*self.train)
+        if kind == "regression":
+            _note_memory(fitter, logging.WARNING)
+        return *fitter.fit(kind), fitter.folds
 
     @property
     def _counterparts(self) -> Sequence[str]:
         return self.state.features.counterparts
 
-    def best(self) -> tuple[FirstGuess, list[FirstGuess]] | None:
+    def best(self) -> Fitted | None:
         """Return the first guess with the least validation error; None for the interpolation."""
         if self.validation is None or self.train[0].sizes[TIME] < ENOUGH:
             return None
         fitter, held = self._fitter(*self.train), self._fitter(*self.validation)
+        _note_memory(fitter, logging.INFO)
         kinds = ["regression"]
         kinds += ["climatology"] if has_years(self.train[0]) else []
         whole = len(self._counterparts) == len(self.state.features.targets)
@@ -184,7 +191,17 @@ class Guessing:
             least,
             ", ".join(f"{kind} {error**0.5:.3f}" for kind, error in errors.items()),
         )
-        return fitted.get(least)
+        return (*fitted[least], fitter.folds) if least in fitted else None
+
+
+def _note_memory(fitter: Fitter, level: int) -> None:
+    """Log that a regression has no LR fields if memory leaves no components of these."""
+    if not fitter.affordable:
+        logger.log(
+            level,
+            "the HR domain is so large that memory leaves no principal components of the LR fields:"
+            " first_guess='regression' is a climatology. Use 'bias_corrected', or a smaller domain",
+        )
 
 
 def require_whole_domain(state: State, lr: Grid) -> None:

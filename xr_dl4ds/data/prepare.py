@@ -38,7 +38,6 @@ from xr_dl4ds.data.plausibility import (
     note_kinds,
     note_values,
 )
-from xr_dl4ds.data.ridge import folds_of
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.statistics import DataStatistics, Steps, read_statistics, validation_statistics
@@ -203,9 +202,9 @@ def _with_first_guess(prepared: Prepared, asked: str, method: str) -> Prepared:
     found = guessing.best() if asked == "auto" else guessing.asked(asked)
     if found is None:
         return prepared
-    guess, by_fold = found
+    guess, by_fold, folds = found
     state = dataclasses.replace(state, first_guess=guess)
-    own = guess_of(state, train.lr, method, by_fold, folds_of(train.lr.sizes[TIME]))
+    own = guess_of(state, train.lr, method, by_fold, folds)
     train = dataclasses.replace(train, guess=own)
     if validation is not None:
         own = guess_of(state, validation.lr, method)
