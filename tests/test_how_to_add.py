@@ -42,7 +42,7 @@ def test_a_score_is_added_in_one_place():
     diff = (ROOT / "docs" / "how_to_add" / "score.diff").read_text("utf-8")
     files = re.findall(r"^\+\+\+ b/(.*)$", diff, re.MULTILINE)
     assert [name for name in files if name.startswith("xr_dl4ds")] == [
-        "xr_dl4ds/metrics/pointwise.py"
+        "xr_dl4ds/metrics/catalogue.py"
     ]
 
 

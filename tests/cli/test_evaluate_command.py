@@ -41,6 +41,27 @@ def test_the_table_has_the_scores(files, sr, capsys):
     assert re.search(r"RMSE skill: -?\d+% against bilinear, -?\d+% against bicubic", said)
 
 
+def test_scores_thresholds_parts_and_baselines(files, sr, tmp_path, capsys):
+    capsys.readouterr()
+    out = tmp_path / "scores.nc"
+    asked = ["--scores", "pointwise", "csi", "--thresholds", 280, 285, "--by", "hour"]
+    given = [sr, files / "hr.zarr", *asked, "--baselines", "nearest", "--no-area-weighted"]
+    assert run(*given, "--output", out) == 0
+    said = capsys.readouterr().out
+    expected = scores_of(
+        sr,
+        scores=["pointwise", "csi"],
+        thresholds=[280, 285],
+        by="hour",
+        baselines=["nearest"],
+        area_weighted=False,
+    )
+    assert len(re.findall(r"^t2m, hour \d+ ", said, re.MULTILINE)) == expected.sizes["hour"]
+    assert len(re.findall("against nearest", said)) == expected.sizes["hour"]
+    with xr.open_dataset(out, engine="netcdf4") as found:
+        xr.testing.assert_allclose(found.load(), expected, rtol=1e-5)
+
+
 def test_scores_and_figure_are_written(files, sr, tmp_path, capsys):
     out, figure = tmp_path / "new" / "scores.nc", tmp_path / "maps.png"
     given = [sr, files / "many.nc", "--variable", "t2m", "--lr", files / "lr.nc"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import xarray as xr
@@ -15,6 +16,7 @@ from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
 from xr_dl4ds.cli.table import table
 from xr_dl4ds.downscaler import load
 from xr_dl4ds.grid.cf.dimensions import holds_times
+from xr_dl4ds.metrics.grouping import DATES
 
 #: File name endings of each output.
 SUFFIXES = {"output": (".nc",), "figure": (".png", ".pdf", ".svg", ".jpg")}
@@ -48,6 +50,27 @@ def add(commands: Any) -> None:
     one.add_argument(
         "--model", metavar="MODEL", help="its first guess from --lr is a further baseline"
     )
+    one.add_argument(
+        "--baselines", nargs="+", metavar="NAME", help="interpolations (default: bilinear bicubic)"
+    )
+    one.add_argument(
+        "--scores", nargs="+", metavar="NAME", help="scores or groups of scores, or all"
+    )
+    one.add_argument(
+        "--thresholds",
+        nargs="+",
+        type=float,
+        default=(),
+        metavar="X",
+        help="thresholds of events, in units of the variable",
+    )
+    one.add_argument("--by", nargs="+", choices=DATES, default=(), help="score parts separately")
+    one.add_argument(
+        "--area-weighted",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="weigh cells by their areas (default: yes)",
+    )
     add_group(one)
     add_dimensions(one, extra=False)
     one.add_argument("--output", "-o", metavar="FILE", help="NetCDF file of all scores and maps")
@@ -79,9 +102,20 @@ def evaluate(options: argparse.Namespace) -> None:
     if sr.nbytes + hr.nbytes <= IN_MEMORY:  # whose values are looked at, for members and turns
         sr, hr = sr.load(), hr.load()
     model = None if options.model is None else load(options.model)
-    scores = sr.downscale.evaluate(hr, lr=lr, scale=options.scale, model=model, **dims).compute()
-    for one in _each(scores):
-        say(f"{table(one, str(one['variable'].item()))}\n")
+    scores = sr.downscale.evaluate(
+        hr,
+        lr=lr,
+        scale=options.scale,
+        model=model,
+        baselines=options.baselines,
+        scores=options.scores,
+        thresholds=options.thresholds,
+        by=options.by,
+        area_weighted=options.area_weighted,
+        **dims,
+    ).compute()
+    for one in _each(scores, ["variable", *options.by]):
+        say(f"{table(one, _title(one, options.by))}\n")
     if "output" in places:
         with drafted(places["output"]) as draft:
             scores.to_netcdf(draft, engine="netcdf4")
@@ -93,11 +127,17 @@ def evaluate(options: argparse.Namespace) -> None:
         say(f"figure     {places['figure']}")
 
 
-def _each(scores: xr.Dataset) -> list[xr.Dataset]:
-    """Return the scores of each variable."""
-    if "variable" not in scores.dims:
-        return [scores]
-    return [scores.isel(variable=i) for i in range(scores.sizes["variable"])]
+def _each(scores: xr.Dataset, dims: Sequence[str]) -> list[xr.Dataset]:
+    """Return the scores of each variable and part."""
+    found = [scores]
+    for dim in (d for d in dims if d in scores.dims):
+        found = [one.isel({dim: i}) for one in found for i in range(scores.sizes[dim])]
+    return found
+
+
+def _title(scores: xr.Dataset, by: Sequence[str]) -> str:
+    """Return the name of a variable and of a part."""
+    return ", ".join([str(scores["variable"].item()), *(f"{d} {scores[d].item()}" for d in by)])
 
 
 def _middle(sr: xr.Dataset) -> int:

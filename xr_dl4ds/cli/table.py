@@ -23,16 +23,15 @@ def table(scores: xr.Dataset, title: str) -> str:
         The lines; for an ensemble they have a column with the CRPS. Without baselines, the last
         line says how to get them.
     """
-    units = scores.rmse.attrs.get("units", "")
-    if "units" in scores.coords:
-        units = str(scores["units"].item())
     shown = {
         name: score
         for name, score in SCORES.items()
         if score.heading and name in scores and scores[name].dims == ("product",)
     }
+    units = [scores[n].attrs.get("units", "") for n, s in shown.items() if s.units is None]
+    unit = str(scores["units"].item()) if "units" in scores.coords else (units or [""])[0]
     columns = {
-        f"{score.heading} / {units}" if score.units is None else score.heading: score.digits
+        f"{score.heading} / {unit}" if score.units is None else score.heading: score.digits
         for score in shown.values()
     }
     products = [str(p) for p in scores["product"].to_numpy()]
@@ -43,8 +42,10 @@ def table(scores: xr.Dataset, title: str) -> str:
         cells = zip(values, columns.items(), strict=True)
         line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
         rows.append("  ".join([f"{product:<{width}}", *line]))
-    if "rmse_skill" not in scores:
+    if len(products) == 1:
         return "\n".join([*rows, "no baselines: --lr or --scale gives them"])
+    if "rmse_skill" not in scores:
+        return "\n".join(rows)
     skills = ", ".join(
         f"{float(scores.rmse_skill.sel(reference=r)):.0%} against {r}"
         for r in scores["reference"].to_numpy()

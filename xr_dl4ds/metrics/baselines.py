@@ -109,12 +109,13 @@ class Beside:
         if self.model is not None:
             guess["first_guess"] = first_guess(self.model, self.lr, prediction, self.dims)
         low = self._low(names)
+        if low is None and self.lr is not None:
+            return guess
         if low is None and self.averaged == SAME:
-            if self.lr is None:
-                logger.warning(
-                    "the prediction has no note of its scale, so it is scored without baselines:"
-                    " pass lr=, the LR fields, or scale= for these"
-                )
+            logger.warning(
+                "the prediction has no note of its scale, so it is scored without baselines:"
+                " pass lr=, the LR fields, or scale= for these"
+            )
             return guess
         low = _averaged(truth, self.averaged) if low is None else _checked(low, truth, names)
         found |= _interpolated(low, truth, [n for n in self.names if n in METHODS])

@@ -15,7 +15,7 @@ import xarray as xr
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.names import REALIZATION
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
-from xr_dl4ds.metrics.sorting import Values, of_sorted
+from xr_dl4ds.metrics.sorting import Sorted, of_sorted
 from xr_dl4ds.metrics.weighting import mean
 
 
@@ -235,10 +235,10 @@ def wasserstein(
     return of_sorted(_area_between, _pooled(prediction, truth), dims, {})
 
 
-def _area_between(prediction: Values, truth: Values) -> np.ndarray:
-    if not (prediction.values.size and truth.values.size):
+def _area_between(prediction: Sorted, truth: Sorted) -> np.ndarray:
+    if not (prediction.numbers.size and truth.numbers.size):
         return np.array(np.nan)
-    own, other = (one.values for one in (prediction, truth))
+    own, other = (one.numbers for one in (prediction, truth))
     weights = (one.counts for one in (prediction, truth))
     return np.array(scipy.stats.wasserstein_distance(own, other, *weights))
 
@@ -286,13 +286,13 @@ def perkins(
     return of_sorted(common, _pooled(prediction, truth), dims, {})
 
 
-def _common_area(bins: int, prediction: Values, truth: Values) -> np.ndarray:
-    if not (prediction.values.size and truth.values.size):
+def _common_area(bins: int, prediction: Sorted, truth: Sorted) -> np.ndarray:
+    if not (prediction.numbers.size and truth.numbers.size):
         return np.array(np.nan)
-    ends = [one.values[[0, -1]] for one in (prediction, truth)]
+    ends = [one.numbers[[0, -1]] for one in (prediction, truth)]
     low, high = min(e[0] for e in ends), max(e[1] for e in ends)
     shares = [
-        np.histogram(one.values, bins, (low, high), weights=one.counts)[0] / one.counts.sum()
+        np.histogram(one.numbers, bins, (low, high), weights=one.counts)[0] / one.counts.sum()
         for one in (prediction, truth)
     ]
     return np.minimum(*shares).sum()

@@ -22,8 +22,8 @@ from xr_dl4ds.metrics.areas import cell_areas
 from xr_dl4ds.metrics.baselines import Beside, HasFirstGuess, names_of
 from xr_dl4ds.metrics.grouping import By, by_parts, parts_of
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
-from xr_dl4ds.metrics.registry import chosen
 from xr_dl4ds.metrics.sample import Sample
+from xr_dl4ds.metrics.score_registry import chosen
 from xr_dl4ds.metrics.scoring import scores_of
 
 logger = logging.getLogger(__name__)

@@ -160,7 +160,7 @@ def reliability(
     ('share', array([0.25, 0.5 , 0.25]))
     """
     if bins < 1:
-        raise ValueError(f"Expected bins to be 1 or more, got {bins}.")
+        raise ValueError(f"Expected bins to be 1 or more, got {bins}. Use 10.")
     require_members(prediction, member, truth)
     m = prediction.sizes[member]
     valid = _valid(prediction, truth, member)

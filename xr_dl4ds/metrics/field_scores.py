@@ -7,18 +7,22 @@ plain loops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
-from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.metrics.pairs import MEMBER, Dimensions, in_one_chunk, require_members
+from xr_dl4ds.metrics.pairs import (
+    MEMBER,
+    Dimensions,
+    Plane,
+    in_one_chunk,
+    require_members,
+    require_plane,
+)
 from xr_dl4ds.metrics.probabilistic import crps
 from xr_dl4ds.metrics.weighting import mean
-
-Plane = tuple[Hashable, Hashable]
 
 #: Cells of a field that are worked on at once, in all members.
 _CELLS = 2**14
@@ -85,7 +89,7 @@ def threshold_weighted_crps(
     0.0
     """
     if tail not in ("upper", "lower"):
-        raise ValueError(f"Expected tail to be 'upper' or 'lower', got {tail!r}.")
+        raise ValueError(f"Expected tail to be 'upper' or 'lower', got {tail!r}. Use one of these.")
     require_members(prediction, member, truth)
     low, high = (threshold, None) if tail == "upper" else (None, threshold)
     members, true = (one.astype("f8").clip(low, high) for one in (prediction, truth))
@@ -163,11 +167,12 @@ def pooled_crps(
     1.666667
     """
     if pool not in ("mean", "max"):
-        raise ValueError(f"Expected pool to be 'mean' or 'max', got {pool!r}.")
+        raise ValueError(f"Expected pool to be 'mean' or 'max', got {pool!r}. Use one of these.")
     if size < 1:
-        raise ValueError(f"Expected size to be 1 or more cells, got {size}.")
+        raise ValueError(f"Expected size to be 1 or more cells, got {size}. Use 2 or more.")
     require_members(prediction, member, truth)
-    _require_plane(prediction, truth, plane)
+    for one in (prediction, truth):
+        require_plane(one, plane)
     areas = weights if _along(weights, plane) else None
     if areas is not None:
         xr.align(truth, areas, join="exact", copy=False)  # products would drop other coordinates
@@ -258,7 +263,8 @@ def energy_score(
     0.0
     """
     require_members(prediction, member, truth)
-    _require_plane(prediction, truth, plane)
+    for one in (prediction, truth):
+        require_plane(one, plane)
     areas = xr.DataArray(np.ones([truth.sizes[d] for d in plane]), dims=plane)
     on_cells = _along(weights, plane)
     if weights is not None and on_cells:
@@ -316,13 +322,3 @@ def _energy_of_field(members: np.ndarray, truth: np.ndarray, areas: np.ndarray) 
 def _along(weights: xr.DataArray | None, plane: Plane) -> bool:
     """Return True for weights along a dimension of fields."""
     return weights is not None and any(d in plane for d in weights.dims)
-
-
-def _require_plane(prediction: xr.DataArray, truth: xr.DataArray, plane: Plane) -> None:
-    """Raise a `GridError` unless prediction and truth have the dimensions of a field."""
-    for role, one in (("prediction", prediction), ("truth", truth)):
-        if not set(plane) <= set(one.dims):
-            raise GridError(
-                f"Expected the {role} to have the dimensions {plane}, got {one.dims}. Pass plane=,"
-                " the names of the two dimensions of a field."
-            )

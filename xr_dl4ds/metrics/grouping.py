@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -42,7 +41,7 @@ class Parts:
     """
 
     name: str
-    labels: list[Any]
+    labels: list[str | float]
     codes: xr.DataArray
 
     def of(self, sample: Sample, part: int) -> Sample:
@@ -100,16 +99,16 @@ def _with_grouper(by: object) -> bool:
     return isinstance(by, tuple) and len(by) == 2 and isinstance(by[1], Grouper)
 
 
-def _parts(by: Any, scored: Fields, dims: Dims) -> Parts:
+def _parts(by: object, scored: Fields, dims: Dims) -> Parts:
     if isinstance(by, str):
         return _of_dates(by, scored)
-    if isinstance(by, Grouper):
-        return _grouped(_times(scored).rename("time"), by, "period")
-    if _with_grouper(by):
-        values = _on_cells(by[0], scored, dims)
-        return _grouped(values, by[1], str(values.name))
     if isinstance(by, xr.DataArray):
         return _labelled(_on_cells(by, scored, dims))
+    if isinstance(by, Grouper):
+        return _grouped(_times(scored).rename("time"), by, "period")
+    if isinstance(by, tuple) and _with_grouper(by):
+        values = _on_cells(by[0], scored, dims)
+        return _grouped(values, by[1], str(values.name))
     raise VariableError(
         f"Expected `by` to be one of {', '.join(DATES)}, an array of labels, or a grouper of"
         f" xarray, got {type(by).__name__}. Pass one of these, or a list of them."
@@ -145,8 +144,8 @@ def _grouped(values: xr.DataArray, grouper: Grouper, name: str) -> Parts:
         encoded = grouper.factorize(values)
     except ValueError as error:
         raise VariableError(
-            f"Expected `by` to have values for the grouper {type(grouper).__name__}, got none in"
-            f" {name!r} ({error}). Check its bins."
+            f"Expected values of {name!r} in the bins of {type(grouper).__name__}, got the error"
+            f" {error}. Check its bins."
         ) from error
     index = encoded.full_index
     codes = encoded.codes.drop_vars(list(encoded.codes.coords)).transpose(*values.dims)
@@ -155,7 +154,7 @@ def _grouped(values: xr.DataArray, grouper: Grouper, name: str) -> Parts:
     for new, old in enumerate(used):
         again = xr.where(codes == old, new, again)
     labels = [index[i] for i in used]
-    plain = [one if isinstance(one, (int, float, np.number)) else str(one) for one in labels]
+    plain = [float(one) if isinstance(one, (int, float)) else str(one) for one in labels]
     return Parts(name=name, labels=plain, codes=again)
 
 
@@ -169,8 +168,8 @@ def _labelled(values: xr.DataArray) -> Parts:
     labels = np.unique(array[there]).tolist()
     if not labels:
         raise VariableError(
-            f"Expected `by` to have labels where the prediction has cells, got none in"
-            f" {str(values.name)!r}. Check its coordinates."
+            f"Expected labels where the prediction has cells, got {str(values.name)!r} with"
+            f" {array.size} missing values there. Check its coordinates."
         )
     codes = np.full(array.shape, -1)
     for number, one in enumerate(labels):

@@ -16,8 +16,13 @@ from scipy import ndimage
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.metrics.neighbourhood import Plane, require_plane
-from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
+from xr_dl4ds.metrics.pairs import (
+    Dimensions,
+    Plane,
+    in_one_chunk,
+    require_plane,
+    require_same_coordinates,
+)
 from xr_dl4ds.metrics.weighting import mean
 
 logger = logging.getLogger(__name__)

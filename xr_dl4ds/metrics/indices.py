@@ -91,7 +91,7 @@ def wet_quantile(
     3.0
     """
     if not 0 <= q <= 1:
-        raise ValueError(f"Expected a quantile q from 0 to 1, got {q}.")
+        raise ValueError(f"Expected a quantile q from 0 to 1, got {q}. Use 0.98.")
     of_wet = partial(reductions.quantile, q=q)
     return _over_time(partial(reductions.wet_only, wet=float(wet), of_wet=of_wet), field, time)
 
@@ -338,7 +338,7 @@ def annual_cycle(field: xr.DataArray, time: Hashable = "time") -> xr.DataArray:
     _require_steps(field, time)
     months = _part_of_dates(field, time, "month")
     if months is None:
-        raise TimeError(f"Expected dates along {time!r}, got none. Assign them as its coordinate.")
+        raise TimeError(f"The steps along {time!r} have no dates. Assign them as its coordinate.")
     of_months = partial(reductions.monthly_means, months=months)
     out = _over_time(of_months, field, time, {MONTH: 12})
     numbers = np.arange(1, 13, dtype="i4")  # CF-1.8 has no 64-bit integers

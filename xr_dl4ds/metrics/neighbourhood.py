@@ -8,26 +8,14 @@ field are. The tests compare with plain loops and with pysteps.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 from scipy import fft
 
 from xr_dl4ds.config.xarray_options import with_expected_options
-from xr_dl4ds.exceptions import GridError
-from xr_dl4ds.metrics.pairs import in_one_chunk, require_same_coordinates
-
-Plane = tuple[Hashable, Hashable]
-
-
-def require_plane(field: xr.DataArray, plane: Plane) -> None:
-    """Raise a `GridError` unless the field has the two dimensions of the plane."""
-    if len(plane) != 2 or not all(d in field.dims for d in plane):
-        raise GridError(
-            f"Expected fields with the two horizontal dimensions {tuple(plane)}, got the dimensions"
-            f" {field.dims}. Pass plane=, the names of the two horizontal dimensions."
-        )
+from xr_dl4ds.metrics.pairs import Plane, in_one_chunk, require_plane, require_same_coordinates
 
 
 @with_expected_options

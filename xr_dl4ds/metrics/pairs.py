@@ -10,6 +10,7 @@ from xr_dl4ds.exceptions import GridError, VariableError
 from xr_dl4ds.grid.units import conversion_between
 
 Dimensions = Sequence[Hashable]
+Plane = tuple[Hashable, Hashable]
 
 #: The dimension of members, by its CF standard name.
 MEMBER = "realization"
@@ -78,3 +79,12 @@ def in_one_chunk(field: xr.DataArray, dims: Iterable[Hashable]) -> xr.DataArray:
         return field
     whole = set(dims)
     return field.chunk({d: -1 if d in whole else "auto" for d in field.dims})
+
+
+def require_plane(field: xr.DataArray, plane: Plane) -> None:
+    """Raise a `GridError` unless the field has the two dimensions of the plane."""
+    if len(plane) != 2 or not all(d in field.dims for d in plane):
+        raise GridError(
+            f"Expected fields with the two horizontal dimensions {tuple(plane)}, got the dimensions"
+            f" {field.dims}. Pass plane=, the names of the two horizontal dimensions."
+        )

@@ -24,16 +24,16 @@ BINS = 2 ** (32 - LOST)
 _BIN = "bin"
 
 
-class Values(NamedTuple):
-    """Values in rising order, how often each occurs, and the width of its bin."""
+class Sorted(NamedTuple):
+    """Numbers in rising order, how often each occurs, and the width of its bin."""
 
-    values: np.ndarray
+    numbers: np.ndarray
     counts: np.ndarray
     widths: np.ndarray
 
     def quantile(self, q: np.ndarray) -> np.ndarray:
         """Return quantiles, linear between the values of two ranks; NaN without values."""
-        if not self.values.size:
+        if not self.numbers.size:
             return np.full(np.shape(q), np.nan)
         ends = np.cumsum(self.counts)
         at = q * (ends[-1] - 1)
@@ -44,7 +44,7 @@ class Values(NamedTuple):
         """Return the values of ranks, which count from 0 and are spread evenly over a bin."""
         place = np.searchsorted(ends, rank, side="right")
         inside = (rank - (ends - self.counts)[place] + 0.5) / self.counts[place] - 0.5
-        found: np.ndarray = self.values[place] + inside * self.widths[place]
+        found: np.ndarray = self.numbers[place] + inside * self.widths[place]
         return found
 
 
@@ -59,7 +59,7 @@ def of_sorted(
     Parameters
     ----------
     statistic : callable
-        ``(*values) -> array`` of one or no dimension, for the `Values` of each field.
+        ``(*values) -> array`` of one or no dimension, for the `Sorted` values of each field.
     fields : list of xarray.DataArray
         The fields, NaN where they do not count.
     dims : sequence of hashable
@@ -135,15 +135,15 @@ def _ranks_of_block(values: np.ndarray, counts: np.ndarray, origin: np.ndarray) 
     return out
 
 
-def _of_array(values: np.ndarray) -> Values:
+def _of_array(values: np.ndarray) -> Sorted:
     values = np.sort(values[~np.isnan(values)], axis=None).astype("f8")
-    return Values(values, np.ones(values.size, int), np.zeros(values.size))
+    return Sorted(values, np.ones(values.size, int), np.zeros(values.size))
 
 
-def _of_counts(counts: np.ndarray, origin: np.ndarray) -> Values:
+def _of_counts(counts: np.ndarray, origin: np.ndarray) -> Sorted:
     there = np.flatnonzero(counts)
     low, high = (_edges(bins) + origin for bins in (there, there + 1))
-    return Values((low + high) / 2, counts[there], high - low)
+    return Sorted((low + high) / 2, counts[there], high - low)
 
 
 def _counts(field: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 import xarray as xr
 
 from xr_dl4ds.config import nearest
+from xr_dl4ds.metrics.catalogue import CATALOGUE
 from xr_dl4ds.metrics.sample import Sample
 from xr_dl4ds.metrics.score import Kind, Score
-from xr_dl4ds.metrics.table import TABLE
 
 logger = logging.getLogger(__name__)
 
 #: All scores by name; users add theirs by `register`.
-SCORES: dict[str, Score] = dict(TABLE)
+SCORES: dict[str, Score] = dict(CATALOGUE)
 
 #: The scores of `evaluate` if none are asked for.
 DEFAULT = (
@@ -87,7 +87,7 @@ def register(
     """
     if name in SCORES or name == ALL or name in groups():
         raise ValueError(
-            f"Expected a name for the score that is not taken, got {name!r}. Choose another name."
+            f"Expected a name for the score that is not taken, got {name!r}. Use another name."
         )
     SCORES[name] = Score(
         function=function,
@@ -156,9 +156,9 @@ def _members_of(name: str) -> list[str]:
 def _lack(score: Score, sample: Sample) -> str:
     """Return what a score needs and does not have; an empty text if there is nothing."""
     if score.per_threshold and not sample.thresholds:
-        return "thresholds in units of the variable: pass thresholds=[1, 10]"
+        return "thresholds in units of the variable. Pass thresholds=, such as [1, 10]"
     if score.of_ensembles and sample.members is None:
-        return "an ensemble: predict with realizations=20"
+        return "an ensemble. Predict with realizations=20"
     if score.needs is None:
         return ""
     return score.needs(sample.truth.assign_attrs(units=sample.units))

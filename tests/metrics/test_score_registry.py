@@ -8,7 +8,7 @@ import xr_dl4ds as xd
 from tests.conftest import analytic, no_compute
 from tests.metrics.reference import prediction_of
 from xr_dl4ds.metrics import SCORES, evaluate
-from xr_dl4ds.metrics.registry import groups
+from xr_dl4ds.metrics.score_registry import groups
 
 
 def data(time=8):
@@ -113,9 +113,9 @@ def test_names_and_groups(caplog):
     ("given", "message"),
     [
         ({"scores": "rsme"}, r"`scores` to name scores or groups.*got 'rsme'.*'rmse'"),
-        ({"scores": ["crps"]}, r"'crps' needs an ensemble: predict with realizations=20"),
-        ({"scores": ["csi"]}, r"'csi' needs thresholds .* pass thresholds=\[1, 10\]"),
-        ({"scores": ["sdii"]}, "'sdii' needs precipitation, by its standard_name or name"),
+        ({"scores": ["crps"]}, r"'crps' needs an ensemble\. Predict with realizations=20"),
+        ({"scores": ["csi"]}, r"'csi' needs thresholds .*\. Pass thresholds=, such as"),
+        ({"scores": ["sdii"]}, r"'sdii' needs precipitation\. Set"),
     ],
 )
 def test_what_is_asked_for_by_name_must_be_there(given, message):
@@ -127,10 +127,10 @@ def test_rain_in_other_steps_and_units_has_no_indices():
     prediction, truth = rain(1)
     hourly = [one.assign_coords(time=truth.time[0] + (truth.time - truth.time[0]) / 24)
               for one in (prediction, truth)]  # fmt: skip
-    with pytest.raises(ValueError, match="'cdd' needs daily steps: average or sum to days first"):
+    with pytest.raises(ValueError, match=r"'cdd' needs daily steps\. Bring"):
         evaluate(*hourly, scale=2, scores=["cdd"])
     other = [one.assign_attrs(units="1") for one in (prediction, truth)]
-    with pytest.raises(ValueError, match="precipitation in units such as mm/day, and not '1'"):
+    with pytest.raises(ValueError, match="precipitation in mm/day or mm, and not in '1'"):
         evaluate(*other, scale=2, scores=["cdd"])
     undated = [one.assign_coords(time=np.arange(365)) for one in (prediction, truth)]
     with pytest.raises(ValueError, match="'txx' needs dates along time"):

@@ -1,0 +1,287 @@
+"""The catalogue of scores: each score of `evaluate` is added here and nowhere else."""
+
+from __future__ import annotations
+
+from xr_dl4ds.metrics import (
+    adapters,
+    categorical,
+    distribution,
+    events,
+    field_scores,
+    image,
+    indices,
+    pointwise,
+    probabilistic,
+    spectral,
+)
+from xr_dl4ds.metrics.adapters import Function
+from xr_dl4ds.metrics.score import Score
+
+
+def _pair(function: Function, long_name: str, **about: object) -> Score:
+    given = {"group": "pointwise", "units": "1", "mapped": True, **about}
+    return Score(function=function, long_name=long_name, **given)  # type: ignore[arg-type]
+
+
+def _event(function: Function, long_name: str, **about: object) -> Score:
+    given = {"group": "categorical", "units": "1", "per_threshold": True, **about}
+    return Score(function=function, long_name=long_name, **given)  # type: ignore[arg-type]
+
+
+def _field(function: Function, long_name: str, group: str, **about: object) -> Score:
+    given = {"kind": "field", "group": group, **about}
+    return Score(function=function, long_name=long_name, **given)  # type: ignore[arg-type]
+
+
+def _wet_days(function: Function, long_name: str, **about: object) -> Score:
+    given = {"mapped": True, "needs": adapters.daily_precipitation, **about}
+    return _field(
+        adapters.index(adapters.of_wet_days(function)), long_name, "precipitation", **given
+    )
+
+
+POINTWISE = {
+    "bias": _pair(
+        pointwise.bias,
+        "mean of prediction minus truth",
+        kind="error",
+        loss=lambda error: error,
+        heading="bias",
+        units=None,
+    ),
+    "mae": _pair(
+        pointwise.mae,
+        "mean absolute error",
+        kind="error",
+        loss=abs,
+        heading="MAE",
+        is_error=True,
+        units=None,
+    ),
+    "rmse": _pair(
+        pointwise.rmse,
+        "root mean square error",
+        kind="error",
+        loss=lambda error: error**2,
+        root=True,
+        heading="RMSE",
+        is_error=True,
+        units=None,
+    ),
+    "correlation": _pair(
+        pointwise.correlation, "Pearson correlation", heading="correlation", digits=4
+    ),
+    "relative_bias": _pair(pointwise.relative_bias, "bias over the mean of the truth"),
+    "nrmse": _pair(pointwise.nrmse, "RMSE over the standard deviation of the truth", is_error=True),
+    "spearman": _pair(pointwise.spearman, "Spearman rank correlation", mapped=False),
+    "kge": _pair(pointwise.kge, "Kling-Gupta efficiency"),
+    "psnr": _pair(image.psnr, "peak signal-to-noise ratio in dB", mapped=False, kind="members"),
+    "ssim": _pair(
+        adapters.of_plane(image.ssim), "structural similarity", mapped=False, kind="members"
+    ),
+    "ms_ssim": _pair(
+        adapters.of_plane(image.ms_ssim),
+        "multi-scale structural similarity",
+        mapped=False,
+        kind="members",
+    ),
+}
+DISTRIBUTION = {
+    "std_ratio": Score(
+        function=distribution.std_ratio_of_members,
+        kind="members",
+        group="distribution",
+        long_name="standard deviation over that of the truth",
+        units="1",
+    ),
+    "quantiles": _field(distribution.quantiles, "quantiles of all values", "distribution"),
+    "quantile_bias": Score(
+        function=distribution.quantile_biases,
+        kind="members",
+        group="distribution",
+        long_name="quantiles minus those of the truth",
+    ),
+    "wasserstein": Score(
+        function=distribution.wasserstein_of_members,
+        kind="members",
+        group="distribution",
+        long_name="Wasserstein distance between the distributions of values",
+        is_error=True,
+    ),
+    "perkins": Score(
+        function=distribution.perkins_of_members,
+        kind="members",
+        group="distribution",
+        long_name="Perkins skill score: common area of both histograms",
+        units="1",
+    ),
+    "negative_share": _field(
+        adapters.negative, "share of values below 0", "consistency", units="1"
+    ),
+}
+SPATIAL = {
+    "ralsd": Score(
+        function=spectral.ralsd_of_fields,
+        kind="members",
+        group="spectra",
+        long_name="radially averaged log spectral distance in dB",
+        units="1",
+    ),
+    "power": _field(
+        adapters.spectrum, "power by wavenumber, in squared units", "spectra", units="1"
+    ),
+    "autocorrelation_length": _field(
+        adapters.length,
+        "distance in cells at which the autocorrelation is 1 / e",
+        "spatial",
+        units="1",
+    ),
+    "fss": _event(adapters.fss, "fractions skill score", group="spatial", kind="members"),
+}
+CATEGORICAL = {
+    "csi": _event(categorical.csi, "critical success index"),
+    "ets": _event(categorical.ets, "equitable threat score"),
+    "pod": _event(categorical.pod, "probability of detection"),
+    "far": _event(categorical.far, "false alarm ratio"),
+    "frequency_bias": _event(
+        adapters.frequency_bias, "forecast events over observed events", kind="members"
+    ),
+    "sedi": _event(categorical.sedi, "symmetric extremal dependence index"),
+}
+ENSEMBLE = {
+    "crps": Score(
+        function=probabilistic.crps,
+        kind="ensemble_error",
+        group="ensemble",
+        long_name="continuous ranked probability score, fair; of one value the absolute error",
+        heading="CRPS",
+        is_error=True,
+    ),
+    "spread": Score(
+        function=probabilistic.spread_where_valid,
+        kind="ensemble",
+        group="ensemble",
+        long_name="root of the mean variance of the members",
+    ),
+    "spread_skill_ratio": Score(
+        function=probabilistic.spread_skill,
+        kind="ensemble",
+        group="ensemble",
+        long_name="spread over the RMSE of the mean, for finitely many members",
+        units="1",
+    ),
+    "rank_histogram": Score(
+        function=probabilistic.rank_histogram,
+        kind="ensemble",
+        group="ensemble",
+        long_name="share of the ranks of the truth among the members",
+        units="1",
+    ),
+    "pooled_crps": Score(
+        function=adapters.pooled,
+        kind="ensemble",
+        group="ensemble",
+        long_name="CRPS of means and maxima over blocks of cells",
+        of_baselines=True,
+        is_error=True,
+    ),
+    "energy_score": Score(
+        function=adapters.of_plane(field_scores.energy_score),
+        kind="ensemble",
+        group="ensemble",
+        long_name="energy score of fields, over the root of the number of cells",
+        of_baselines=True,
+        is_error=True,
+    ),
+    "threshold_weighted_crps": Score(
+        function=field_scores.threshold_weighted_crps,
+        kind="ensemble",
+        group="ensemble",
+        long_name="CRPS of the values above the threshold",
+        of_baselines=True,
+        is_error=True,
+        per_threshold=True,
+    ),
+    "brier": Score(
+        function=events.brier,
+        kind="ensemble",
+        group="ensemble",
+        long_name="Brier score, fair",
+        of_baselines=True,
+        is_error=True,
+        per_threshold=True,
+        units="1",
+    ),
+    "reliability": Score(
+        function=adapters.reliability,
+        kind="ensemble",
+        group="ensemble",
+        long_name="reliability: observed frequency, mean probability and share of cases",
+        per_threshold=True,
+        units="1",
+    ),
+}
+INDICES = {
+    "wet_frequency": _wet_days(adapters.wet_frequency, "share of wet days", units="1"),
+    "sdii": _wet_days(indices.sdii, "mean precipitation of wet days"),
+    "wet_quantile": _wet_days(indices.wet_quantile, "98th percentile of wet days"),
+    "cdd": _wet_days(indices.cdd, "longest dry spell in a year", units="day"),
+    "cwd": _wet_days(indices.cwd, "longest wet spell in a year", units="day"),
+    "rx1day": _field(
+        adapters.index(indices.rx1day),
+        "yearly maximum of daily precipitation",
+        "precipitation",
+        mapped=True,
+        needs=adapters.daily_precipitation,
+    ),
+    "txx": _field(
+        adapters.index(indices.txx), "yearly maximum", "extremes", mapped=True, needs=adapters.dates
+    ),
+    "tnn": _field(
+        adapters.index(indices.tnn), "yearly minimum", "extremes", mapped=True, needs=adapters.dates
+    ),
+    "days_above": _field(
+        adapters.index_at(indices.days_above),
+        "steps in a year above the threshold",
+        "extremes",
+        mapped=True,
+        per_threshold=True,
+        needs=adapters.dates,
+        units="1",
+    ),
+    "days_below": _field(
+        adapters.index_at(indices.days_below),
+        "steps in a year below the threshold",
+        "extremes",
+        mapped=True,
+        per_threshold=True,
+        needs=adapters.dates,
+        units="1",
+    ),
+    "annual_cycle": _field(
+        adapters.index(indices.annual_cycle), "mean by month", "variability", needs=adapters.dates
+    ),
+    "lag1_autocorrelation": _field(
+        adapters.index(indices.lag1_autocorrelation),
+        "autocorrelation of consecutive steps",
+        "variability",
+        mapped=True,
+        units="1",
+    ),
+    "interannual_std": _field(
+        adapters.index(indices.interannual_std),
+        "standard deviation of yearly means",
+        "variability",
+        mapped=True,
+        needs=adapters.dates,
+    ),
+}
+
+CATALOGUE: dict[str, Score] = {
+    **POINTWISE,
+    **DISTRIBUTION,
+    **SPATIAL,
+    **CATEGORICAL,
+    **ENSEMBLE,
+    **INDICES,
+}
