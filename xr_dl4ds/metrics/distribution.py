@@ -16,7 +16,7 @@ from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.names import REALIZATION
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
 from xr_dl4ds.metrics.sorting import Sorted, of_sorted
-from xr_dl4ds.metrics.weighting import mean
+from xr_dl4ds.metrics.weighting import anomaly, variance
 
 
 @with_expected_options
@@ -127,13 +127,9 @@ def std_ratio(
     >>> float(std_ratio(0.5 * truth, truth, ["time"]))
     0.5
     """
-    prediction, truth = (one.astype("f8") for one in _masked_alike(prediction, truth))
-    varies = truth.max(dims) > truth.min(dims)
-    spreads = [
-        mean((one - mean(one, dims, weights)) ** 2, dims, weights) ** 0.5
-        for one in (prediction, truth)
-    ]
-    return spreads[0] / spreads[1].where(varies)
+    pair = (anomaly(one) for one in _masked_alike(prediction, truth))
+    spreads = [variance(one, dims, weights) ** 0.5 for one in pair]
+    return spreads[0] / spreads[1].where(spreads[1] > 0)
 
 
 def std_ratio_of_members(

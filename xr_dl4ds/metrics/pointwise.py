@@ -11,7 +11,7 @@ import xarray as xr
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
 from xr_dl4ds.metrics.sorting import ranks, ranks_of_array
-from xr_dl4ds.metrics.weighting import mean
+from xr_dl4ds.metrics.weighting import anomaly, covariance, mean, variance
 
 
 @with_expected_options
@@ -60,12 +60,9 @@ def correlation(
     """Return the Pearson correlation (1); NaN where prediction or truth is constant."""
     require_same_coordinates(prediction, truth)
     valid = prediction.notnull() & truth.notnull()
-    a = prediction.astype("f8").where(valid)
-    b = truth.astype("f8").where(valid)
-    varies = (a.max(dims) > a.min(dims)) & (b.max(dims) > b.min(dims))
-    a, b = a - mean(a, dims, weights), b - mean(b, dims, weights)
-    spread = (mean(a**2, dims, weights) * mean(b**2, dims, weights)) ** 0.5
-    return mean(a * b, dims, weights) / spread.where(varies)
+    a, b = anomaly(prediction.where(valid)), anomaly(truth.where(valid))
+    scatter = (variance(a, dims, weights) * variance(b, dims, weights)) ** 0.5
+    return covariance(a, b, dims, weights) / scatter.where(scatter > 0)
 
 
 @with_expected_options
@@ -96,10 +93,9 @@ def nrmse(
     The mean of the truth has the value 1. Other libraries divide by the mean or by the range of the
     truth: never compare values of two libraries.
     """
-    known = truth.astype("f8").where(prediction.notnull())
-    varies = known.max(dims) > known.min(dims)
-    scatter = mean((known - mean(known, dims, weights)) ** 2, dims, weights) ** 0.5
-    return rmse(prediction, truth, dims, weights) / scatter.where(varies)
+    known = anomaly(truth.where(prediction.notnull()))
+    scatter = variance(known, dims, weights) ** 0.5
+    return rmse(prediction, truth, dims, weights) / scatter.where(scatter > 0)
 
 
 @with_expected_options
@@ -118,11 +114,9 @@ def kge(
     """
     r = correlation(prediction, truth, dims, weights)
     valid = prediction.notnull() & truth.notnull()
-    means, scatters = [], []
-    for one in (prediction, truth):
-        values = one.astype("f8").where(valid)
-        means.append(mean(values, dims, weights))
-        scatters.append(mean((values - means[-1]) ** 2, dims, weights) ** 0.5)
+    pair = [one.where(valid) for one in (prediction, truth)]
+    means = [mean(one.astype("f8"), dims, weights) for one in pair]
+    scatters = [variance(anomaly(one), dims, weights) ** 0.5 for one in pair]
     a = scatters[0] / scatters[1].where(scatters[1] > 0)
     b = means[0] / means[1].where(means[1] != 0)
     return 1 - ((r - 1) ** 2 + (a - 1) ** 2 + (b - 1) ** 2) ** 0.5

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import dask.array as da
 import numpy as np
 import xarray as xr
+from dask.graph_manipulation import clone
 
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk
 
@@ -107,7 +108,7 @@ def ranks(field: xr.DataArray) -> xr.DataArray:
     counts, origin = _counts(field)
     found = da.map_blocks(
         _ranks_of_block,
-        field.data,
+        clone(field.data),  # read again: otherwise all values would wait in memory for the counts
         counts.data.reshape((1,) * (field.ndim - 1) + (BINS,)).rechunk(-1),
         origin.data,
         dtype="f8",
