@@ -89,12 +89,23 @@ ASKED = {
     "name of a score": case(
         "A score is registered under a name that is taken.",
         ValueError,
-        r"a name for the score that is not taken, got 'rmse'\. Choose|Use",
+        r"a name for the score that is an identifier and is not taken, got 'rmse'\. Use another",
         d.scored(),
         lambda sr, hr, lr: metrics.register("rmse", abs, long_name="mine"),
         lambda sr, hr, lr: [
             metrics.register("another", abs, long_name="mine"),
             metrics.SCORES.pop("another"),
+        ],
+    ),
+    "kind of a score": case(
+        "A score is registered with a kind that is unknown.",
+        ValueError,
+        r"a function and a kind among pair, .*, got function and 'pairs'\. Use one of these kinds",
+        d.scored(),
+        lambda sr, hr, lr: metrics.register("mine", asking, long_name="mine", kind="pairs"),
+        lambda sr, hr, lr: [
+            metrics.register("mine", asking, long_name="mine", kind="pair"),
+            metrics.SCORES.pop("mine"),
         ],
     ),
     "baseline": case(
@@ -137,6 +148,14 @@ ASKED = {
         trained(lambda lr: lr.rename(t2m="tas")),
         trained(),
     ),
+    "training data without values": case(
+        "Training data of baselines have no values.",
+        VariableError,
+        r"values of 't2m' in training=, got missing values alone\. Select times and cells",
+        d.scored(),
+        trained(spoil_hr=lambda hr: hr.where(False)),
+        trained(),
+    ),
     "training data on other cells": case(
         "Training data of baselines lie on other cells than those that are scored.",
         GridError,
@@ -148,6 +167,16 @@ ASKED = {
 }
 
 GROUPED = {
+    "name of labels": case(
+        "The labels of parts have the name of a score or dimension of the result.",
+        VariableError,
+        r"a name for the parts that the scores do not have, got 'bias'\. Rename the labels",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(
+            hr, lr=lr, by=by_field(lambda field: field * 0, hr).rename("bias")
+        ),
+        grouped(lambda field: field * 0),
+    ),
     "kind of parts": case(
         "Parts of the data are asked for by something that gives no labels.",
         VariableError,

@@ -62,6 +62,68 @@ def test_baselines_that_are_fitted():
     assert rmse["climatology"] == pytest.approx(expected, rel=0.01)
 
 
+def scored_beside(lr, hr, train_lr, train_hr, kind):
+    """The baseline's field itself: as a prediction of the truth it has no error."""
+    found = evaluate(prediction_of(hr), hr, lr=lr, training=(train_lr, train_hr), baselines=[kind])
+    return found.sel(product=kind)
+
+
+def test_the_bias_map_does_not_change_anomalies():
+    # LR varies half as much as HR: interpolated anomalies stay half, and only means are corrected
+    lr, hr = pair()
+    lr["t2m"] = (280 + 0.5 * (lr.t2m - 280)).assign_attrs(lr.t2m.attrs)
+    train, test = {"time": slice(0, 900)}, {"time": slice(900, None)}
+    of = scored_beside(
+        lr.isel(test), hr.isel(test), lr.isel(train), hr.isel(train), "bias_corrected"
+    )
+    raw = lr.downscale.interpolate(hr, method="bilinear").t2m
+    angle = 2 * np.pi * (hr.time.dt.dayofyear.values - 0.5) / 365.25
+    terms = [np.ones(angle.size), *(f(k * angle) for k in (1, 2) for f in (np.sin, np.cos))]
+    terms = np.stack(terms, axis=1)
+    bias = (hr.t2m - raw).values.reshape(1200, -1).astype("f8")
+    cycle = terms @ np.linalg.lstsq(terms[:900], bias[:900], rcond=None)[0]
+    expected = ((cycle - bias)[900:] ** 2).mean() ** 0.5
+    assert float(of.rmse) == pytest.approx(expected, rel=0.01)
+
+
+def test_a_bias_map_of_rain_is_never_negative():
+    lr, hr = pair(600)
+    about = {"units": "mm/day", "standard_name": "precipitation_flux"}
+    lr, hr = (
+        xr.Dataset({"t2m": np.maximum(ds.t2m - 281, 0).assign_attrs(about)}) for ds in (lr, hr)
+    )
+    lr["t2m"] = (0.5 * lr.t2m).assign_attrs(about)
+    train, test = {"time": slice(0, 400)}, {"time": slice(400, None)}
+    found = evaluate(
+        prediction_of(hr.isel(test)),
+        hr.isel(test),
+        lr=lr.isel(test),
+        training=(lr.isel(train), hr.isel(train)),
+        scores=["negative_share", "bias"],
+    )
+    assert float(found.negative_share.sel(product="bias_corrected")) == 0
+    assert abs(float(found.bias.sel(product="bias_corrected"))) < 0.3
+
+
+def test_gaps_of_training_data():
+    lr, hr = pair()
+    train, test = {"time": slice(0, 900)}, {"time": slice(900, None)}
+    gappy = lr.isel(train).copy(deep=True)
+    gappy["t2m"][100:160] = np.nan
+    given = lr.isel(test), hr.isel(test)
+    kept = {"time": np.r_[0:100, 160:900]}
+    for kind in FITTED:
+        actual = scored_beside(*given, gappy, hr.isel(train), kind)
+        expected = scored_beside(*given, lr.isel(kept), hr.isel(kept), kind)
+        assert float(actual.rmse) == pytest.approx(float(expected.rmse), rel=0.02), kind
+    # cells without values in training are not scored
+    masked = hr.isel(train).copy(deep=True)
+    masked["t2m"][:, :2] = np.nan
+    for kind in FITTED:
+        rows = scored_beside(*given, lr.isel(train), masked, kind).mae_map.isnull().all("longitude")
+        np.testing.assert_array_equal(rows, np.arange(8) < 2)
+
+
 def test_chosen_interpolations():
     lr, hr = pair(12)
     scores = evaluate(

@@ -88,6 +88,41 @@ def test_groupers_and_labels_of_time(pair):
     np.testing.assert_allclose(found.rmse.sel(regime="dry"), expected.rmse, rtol=1e-9)
 
 
+def test_two_groupings_of_time(pair):
+    prediction, truth = pair
+    first = {"time": slice(0, 16)}  # January 2001 to April 2002
+    prediction, truth = prediction.isel(first), truth.isel(first)
+    actual = evaluate(prediction, truth, by=["year", "season"])
+    for year, season in ((2001, "JJA"), (2002, "DJF")):
+        part = (truth.time.dt.year == year) & (truth.time.dt.season == season)
+        expected = evaluate(
+            prediction.isel(time=slice(0, 16)).isel(time=part), truth.isel(time=part)
+        )
+        found = actual.sel(year=year, season=season)
+        np.testing.assert_allclose(found.rmse, expected.rmse, rtol=1e-9)
+    # there is no summer of 2002
+    assert actual.rmse.sel(year=2002, season="JJA").isnull().all()
+
+
+def test_the_annual_cycle_of_months(pair):
+    actual = evaluate(*pair, by="month", scores="variability")
+    assert actual.annual_cycle.dims == ("month", "product", "calendar_month")
+
+
+def test_text_on_cells(pair):
+    prediction, truth = pair
+    names = xr.DataArray(
+        np.where(np.arange(96).reshape(8, 12) % 12 < 5, "west coast", "inland"),
+        truth.t2m[0].drop_vars("time").coords,
+        name="region",
+    )
+    actual = evaluate(prediction, truth, by=names, area_weighted=False)
+    assert list(actual.region.values) == ["inland", "west coast"]
+    error = (prediction.t2m - truth.t2m).isel(longitude=slice(0, 5)).astype("f8")
+    found = actual.rmse.sel(region="west coast", product="prediction")
+    assert float(found) == pytest.approx(float((error**2).mean()) ** 0.5, rel=1e-5)
+
+
 def test_lazy_data_stay_lazy(pair):
     prediction, truth = (one.chunk(time=5) for one in pair)
     with no_compute():

@@ -173,7 +173,18 @@ def test_scores_of_ones_own(registered, kind, options):
 
 
 def test_a_name_is_given_once(registered):
-    with pytest.raises(ValueError, match="that is not taken, got 'rmse'"):
+    with pytest.raises(ValueError, match="is not taken, got 'rmse'"):
         xd.metrics.register("rmse", abs, long_name="mine")
-    with pytest.raises(ValueError, match="that is not taken, got 'pointwise'"):
+    with pytest.raises(ValueError, match="is not taken, got 'pointwise'"):
         xd.metrics.register("pointwise", abs, long_name="mine")
+    for name in ("bias_map", "product", "a/b"):
+        with pytest.raises(ValueError, match=f"is not taken, got '{name}'"):
+            xd.metrics.register(name, abs, long_name="mine")
+
+
+def test_thresholds_of_several_variables_have_no_unit():
+    truth = data()[1]
+    truth["u"] = (truth.t2m - 280).assign_attrs(units="m s-1")
+    found = evaluate(truth, truth, scale=2, scores=["csi"], thresholds=280)
+    assert found.threshold.attrs == {}
+    assert found.csi.dims == ("variable", "threshold", "product")

@@ -170,7 +170,7 @@ class Modelling:
         baselines: Sequence[str] | None = None,
         training: tuple[Data, Data] | None = None,
         scores: str | Sequence[str] | None = None,
-        thresholds: Sequence[float] = (),
+        thresholds: float | Sequence[float] = (),
         by: By | Sequence[By] = (),
         area_weighted: bool = True,
         x_dim: str | None = None,
@@ -197,7 +197,7 @@ class Modelling:
             LR and HR data to which baselines are fitted, at times that are not scored.
         scores : str or sequence of str, optional
             Names of scores or of groups of scores, or "all".
-        thresholds : sequence of float, optional
+        thresholds : float or sequence of float, optional
             Thresholds in units of the variable, for the scores of events.
         by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
             Parts that are scored separately: "season", "month", "year", "hour", an array of labels,

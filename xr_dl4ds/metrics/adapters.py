@@ -17,6 +17,7 @@ from xr_dl4ds.metrics import (
     distribution,
     events,
     field_scores,
+    indices,
     neighbourhood,
     spectral,
     weighting,
@@ -123,6 +124,11 @@ def length(
 ) -> xr.DataArray:
     """Return the autocorrelation length of fields ``(y, x)``, in cells."""
     return neighbourhood.autocorrelation_length(field, (Y, X))
+
+
+def annual_cycle(field: xr.DataArray, time: str) -> xr.DataArray:
+    """Return the annual cycle along ``calendar_month``; ``by="month"`` has the name ``month``."""
+    return indices.annual_cycle(field, time).rename({indices.MONTH: "calendar_month"})
 
 
 def negative(

@@ -259,7 +259,7 @@ INDICES = {
         units="1",
     ),
     "annual_cycle": _field(
-        adapters.index(indices.annual_cycle), "mean by month", "variability", needs=adapters.dates
+        adapters.index(adapters.annual_cycle), "mean by month", "variability", needs=adapters.dates
     ),
     "lag1_autocorrelation": _field(
         adapters.index(indices.lag1_autocorrelation),

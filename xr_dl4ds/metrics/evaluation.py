@@ -7,6 +7,7 @@ import logging
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import SAME, Scale
@@ -40,7 +41,7 @@ def evaluate(
     baselines: Sequence[str] | None = None,
     training: tuple[Data, Data] | None = None,
     scores: str | Sequence[str] | None = None,
-    thresholds: Sequence[float] = (),
+    thresholds: float | Sequence[float] = (),
     by: By | Sequence[By] = (),
     area_weighted: bool = True,
     dims: Dims | None = None,
@@ -73,7 +74,7 @@ def evaluate(
     scores : str or sequence of str, optional
         Names of scores or of groups of scores, or "all"; see `xr_dl4ds.metrics.SCORES` and the page
         on scores. By default those that are described below.
-    thresholds : sequence of float, optional
+    thresholds : float or sequence of float, optional
         Thresholds in units of the variable, for the scores of events.
     by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
         Parts of the data that are scored separately, along a dimension of that name: "season",
@@ -165,7 +166,7 @@ def evaluate(
             theirs[name],
             {m: one[name] for m, one in products.items()},
             weights=weights,
-            thresholds=tuple(map(float, thresholds)),
+            thresholds=tuple(np.atleast_1d(np.asarray(thresholds, "f8")).tolist()),
         )
         wanted = chosen(scores, sample)
         found.append(by_parts(sample, parts, functools.partial(scores_of, chosen=wanted)))
@@ -175,6 +176,8 @@ def evaluate(
         out = xr.concat(found, dim=xr.Variable("variable", names), combine_attrs="drop_conflicts")
         units = [pair[1].data[name].attrs.get("units", "1") for name in names]
         out = out.assign_coords(units=("variable", units))
+        if "threshold" in out.coords:
+            out["threshold"].attrs = {}  # in the units of each variable
     out.attrs["baselines"] = beside.described(products)
     return _with_axes(out, given)
 

@@ -61,27 +61,29 @@ def fitted(
     low, high = _matched(training, lr, truth)
     names = truth.varying
     inputs = [*names, *(n for n in low.varying if n in lr.varying and n not in names)]
-    scale = {n: _mean_and_std(low.data[n]) for n in inputs}
     of_targets = {n: _mean_and_std(high.data[n]) for n in names}
+    # LR counterparts have the scale of their targets, as bias corrections need it
+    scale = {n: of_targets[n] if n in names else _mean_and_std(low.data[n]) for n in inputs}
     train = _channels(low.data, scale)
     axes = (low.grid.y, truth.grid.y), (low.grid.x, truth.grid.x)
     wy, wx = (METHODS["bilinear"](*pair).astype("f4") for pair in axes)
     annual = has_years(train)
     fitter = Fitter(
         lr=train.fillna(0.0),
-        target=_channels(high.data, of_targets),
+        target=_channels(high.data, of_targets).where(_complete(train)),
         seasons=seasons_of(train, annual=annual),
         interpolation=Interpolator(wy=wy, wx=wx, channels=tuple(range(len(names)))),
         varying=len(inputs),
         amounts=tuple(is_precipitation(n, high.data[n].attrs) for n in names),
         zeros=tuple(-mean / std for mean, std in of_targets.values()),
     )
+    known = high.data[names].notnull().any(TIME).compute()
     given = _channels(lr.data, scale).fillna(0.0)
     seasons = seasons_of(given, annual=annual)
     out = {}
     for kind in kinds:
         guess = guessed([fitter.fit(kind)[0]], fitter.interpolation, given, seasons)
-        out[kind] = _physical(guess, of_targets, lr, truth)
+        out[kind] = _physical(guess, of_targets, lr, truth).where(known)
     return out
 
 
@@ -125,6 +127,11 @@ def _on(fields: Fields, like: Fields, role: str) -> Fields:
 def _mean_and_std(values: xr.DataArray) -> tuple[float, float]:
     values = values.astype("f8")
     mean, std = float(values.mean()), float(values.std())
+    if np.isnan(mean):
+        raise VariableError(
+            f"Expected values of {str(values.name)!r} in training=, got missing values alone."
+            " Select times and cells with values."
+        )
     return mean, std if std > 0 else 1.0
 
 
@@ -135,6 +142,13 @@ def _channels(data: xr.Dataset, scale: dict[str, tuple[float, float]]) -> xr.Dat
         for name, (mean, std) in scale.items()
     ]
     return xr.concat(parts, CHANNEL, coords="minimal").transpose(TIME, Y, X, CHANNEL)
+
+
+def _complete(lr: xr.DataArray) -> xr.DataArray:
+    """Return the steps at which no LR cell is missing that has values at other steps."""
+    missing = lr.isnull()
+    odd = (missing & ~missing.all(TIME)).any((Y, X, CHANNEL)).compute()
+    return ~odd if not odd.all() else xr.ones_like(odd)
 
 
 def _physical(

@@ -44,11 +44,20 @@ class Parts:
     labels: list[str | float]
     codes: xr.DataArray
 
-    def of(self, sample: Sample, part: int) -> Sample:
-        """Return the sample of a part."""
-        if self.codes.dims == (TIME,):
-            return sample.at({TIME: np.flatnonzero(self.codes.to_numpy() == part)})
-        return sample.where(self.codes == part)
+    def of(self, sample: Sample, others: list[Parts], part: int) -> tuple[Sample, list[Parts]]:
+        """Return the sample of a part, and the other groupings for it."""
+        if self.codes.dims != (TIME,):
+            return sample.where(self.codes == part), others
+        steps = np.flatnonzero(self.codes.to_numpy() == part)
+        inside = xr.DataArray(bool(steps.size))
+        steps = steps if steps.size else np.zeros(1, int)  # a step without values
+        others = [
+            dataclasses.replace(one, codes=one.codes.isel({TIME: steps}))
+            if one.codes.dims == (TIME,)
+            else one
+            for one in others
+        ]
+        return sample.at({TIME: steps}).where(inside), others
 
 
 def by_parts(
@@ -61,12 +70,25 @@ def by_parts(
     if not parts:
         return compute(sample)
     first, *others = parts
-    found = [by_parts(first.of(sample, i), others, compute) for i in range(len(first.labels))]
+    found = [by_parts(*first.of(sample, others, i), compute) for i in range(len(first.labels))]
+    taken = {*found[0].variables, *found[0].dims}
+    if first.name in taken:
+        raise VariableError(
+            f"Expected a name for the parts that the scores do not have, got {first.name!r}. Rename"
+            " the labels."
+        )
     places = first.codes.dims != (TIME,)
     left = {TIME, *((Y, X) if places else ())}
     found = [one.drop_vars([n for n, v in one.items() if left & set(v.dims)]) for one in found]
     found = [one.drop_vars([d for d in left if d in one.coords]) for one in found]
-    return xr.concat(found, xr.Variable(first.name, first.labels), combine_attrs="override")
+    return xr.concat(
+        found,
+        xr.Variable(first.name, first.labels),
+        data_vars="all",
+        coords="minimal",
+        compat="override",
+        combine_attrs="override",
+    )
 
 
 def parts_of(by: By | Sequence[By], scored: Fields, dims: Dims) -> list[Parts]:
@@ -102,6 +124,10 @@ def _with_grouper(by: object) -> bool:
 def _parts(by: object, scored: Fields, dims: Dims) -> Parts:
     if isinstance(by, str):
         return _of_dates(by, scored)
+    if isinstance(by, xr.DataArray) and by.ndim > 1 and by.dtype.kind in "OUS":
+        names, numbers = np.unique(by.to_numpy(), return_inverse=True)
+        found = _parts(by.copy(data=numbers.reshape(by.shape)).drop_attrs(), scored, dims)
+        return dataclasses.replace(found, labels=[str(names[int(n)]) for n in found.labels])
     if isinstance(by, xr.DataArray):
         return _labelled(_on_cells(by, scored, dims))
     if isinstance(by, Grouper):

@@ -133,7 +133,7 @@ def spearman(
 
     Equal values have their mean rank. NaN where prediction or truth is constant. If `dims` are not
     all dimensions, lazy data are brought into one chunk along `dims`; otherwise lazy values are
-    ranked in the bins of `xr_dl4ds.metrics.quantiles`, and data are read twice.
+    ranked in the bins of `xr_dl4ds.metrics.quantiles`, and all values stay in memory.
     """
     require_same_coordinates(prediction, truth)
     valid = prediction.notnull() & truth.notnull()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import xarray as xr
 
 from xr_dl4ds.config import nearest
+from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.metrics.catalogue import CATALOGUE
 from xr_dl4ds.metrics.sample import Sample
 from xr_dl4ds.metrics.score import Kind, Score
@@ -22,6 +23,8 @@ DEFAULT = (
     *("bias", "mae", "rmse", "correlation", "ralsd", "std_ratio"),
     *("crps", "spread", "spread_skill_ratio", "rank_histogram"),
 )
+#: Kinds of scores that users add.
+_PUBLIC = ("pair", "members", "ensemble", "field")
 #: Stands for all scores.
 ALL = "all"
 
@@ -72,7 +75,7 @@ def register(
     Raises
     ------
     ValueError
-        If the name is taken.
+        If the name is taken or no identifier, or the kind is unknown.
 
     Examples
     --------
@@ -85,9 +88,15 @@ def register(
     >>> float(scores.largest_error.sel(product="prediction").round(3))
     1.0
     """
-    if name in SCORES or name == ALL or name in groups():
+    if not callable(function) or kind not in _PUBLIC:
         raise ValueError(
-            f"Expected a name for the score that is not taken, got {name!r}. Use another name."
+            f"Expected a function and a kind among {', '.join(_PUBLIC)}, got"
+            f" {type(function).__name__} and {kind!r}. Use one of these kinds."
+        )
+    if not str(name).isidentifier() or name in _taken():
+        raise ValueError(
+            "Expected a name for the score that is an identifier and is not taken, got"
+            f" {name!r}. Use another name."
         )
     SCORES[name] = Score(
         function=function,
@@ -100,6 +109,13 @@ def register(
         mapped=mapped,
         per_threshold=per_threshold,
     )
+
+
+def _taken() -> set[str]:
+    """Return the names that results of `evaluate` have already, and those of groups."""
+    ends = ("", "_map", "_series", "_skill", "_skill_interval", "_truth", "_map_truth")
+    dims = {"product", "reference", "bound", "threshold", "variable", "units", TIME, Y, X}
+    return {ALL, *groups(), *dims, *(name + end for name in SCORES for end in ends)}
 
 
 def groups() -> list[str]:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import dask.array as da
 import numpy as np
 import xarray as xr
-from dask.graph_manipulation import clone
 
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk
 
@@ -101,14 +100,15 @@ def of_sorted(
 def ranks(field: xr.DataArray) -> xr.DataArray:
     """Return the ranks of all valid values of a field, equal values with their mean rank.
 
-    In lazy fields the values of a bin are equal. Lazy if the field is; it is then read twice.
+    In lazy fields the values of a bin are equal. Lazy if the field is; its values then stay in
+    memory until all are counted.
     """
     if field.chunks is None:
         return field.copy(data=ranks_of_array(field.to_numpy()))
     counts, origin = _counts(field)
     found = da.map_blocks(
         _ranks_of_block,
-        clone(field.data),  # read again: otherwise all values would wait in memory for the counts
+        field.data,
         counts.data.reshape((1,) * (field.ndim - 1) + (BINS,)).rechunk(-1),
         origin.data,
         dtype="f8",
