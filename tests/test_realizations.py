@@ -395,7 +395,7 @@ def test_options_that_do_not_fit(options, message):
 def test_scores_and_figures_of_members(model, lr):
     hr, members = analytic()[["t2m"]], model.predict(lr.chunk(time=3), realizations=3)
     with no_compute():
-        scores = members.downscale.evaluate(hr.chunk(time=2))
+        scores = members.downscale.evaluate(hr.chunk(time=2), area_weighted=False)
     rmse = np.sqrt(((members.t2m.mean("realization") - hr.t2m) ** 2).mean())
     np.testing.assert_allclose(scores.rmse.sel(product="prediction"), rmse, rtol=1e-4)
     assert 0 < scores.spread_skill_ratio < np.inf
@@ -403,7 +403,8 @@ def test_scores_and_figures_of_members(model, lr):
     assert titles[:3] == ["member 1 of 3", "mean", "spread"]
     # one member alone is a prediction as any other
     member = members.isel(realization=0)
-    rmse = member.downscale.evaluate(hr).rmse.sel(product="prediction")
+    scores = member.downscale.evaluate(hr, area_weighted=False)
+    rmse = scores.rmse.sel(product="prediction")
     np.testing.assert_allclose(rmse, np.sqrt(((member.t2m - hr.t2m) ** 2).mean()), rtol=1e-4)
     assert member.downscale.plot().axes[0].get_title() == "prediction"
 

@@ -365,7 +365,7 @@ def test_steps_without_dates_are_a_single_year(coordinate):
         index, options = INDICES[name]
         xr.testing.assert_identical(index(field, **options), index(in_one_year, **options))
     assert interannual_std(field).isnull().all()
-    with pytest.raises(TimeError, match=r"Expected dates along 'time', got none"):
+    with pytest.raises(TimeError, match=r"The steps along 'time' have no dates"):
         annual_cycle(field)
 
 
