@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from tests.conftest import no_compute
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.metrics import SCORES
+from xr_dl4ds.metrics.pair_statistics import PairStatistics
 from xr_dl4ds.metrics.pointwise import (
     bias,
     correlation,
@@ -112,7 +113,11 @@ def test_defect_6_the_map_of_rmse_is_a_root_and_counts_cells_that_begin_dry():
 
 
 def test_the_table_names_them_all():
-    assert {name: SCORES[name].function for name in FUNCTIONS} == FUNCTIONS
+    prediction, truth = pair()
+    statistics = PairStatistics.of(prediction, truth, DIMS)
+    for name, function in FUNCTIONS.items():
+        given = (prediction, truth, DIMS) if name == "spearman" else (statistics,)
+        assert float(SCORES[name].function(*given)) == float(function(prediction, truth, DIMS))
     truth = line(1, 2, 3)
     perfect = {n for n, score in FUNCTIONS.items() if float(score(truth, truth, ["time"])) == 0}
     # a bias of 0 does not make a prediction perfect

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from xr_dl4ds.metrics import (
     adapters,
     categorical,
@@ -16,6 +18,10 @@ from xr_dl4ds.metrics import (
 )
 from xr_dl4ds.metrics.adapters import Function
 from xr_dl4ds.metrics.score import Score
+
+
+def _statistic(name: str, long_name: str, **about: object) -> Score:
+    return _pair(operator.attrgetter(name), long_name, kind="statistic", **about)
 
 
 def _pair(function: Function, long_name: str, **about: object) -> Score:
@@ -41,40 +47,30 @@ def _wet_days(function: Function, long_name: str, **about: object) -> Score:
 
 
 POINTWISE = {
-    "bias": _pair(
-        pointwise.bias,
-        "mean of prediction minus truth",
-        kind="error",
-        loss=lambda error: error,
-        heading="bias",
-        units=None,
-    ),
-    "mae": _pair(
-        pointwise.mae,
+    "bias": _statistic("bias", "mean of prediction minus truth", heading="bias", units=None),
+    "mae": _statistic(
+        "mae",
         "mean absolute error",
-        kind="error",
-        loss=abs,
+        mean_of="losses",
         heading="MAE",
         is_error=True,
         units=None,
     ),
-    "rmse": _pair(
-        pointwise.rmse,
+    "rmse": _statistic(
+        "rmse",
         "root mean square error",
-        kind="error",
-        loss=lambda error: error**2,
-        root=True,
+        mean_of="squares",
         heading="RMSE",
         is_error=True,
         units=None,
     ),
-    "correlation": _pair(
-        pointwise.correlation, "Pearson correlation", heading="correlation", digits=4
+    "correlation": _statistic(
+        "correlation", "Pearson correlation", heading="correlation", digits=4
     ),
-    "relative_bias": _pair(pointwise.relative_bias, "bias over the mean of the truth"),
-    "nrmse": _pair(pointwise.nrmse, "RMSE over the standard deviation of the truth", is_error=True),
+    "relative_bias": _statistic("relative_bias", "bias over the mean of the truth"),
+    "nrmse": _statistic("nrmse", "RMSE over the standard deviation of the truth", is_error=True),
+    "kge": _statistic("kge", "Kling-Gupta efficiency"),
     "spearman": _pair(pointwise.spearman, "Spearman rank correlation", mapped=False),
-    "kge": _pair(pointwise.kge, "Kling-Gupta efficiency"),
     "psnr": _pair(image.psnr, "peak signal-to-noise ratio in dB", mapped=False, kind="members"),
     "ssim": _pair(
         adapters.of_plane(image.ssim), "structural similarity", mapped=False, kind="members"
@@ -151,7 +147,8 @@ CATEGORICAL = {
 ENSEMBLE = {
     "crps": Score(
         function=probabilistic.crps,
-        kind="ensemble_error",
+        kind="ensemble_loss",
+        mean_of="losses",
         group="ensemble",
         long_name="continuous ranked probability score, fair; of one value the absolute error",
         heading="CRPS",

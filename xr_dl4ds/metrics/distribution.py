@@ -14,9 +14,9 @@ import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.names import REALIZATION
+from xr_dl4ds.metrics.pair_statistics import PairStatistics
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
 from xr_dl4ds.metrics.sorting import Sorted, of_sorted
-from xr_dl4ds.metrics.weighting import anomaly, variance
 
 
 @with_expected_options
@@ -59,7 +59,7 @@ def quantile_bias(
     >>> float(quantile_bias(1.5 * truth, truth, 0.98, ["time"]))
     0.5
     """
-    prediction, truth = _masked_alike(prediction, truth)
+    prediction, truth = _pooled(prediction, truth)
     high, base = (
         in_one_chunk(one, dims)
         .quantile(q, [d for d in dims if d in one.dims])
@@ -127,9 +127,7 @@ def std_ratio(
     >>> float(std_ratio(0.5 * truth, truth, ["time"]))
     0.5
     """
-    pair = (anomaly(one) for one in _masked_alike(prediction, truth))
-    spreads = [variance(one, dims, weights) ** 0.5 for one in pair]
-    return spreads[0] / spreads[1].where(spreads[1] > 0)
+    return PairStatistics.of(prediction, truth, dims, weights).std_ratio
 
 
 def std_ratio_of_members(
@@ -139,11 +137,10 @@ def std_ratio_of_members(
     weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the ratio of standard deviations; for an ensemble that of members, not of the mean."""
-    if REALIZATION not in prediction.dims:
-        return std_ratio(prediction, truth, dims, weights)
-    members = (prediction.isel({REALIZATION: i}) for i in range(prediction.sizes[REALIZATION]))
-    ratios = [std_ratio(one, truth, dims, weights) for one in members]
-    return (xr.concat(ratios, REALIZATION) ** 2).mean(REALIZATION) ** 0.5
+    ratio = std_ratio(prediction, truth, dims, weights)
+    if REALIZATION not in ratio.dims:
+        return ratio
+    return (ratio**2).mean(REALIZATION) ** 0.5
 
 
 #: Probabilities of the quantiles that `evaluate` compares.
@@ -336,10 +333,3 @@ def _pooled(prediction: xr.DataArray, truth: xr.DataArray) -> list[xr.DataArray]
 def _all(dims: Dimensions, field: xr.DataArray) -> list[Hashable]:
     """Return dimensions with that of members."""
     return [*dims, *(d for d in field.dims if d == REALIZATION)]
-
-
-def _masked_alike(
-    prediction: xr.DataArray, truth: xr.DataArray
-) -> tuple[xr.DataArray, xr.DataArray]:
-    require_same_coordinates(prediction, truth)
-    return prediction.where(truth.notnull()), truth.where(prediction.notnull())

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import GridError
+from xr_dl4ds.metrics.pair_statistics import PairStatistics
 from xr_dl4ds.metrics.pairs import (
     Dimensions,
     Plane,
@@ -23,12 +24,14 @@ from xr_dl4ds.metrics.pairs import (
     require_plane,
     require_same_coordinates,
 )
-from xr_dl4ds.metrics.weighting import mean
 
 logger = logging.getLogger(__name__)
 
 #: Side of the windows of SSIM in cells, and the standard deviation of their weights.
 _WINDOW, _SIGMA = 11, 1.5
+
+#: Number of cells that are compared at once: they fit into the cache of a processor.
+_SLAB = 2**14
 
 #: Constants of SSIM for luminance and contrast.
 _K1, _K2 = 0.01, 0.03
@@ -80,12 +83,10 @@ def psnr(
     >>> float(psnr(truth + 1, truth, ["x"], data_range=100.0))
     40.0
     """
-    require_same_coordinates(prediction, truth)
-    error = prediction.astype("f8") - truth.astype("f8")
     return xr.apply_ufunc(
         _decibels,
         _range(prediction, truth, dims, data_range),
-        mean(error**2, dims, weights),
+        PairStatistics.of(prediction, truth, dims, weights).mse,
         keep_attrs=False,
         dask="parallelized",
         output_dtypes=["f8"],
@@ -325,34 +326,49 @@ def _similarities(
     """Return the mean SSIM of the windows of two fields, and the mean without its first factor."""
     if min(first.shape) < _WINDOW or np.isnan(data_range):
         return np.nan, np.nan
-    first, second = first.astype("f8"), second.astype("f8")
-    valid = ~(np.isnan(first) | np.isnan(second))
-    whole = valid.astype("u1")
-    for axis in (0, 1):
-        whole = ndimage.minimum_filter1d(whole, _WINDOW, axis=axis)
-    factor = np.where(_inside(whole) == 1, _inside(weights), 0.0)
-    if not factor.sum() > 0:
+    both = second[~(np.isnan(first) | np.isnan(second))]
+    base = both.mean(dtype="f8") if both.size else 0.0  # squares of values near 0 lose no digits
+    sums, total = np.zeros(2), 0.0
+    rows = max(_SLAB // first.shape[1], 1)
+    for start in range(0, len(first) - _WINDOW + 1, rows):
+        slab = slice(start, start + rows + _WINDOW - 1)
+        a, b = (one[slab].astype("f8") - base for one in (first, second))
+        luminance, structure, factor = _windows(a, b, weights[slab], data_range, base)
+        sums += (factor * luminance * structure).sum(), (factor * structure).sum()
+        total += factor.sum()
+    if not total > 0:
         return np.nan, np.nan
+    similarity, without = sums / total
+    return float(similarity), float(without)
+
+
+def _windows(
+    a: np.ndarray, b: np.ndarray, weights: np.ndarray, data_range: float, base: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return both factors of SSIM for each window of two fields minus `base`, and its weight."""
+    factor = _inside(weights)
+    valid = ~(np.isnan(a) | np.isnan(b))
+    if not valid.all():
+        whole = ndimage.minimum_filter(valid.astype("u1"), _WINDOW)
+        factor = np.where(_inside(whole) == 1, factor, 0.0)
+        a, b = (np.where(valid, one, 0.0) for one in (a, b))
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
-    base = second[valid].mean()  # squares of values near 0 lose no digits
-    a, b = (np.where(valid, one - base, 0.0) for one in (first, second))
     mean_a, mean_b = _smooth(a), _smooth(b)
     variances = _smooth(a**2 + b**2) - mean_a**2 - mean_b**2
     structure = (2 * (_smooth(a * b) - mean_a * mean_b) + c2) / (variances + c2)
     mean_a, mean_b = mean_a + base, mean_b + base
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return (
-        float(np.average(luminance * structure, weights=factor)),
-        float(np.average(structure, weights=factor)),
-    )
+    return luminance, structure, factor
 
 
 def _smooth(field: np.ndarray) -> np.ndarray:
     """Return the weighted means of the windows inside a field."""
     gauss = np.exp(-0.5 * ((np.arange(_WINDOW) - _WINDOW // 2) / _SIGMA) ** 2)
-    for axis in (0, 1):
-        field = ndimage.correlate1d(field, gauss / gauss.sum(), axis=axis)
-    return _inside(field)
+    gauss = gauss / gauss.sum()
+    rows = len(field) - _WINDOW + 1
+    out = sum(share * field[i : i + rows] for i, share in enumerate(gauss))
+    edge = _WINDOW // 2
+    return np.asarray(ndimage.correlate1d(out, gauss)[:, edge:-edge])
 
 
 def _inside(field: np.ndarray) -> np.ndarray:
@@ -364,8 +380,8 @@ def _inside(field: np.ndarray) -> np.ndarray:
 def _halved(field: np.ndarray) -> np.ndarray:
     """Return the means of 2 x 2 cells, after the last cells of odd sides are repeated."""
     even = np.pad(field, [(0, n % 2) for n in field.shape], mode="edge")
-    ny, nx = even.shape
-    return np.asarray(even.reshape(ny // 2, 2, nx // 2, 2).mean(axis=(1, 3)))
+    rows = even[::2] + even[1::2]
+    return np.asarray((rows[:, ::2] + rows[:, 1::2]) / 4)
 
 
 def _fitting_scales(shape: tuple[int, int], scales: int) -> int:

@@ -11,7 +11,7 @@ other year counts fully, even if it is incomplete: select complete years first.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import numpy as np
@@ -21,11 +21,14 @@ from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import TimeError
 from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.metrics import reductions
-from xr_dl4ds.metrics.pairs import in_one_chunk
-from xr_dl4ds.metrics.reductions import Reduction
+from xr_dl4ds.metrics.pair_statistics import PairStatistics
 
 #: The dimension of the annual cycle.
 MONTH = "month"
+_YEAR = "year"
+
+#: Function of the field of one year.
+OfYear = Callable[[xr.DataArray], xr.DataArray]
 
 
 @with_expected_options
@@ -55,8 +58,8 @@ def sdii(field: xr.DataArray, time: Hashable = "time", *, wet: float = 1.0) -> x
     >>> float(sdii(xr.DataArray([0.0, 0.5, 2.0, 4.0], dims="time")))
     3.0
     """
-    of_all = partial(reductions.wet_only, wet=float(wet), of_wet=reductions.mean)
-    return _over_time(of_all, field, time)
+    _require_steps(field, time)
+    return field.where(field >= float(wet)).astype("f8").mean([time])
 
 
 @with_expected_options
@@ -92,8 +95,8 @@ def wet_quantile(
     """
     if not 0 <= q <= 1:
         raise ValueError(f"Expected a quantile q from 0 to 1, got {q}. Use 0.98.")
-    of_wet = partial(reductions.quantile, q=q)
-    return _over_time(partial(reductions.wet_only, wet=float(wet), of_wet=of_wet), field, time)
+    _require_steps(field, time)
+    return reductions.of_series(partial(reductions.wet_quantile, q=q, wet=float(wet)), field, time)
 
 
 @with_expected_options
@@ -122,7 +125,7 @@ def rx1day(field: xr.DataArray, time: Hashable = "time") -> xr.DataArray:
     >>> float(rx1day(xr.DataArray([3.0, 1.0, 5.0, 0.0], {"time": days}, dims="time")))
     4.0
     """
-    return _over_years(reductions.maximum, field, time)
+    return txx(field, time)
 
 
 @with_expected_options
@@ -154,7 +157,10 @@ def cdd(field: xr.DataArray, time: Hashable = "time", *, wet: float = 1.0) -> xr
     >>> float(cdd(xr.DataArray([0.0, 2.0, 0.0, 0.5, 0.0, 3.0], dims="time")))
     3.0
     """
-    return _over_years(partial(reductions.dry_spell, wet=float(wet)), field, time)
+    longest = partial(reductions.dry_spell, wet=float(wet))
+    return _of_years(lambda year: reductions.of_series(longest, year, time), field, time).mean(
+        _YEAR
+    )
 
 
 @with_expected_options
@@ -185,7 +191,10 @@ def cwd(field: xr.DataArray, time: Hashable = "time", *, wet: float = 1.0) -> xr
     >>> float(cwd(xr.DataArray([0.0, 2.0, 1.0, 0.5, 0.0, 3.0], dims="time")))
     2.0
     """
-    return _over_years(partial(reductions.wet_spell, wet=float(wet)), field, time)
+    longest = partial(reductions.wet_spell, wet=float(wet))
+    return _of_years(lambda year: reductions.of_series(longest, year, time), field, time).mean(
+        _YEAR
+    )
 
 
 @with_expected_options
@@ -214,7 +223,7 @@ def txx(field: xr.DataArray, time: Hashable = "time") -> xr.DataArray:
     >>> float(txx(xr.DataArray([283.0, 281.0, 285.0, 280.0], {"time": days}, dims="time")))
     284.0
     """
-    return _over_years(reductions.maximum, field, time)
+    return _of_years(lambda year: year.astype("f8").max([time]), field, time).mean(_YEAR)
 
 
 @with_expected_options
@@ -243,7 +252,7 @@ def tnn(field: xr.DataArray, time: Hashable = "time") -> xr.DataArray:
     >>> float(tnn(xr.DataArray([283.0, 281.0, 285.0, 279.0], {"time": days}, dims="time")))
     280.0
     """
-    return _over_years(reductions.minimum, field, time)
+    return _of_years(lambda year: year.astype("f8").min([time]), field, time).mean(_YEAR)
 
 
 @with_expected_options
@@ -274,7 +283,7 @@ def days_above(field: xr.DataArray, time: Hashable = "time", *, threshold: float
     >>> float(days_above(xr.DataArray([26.0, 25.0, 24.0, 30.0], dims="time"), threshold=25.0))
     2.0
     """
-    return _over_years(partial(reductions.steps_above, threshold=float(threshold)), field, time)
+    return _of_years(lambda year: (year > float(threshold)).sum([time]), field, time).mean(_YEAR)
 
 
 @with_expected_options
@@ -305,7 +314,7 @@ def days_below(field: xr.DataArray, time: Hashable = "time", *, threshold: float
     >>> float(days_below(xr.DataArray([-1.0, 0.0, 2.0, -3.0], dims="time"), threshold=0.0))
     2.0
     """
-    return _over_years(partial(reductions.steps_below, threshold=float(threshold)), field, time)
+    return _of_years(lambda year: (year < float(threshold)).sum([time]), field, time).mean(_YEAR)
 
 
 @with_expected_options
@@ -339,9 +348,11 @@ def annual_cycle(field: xr.DataArray, time: Hashable = "time") -> xr.DataArray:
     months = _part_of_dates(field, time, "month")
     if months is None:
         raise TimeError(f"The steps along {time!r} have no dates. Assign them as its coordinate.")
-    of_months = partial(reductions.monthly_means, months=months)
-    out = _over_time(of_months, field, time, {MONTH: 12})
+    found = np.unique(months)
+    means = [field.isel({time: months == one}).astype("f8").mean([time]) for one in found]
     numbers = np.arange(1, 13, dtype="i4")  # CF-1.8 has no 64-bit integers
+    along = xr.Variable(MONTH, found.astype("i4"))
+    out = xr.concat(means, along).reindex({MONTH: numbers}).transpose(..., MONTH)
     return out.assign_coords({MONTH: (MONTH, numbers, {"units": "1", "long_name": "month"})})
 
 
@@ -371,7 +382,10 @@ def lag1_autocorrelation(field: xr.DataArray, time: Hashable = "time") -> xr.Dat
     >>> float(lag1_autocorrelation(xr.DataArray([1.0, 2.0, 1.0, 2.0], dims="time")).round(6))
     -1.0
     """
-    return _over_time(reductions.lag1_correlation, field, time)
+    _require_steps(field, time)
+    plain = field.drop_vars([time], errors="ignore")
+    first, second = plain.isel({time: slice(None, -1)}), plain.isel({time: slice(1, None)})
+    return PairStatistics.of(first, second, [time]).correlation
 
 
 @with_expected_options
@@ -400,7 +414,10 @@ def interannual_std(field: xr.DataArray, time: Hashable = "time") -> xr.DataArra
     >>> float(interannual_std(field).round(4))
     1.4142
     """
-    return _over_years(reductions.mean, field, time, over_years=reductions.std)
+    means = _of_years(lambda year: year.astype("f8").mean([time]), field, time)
+    n = means.notnull().sum(_YEAR)
+    variance = PairStatistics.of(means, means, [_YEAR]).variances[0]
+    return (variance * n / (n - 1).where(n > 1)) ** 0.5
 
 
 def _require_steps(field: xr.DataArray, time: Hashable) -> None:
@@ -411,35 +428,17 @@ def _require_steps(field: xr.DataArray, time: Hashable) -> None:
         )
 
 
-def _over_time(
-    reduction: Reduction, field: xr.DataArray, time: Hashable, new: dict[str, int] | None = None
-) -> xr.DataArray:
-    """Apply a reduction along time, lazily to lazy data; `new` has the sizes of new dimensions."""
+def _of_years(of_year: OfYear, field: xr.DataArray, time: Hashable) -> xr.DataArray:
+    """Return a statistic of each calendar year, NaN in cells without valid values."""
     _require_steps(field, time)
-    out: xr.DataArray = xr.apply_ufunc(
-        reduction,
-        in_one_chunk(field, [time]),
-        input_core_dims=[[time]],
-        output_core_dims=[list(new or {})],
-        dask="parallelized",
-        output_dtypes=["f8"],
-        dask_gufunc_kwargs={"output_sizes": new},
-    )
-    return out
-
-
-def _over_years(
-    of_year: Reduction,
-    field: xr.DataArray,
-    time: Hashable,
-    over_years: Reduction = reductions.mean,
-) -> xr.DataArray:
-    """Apply a reduction to each year, and another one, by default the mean, to all years."""
     years = _part_of_dates(field, time, "year")
     if years is None:
-        years = np.zeros(field.sizes.get(time, 0))
-    of_all = partial(reductions.of_years, years=years, of_year=of_year, over_years=over_years)
-    return _over_time(of_all, field, time)
+        years = np.zeros(field.sizes[time], int)
+    found = []
+    for year in np.unique(years):
+        part = field.isel({time: years == year})
+        found.append(of_year(part).astype("f8").where(part.notnull().any([time])))
+    return xr.concat(found, _YEAR, coords="minimal", compat="override")
 
 
 def _part_of_dates(field: xr.DataArray, time: Hashable, part: str) -> np.ndarray | None:

@@ -216,42 +216,58 @@ def _field_parts(
         np.broadcast_to(one, shape) for one in (prediction, truth, weights)
     )
     out = np.zeros((*shape[:-2], len(thresholds), len(sizes), 2))
+    counts = np.zeros((0, 0, 0))
+    known = None
     for at in np.ndindex(shape[:-2]):  # one field at a time, to save memory
         valid = ~(np.isnan(prediction[at]) | np.isnan(truth[at]))
-        factor = weights[at][valid]
-        counts = [_box_sum(valid, size, periodic)[valid] for size in sizes]
+        if known is None or not np.array_equal(valid, known):
+            known, counts = valid, _box_sums(valid, sizes, periodic)
+            counts = np.where(counts > 0, counts, 1).astype("f8")
+        factor = np.where(valid, weights[at], 0.0).ravel()
         for i, threshold in enumerate(thresholds):
-            events = [(one[at] >= threshold) & valid for one in (prediction, truth)]
-            for j, size in enumerate(sizes):
-                first, second = (_box_sum(e, size, periodic)[valid] / counts[j] for e in events)
-                out[(*at, i, j)] = (
-                    (factor * (first - second) ** 2).sum(),
-                    (factor * (first**2 + second**2)).sum(),
-                )
+            sums = (
+                _box_sums((one[at] >= threshold) & valid, sizes, periodic)
+                for one in (prediction, truth)
+            )
+            for j, (own, other) in enumerate(zip(*sums, strict=True)):
+                first, second = (own / counts[j]).ravel(), (other / counts[j]).ravel()
+                squares = _weighted(factor, first) + _weighted(factor, second)
+                first -= second
+                out[(*at, i, j)] = (_weighted(factor, first), squares)
     return out
 
 
-def _box_sum(flags: np.ndarray, size: int, periodic: bool) -> np.ndarray:
-    """Return the number of True cells in the box around each cell of an array ``(y, x)``.
+def _weighted(weights: np.ndarray, values: np.ndarray) -> float:
+    """Return the weighted sum of squares, without further arrays."""
+    return float(np.einsum("i,i,i->", weights, values, values))
 
-    The differences of cumulative sums of integers are exact.
+
+def _box_sums(flags: np.ndarray, sizes: Sequence[int], periodic: bool) -> np.ndarray:
+    """Return the number of True cells in boxes around each cell of an array ``(y, x)``.
+
+    The result is ``(size, y, x)``. The differences of cumulative sums of integers are exact.
     """
-    rows = _window_sum(flags.T, size, periodic).T
-    return _window_sum(rows, size, False)
-
-
-def _window_sum(values: np.ndarray, size: int, periodic: bool) -> np.ndarray:
-    """Return the sums of windows along the first axis."""
-    n, half = len(values), size // 2
-    if periodic and size >= n:  # every window holds the whole circle, each cell once
-        return np.broadcast_to(values.sum(axis=0, dtype="i8"), values.shape)
-    at = np.arange(n)
+    ny, nx = flags.shape
+    reach = min(max(sizes) // 2, max(ny, nx))
     if periodic:
-        values = np.concatenate([values[n - half :], values, values[:half]])
-        at = at + half
-    sums = np.zeros((len(values) + 1, values.shape[1]), "i8")
-    np.cumsum(values, axis=0, out=sums[1:])
-    return sums[np.minimum(at + half + 1, len(values))] - sums[np.maximum(at - half, 0)]
+        around = np.arange(-min(reach, nx // 2), nx + min(reach, nx // 2))
+        flags = flags[:, around % nx]
+    beyond = (flags.shape[1] - nx) // 2
+    sums = np.zeros((ny + 1, flags.shape[1] + 1), "i4")
+    np.cumsum(flags, axis=1, out=sums[1:, 1:])
+    np.cumsum(sums, axis=0, out=sums)
+    sums = np.pad(sums, [(reach, reach), (reach - beyond, reach - beyond)], mode="edge")
+    out = np.empty((len(sizes), ny, nx), "i4")
+    for i, size in enumerate(sizes):
+        half = min(size // 2, reach)
+        low, high = reach - half, reach + half + 1
+        rows = sums[high : high + ny] - sums[low : low + ny]
+        if periodic and size >= nx:  # every box holds the whole circle, each cell once
+            circle = rows[:, reach + nx] - rows[:, reach]
+            out[i] = circle[:, None]
+        else:
+            np.subtract(rows[:, high : high + nx], rows[:, low : low + nx], out=out[i])
+    return out
 
 
 @with_expected_options
@@ -338,32 +354,40 @@ def _ring_sums(fields: np.ndarray, *, rings: int) -> np.ndarray:
     """Return the products, the number and the distances of pairs, each summed over each ring.
 
     Fields padded with zeros to twice their size do not meet their own other side. The transform of
-    the mask counts the pairs.
+    the mask counts the pairs. All fields are added up before the way back, which is linear; their
+    sums stand at the place of the first field.
     """
     shape = fields.shape[-2:]
     padded = tuple(fft.next_fast_len(2 * n - 1, real=True) for n in shape)
-    away = [np.minimum(np.arange(p), p - np.arange(p)) for p in padded]
-    distance = np.hypot(away[0][:, None], away[1][None]).ravel()
-    ring = np.minimum((distance + 0.5).astype(int), rings)  # the padding has no pairs
-    out = np.zeros((*fields.shape[:-2], rings, 3))
+    products, pairs = np.zeros(()), np.zeros(())
+    known, power = np.zeros(shape, bool), np.zeros(())
     for at in np.ndindex(fields.shape[:-2]):
         values = fields[at].astype("f8")
         valid = ~np.isnan(values)
         if not valid.any():
             continue
-        varies = values[valid].max() > values[valid].min()
-        anomaly = np.where(valid & varies, values - values[valid].mean(), 0.0)
-        products = _lagged(anomaly, padded)
-        pairs = np.rint(_lagged(valid.astype("f8"), padded))
-        for part, summed in enumerate((products, pairs, pairs * distance)):
-            out[(*at, slice(None), part)] = np.bincount(ring, summed, rings + 1)[:rings]
+        inside = values[valid]
+        varies = inside.max() > inside.min()
+        products = products + _power(np.where(valid & varies, values - inside.mean(), 0.0), padded)
+        if not np.array_equal(valid, known):
+            known, power = valid, _power(valid.astype("f8"), padded)
+        pairs = pairs + power
+    out = np.zeros((*fields.shape[:-2], rings, 3))
+    if known.any():
+        away = [np.minimum(np.arange(p), p - np.arange(p)) for p in padded]
+        distance = np.hypot(away[0][:, None], away[1][None]).ravel()
+        ring = np.minimum((distance + 0.5).astype(int), rings)  # the padding has no pairs
+        lagged = fft.irfft2(products, padded).ravel()
+        number = np.rint(fft.irfft2(pairs, padded).ravel())
+        for part, summed in enumerate((lagged, number, number * distance)):
+            out.reshape(-1, rings, 3)[0, :, part] = np.bincount(ring, summed, rings + 1)[:rings]
     return out
 
 
-def _lagged(values: np.ndarray, padded: tuple[int, ...]) -> np.ndarray:
-    """Return the sums of products of a field with itself at all lags, as one row."""
-    power = np.abs(fft.rfft2(values, padded)) ** 2
-    return np.asarray(fft.irfft2(power, padded)).ravel()
+def _power(values: np.ndarray, padded: tuple[int, ...]) -> np.ndarray:
+    """Return the squared amplitudes of a padded field."""
+    found = fft.rfft2(values, padded)
+    return np.asarray(found.real**2 + found.imag**2)
 
 
 def _crossing(sums: np.ndarray) -> np.ndarray:

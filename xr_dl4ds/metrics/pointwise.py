@@ -1,7 +1,6 @@
 """Scores of pairs of values over any dimensions, computed lazily.
 
-A cell counts, with equal weight, if prediction and truth are both valid. The tests compare with
-xskillscore and scipy.
+A cell counts if prediction and truth are both valid. The tests compare with xskillscore and scipy.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.metrics.pair_statistics import PairStatistics
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
 from xr_dl4ds.metrics.sorting import ranks, ranks_of_array
-from xr_dl4ds.metrics.weighting import anomaly, covariance, mean, variance
 
 
 @with_expected_options
@@ -22,8 +21,7 @@ def bias(
     weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the mean of prediction minus truth, in their units."""
-    require_same_coordinates(prediction, truth)
-    return mean(prediction.astype("f8") - truth.astype("f8"), dims, weights)
+    return PairStatistics.of(prediction, truth, dims, weights).bias
 
 
 @with_expected_options
@@ -34,8 +32,7 @@ def mae(
     weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the mean absolute error, in the units of the data."""
-    require_same_coordinates(prediction, truth)
-    return mean(abs(prediction.astype("f8") - truth.astype("f8")), dims, weights)
+    return PairStatistics.of(prediction, truth, dims, weights).mae
 
 
 @with_expected_options
@@ -46,8 +43,7 @@ def rmse(
     weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the root mean square error, in the units of the data."""
-    require_same_coordinates(prediction, truth)
-    return mean((prediction.astype("f8") - truth.astype("f8")) ** 2, dims, weights) ** 0.5
+    return PairStatistics.of(prediction, truth, dims, weights).rmse
 
 
 @with_expected_options
@@ -58,11 +54,7 @@ def correlation(
     weights: xr.DataArray | None = None,
 ) -> xr.DataArray:
     """Return the Pearson correlation (1); NaN where prediction or truth is constant."""
-    require_same_coordinates(prediction, truth)
-    valid = prediction.notnull() & truth.notnull()
-    a, b = anomaly(prediction.where(valid)), anomaly(truth.where(valid))
-    scatter = (variance(a, dims, weights) * variance(b, dims, weights)) ** 0.5
-    return covariance(a, b, dims, weights) / scatter.where(scatter > 0)
+    return PairStatistics.of(prediction, truth, dims, weights).correlation
 
 
 @with_expected_options
@@ -76,9 +68,7 @@ def relative_bias(
 
     For quantities with a natural zero, such as precipitation; it has no meaning for temperatures.
     """
-    valid = prediction.notnull()
-    base = mean(truth.astype("f8").where(valid), dims, weights)
-    return bias(prediction, truth, dims, weights) / base.where(base != 0)
+    return PairStatistics.of(prediction, truth, dims, weights).relative_bias
 
 
 @with_expected_options
@@ -93,9 +83,7 @@ def nrmse(
     The mean of the truth has the value 1. Other libraries divide by the mean or by the range of the
     truth: never compare values of two libraries.
     """
-    known = anomaly(truth.where(prediction.notnull()))
-    scatter = variance(known, dims, weights) ** 0.5
-    return rmse(prediction, truth, dims, weights) / scatter.where(scatter > 0)
+    return PairStatistics.of(prediction, truth, dims, weights).nrmse
 
 
 @with_expected_options
@@ -112,14 +100,7 @@ def kge(
     doi:10.1016/j.jhydrol.2009.08.003); 1 is perfect. NaN where one of these is not defined. In
     degrees Celsius b depends on the zero of the scale.
     """
-    r = correlation(prediction, truth, dims, weights)
-    valid = prediction.notnull() & truth.notnull()
-    pair = [one.where(valid) for one in (prediction, truth)]
-    means = [mean(one.astype("f8"), dims, weights) for one in pair]
-    scatters = [variance(anomaly(one), dims, weights) ** 0.5 for one in pair]
-    a = scatters[0] / scatters[1].where(scatters[1] > 0)
-    b = means[0] / means[1].where(means[1] != 0)
-    return 1 - ((r - 1) ** 2 + (a - 1) ** 2 + (b - 1) ** 2) ** 0.5
+    return PairStatistics.of(prediction, truth, dims, weights).kge
 
 
 @with_expected_options

@@ -7,8 +7,11 @@ import functools
 
 import xarray as xr
 
-from xr_dl4ds.grid.names import REALIZATION, X, Y
+from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.metrics.pair_statistics import PairStatistics
 
+#: For each part of the result of a score, the dimensions to score over.
+PARTS = {"": (TIME, Y, X), "_map": (TIME,), "_series": (Y, X)}
 #: Label of the prediction along `product`; the baselines follow.
 PREDICTION = "prediction"
 
@@ -69,9 +72,12 @@ class Sample:
         )
 
     @functools.cached_property
-    def error(self) -> xr.DataArray:
-        """Products minus truth, float64."""
-        return self.products.astype("f8") - self.truth.astype("f8")
+    def statistics(self) -> dict[str, PairStatistics]:
+        """Statistics of the products and the truth for each of `PARTS`, along ``product``."""
+        return {
+            part: PairStatistics.of(self.products, self.truth, dims, self.weights)
+            for part, dims in PARTS.items()
+        }
 
     @functools.cached_property
     def step_weights(self) -> xr.DataArray:

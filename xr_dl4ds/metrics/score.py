@@ -8,8 +8,7 @@ from typing import Literal
 
 import xarray as xr
 
-Kind = Literal["error", "pair", "members", "ensemble_error", "ensemble", "field"]
-Loss = Callable[[xr.DataArray], xr.DataArray]
+Kind = Literal["statistic", "pair", "members", "ensemble_loss", "ensemble", "field"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,10 +20,10 @@ class Score:
     function : callable
         ``(prediction, truth, dims, weights) -> score``; for statistics of one field ``(field, dims,
         weights) -> statistic``. With `per_threshold` the threshold stands before `dims`.
-    kind : {"error", "pair", "members", "ensemble_error", "ensemble", "field"}
-        "error": the (root) mean of a loss of each cell. "pair": any score of two fields. For an
-        ensemble both are those of its mean. "members": the function takes the members along
-        ``realization`` instead of their mean. "ensemble_error" and "ensemble": scores that only an
+    kind : {"statistic", "pair", "members", "ensemble_loss", "ensemble", "field"}
+        "statistic": a function ``(PairStatistics) -> score``. "pair": any score of two fields. For
+        an ensemble both are those of its mean. "members": the function takes the members along
+        ``realization`` instead of their mean. "ensemble_loss" and "ensemble": scores that only an
         ensemble has; the first is a mean over cells, is also computed for baselines as ensembles of
         one member, and has a skill. "field": a statistic of one field, also computed for the truth.
     group : str
@@ -35,14 +34,13 @@ class Score:
         The head of its column in tables; scores without a heading are not in tables.
     units : str, optional
         CF units; by default those of the variable.
-    loss : callable, optional
-        For "error": the loss of a cell as a function of prediction minus truth.
-    root : bool
-        For "error": True for the root of the mean loss.
+    mean_of : {"losses", "squares"}, optional
+        The score is the mean of a loss of each cell, or the root of the mean of a square. Its skill
+        then has a confidence interval.
     is_error : bool
         True for scores that are 0 for a perfect prediction alone, for which a skill is defined.
     mapped : bool
-        For "pair": True for scores that have a map and a series; for "field" a map.
+        For "pair" and "statistic": True for scores with a map and a series; for "field" a map.
     of_baselines : bool
         For "ensemble": True to compute it for baselines too, as ensembles of one member.
     per_threshold : bool
@@ -60,8 +58,7 @@ class Score:
     kind: Kind = "pair"
     heading: str = ""
     units: str | None = None
-    loss: Loss | None = None
-    root: bool = False
+    mean_of: Literal["losses", "squares"] | None = None
     is_error: bool = False
     mapped: bool = False
     of_baselines: bool = False
@@ -72,4 +69,4 @@ class Score:
     @property
     def of_ensembles(self) -> bool:
         """True for a score that only an ensemble has."""
-        return self.kind in ("ensemble", "ensemble_error")
+        return self.kind in ("ensemble", "ensemble_loss")

@@ -8,13 +8,11 @@ import xarray as xr
 
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
 from xr_dl4ds.metrics.resampling import skill_interval
-from xr_dl4ds.metrics.sample import PREDICTION, Sample, stacked
+from xr_dl4ds.metrics.sample import PARTS, PREDICTION, Sample, stacked
 from xr_dl4ds.metrics.score import Kind, Score
 from xr_dl4ds.metrics.weighting import mean
 
-_EVERYWHERE = (TIME, Y, X)
-#: For each part of the result that has dimensions left, the dimensions to score over.
-_PARTS = {"": _EVERYWHERE, "_map": (TIME,), "_series": (Y, X)}
+_EVERYWHERE = PARTS[""]
 
 Found = dict[str, xr.DataArray]
 
@@ -61,28 +59,18 @@ def _at(score: Score, threshold: float) -> Callable[..., xr.DataArray]:
     return function
 
 
-def _error(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
-    assert score.loss is not None
-    return _of_cells(score.loss(sample.error), score, sample)
+def _statistic(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    parts = PARTS if score.mapped else ("",)
+    return _with_skill({part: function(sample.statistics[part]) for part in parts}, score, sample)
 
 
-def _ensemble_error(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+def _ensemble_loss(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
     found = {m: function(one, sample.truth, []) for m, one in sample.as_ensembles.items()}
-    return _of_cells(stacked(found), score, sample)
-
-
-def _of_cells(losses: xr.DataArray, score: Score, sample: Sample) -> Found:
-    """Return mean, map, series and skill of losses ``(product, time, y, x)``."""
+    losses = stacked(found)
     steps = mean(losses, (Y, X), sample.weights)
     weights = sample.step_weights
     total = (steps * weights).sum(TIME) / weights.sum(TIME)
-    found = {"": total, "_map": losses.mean(TIME), "_series": steps}
-    if score.root:
-        found = {part: value**0.5 for part, value in found.items()}
-    if not score.is_error or len(sample.labels) == 1:
-        return found
-    interval = skill_interval(steps, weights, root=score.root)
-    return {**found, "_skill": _skill(found[""]), "_skill_interval": interval}
+    return _with_skill({"": total, "_map": losses.mean(TIME), "_series": steps}, score, sample)
 
 
 def _pair(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
@@ -100,7 +88,7 @@ def _of_products(
     function: Callable[..., xr.DataArray],
     products: Mapping[str, xr.DataArray],
 ) -> Found:
-    parts = _PARTS if score.mapped else {"": _EVERYWHERE}
+    parts = PARTS if score.mapped else {"": _EVERYWHERE}
     found = {}
     for part, dims in parts.items():
         own = {
@@ -129,7 +117,7 @@ def _of_fields(score: Score, sample: Sample, function: Callable[..., xr.DataArra
 
     found: Found = {}
     for part in ("", "_map") if score.mapped else ("",):
-        dims = _PARTS[part]
+        dims = PARTS[part]
         found[part] = stacked({m: apply(one, dims) for m, one in sample.with_members.items()})
         found[f"{part}_truth"] = apply(sample.truth, dims)
     return found
@@ -140,10 +128,10 @@ def _over_members(value: xr.DataArray) -> xr.DataArray:
 
 
 _BY_KIND: dict[Kind, Callable[[Score, Sample, Callable[..., xr.DataArray]], Found]] = {
-    "error": _error,
+    "statistic": _statistic,
     "pair": _pair,
     "members": _of_members,
-    "ensemble_error": _ensemble_error,
+    "ensemble_loss": _ensemble_loss,
     "ensemble": _of_ensemble,
     "field": _of_fields,
 }
@@ -152,7 +140,13 @@ _BY_KIND: dict[Kind, Callable[[Score, Sample, Callable[..., xr.DataArray]], Foun
 def _with_skill(found: Found, score: Score, sample: Sample) -> Found:
     if not score.is_error or len(sample.labels) == 1:
         return found
-    return {**found, "_skill": _skill(found[""])}
+    found = {**found, "_skill": _skill(found[""])}
+    if score.mean_of is not None:
+        root = score.mean_of == "squares"
+        losses = found["_series"] ** 2 if root else found["_series"]
+        interval = skill_interval(losses, sample.step_weights, root=root)
+        found["_skill_interval"] = interval
+    return found
 
 
 def _skill(score: xr.DataArray) -> xr.DataArray:

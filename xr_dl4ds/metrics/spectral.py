@@ -11,6 +11,7 @@ from collections.abc import Hashable
 
 import numpy as np
 import xarray as xr
+from scipy import fft
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.grid.names import X, Y
@@ -141,7 +142,8 @@ def _power(fields: np.ndarray) -> np.ndarray:
         if not valid.any() or not len(starts):
             continue
         anomaly = np.where(valid, values - values[valid].mean(), 0.0)
-        power = np.abs(np.fft.rfft2(anomaly)) ** 2 / anomaly.size
+        modes = fft.rfft2(anomaly)
+        power = (modes.real**2 + modes.imag**2) / anomaly.size
         out[at] = np.add.reduceat(power.ravel()[order] * weights, starts) / sums
     return out
 

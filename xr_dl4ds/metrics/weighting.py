@@ -1,4 +1,4 @@
-"""Means and variances over cells, with equal weights or the areas of cells as weights."""
+"""Means over cells, with equal weights or the areas of cells as weights."""
 
 from __future__ import annotations
 
@@ -39,33 +39,3 @@ def mean(
     if weights is None or not any(d in dims for d in weights.dims):
         return values.mean(dims)
     return values.weighted(weights).mean(dims)
-
-
-def anomaly(values: xr.DataArray) -> xr.DataArray:
-    """Return values minus a constant that is near their mean, float64.
-
-    Variances and covariances can then be computed from means of products in one pass over lazy
-    data, without a loss of digits. The constant is the mean of the first chunk, or 0 if that has no
-    values.
-    """
-    values = values.astype("f8")
-    first = values
-    if values.chunks is not None:
-        first = values.isel({d: slice(0, sizes[0]) for d, sizes in values.chunksizes.items()})
-    return values - first.mean().fillna(0.0)
-
-
-def covariance(
-    a: xr.DataArray, b: xr.DataArray, dims: Dimensions, weights: xr.DataArray | None = None
-) -> xr.DataArray:
-    """Return the covariance of two results of `anomaly` that are NaN in the same cells."""
-    return mean(a * b, dims, weights) - mean(a, dims, weights) * mean(b, dims, weights)
-
-
-def variance(
-    a: xr.DataArray, dims: Dimensions, weights: xr.DataArray | None = None
-) -> xr.DataArray:
-    """Return the variance of a result of `anomaly`: exactly 0 for constant values."""
-    varies = a.max(dims) > a.min(dims)
-    found = covariance(a, a, dims, weights)
-    return found.clip(min=0).where(varies | found.isnull(), 0.0)
