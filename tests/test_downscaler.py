@@ -342,6 +342,13 @@ def test_a_model_shows_what_it_is(model, capsys):
     assert set(model.history) == {"loss", "val_loss", "learning_rate", "seconds"}
 
 
+def test_a_model_draws_its_learning_curve(model):
+    figure = model.plot_history()
+    drawn = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
+    np.testing.assert_allclose(drawn["validation loss"], model.history["val_loss"])
+    assert f"kept: epoch {model.provenance['best_epoch']}" in drawn
+
+
 def test_a_model_is_a_frozen_value(model):
     with pytest.raises(AttributeError):
         model.network = None

@@ -17,11 +17,13 @@ from xr_dl4ds.grid.names import Data
 from xr_dl4ds.model import display, storage
 from xr_dl4ds.model.build import build, trains_on_global_domain
 from xr_dl4ds.model.provenance import digest_of
+from xr_dl4ds.plotting import plot_history
 from xr_dl4ds.prediction.predict import predict
 from xr_dl4ds.prediction.request import Request
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
     from xr_dl4ds.inference import Carried, Runner
 
@@ -226,6 +228,16 @@ class Downscaler:
     def summary(self) -> None:
         """Show Keras's table of the network's layers."""
         self.network.summary()
+
+    def plot_history(self) -> Figure:
+        """Draw the learning curve: losses and learning rates over epochs, and the kept epoch.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            See `xr_dl4ds.plotting.plot_history`. The title says whether the training converged.
+        """
+        return plot_history(self.history)
 
     def _rows(self) -> dict[str, str]:
         return display.rows(

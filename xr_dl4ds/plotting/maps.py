@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import cftime
@@ -30,7 +29,7 @@ from xr_dl4ds.grid.regridding.nesting import turns_between
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.plotting.coastlines import draw_coastlines
-from xr_dl4ds.plotting.figure import as_label, choose, new_figure
+from xr_dl4ds.plotting.figure import as_label, choose, new_figure, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,13 +113,13 @@ def plot(
         if inner is not None:
             panels["truth"] = panels["truth"].isel(inner).assign_coords(sr.grid.coords)
             panels["error"] = panels[judged] - panels["truth"]
-    figure = _new_figure(sr.grid, len(panels))
-    _draw(figure, panels, sr.data[name], _aspect(sr.grid), judged)
+    figure = _maps_figure(sr.grid, len(panels))
+    _draw(figure, panels, sr.data[name], aspect_of(sr.grid), judged)
     draw_coastlines(figure.axes[: len(panels)], sr.grid)
     figure.suptitle(as_label(name if at is None else f"{name}, {at}"))
     for axes in figure.axes[: len(panels)]:
-        axes.set_xlabel(_axis_label(sr.grid.x.name, sr.grid.x.attrs))
-    figure.axes[0].set_ylabel(_axis_label(sr.grid.y.name, sr.grid.y.attrs))
+        axes.set_xlabel(axis_label(sr.grid.x.name, sr.grid.x.attrs))
+    figure.axes[0].set_ylabel(axis_label(sr.grid.y.name, sr.grid.y.attrs))
     return figure
 
 
@@ -177,7 +176,7 @@ def _beside(obj: Data, sr: Fields, dims: Dims, role: str) -> Fields:
     return dataclasses.replace(fields, data=fields.data.assign_coords({X: beside}))
 
 
-def _aspect(grid: Grid) -> float:
+def aspect_of(grid: Grid) -> float:
     """Return the height of a degree of latitude over the width of a degree of longitude, or 1.
 
     The ratio is taken midway in latitude; it is 1 for other axes.
@@ -188,9 +187,9 @@ def _aspect(grid: Grid) -> float:
     return float(1 / np.cos(np.clip(middle, -1.4, 1.4)))
 
 
-def _new_figure(grid: Grid, panels: int) -> Figure:
+def _maps_figure(grid: Grid, panels: int) -> Figure:
     height, width = (float(np.ptp(axis.edges)) for axis in (grid.y, grid.x))
-    tall = float(np.clip(3.4 * _aspect(grid) * height / width, 1.5, 12))
+    tall = float(np.clip(3.4 * aspect_of(grid) * height / width, 1.5, 12))
     return new_figure(4.2 * panels, tall + 1.3)
 
 
@@ -258,13 +257,13 @@ def _draw(
         axes.set_title(_title(name, panel, judged, units))
         if name in _OWN:
             what = "spread of the members" if name == "spread" else f"{judged} - truth"
-            figure.colorbar(mesh, ax=axes, shrink=0.8, label=_wrapped(f"{what} / {units}"))
+            figure.colorbar(mesh, ax=axes, shrink=0.8, label=wrapped(f"{what} / {units}"))
         else:
             shared.append(axes)
             image = mesh
     if image is not None:
         beside = shared if "spread" not in panels else shared[-1:]  # not across separate colours
-        figure.colorbar(image, ax=beside, shrink=0.8, label=_wrapped(_label(about)))
+        figure.colorbar(image, ax=beside, shrink=0.8, label=wrapped(_label(about)))
 
 
 def _title(name: str, panel: xr.DataArray, judged: str, units: str) -> str:
@@ -281,16 +280,12 @@ def _number(value: float) -> str:
     return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def _wrapped(label: str) -> str:
-    """Break a label into lines that are not longer than a colour bar."""
-    return as_label(textwrap.fill(label, 36))
-
-
 def _label(variable: xr.DataArray) -> str:
     name = variable.attrs.get("long_name") or variable.attrs.get("standard_name") or variable.name
     return f"{name} / {variable.attrs.get('units', '1')}"
 
 
-def _axis_label(name: str, attrs: object) -> str:
+def axis_label(name: str, attrs: object) -> str:
+    """Return the label of an axis with its units."""
     units = dict(attrs).get("units") if isinstance(attrs, dict) else None
     return as_label(f"{name} / {units}" if units else name)

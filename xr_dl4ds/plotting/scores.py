@@ -19,6 +19,7 @@ from xr_dl4ds.grid.names import TIME, Data, X, Y
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.spectral import spectrum
+from xr_dl4ds.plotting.curves import draw_spectra, label_spectra
 from xr_dl4ds.plotting.figure import as_label, choose, new_figure
 
 if TYPE_CHECKING:
@@ -84,10 +85,8 @@ def plot_spectra(
         valid = valid & one.notnull().all([d for d in one.dims if d not in (TIME, Y, X)])
     figure = new_figure(6.0, 4.2)
     axes = figure.subplots()
-    for i, (label, one) in enumerate(lines):
-        power = spectrum(one.where(valid)).compute()
-        color, width = ("black", 2.0) if i == 0 else (f"C{i - 1}", 1.5)
-        axes.loglog(power["wavenumber"], power, label=as_label(label), color=color, linewidth=width)
+    powers = [spectrum(one.where(valid)).compute() for _, one in lines]
+    draw_spectra(axes, powers[0], dict(zip(fields, powers[1:], strict=True)))
     if scale is not None:
         axes.axvline(
             0.5 / max(Scale.of(scale).edges),
@@ -96,20 +95,9 @@ def plot_spectra(
             label="shortest wave of LR",
         )
     units = reference.attrs.get("units", "1")
-    axes.set_xlabel("wavenumber / cycles per cell")
-    axes.set_ylabel(as_label(f"power of {name} / ({units})² cells²"))
-    _label_wavenumbers(axes)
+    label_spectra([axes], name, units)
     axes.legend()
     return figure
-
-
-def _label_wavenumbers(axes: Axes) -> None:
-    """Label wavenumbers with plain numbers at 1, 2 and 5; matplotlib's labels would overlap."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _together(
