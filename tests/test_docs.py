@@ -81,6 +81,18 @@ def test_the_example_of_ensembles_runs(capsys):
 
 
 @pytest.mark.slow
+def test_the_example_of_explanations_runs(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "explain.md").read_text("utf-8"), re.S)
+    names: dict = {}
+    exec(compile(example, "explain.md", "exec"), names)
+    found = names["found"]
+    total, change = map(float, capsys.readouterr().out.splitlines()[-1].split())
+    assert total == pytest.approx(change, rel=1e-3)
+    assert found.rmse_increase.idxmax().item() == "t2m"
+    assert names["figure"].axes[0].get_title() == "importance"
+
+
+@pytest.mark.slow
 def test_the_example_of_training_runs():
     (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "training.md").read_text("utf-8"), re.S)
     names: dict = {}

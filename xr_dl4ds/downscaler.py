@@ -12,6 +12,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Json, Options
 from xr_dl4ds.data.state import State
+from xr_dl4ds.explanation import Question, explain
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.model import display, storage
@@ -171,6 +172,134 @@ class Downscaler:
             dims=dims,
         )
         return predict(self.state, self.options, request, self.runner, self.provenance)
+
+    def explain(
+        self,
+        lr: Data,
+        hr: Data,
+        *,
+        static: Data | Sequence[Data] | None = None,
+        predictors: Data | Sequence[Data] | None = None,
+        variable: str | None = None,
+        region: xr.DataArray | None = None,
+        repeats: int = 5,
+        steps: int = 32,
+        realizations: int | None = None,
+        seed: int = 0,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
+        extra_dims: Mapping[str, str] | None = None,
+    ) -> xr.Dataset:
+        """Compute the importance of each predictor, and the saliency of the LR cells.
+
+        The permutation importance of a predictor (Breiman 2001, doi:10.1023/A:1010933404324; Fisher
+        et al. 2019, arXiv:1801.01489) is the increase of the error when its values are shuffled and
+        all other predictors stay. Whole fields of an LR variable are shuffled in time, also of an
+        LR variable that is a target. A static field is shifted by a random distance along y and x;
+        the cells that leave the domain enter on the opposite side. Missing values stay where they
+        are.
+
+        Correlated predictors share their importance: the model still has the others when one is
+        shuffled, so that all of them may seem unimportant. Shuffling also combines fields that do
+        not occur together in nature. The importance tells what a model uses, not what causes the
+        target.
+
+        The saliency is the integrated gradient (Sundararajan et al. 2017, arXiv:1703.01365) of the
+        mean of a target over a region, with respect to each value of each LR variable. Its baseline
+        is the prediction for LR fields at their training mean in all cells, with the same static
+        fields and times. The sum of the saliency over predictors and cells is the mean over the
+        region minus that of the baseline, except for `saliency_residual`.
+
+        Parameters
+        ----------
+        lr : xarray.Dataset or xarray.DataArray
+            LR variables at two time steps or more, as in `predict`.
+        hr : xarray.Dataset or xarray.DataArray
+            The truth on the HR cells of the prediction, at some of its times. Use data that are not
+            training data.
+        static : xarray.Dataset or xarray.DataArray, optional
+            HR static fields, as in `predict`.
+        predictors : xarray.Dataset or xarray.DataArray, optional
+            Time-varying predictors that are not in `lr`, on any grid, as in `predict`.
+        variable : str, optional
+            The target to explain; by default all targets in `hr`.
+        region : xarray.DataArray, optional
+            True in the HR cells ``(y, x)`` whose mean the saliency explains, with the coordinates
+            of HR cells; by default all cells. Cells count by their area.
+        repeats : int
+            Number of shuffles of each predictor. The model predicts all time steps once for each
+            shuffle.
+        steps : int
+            Number of points between baseline and input at which gradients are taken. More points
+            reduce `saliency_residual`.
+        realizations : int, optional
+            Number of ensemble members, for the importance in CRPS; the RMSE is then that of their
+            mean. None uses the deterministic prediction.
+        seed : int
+            Seed of the shuffles and of the members.
+        x_dim, y_dim, time_dim : str, optional
+            Names of the dimensions of the data, if CF attributes and names do not identify them.
+        extra_dims : mapping, optional
+            Roles of further dimensions, as in `fit`. The saliency is the mean over input members.
+
+        Returns
+        -------
+        xarray.Dataset
+            In memory; lazy data are read in blocks. Along ``predictor`` (LR variables, each of
+            their levels, then static fields; the coordinate ``kind`` tells them apart) and, for
+            several targets, ``variable``:
+
+            - ``rmse_increase`` and ``rmse_increase_std``: mean and standard deviation over the
+              repeats, in units of the target. All valid cells and times count, weighted by cell
+              area as in `evaluate`. ``rmse`` is the error of the prediction itself. For an ensemble
+              also ``crps``, ``crps_increase`` and ``crps_increase_std``.
+            - ``saliency`` and ``saliency_size``: mean over time of the integrated gradients and of
+              their absolute values, ``(predictor, y, x)`` in units of the target, on the LR cells
+              of the network and those around the domain that it sees; beyond `lr`, these repeat its
+              outer cells. NaN for static fields. For a spatio-temporal model, the steps of a window
+              are added up.
+            - ``region_mean`` and ``baseline_mean``: means over the region and over time, for the
+              input and for the baseline. ``saliency_residual``: what the sum of the saliency lacks.
+
+            Saliency explains the output of the network, scaled back to physical units. Scaling back
+            is linear; the curves of ``scaling="log1p"`` and the like are part of the network, and
+            are differentiated. The cut-off of negative amounts and the rounding of constraints
+            in `predict` are not part of it. Members are not drawn: dropout is off, and noise is 0.
+
+        Raises
+        ------
+        TimeError
+            If there is a single time step.
+        VariableError
+            If `hr` has no target, `variable` is not a target, or `region` is no mask or is empty.
+        GridError
+            If `hr` or `region` do not cover the prediction.
+        ValueError
+            If `repeats` or `steps` are less than 1, or the model draws no members.
+
+        Examples
+        --------
+        >>> import xr_dl4ds as xd
+        >>> hr = xd.tutorial.synthetic(shape=(16, 24), days=2)
+        >>> model = hr.downscale.fit(scale=4, epochs=1, verbose=False)
+        >>> lr = hr[["t2m"]].downscale.coarsen(4)
+        >>> found = model.explain(lr, hr, repeats=2, steps=8)
+        >>> found.predictor.to_numpy().tolist(), dict(found.saliency.sizes)["latitude"]
+        (['t2m', 'orog', 'land_fraction'], 4)
+        """
+        request = Request(
+            lr=lr,
+            static=static,
+            predictors=predictors,
+            realizations=realizations,
+            seed=seed,
+            dims=Dims(x=x_dim, y=y_dim, time=time_dim, extra=dict(extra_dims or {})),
+        )
+        question = Question(
+            truth=hr, variable=variable, region=region, repeats=repeats, steps=steps
+        )
+        return explain(self.state, self.options, request, question, self.runner, self.provenance)
 
     @functools.cached_property
     def runner(self) -> Runner:

@@ -302,3 +302,26 @@ def test_lazy_guesses_equal_those_in_memory():
     assert lazy.error(actual[0], lazy) == pytest.approx(
         fitter(lr, target).error(expected[0], fitter(lr, target)), rel=1e-3
     )
+
+
+@pytest.mark.parametrize("kind", ["interpolation", "bias_corrected", "climatology", "regression"])
+@pytest.mark.parametrize("amounts", [False, True])
+def test_gradients_through_a_guess_are_those_of_the_guess(kind, amounts):
+    seasons = season(share_of_year(dates()), STEPS)
+    lr = 5 + random(STEPS, *LR)
+    target = 8 + random(STEPS, *HR, seed=1) + seasons[:, :1, None, None]
+    guess = INTERPOLATED
+    if kind != "interpolation":
+        guess, _ = fitter(lr, target, (amounts,), (-1.0,), seasons).fit(kind)
+    gradient = random(3, *HR, seed=2).astype("f8")
+    actual = guess.pullback(nearest(), gradient, lr[:3], seasons[:3])
+
+    def function(fields):
+        return float((gradient * guess.block(nearest(), fields, seasons[:3])).sum())
+
+    # a guess is affine in the LR fields, so that a difference of any length is the derivative
+    for cell in [(0, 0, 0, 0), (1, 2, 3, 0), (2, 1, 1, 1)]:
+        moved = lr[:3].copy()
+        moved[cell] += 4
+        expected = (function(moved) - function(lr[:3])) / 4
+        np.testing.assert_allclose(actual[cell], expected, rtol=1e-3, atol=1e-3)

@@ -4,13 +4,22 @@
 that no error of the package is missing.
 """
 
-from tests.errors import asking, content, layout, pictures, reading, scoring, training
+from tests.errors import (
+    asking,
+    content,
+    explaining,
+    layout,
+    pictures,
+    reading,
+    scoring,
+    training,
+)
 from tests.errors.case import Case
 
 #: By section and a name; sections in the order of the documentation.
 CASES: dict[str, Case] = {
     f"{case.section}: {name}": case
-    for module in (layout, content, reading, training, asking, scoring, pictures)
+    for module in (layout, content, reading, training, asking, scoring, pictures, explaining)
     for part in module.PARTS
     for name, case in part.items()
 }

@@ -92,10 +92,59 @@ class FirstGuess:
         out: np.ndarray = base + (target - own)
         for i in (i for i, amount in enumerate(self.amounts) if amount):
             zero = np.float32(self.zeros[i])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = (target[..., i] - zero) / (own[..., i] - zero)
-            ratio = np.clip(np.nan_to_num(ratio, nan=1.0), *RATIOS)
-            out[..., i] = zero + (base[..., i] - zero) * ratio
+            out[..., i] = zero + (base[..., i] - zero) * self._ratio(target, own, i)
+        return out
+
+    def _ratio(self, target: np.ndarray, own: np.ndarray, i: int) -> np.ndarray:
+        """Return the correction of an amount, from two annual cycles ``(time, y, x, target)``."""
+        zero = np.float32(self.zeros[i])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = (target[..., i] - zero) / (own[..., i] - zero)
+        found: np.ndarray = np.clip(np.nan_to_num(ratio, nan=1.0), *RATIOS)
+        return found
+
+    def pullback(
+        self, interpolation: Interpolator, gradient: np.ndarray, lr: np.ndarray, season: np.ndarray
+    ) -> np.ndarray:
+        """Return the gradient of a function with respect to the LR channels, by the chain rule.
+
+        A guess is an affine function of the LR channels, so that its derivative is the same for
+        all LR fields of a date.
+
+        Parameters
+        ----------
+        interpolation : Interpolator
+            Interpolation of LR counterparts.
+        gradient : numpy.ndarray
+            Gradient of the function with respect to the guess, ``(time, y, x, target)``.
+        lr : numpy.ndarray
+            LR channels ``(time, y, x, channel)``, of which only the shape is used.
+        season : numpy.ndarray
+            Terms of the annual cycle ``(time, term)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(time, y, x, channel)``, float64; 0 for channels that the guess does not see.
+        """
+        out = np.zeros(lr.shape, "f8")
+        if self.kind in ("interpolation", "bias_corrected"):
+            if any(self.amounts) and self.kind == "bias_corrected":
+                terms = _terms(lr, season, self.patterns)
+                target, own = (np.tensordot(terms, part, 1) for part in self.coefficients)
+                ratios = [self._ratio(target, own, i) for i, a in enumerate(self.amounts) if a]
+                gradient = gradient.copy()
+                gradient[..., [i for i, a in enumerate(self.amounts) if a]] *= np.stack(ratios, -1)
+            for i, channel in enumerate(interpolation.channels):
+                if channel is not None:
+                    out[..., channel] += interpolation.wy.T @ gradient[..., i] @ interpolation.wx
+            return out
+        n = len(self.patterns)
+        if n:
+            of_terms = np.tensordot(gradient, self.coefficients[0][-n:], ((1, 2, 3), (1, 2, 3)))
+            found = of_terms @ self.patterns.reshape(n, -1)
+            seen = found.reshape(*lr.shape[:3], -1)
+            out[..., : seen.shape[-1]] = seen
         return out
 
 

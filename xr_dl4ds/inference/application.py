@@ -20,6 +20,7 @@ from xr_dl4ds.config import Scale
 from xr_dl4ds.inference.packing import unpacked
 from xr_dl4ds.inference.tiles import Place
 from xr_dl4ds.networks.layers import has_monte_carlo, sampling, set_realization, thins_by_cell
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal
 
 #: Names of the network's inputs for normal noise, and for row and column of the first cell.
@@ -32,7 +33,7 @@ GUESS = "guess"
 CELLS = 2**18
 
 #: TensorFlow uses all cores for one call; concurrent calls would only multiply the memory.
-_ONE_AT_A_TIME = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,16 +115,19 @@ class Application:
         shape = (*steps, *self.scale.fine((y, x)), self.network.output_shape[-1])
         size = max(1, CELLS // int(np.prod(shape[:-1])))
         out = np.empty((len(flat), *shape), "f4")
-        with _ONE_AT_A_TIME, _whole_float32():
+        with ONE_AT_A_TIME, whole_float32():
             for start in range(0, len(flat), size):
                 at = slice(start, start + size)
                 out[at] = self._run(flat[at], None if flat_keys is None else flat_keys[at])
         return out.reshape(*lead, *shape)
 
-    def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
-        """Predict one batch; on a CPU the result is a view of TensorFlow's memory."""
+    def inputs(self, part: np.ndarray, keys: np.ndarray | None = None) -> dict[str, Tensor]:
+        """Return the inputs of the network for one batch, by name.
+
+        `part` and `keys` are those of a call, with one leading dimension.
+        """
         own = next(int(x.shape[-1]) for x in self.network.inputs if x.name == "lr")
-        inputs: dict[str, Any] = {"lr": tf.constant(part[..., :own])}
+        inputs: dict[str, Tensor] = {"lr": tf.constant(part[..., :own])}
         for tensor in (x for x in self.network.inputs if x.name == GUESS):
             guess = unpacked(part[..., own:], int(tensor.shape[-1]), self.scale, self.context)
             inputs[GUESS] = tf.constant(guess)
@@ -133,6 +137,11 @@ class Application:
             if tensor.name not in inputs:
                 field = self.fixed[tensor.name]
                 inputs[tensor.name] = tf.constant(np.broadcast_to(field, (len(part), *field.shape)))
+        return inputs
+
+    def _run(self, part: np.ndarray, keys: np.ndarray | None) -> np.ndarray:
+        """Predict one batch; on a CPU the result is a view of TensorFlow's memory."""
+        inputs = self.inputs(part, keys)
         if self.realization is None or not has_monte_carlo(self.network):
             return np.asarray(_graph(self.network, realization=False)(inputs))
         graph = _graph(self.network, realization=True)
@@ -171,7 +180,7 @@ class Application:
 
 
 @contextlib.contextmanager
-def _whole_float32() -> Iterator[None]:
+def whole_float32() -> Iterator[None]:
     """Multiply float32 with full precision, so that predictions on GPUs equal those on CPUs.
 
     TensorFlow uses TensorFloat-32, with 10 bits, on GPUs that support it. On an H200,

@@ -11,11 +11,13 @@ import keras
 import xarray as xr
 
 from xr_dl4ds.config import Scale
-from xr_dl4ds.grid.names import X, Y
+from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.inference.application import Application
 from xr_dl4ds.inference.blockwise import apply
 from xr_dl4ds.inference.hardware import log_hardware
 from xr_dl4ds.inference.packing import packed
+from xr_dl4ds.inference.path import Path
 from xr_dl4ds.inference.tiles import Tiling
 from xr_dl4ds.networks import Reach, reach_of
 from xr_dl4ds.networks.layers import thins_by_cell
@@ -83,22 +85,52 @@ class Runner:
             network, token = self._form(False)
         if sees_all and tiling.edge != shape:
             _warn_of_tile_means(token, *self.scale.fine(tiling.edge))
+        return apply(
+            self._application(network, token, network_input, realization),
+            lr,
+            windows,
+            network_input.keys,
+            tiling=tiling,
+            around=network_input.global_domain,
+        )
+
+    def path(self, actual: NetworkInput, baseline: NetworkInput, steps: int) -> Path:
+        """Return the path from a baseline to the input of a prediction, without tiles.
+
+        Parameters
+        ----------
+        actual, baseline : NetworkInput
+            The input, and the same input with other LR channels and first guess.
+        steps : int
+            Points of the path at which gradients are taken.
+        """
+        network, token = self._form(actual.global_domain)
+        ends = [
+            one.lr if one.guess is None else packed(one.lr, one.guess, self.scale, self.context)
+            for one in (baseline, actual)
+        ]
+        return Path(
+            application=self._application(network, token, actual, None),
+            start=ends[0].transpose(TIME, Y, X, CHANNEL),
+            end=ends[1].transpose(TIME, Y, X, CHANNEL),
+            steps=steps,
+        )
+
+    def _application(
+        self,
+        network: keras.Model,
+        token: str,
+        network_input: NetworkInput,
+        realization: int | None,
+    ) -> Application:
         asked = {tensor.name for tensor in network.inputs}
-        application = Application(
+        return Application(
             network=network,
             fixed={n: f.to_numpy() for n, f in network_input.fixed.items() if n in asked},
             scale=self.scale,
             context=self.context,
             token=token,
             realization=realization,
-        )
-        return apply(
-            application,
-            lr,
-            windows,
-            network_input.keys,
-            tiling=tiling,
-            around=network_input.global_domain,
         )
 
     def _form(self, global_domain: bool) -> tuple[keras.Model, str]:

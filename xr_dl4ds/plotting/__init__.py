@@ -6,6 +6,7 @@ from xr_dl4ds.plotting.curves import plot_power as plot_power
 from xr_dl4ds.plotting.diagrams import plot_quantiles as plot_quantiles
 from xr_dl4ds.plotting.diagrams import plot_reliability as plot_reliability
 from xr_dl4ds.plotting.diagrams import plot_violins as plot_violins
+from xr_dl4ds.plotting.explained import plot_explanation as plot_explanation
 from xr_dl4ds.plotting.learning_curve import plot_history as plot_history
 from xr_dl4ds.plotting.maps import plot as plot
 from xr_dl4ds.plotting.parts import plot_parts as plot_parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Iterator
 
 import dask
 import numpy as np
@@ -22,10 +23,10 @@ from xr_dl4ds.grid.cf.conventions import one_variable
 from xr_dl4ds.grid.cf.extra_dims import gather
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, select
 from xr_dl4ds.grid.cf.georeference import georeference, with_spread
-from xr_dl4ds.grid.cf.members import label_of, members_of
+from xr_dl4ds.grid.cf.members import Members, label_of, members_of
 from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, usual_step, windows_ending
 from xr_dl4ds.grid.cf.valid_times import scalar_date
-from xr_dl4ds.grid.names import REALIZATION, TIME, Data
+from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data
 from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.surroundings import inner, known_share, widened
@@ -45,6 +46,72 @@ from xr_dl4ds.prediction.request import (
 )
 
 logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A model with the caller's data, before anything is predicted.
+
+    Parameters
+    ----------
+    state : State
+        State of the fitted model.
+    options : Options
+        The options of the model.
+    request : Request
+        The caller's data, decoded.
+    source : xarray.Dataset
+        The LR data, under the names of the targets.
+    members : Members
+        The members of the LR data.
+    """
+
+    state: State
+    options: Options
+    request: Request
+    source: xr.Dataset
+    members: Members
+
+    @classmethod
+    def of(cls, state: State, options: Options, request: Request) -> Task:
+        """Read and check the arguments of a prediction."""
+        request = request.decoded()
+        source = under_target_names(as_dataset(request.lr, ROLE), state.counterparts)
+        targets = state.bases(state.features.targets)
+        check(MemberSources.of(state, options), request, options, targets)
+        check_tiles(request, state.pairing.scale)
+        bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
+        members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
+        if request.realizations is not None and REALIZATION in members.labels:
+            raise ValueError(
+                f"Expected {ROLE} without the dimension {REALIZATION!r} for"
+                f" realizations={request.realizations}, got {len(members.labels[REALIZATION])}"
+                f" members. Rename it with .rename({REALIZATION}='member')."
+            )
+        return cls(state=state, options=options, request=request, source=source, members=members)
+
+    @property
+    def sources(self) -> MemberSources:
+        """Stochastic parts of the model."""
+        return MemberSources.of(self.state, self.options)
+
+    @property
+    def attrs(self) -> dict[str, Attrs]:
+        """Attributes of each predicted variable."""
+        state = self.state
+        return {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
+
+    def ensembles(self, runner: AppliesNetwork) -> Iterator[tuple[Ensemble, Layout]]:
+        """Combine the model with each member of the LR data, one after the other.
+
+        Notes on suspicious values are logged once, and not for altered data.
+        """
+        request, own = self.request, label_of(self.source)
+        for i, member in enumerate(self.members):
+            lr, beside = (self.members.pick(x, member) for x in (self.source, request.predictors))
+            part = dataclasses.replace(request, lr=lr, predictors=beside)
+            note = i == 0 and request.alteration is None
+            yield _ensemble(self, part, runner, {**own, **member}, note=note)
 
 
 @with_expected_options
@@ -78,27 +145,10 @@ def predict(
     xarray.Dataset or xarray.DataArray
         The prediction; a DataArray if the LR data are a DataArray and there is one target.
     """
-    request = request.decoded()
-    source = under_target_names(as_dataset(request.lr, ROLE), state.counterparts)
-    sources = MemberSources.of(state, options)
-    attrs = {state.bases([name])[0]: state.attrs[name] for name in state.features.targets}
-    check(sources, request, options, attrs)
-    check_tiles(request, state.pairing.scale)
-    bases = [n for n in state.bases(state.features.lr_varying) if n in source.data_vars]
-    members = members_of(*([(select(source, bases), request.dims, ROLE)] if bases else []))
-    if request.realizations is not None and REALIZATION in members.labels:
-        raise ValueError(
-            f"Expected {ROLE} without the dimension {REALIZATION!r} for"
-            f" realizations={request.realizations}, got {len(members.labels[REALIZATION])} members."
-            f" Rename it with .rename({REALIZATION}='member')."
-        )
-    own = label_of(source)
+    task = Task.of(state, options, request)
+    request, source, members = task.request, task.source, task.members
     parts = []
-    for i, member in enumerate(members):
-        beside = members.pick(request.predictors, member)
-        part = dataclasses.replace(request, lr=members.pick(source, member), predictors=beside)
-        labels = {**own, **member}
-        ensemble, placed = _ensemble(state, options, sources, part, runner, labels, note=i == 0)
+    for ensemble, placed in task.ensembles(runner):
         found = [gather(out, state.slices) for out in _asked(ensemble, request)]
         parts.append([laid_out(out, source, placed, members) for out in found])
     drawn = request.realizations is not None
@@ -106,9 +156,10 @@ def predict(
         _regular(beside_one_another(list(one), members, source, placed, drawn), placed)
         for one in zip(*parts, strict=True)
     )
+    attrs = task.attrs
     for spread in spreads:
         out, attrs = with_spread(out, spread, attrs)
-    provenance = {**provenance, **_draw_provenance(sources, request)}
+    provenance = {**provenance, **_draw_provenance(task.sources, request)}
     result = georeference(out, placed.hr, attrs, source, provenance)
     if isinstance(request.lr, xr.DataArray) and len(attrs) == 1:
         target = one_variable(result, next(iter(attrs)))
@@ -154,26 +205,23 @@ def _draw_provenance(sources: MemberSources, request: Request) -> dict[str, int]
 
 
 def _ensemble(
-    state: State,
-    options: Options,
-    sources: MemberSources,
-    request: Request,
-    runner: AppliesNetwork,
-    labels: Json,
-    *,
-    note: bool,
+    task: Task, request: Request, runner: AppliesNetwork, labels: Json, *, note: bool
 ) -> tuple[Ensemble, Layout]:
-    """Combine the model with the caller's data; return the ensemble and the caller's layout.
+    """Combine the model with one member of the LR data; return the ensemble and the layout.
 
     With `note`, suspicious values of data in memory are logged.
     """
+    state, options = task.state, task.options
     source = as_dataset(request.lr, ROLE)
-    fields = on_training_cells(lr_fields(state, source, request), state.pairing, ROLE)
-    placement = _placement(state, options, fields)
+    given = lr_fields(state, source, request)
+    fields = on_training_cells(given, state.pairing, ROLE, note=note)
+    placement = _placement(state, options, fields, note=note)
     if note:
         _note_suspicions(state, fields)
     varying, share = _varying(state, source, request, fields, placement, note=note)
     static = static_fields(state, source, request, placement, note=note)
+    if request.alteration is not None:
+        varying, static = request.alteration.varying(varying), request.alteration.static(static)
     grid = widened(placement.lr, state.pairing.context)
     assert grid is not None
     channels = state.network_input(varying, static, grid, share)
@@ -184,7 +232,7 @@ def _ensemble(
     # computed once for all members
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     draws = Draws(
-        sources=sources,
+        sources=task.sources,
         runner=runner,
         network_input=NetworkInput(
             lr=channels,
@@ -211,12 +259,12 @@ def _note_suspicions(state: State, fields: Fields) -> None:
             note_kinds(name, fields.data[name].attrs, state.attrs[name], (ROLE, "training"))
 
 
-def _placement(state: State, options: Options, fields: Fields) -> Placement:
+def _placement(state: State, options: Options, fields: Fields, *, note: bool) -> Placement:
     """Find the position of the LR fields; raise if the network cannot be applied there."""
     placement = place(state.pairing, fields.grid)
     check_global_domain(options.network, placement.lr, state.pairing.scale)
     beyond = placement.trained is None and window(fields.grid, state.pairing.lr) is not None
-    if beyond and state.masked:
+    if note and beyond and state.masked:
         logger.warning(
             "%s lie beyond the training domain too (%s), so cells that never had a value in"
             " training are predicted: select the training domain to leave them out",
@@ -255,8 +303,10 @@ def _varying(
         note_fields({str(n): v for n, v in beside.items()}, PREDICTORS)
     around = state.pairing.context
     known = known_share([fields.grid, *grids], placement.lr, around)
-    if known is not None and not (
-        state.features.surroundings and state.pairing.extends(fields.grid, placement.lr)
+    if (
+        note
+        and known is not None
+        and not (state.features.surroundings and state.pairing.extends(fields.grid, placement.lr))
     ):
         logger.warning(
             "%s or predictors= have no values in %d of %d cells around the domain that the model"
@@ -266,6 +316,8 @@ def _varying(
         )
     roles = dict.fromkeys(varying, ROLE) | dict.fromkeys(beside, PREDICTORS)
     varying = _in_step(varying.merge(beside, join="exact"))
+    if request.alteration is not None:  # the same data have been checked as they are
+        return varying.map(lambda v: v.where(np.isfinite(v))), known
     return within_reach(varying, state, roles), known
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import xarray as xr
 
@@ -36,9 +37,22 @@ from xr_dl4ds.prediction.extrapolation import check_static
 ROLE = "the LR data"
 
 
+class Alteration(Protocol):
+    """A change of the fields that a model sees, in physical units and on the model's cells."""
+
+    def varying(self, fields: xr.Dataset) -> xr.Dataset:
+        """Return changed LR variables ``(time, y, x)``."""
+
+    def static(self, fields: xr.Dataset) -> xr.Dataset:
+        """Return changed static fields ``(y, x)``."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """Arguments of a prediction, see `xr_dl4ds.downscaler.Downscaler.predict`."""
+    """Arguments of a prediction, see `xr_dl4ds.downscaler.Downscaler.predict`.
+
+    `alteration` changes the fields that the model sees, to explain the model.
+    """
 
     lr: Data
     static: Data | Sequence[Data] | None = None
@@ -49,6 +63,7 @@ class Request:
     tile_size: int | None = None
     first_guess_only: bool = False
     dims: Dims = dataclasses.field(default_factory=Dims)
+    alteration: Alteration | None = None
 
     def __post_init__(self) -> None:
         whole_number(self, "realizations", 1, optional=True)

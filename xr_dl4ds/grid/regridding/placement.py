@@ -66,11 +66,11 @@ class Placement:
         return {d: (low, self.trained[d].size - 1 - high) for d, (low, high) in ends.items()}
 
 
-def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
+def on_training_cells(fields: Fields, pairing: Pairing, role: str, *, note: bool = True) -> Fields:
     """Regrid LR fields of another spacing, or in another CRS, to the LR cells of training.
 
-    Finer fields are averaged (conservative), coarser fields are interpolated (bilinear). A warning
-    is logged.
+    Finer fields are averaged (conservative), coarser fields are interpolated (bilinear). With
+    `note`, a warning is logged.
 
     Parameters
     ----------
@@ -80,6 +80,8 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
         Grids of the model.
     role : str
         A name for the fields in messages.
+    note : bool
+        Log a warning if the fields are regridded.
 
     Returns
     -------
@@ -113,11 +115,12 @@ def on_training_cells(fields: Fields, pairing: Pairing, role: str) -> Fields:
     if part is None:
         return fields
     target = cut_grid(wanted, part)
-    logger.warning(
-        "%s are regridded (%s) from %s to the LR cells of training, %s",
-        *(role, "conservative" if between.finer else "bilinear"),
-        *(fields.grid.extent, target.extent),
-    )
+    if note:
+        logger.warning(
+            "%s are regridded (%s) from %s to the LR cells of training, %s",
+            *(role, "conservative" if between.finer else "bilinear"),
+            *(fields.grid.extent, target.extent),
+        )
     return dataclasses.replace(fields, data=onto(fields, target, role), grid=target)
 
 
