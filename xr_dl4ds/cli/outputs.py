@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import pathlib
-import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import xarray as xr
 
 from xr_dl4ds.cli.arguments import ArgumentError, say, shows_progress
 from xr_dl4ds.writing import require_writable
+from xr_dl4ds.writing.drafts import drafted
 from xr_dl4ds.writing.paths import require_makeable
 
 
@@ -101,15 +99,3 @@ def require_apart(output: str, inputs: Iterable[str]) -> None:
                 f"Expected to write beside the input {given!r}, got {output!r}. Choose another"
                 " path."
             )
-
-
-@contextlib.contextmanager
-def drafted(place: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Provide a temporary path beside a file, and rename it to the file after success."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.with_name(f".{place.stem}.{uuid.uuid4().hex[:8]}.part{place.suffix}")
-    try:
-        yield draft
-        os.replace(draft, place)
-    finally:
-        draft.unlink(missing_ok=True)
