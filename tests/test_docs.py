@@ -48,17 +48,19 @@ def test_the_table_of_errors_is_up_to_date():
 
 
 @pytest.mark.slow
-def test_the_example_of_scores_runs(capsys, tmp_path, monkeypatch):
+def test_the_examples_of_scores_run(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (DOCS / "scores.md").read_text("utf-8")
-    example, _, pictures = re.findall(r"```python\n(.*?)```", page, re.S)
+    example, *others = re.findall(r"```python\n(.*?)```", page, re.S)
     names: dict = {}
     exec(compile(example, "scores.md", "exec"), names)
     crps = float(names["scores"].crps.sel(product="prediction"))
     printed = capsys.readouterr().out.splitlines()
     assert float(printed[-2]) == pytest.approx(crps, rel=1e-2)  # without areas
     assert abs(float(printed[-1])) < 0.05
-    exec(compile(pictures, "scores.md", "exec"), names)
+    for more in others:
+        exec(compile(more, "scores.md", "exec"), names)
+    assert {"change", "change_truth", "change_lr"} <= set(names["signal"])
     assert (tmp_path / "bias.png").stat().st_size > 10_000
 
 

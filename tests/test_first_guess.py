@@ -244,6 +244,19 @@ def test_the_first_guess_is_a_baseline_of_the_scores(chunks):
     assert bool(scores.rmse_skill.sel(reference="first_guess").notnull())
 
 
+def test_the_first_guess_of_a_model_of_windows_is_that_of_any_steps(caplog):
+    lr, hr = pairs(steps=60)
+    model = fit(lr, hr, first_guess="bias_corrected", time_window=3)
+    whole = model.predict(lr, first_guess_only=True).t2m
+    caplog.clear()
+    apart = lr.isel(time=[5, 20, 50])
+    few = model.predict(apart, first_guess_only=True).t2m
+    np.testing.assert_allclose(few, whole.isel(time=[5, 20, 50]), rtol=1e-6)
+    assert "shorter windows are used" not in caplog.text
+    model.predict(apart)
+    assert "shorter windows are used" in caplog.text
+
+
 def test_lr_without_the_target_has_the_first_guess_alone():
     lr, hr = pairs()
     winds = lr.rename(t2m="z")

@@ -62,6 +62,16 @@ def test_scores_thresholds_parts_and_baselines(files, sr, tmp_path, capsys):
         xr.testing.assert_allclose(found.load(), expected, rtol=1e-5)
 
 
+def test_periods_of_a_change(files, sr, tmp_path):
+    out = tmp_path / "scores.nc"
+    days = ["2001-01-01", "2001-01-01", "2001-01-02", "2001-01-03"]
+    assert run(sr, files / "hr.zarr", "--scores", "change", "--periods", *days, "-o", out) == 0
+    expected = scores_of(sr, scores="change", periods=(days[:2], days[2:]))
+    with xr.open_dataset(out, engine="netcdf4") as found:
+        xr.testing.assert_allclose(found.load(), expected, rtol=1e-5)
+    assert "change" in expected
+
+
 def test_scores_and_figure_are_written(files, sr, tmp_path, capsys):
     out, figure = tmp_path / "new" / "scores.nc", tmp_path / "maps.png"
     given = [sr, files / "many.nc", "--variable", "t2m", "--lr", files / "lr.nc"]

@@ -49,6 +49,11 @@ def by_field(spoil, hr, *, grouper=None):
     return values if grouper is None else (values, grouper)
 
 
+def masks(hr):
+    """Two masks of all cells."""
+    return (hr.t2m.isel(time=0, drop=True) > 0).expand_dims(region=2)
+
+
 def grouped(spoil, **options):
     return lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=by_field(spoil, hr, **options))
 
@@ -69,6 +74,9 @@ undated = d.scored(
     lambda sr: sr.assign_coords(time=np.arange(8)), lambda hr: hr.assign_coords(time=np.arange(8))
 )
 
+#: Two days of the data.
+DAYS = (("2001-01-01", "2001-01-01"), ("2001-01-02", "2001-01-02"))
+
 ASKED = {
     "score": case(
         "A score is misspelt.",
@@ -77,6 +85,64 @@ ASKED = {
         d.scored(),
         asking(scores="rsme"),
         asking(scores="rmse"),
+    ),
+    "scores that are no names": case(
+        "Scores are asked for by something that is no name.",
+        TypeError,
+        r"`scores` to be names, got int: 5\. Pass names such as scores=\['rmse'\]",
+        d.scored(),
+        asking(scores=5),
+        asking(scores=["rmse"]),
+    ),
+    "score without periods": case(
+        "A score of change is wanted without periods.",
+        ValueError,
+        r"The score 'change' needs two periods\. Pass periods=, such as",
+        d.scored(),
+        asking(scores=["change"]),
+        asking(scores=["change"], periods=DAYS),
+    ),
+    "number of periods": case(
+        "One period is passed where two are compared.",
+        ValueError,
+        r"`periods` to be two pairs of dates, got \('2001-01-01', '2001-01-01'\)\. Pass the first",
+        d.scored(),
+        asking(scores=["change"], periods=DAYS[0]),
+        asking(scores=["change"], periods=DAYS),
+    ),
+    "dates of periods": case(
+        "A period is not given by dates.",
+        ValueError,
+        r"`periods` to hold dates, got 'first' and 'last'\. Pass text such as",
+        d.scored(),
+        asking(scores=["change"], periods=(DAYS[0], ("first", "last"))),
+        asking(scores=["change"], periods=DAYS),
+    ),
+    "empty period": case(
+        "A period has no times that are scored.",
+        TimeError,
+        r"times that are scored from 2091 to 2099, got 8 steps from .*\. Select other periods",
+        d.scored(),
+        asking(scores=["change"], periods=(DAYS[0], ("2091", "2099"))),
+        asking(scores=["change"], periods=DAYS),
+    ),
+    "periods without dates": case(
+        "Periods are wanted of steps without dates.",
+        TimeError,
+        r"dates along time for periods=, got steps without dates\. Assign them with",
+        undated,
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, scale=2, scores=["change"], periods=DAYS),
+        lambda sr, hr, lr: sr.assign_coords(time=d.hr().time).downscale.evaluate(
+            hr.assign_coords(time=d.hr().time), scale=2, scores=["change"], periods=DAYS
+        ),
+    ),
+    "training data that are no pair": case(
+        "Training data of baselines are one Dataset instead of a pair.",
+        TypeError,
+        r"`training` to be a pair \(lr, hr\), got Dataset\. Pass training=\(lr, hr\)",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, training=early(hr)),
+        trained(),
     ),
     "score without thresholds": case(
         "A score of events is wanted without thresholds.",
@@ -226,6 +292,30 @@ GROUPED = {
         d.scored(),
         grouped(lambda field: (field * 0).isel(latitude=slice(4))),
         grouped(lambda field: field * 0),
+    ),
+    "number of labels of columns": case(
+        "The labels of columns have no coordinate and another number of cells.",
+        GridError,
+        r"labels of 12 cells along 'longitude', got 5\. Give them the coordinate",
+        d.scored(),
+        asking(by=xr.DataArray(np.arange(5), dims="longitude")),
+        asking(by=xr.DataArray(np.arange(12), dims="longitude")),
+    ),
+    "dimensions of masks": case(
+        "Masks of regions have other dimensions than the prediction.",
+        VariableError,
+        r"Expected masks along 'latitude', 'longitude' and one more dimension, got \(.*\)\. Rename",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=masks(hr).rename(latitude="row")),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=masks(hr)),
+    ),
+    "masks without cells": case(
+        "Masks of regions have no cell where the prediction has some.",
+        VariableError,
+        r"masks with cells where the prediction has some, got 2 without\. Check their coordinates",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=masks(hr) & False),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=masks(hr)),
     ),
     "number of labels": case(
         "The labels of parts along time have another number of steps.",

@@ -49,7 +49,7 @@ def test_baselines_that_are_fitted():
     assert abs(float(scores.bias.sel(product="bias_corrected"))) < 0.1
     assert scores.attrs["baselines"] == (
         "interpolation of lr, climatology fitted to training=, bias_corrected fitted to training=,"
-        " regression fitted to training="
+        " regression fitted to training=, quantile_mapping fitted to training="
     )
     # the annual cycle by least squares on the training data
     angle = 2 * np.pi * (hr.time.dt.dayofyear.values - 0.5) / 365.25
@@ -122,6 +122,52 @@ def test_gaps_of_training_data():
     for kind in FITTED:
         rows = scored_beside(*given, lr.isel(train), masked, kind).mae_map.isnull().all("longitude")
         np.testing.assert_array_equal(rows, np.arange(8) < 2)
+
+
+class Guessing:
+    """A model whose first guess is the interpolated LR field, and that counts its steps."""
+
+    def __init__(self, hr):
+        self.hr, self.steps = hr, []
+
+    def predict(self, lr, *, first_guess_only):
+        assert first_guess_only
+        self.steps.append(lr.sizes["time"])
+        return lr.downscale.interpolate(self.hr, method="bilinear")
+
+
+def test_the_first_guess_is_computed_at_the_times_that_are_scored():
+    lr, hr = pair(40)
+    model, part = Guessing(hr), {"time": slice(30, 36)}
+    found = evaluate(prediction_of(hr.isel(part)), hr, lr=lr, model=model)
+    assert model.steps == [6]
+    rmse = found.rmse.to_series()
+    assert rmse["first_guess"] == pytest.approx(rmse["bilinear"], rel=1e-6)
+    # in any order of the steps, and of dates of another type
+    turned = lr.isel(time=slice(None, None, -1))
+    evaluate(prediction_of(hr.isel(part)), hr, lr=turned, model=model)
+    cftime = [ds.convert_calendar("standard", use_cftime=True) for ds in (hr.isel(part), lr)]
+    evaluate(prediction_of(cftime[0]), hr, lr=cftime[1], model=model)
+    assert model.steps == [6] * 3
+
+
+def test_a_first_guess_without_dates_or_some_times_is_computed_at_all():
+    lr, hr = pair(12)
+    bare = [ds.drop_vars("time") for ds in (lr, hr)]
+    model = Guessing(bare[1])
+    evaluate(prediction_of(bare[1]), bare[1], lr=bare[0], model=model)
+    assert model.steps == [12]
+    with pytest.raises(TimeError, match="LR data at all 12 times that are scored, got 9"):
+        evaluate(prediction_of(hr), hr, lr=lr.isel(time=slice(9)), model=model)
+
+
+@pytest.mark.parametrize(
+    ("training", "got"), [(lambda lr, hr: hr, "Dataset"), (lambda lr, hr: (lr, hr, hr), "3 data")]
+)
+def test_training_data_that_are_no_pair(training, got):
+    lr, hr = pair(12)
+    with pytest.raises(TypeError, match=rf"`training` to be a pair \(lr, hr\), got {got}\. Pass"):
+        evaluate(prediction_of(hr), hr, lr=lr, training=training(lr, hr))
 
 
 def test_chosen_interpolations():

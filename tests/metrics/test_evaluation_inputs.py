@@ -349,3 +349,54 @@ def test_single_labels_that_differ_are_told(caplog):
     caplog.clear()
     truth.assign_coords(lead=1).downscale.evaluate(truth.assign_coords(lead=1), scale=2)
     assert "'lead'" not in caplog.text
+
+
+# --- around the globe -----------------------------------------------------------------------------
+
+
+def around(columns=16, first=0.0):
+    """A global field, and its prediction."""
+    truth = analytic(time=3, y=8, x=columns)[["t2m"]]
+    step = 360 / columns
+    about = {"units": "degrees_east", "standard_name": "longitude"}
+    truth = truth.drop_vars("longitude_bnds", errors="ignore")
+    longitude = ("longitude", first + step * np.arange(columns), about)
+    rng = np.random.default_rng(0)
+    truth["t2m"].data[:] += rng.normal(size=truth.t2m.shape).astype("f4")
+    return prediction_of(truth).assign_coords(longitude=longitude), truth.assign_coords(
+        longitude=longitude
+    )
+
+
+@pytest.mark.parametrize("name", ["fss", "autocorrelation_length"])
+def test_rolled_global_fields_have_the_same_scores(name):
+    prediction, truth = around()
+    asked = {"scores": [name], "thresholds": [float(truth.t2m.median())]}
+    expected = evaluate(prediction, truth, baselines=[], **asked)[name]
+    rolled = [
+        ds.roll(longitude=5, roll_coords=False) for ds in (prediction, truth)
+    ]  # the same fields, which begin elsewhere
+    np.testing.assert_allclose(evaluate(*rolled, baselines=[], **asked)[name], expected, rtol=1e-9)
+    # a region has borders, beyond which nothing is known
+    half = [ds.isel(longitude=slice(0, 12)) for ds in (prediction, truth)]
+    turned = [ds.roll(longitude=5, roll_coords=False) for ds in half]
+    actual = [evaluate(*one, baselines=[], **asked)[name] for one in (half, turned)]
+    assert float(abs(actual[0] - actual[1]).max()) > 1e-4
+
+
+def test_names_of_another_type(prediction, truth):
+    for odd in (5, [None], ["rmse", 3]):
+        with pytest.raises(TypeError, match=r"`scores` to be names, got .*\. Pass names such as"):
+            evaluate(prediction, truth, scores=odd)
+    with pytest.raises(TypeError, match=r"`baselines` to be names, got int: 5\. Pass"):
+        evaluate(prediction, truth, baselines=5)
+
+
+def test_few_scales_are_told_once(caplog):
+    truth = analytic(time=2, y=24, x=24)[["t2m"]]
+    truth["u"] = (truth.t2m - 280).assign_attrs(units="m s-1")
+    both = xr.merge([prediction_of(truth), truth[["u"]]]).assign_attrs(prediction_of(truth).attrs)
+    evaluate(both, truth, scores=["ms_ssim"], by="hour")
+    assert [r.message for r in caplog.records if "MS-SSIM" in r.message] == [
+        "MS-SSIM uses 2 of 5 scales, because fields of 24 x 24 cells have room for no more."
+    ]

@@ -123,6 +123,65 @@ def test_text_on_cells(pair):
     assert float(found) == pytest.approx(float((error**2).mean()) ** 0.5, rel=1e-5)
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_bands_of_a_coordinate(pair, labelled):
+    prediction, truth = pair
+    latitude = truth.latitude
+    edges = [float(latitude.min()) - 1, float(latitude[3]) + 0.01, float(latitude.max()) + 1]
+    given = latitude if labelled else latitude.drop_vars("latitude")
+    actual = evaluate(
+        prediction, truth, by=[(given, BinGrouper(bins=edges)), "season"], area_weighted=False
+    )
+    assert actual.rmse.dims[:2] == ("latitude", "season")
+    error = (prediction.t2m - truth.t2m).astype("f8")
+    inside = latitude <= edges[1]
+    winter = truth.time.dt.season == "DJF"
+    for i, band in enumerate((inside, ~inside)):
+        expected = float((error.isel(latitude=band, time=winter) ** 2).mean()) ** 0.5
+        found = actual.rmse.sel(season="DJF", product="prediction").isel(latitude=i)
+        assert float(found) == pytest.approx(expected, rel=1e-5)
+    # labels of columns, without a grouper
+    sides = xr.DataArray(np.repeat([7, 9], 6), {"longitude": truth.longitude}, name="side")
+    found = evaluate(prediction, truth, by=sides, area_weighted=False)
+    expected = float((error.isel(longitude=slice(6)) ** 2).mean()) ** 0.5
+    assert float(found.rmse.sel(side=7, product="prediction")) == pytest.approx(expected, rel=1e-5)
+
+
+def test_bands_of_a_two_dimensional_coordinate(pair):
+    lat = xr.DataArray(np.linspace(40, 47, 96).reshape(8, 12), dims=("latitude", "longitude"))
+    prediction, truth = (ds.assign_coords(lat=lat) for ds in pair)
+    actual = evaluate(prediction, truth, by=(truth.lat, BinGrouper(bins=[0, 43, 50])))
+    plain = lat.assign_coords(latitude=truth.latitude, longitude=truth.longitude).rename("height")
+    expected = evaluate(*pair, by=(plain, BinGrouper(bins=[0, 43, 50])))
+    np.testing.assert_array_equal(actual.rmse, expected.rmse)
+    assert actual.rmse.dims[0] == "lat"
+
+
+def test_masks_that_overlap(pair):
+    prediction, truth = pair
+    masks = np.zeros((4, 8, 12), bool)
+    masks[0, :4], masks[1, 2:], masks[2, :, 5] = True, True, True  # the last has no cell
+    coords = {
+        "region": [3, 5, 8, 9],
+        "names": ("region", ["Alps", "Po", "Rhine", "Nowhere"]),
+        "abbrevs": ("region", ["A", "P", "R", "N"]),
+        "latitude": truth.latitude,
+        "longitude": truth.longitude,
+    }
+    regions = xr.DataArray(masks, coords, ("region", "latitude", "longitude"), name="mask")
+    actual = evaluate(prediction, truth, by=regions, area_weighted=False)
+    assert list(actual.region.values) == ["Alps", "Po", "Rhine"]
+    error = (prediction.t2m - truth.t2m).astype("f8").values
+    for name, inside in zip(actual.region.values, masks, strict=False):
+        expected = (error[:, inside] ** 2).mean() ** 0.5
+        found = actual.rmse.sel(region=name, product="prediction")
+        assert float(found) == pytest.approx(expected, rel=1e-5)
+    numbered = evaluate(prediction, truth, by=[regions.drop_vars("names"), "season"])
+    assert list(numbered.region.values) == [3, 5, 8]
+    bare = evaluate(prediction, truth, by=regions.drop_vars(["names", "region", "abbrevs"]))
+    assert list(bare.region.values) == [0, 1, 2]
+
+
 def test_lazy_data_stay_lazy(pair):
     prediction, truth = (one.chunk(time=5) for one in pair)
     with no_compute():
@@ -150,3 +209,11 @@ def test_bad_groupings(pair):
     height = xr.zeros_like(none).rename("orog")
     with pytest.raises(VariableError, match="values of 'orog' in the bins of BinGrouper"):
         evaluate(prediction, truth, by=(height, BinGrouper(bins=[100, 200])))
+    with pytest.raises(GridError, match=r"labels of 12 cells along 'longitude', got 5\. Give them"):
+        evaluate(prediction, truth, by=xr.DataArray(np.arange(5), dims="longitude"))
+    masks = xr.zeros_like(height, dtype=bool).expand_dims(region=2)
+    with pytest.raises(VariableError, match=r"masks with cells .*, got 2 without\. Check"):
+        evaluate(prediction, truth, by=masks)
+    turned = masks.rename(latitude="row")
+    with pytest.raises(VariableError, match=r"masks along 'latitude', 'longitude' and one more"):
+        evaluate(prediction, truth, by=turned)

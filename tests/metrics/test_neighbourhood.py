@@ -252,7 +252,7 @@ def test_properties_of_fss(values, size, periodic):
 # --- autocorrelation length -----------------------------------------------------------------------
 
 
-def looped_length(fields):
+def looped_length(fields, periodic=False):
     """Products of all pairs of valid cells, ring by ring."""
     products, distances = {}, {}
     for field in fields:
@@ -260,7 +260,9 @@ def looped_length(fields):
         anomaly = field - np.mean([field[at] for at in valid]) if valid else field
         for first in valid:
             for second in valid:
-                distance = np.hypot(first[0] - second[0], first[1] - second[1])
+                apart = abs(first[1] - second[1])
+                apart = min(apart, field.shape[1] - apart) if periodic else apart
+                distance = np.hypot(first[0] - second[0], apart)
                 ring = int(np.floor(distance + 0.5))
                 products.setdefault(ring, []).append(anomaly[first] * anomaly[second])
                 distances.setdefault(ring, []).append(distance)
@@ -298,6 +300,16 @@ def test_length_is_that_of_the_pairs(shape, missing, width):
     expected = looped_length(field.to_numpy())
     np.testing.assert_allclose(actual, expected, rtol=1e-9)
     np.testing.assert_allclose(autocorrelation_length(field, spacing=0.25), expected / 4, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 7), (1, 1, 12), (2, 5, 4), (1, 2, 2)], ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_length_around_the_globe(shape, missing):
+    field = smooth(shape, seed=shape[2], missing=missing, width=3) + 280
+    actual = autocorrelation_length(field, periodic=True)
+    np.testing.assert_allclose(actual, looped_length(field.to_numpy(), periodic=True), rtol=1e-9)
+    rolled = autocorrelation_length(field.roll(x=2), periodic=True)
+    np.testing.assert_allclose(rolled, actual, rtol=1e-9)
 
 
 def test_a_gap_in_the_rings_is_bridged():

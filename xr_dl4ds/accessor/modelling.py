@@ -18,6 +18,7 @@ from xr_dl4ds.fitting.launch import fit_with_workers
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.metrics.grouping import By
+from xr_dl4ds.metrics.periods import Periods
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -171,6 +172,7 @@ class Modelling:
         training: tuple[Data, Data] | None = None,
         scores: str | Sequence[str] | None = None,
         thresholds: float | Sequence[float] = (),
+        periods: Periods | None = None,
         by: By | Sequence[By] = (),
         area_weighted: bool = True,
         x_dim: str | None = None,
@@ -191,14 +193,16 @@ class Modelling:
         model : Downscaler, optional
             The model of the prediction, whose first guess from `lr` is a further baseline.
         baselines : sequence of str, optional
-            "nearest", "bilinear", "bicubic", "conservative", "climatology", "bias_corrected" and
-            "regression"; the last three are fitted to `training`.
+            "nearest", "bilinear", "bicubic", "conservative", "climatology", "bias_corrected",
+            "regression" and "quantile_mapping"; the last four are fitted to `training`.
         training : tuple of (lr, hr), optional
             LR and HR data to which baselines are fitted, at times that are not scored.
         scores : str or sequence of str, optional
             Names of scores or of groups of scores, or "all".
         thresholds : float or sequence of float, optional
             Thresholds in units of the variable, for the scores of events.
+        periods : two pairs of str, optional
+            First and last date of two periods, for scores of change.
         by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
             Parts that are scored separately: "season", "month", "year", "hour", an array of labels,
             or a grouper of xarray.
@@ -225,6 +229,7 @@ class Modelling:
             training=training,
             scores=scores,
             thresholds=thresholds,
+            periods=periods,
             by=by,
             area_weighted=area_weighted,
             dims=dims,

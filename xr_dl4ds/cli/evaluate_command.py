@@ -64,6 +64,12 @@ def add(commands: Any) -> None:
         metavar="X",
         help="thresholds of events, in units of the variable",
     )
+    one.add_argument(
+        "--periods",
+        nargs=4,
+        metavar=("START1", "END1", "START2", "END2"),
+        help="first and last date of two periods, for scores of change: 1981 2000 2081 2100",
+    )
     one.add_argument("--by", nargs="+", choices=DATES, default=(), help="score parts separately")
     one.add_argument(
         "--area-weighted",
@@ -110,6 +116,7 @@ def evaluate(options: argparse.Namespace) -> None:
         baselines=options.baselines,
         scores=options.scores,
         thresholds=options.thresholds,
+        periods=None if options.periods is None else (options.periods[:2], options.periods[2:]),
         by=options.by,
         area_weighted=options.area_weighted,
         **dims,

@@ -21,7 +21,7 @@ from xr_dl4ds.data.first_guess import (
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.time_and_place import share_of_year
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
-from xr_dl4ds.grid.cf.time_axis import calendar
+from xr_dl4ds.grid.cf.time_axis import has_dates
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.grid.regridding.weights import METHODS
@@ -87,7 +87,7 @@ def seasons_of(lr: xr.DataArray, *, annual: bool) -> np.ndarray:
     """
     if not annual:
         return season(None, lr.sizes[TIME])
-    if not _has_dates(lr):
+    if not has_dates(lr.indexes.get(TIME)):
         raise TimeError(
             "Expected dates along the time axis for the annual cycle of the first guess, got"
             f" {lr.sizes[TIME]} steps without. Assign them with .assign_coords(time=...), or fit"
@@ -98,15 +98,10 @@ def seasons_of(lr: xr.DataArray, *, annual: bool) -> np.ndarray:
 
 def has_years(lr: xr.DataArray) -> bool:
     """Return True for dates that span a year or more."""
-    if not _has_dates(lr):
-        return False
-    index = lr.indexes[TIME]
-    return float((index.max() - index.min()).total_seconds()) >= YEAR
-
-
-def _has_dates(lr: xr.DataArray) -> bool:
     index = lr.indexes.get(TIME)
-    return index is not None and calendar(index) != "none"
+    if not has_dates(index):
+        return False
+    return float((index.max() - index.min()).total_seconds()) >= YEAR
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,7 +13,7 @@ import xarray as xr
 from xr_dl4ds.data.moments import HUGE, Moments, moments_of
 from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.cf.time_axis import calendar, index_of
+from xr_dl4ds.grid.cf.time_axis import has_dates, index_of
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
 from xr_dl4ds.grid.units import conversion_between, is_kelvin
 
@@ -214,7 +214,7 @@ def note_accumulations(fields: Fields, role: str) -> None:
     ERA5-Land stores precipitation, radiation and fluxes in this way. A few days are read.
     """
     index = index_of(fields.data)
-    days = [] if index is None or calendar(index) == "none" else _days(index)
+    days = _days(index) if has_dates(index) else []
     for name in fields.varying if days else ():
         if not _accumulates(fields.units[name]):
             continue

@@ -20,7 +20,7 @@ import xarray as xr
 
 from xr_dl4ds.exceptions import GridError, TimeError
 from xr_dl4ds.grid.axis import Axis
-from xr_dl4ds.grid.cf.time_axis import calendar, span
+from xr_dl4ds.grid.cf.time_axis import calendar, has_dates, span
 from xr_dl4ds.grid.crs import geographic, placed
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, X, Y
@@ -120,7 +120,7 @@ def share_of_year(dates: pd.Index) -> np.ndarray:
 
 def spans_years(index: pd.Index | None) -> bool:
     """Return True if dates lie more than a year apart."""
-    if index is None or len(index) < 2 or calendar(index) == "none":
+    if not has_dates(index) or len(index) < 2:
         return False
     return bool(index.max() - index.min() > datetime.timedelta(days=366))
 
@@ -300,7 +300,7 @@ def _chosen(time: Sequence[str], coordinate: Sequence[str]) -> dict[str, Feature
 
 def _require_dates(template: xr.DataArray, names: list[str]) -> None:
     index = template.indexes.get(TIME)
-    if index is not None and calendar(index) != "none":
+    if has_dates(index):
         return
     got = f"{template.sizes[TIME]} steps without coordinates" if index is None else span(index)
     raise TimeError(

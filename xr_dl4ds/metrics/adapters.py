@@ -9,14 +9,15 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.grid.cf.conventions import is_precipitation
-from xr_dl4ds.grid.cf.time_axis import calendar, index_of
-from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.cf.time_axis import has_dates, index_of
+from xr_dl4ds.grid.names import REALIZATION, X, Y
 from xr_dl4ds.grid.units import conversion_between
 from xr_dl4ds.metrics import (
     categorical,
     distribution,
     events,
     field_scores,
+    image,
     indices,
     neighbourhood,
     spectral,
@@ -50,17 +51,38 @@ def of_plane(function: Function) -> Function:
     return of_fields
 
 
+def ms_ssim(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the MS-SSIM of fields ``(y, x)`` at as many scales as they have room for."""
+    scales = image.fitting_scales((truth.sizes[Y], truth.sizes[X]))
+    return image.ms_ssim_at(scales, prediction, truth, (Y, X), weights=weights)
+
+
+def few_scales(truth: xr.DataArray) -> str:
+    """Return a note on the scales of MS-SSIM; an empty text for all."""
+    shape = truth.sizes[Y], truth.sizes[X]
+    return image.note_of_scales(shape, image.fitting_scales(shape))
+
+
 def fss(
     prediction: xr.DataArray,
     truth: xr.DataArray,
     threshold: float,
     dims: Dimensions,
     weights: xr.DataArray | None = None,
+    *,
+    periodic: bool,
 ) -> xr.DataArray:
     """Return the fractions skill score at a threshold, along ``neighbourhood``."""
     largest = max(truth.sizes[Y], truth.sizes[X])
     sizes = [n for n in NEIGHBOURHOODS if n <= largest]
-    found = neighbourhood.fss_scales(prediction, truth, [threshold], sizes, (Y, X), weights=weights)
+    found = neighbourhood.fss_scales(
+        prediction, truth, [threshold], sizes, (Y, X), periodic=periodic, weights=weights
+    )
     return found.isel(threshold=0, drop=True).rename(size="neighbourhood")
 
 
@@ -120,10 +142,14 @@ def spectrum(
 
 
 def length(
-    field: xr.DataArray, dims: Dimensions, weights: xr.DataArray | None = None
+    field: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+    *,
+    periodic: bool,
 ) -> xr.DataArray:
     """Return the autocorrelation length of fields ``(y, x)``, in cells."""
-    return neighbourhood.autocorrelation_length(field, (Y, X))
+    return neighbourhood.autocorrelation_length(field, (Y, X), periodic=periodic)
 
 
 def annual_cycle(field: xr.DataArray, time: str) -> xr.DataArray:
@@ -138,34 +164,14 @@ def negative(
     return weighting.mean((field < 0).where(field.notnull()), dims, weights)
 
 
-def index(function: Function) -> Function:
-    """Return the statistic of an index of time: its map, or the mean of its map over cells."""
-
-    @functools.wraps(function)
-    def statistic(
-        field: xr.DataArray,
-        dims: Dimensions,
-        weights: xr.DataArray | None = None,
-    ) -> xr.DataArray:
-        return weighting.mean(function(field, TIME), [d for d in dims if d != TIME], weights)
-
-    return statistic
+def days_above(field: xr.DataArray, threshold: float, time: str) -> xr.DataArray:
+    """Return the mean number of steps a year above a threshold."""
+    return indices.days_above(field, time, threshold=threshold)
 
 
-def index_at(function: Function) -> Function:
-    """Return the statistic of an index of time with a threshold."""
-
-    @functools.wraps(function)
-    def statistic(
-        field: xr.DataArray,
-        threshold: float,
-        dims: Dimensions,
-        weights: xr.DataArray | None = None,
-    ) -> xr.DataArray:
-        values = function(field, TIME, threshold=threshold)
-        return weighting.mean(values, [d for d in dims if d != TIME], weights)
-
-    return statistic
+def days_below(field: xr.DataArray, threshold: float, time: str) -> xr.DataArray:
+    """Return the mean number of steps a year below a threshold."""
+    return indices.days_below(field, time, threshold=threshold)
 
 
 def of_wet_days(function: Function) -> Function:
@@ -216,7 +222,6 @@ def _seconds(step: object) -> float:
 
 def dates(truth: xr.DataArray) -> str:
     """Return what fields lack that have no dates."""
-    index = index_of(truth.to_dataset(name="truth"))
-    if index is None or calendar(index) == "none":
-        return "dates along time. Assign them with .assign_coords(time=...)"
-    return ""
+    if has_dates(index_of(truth.to_dataset(name="truth"))):
+        return ""
+    return "dates along time. Assign them with .assign_coords(time=...)"

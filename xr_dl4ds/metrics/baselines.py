@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import SAME, Scale, nearest
@@ -15,12 +16,13 @@ from xr_dl4ds.data.plausibility import note_fields
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields
-from xr_dl4ds.grid.cf.time_axis import at_times, common_times
+from xr_dl4ds.grid.cf.time_axis import at_times, common_times, comparable, has_dates, index_of
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.coarsen import coarsened
 from xr_dl4ds.grid.regridding.regridder import BEYOND_EDGES, regridder
 from xr_dl4ds.grid.regridding.weights import METHODS
+from xr_dl4ds.metrics.asked_names import names_in
 from xr_dl4ds.metrics.fitted_baselines import fitted
 from xr_dl4ds.metrics.matching import on_common_cells, read
 
@@ -29,7 +31,7 @@ logger = logging.getLogger(__name__)
 #: The baselines of `evaluate` if none are asked for.
 INTERPOLATIONS = ("bilinear", "bicubic")
 #: Baselines that are fitted to training data.
-FITTED = ("climatology", "bias_corrected", "regression")
+FITTED = ("climatology", "bias_corrected", "regression", "quantile_mapping")
 
 
 def names_of(asked: Sequence[str] | None, training: tuple[Data, Data] | None) -> tuple[str, ...]:
@@ -37,12 +39,15 @@ def names_of(asked: Sequence[str] | None, training: tuple[Data, Data] | None) ->
 
     Raises
     ------
+    TypeError
+        If these are no names, or training data are no pair.
     ValueError
         If a name is unknown, or training data are missing or not used.
     """
+    _require_pair(training)
     if asked is None:
         return (*INTERPOLATIONS, *(FITTED if training is not None else ()))
-    names = (asked,) if isinstance(asked, str) else tuple(asked)
+    names = names_in(asked, "baselines", INTERPOLATIONS[0])
     known = (*METHODS, *FITTED)
     for name in names:
         if name not in known:
@@ -62,6 +67,17 @@ def names_of(asked: Sequence[str] | None, training: tuple[Data, Data] | None) ->
             f" {', '.join(FITTED)}."
         )
     return names
+
+
+def _require_pair(training: object) -> None:
+    """Raise a `TypeError` for training data that are no pair."""
+    several = len(training) if isinstance(training, (tuple, list)) else None
+    if training is None or several == 2:
+        return
+    got = type(training).__name__ if several is None else f"{several} data"
+    raise TypeError(
+        f"Expected `training` to be a pair (lr, hr), got {got}. Pass training=(lr, hr)."
+    )
 
 
 class HasFirstGuess(Protocol):
@@ -101,24 +117,33 @@ class Beside:
     model: HasFirstGuess | None
     dims: Dims
 
-    def products(self, prediction: Fields, truth: Fields) -> dict[str, xr.Dataset]:
-        """Return the fields of each baseline at the cells and times that are scored."""
-        names = prediction.varying
-        found: dict[str, xr.Dataset] = {}
-        guess = {}
-        if self.model is not None:
-            guess["first_guess"] = first_guess(self.model, self.lr, prediction, self.dims)
+    def low(self, truth: Fields) -> Fields | None:
+        """Return the LR fields at the times that are scored; None if there are none."""
+        names = truth.varying
         low = self._low(names)
-        if low is None and self.lr is not None:
-            return guess
-        if low is None and self.averaged == SAME:
+        if low is not None:
+            return _checked(low, truth, names)
+        if self.lr is not None:
+            return None
+        if self.averaged == SAME:
             logger.warning(
                 "the prediction has no note of its scale, so it is scored without baselines:"
                 " pass lr=, the LR fields, or scale= for these"
             )
+            return None
+        return _averaged(truth, self.averaged)
+
+    def products(
+        self, prediction: Fields, truth: Fields, low: Fields | None
+    ) -> dict[str, xr.Dataset]:
+        """Return the fields of each baseline at the cells and times that are scored."""
+        names = prediction.varying
+        guess = {}
+        if self.model is not None:
+            guess["first_guess"] = first_guess(self.model, self.lr, prediction, self.dims)
+        if low is None:
             return guess
-        low = _averaged(truth, self.averaged) if low is None else _checked(low, truth, names)
-        found |= _interpolated(low, truth, [n for n in self.names if n in METHODS])
+        found = _interpolated(low, truth, [n for n in self.names if n in METHODS])
         if self.training is not None:
             kinds = [n for n in self.names if n in FITTED]
             found |= fitted(kinds, self._training(names), low, truth)
@@ -178,10 +203,24 @@ def first_guess(
             "Expected lr= beside model=, which computes its first guess from LR fields, got"
             " model= alone. Pass the LR fields of the prediction as lr=."
         )
-    guess = read(model.predict(lr, first_guess_only=True), dims, "the first guess")
+    given = _at_scored_times(lr, prediction)
+    guess = read(model.predict(given, first_guess_only=True), dims, "the first guess")
     guess = on_common_cells(prediction, guess.pick(prediction.varying))[1]
     _require_all_times(guess.data.sizes[TIME], prediction)
     return guess.data
+
+
+def _at_scored_times(lr: Data, prediction: Fields) -> Data:
+    """Return LR data at the times of a prediction; all of them where not all times are found."""
+    index = index_of(prediction.data)
+    if not isinstance(lr, (xr.Dataset, xr.DataArray)) or not has_dates(index):
+        return lr
+    for dim in (d for d in lr.dims if d in lr.indexes and has_dates(lr.indexes[d])):
+        own = lr.indexes[dim]
+        steps = np.flatnonzero(comparable(own, index).isin(comparable(index, own)))
+        if steps.size == len(index):
+            return lr.isel({dim: steps})
+    return lr
 
 
 def _require_all_times(found: int, scored: Fields) -> None:

@@ -6,12 +6,13 @@ import operator
 
 from xr_dl4ds.metrics import (
     adapters,
-    categorical,
+    coarse_cells,
     distribution,
     events,
     field_scores,
     image,
     indices,
+    periods,
     pointwise,
     probabilistic,
     spectral,
@@ -29,6 +30,10 @@ def _pair(function: Function, long_name: str, **about: object) -> Score:
     return Score(function=function, long_name=long_name, **given)  # type: ignore[arg-type]
 
 
+def _of_table(name: str, long_name: str) -> Score:
+    return _event(operator.attrgetter(name), long_name, kind="table")
+
+
 def _event(function: Function, long_name: str, **about: object) -> Score:
     given = {"group": "categorical", "units": "1", "per_threshold": True, **about}
     return Score(function=function, long_name=long_name, **given)  # type: ignore[arg-type]
@@ -39,11 +44,14 @@ def _field(function: Function, long_name: str, group: str, **about: object) -> S
     return Score(function=function, long_name=long_name, **given)  # type: ignore[arg-type]
 
 
+def _index(function: Function, long_name: str, group: str, **about: object) -> Score:
+    given = {"kind": "index", "mapped": True, "needs": adapters.dates, **about}
+    return _field(function, long_name, group, **given)
+
+
 def _wet_days(function: Function, long_name: str, **about: object) -> Score:
-    given = {"mapped": True, "needs": adapters.daily_precipitation, **about}
-    return _field(
-        adapters.index(adapters.of_wet_days(function)), long_name, "precipitation", **given
-    )
+    given = {"needs": adapters.daily_precipitation, **about}
+    return _index(adapters.of_wet_days(function), long_name, "precipitation", **given)
 
 
 POINTWISE = {
@@ -76,10 +84,11 @@ POINTWISE = {
         adapters.of_plane(image.ssim), "structural similarity", mapped=False, kind="members"
     ),
     "ms_ssim": _pair(
-        adapters.of_plane(image.ms_ssim),
+        adapters.ms_ssim,
         "multi-scale structural similarity",
         mapped=False,
         kind="members",
+        note=adapters.few_scales,
     ),
 }
 DISTRIBUTION = {
@@ -111,9 +120,6 @@ DISTRIBUTION = {
         long_name="Perkins skill score: common area of both histograms",
         units="1",
     ),
-    "negative_share": _field(
-        adapters.negative, "share of values below 0", "consistency", units="1"
-    ),
 }
 SPATIAL = {
     "ralsd": Score(
@@ -130,19 +136,26 @@ SPATIAL = {
         adapters.length,
         "distance in cells at which the autocorrelation is 1 / e",
         "spatial",
+        takes=("periodic",),
         units="1",
     ),
-    "fss": _event(adapters.fss, "fractions skill score", group="spatial", kind="members"),
+    "fss": _event(
+        adapters.fss,
+        "fractions skill score",
+        group="spatial",
+        kind="members",
+        takes=("periodic",),
+    ),
 }
 CATEGORICAL = {
-    "csi": _event(categorical.csi, "critical success index"),
-    "ets": _event(categorical.ets, "equitable threat score"),
-    "pod": _event(categorical.pod, "probability of detection"),
-    "far": _event(categorical.far, "false alarm ratio"),
+    "csi": _of_table("csi", "critical success index"),
+    "ets": _of_table("ets", "equitable threat score"),
+    "pod": _of_table("pod", "probability of detection"),
+    "far": _of_table("far", "false alarm ratio"),
     "frequency_bias": _event(
         adapters.frequency_bias, "forecast events over observed events", kind="members"
     ),
-    "sedi": _event(categorical.sedi, "symmetric extremal dependence index"),
+    "sedi": _of_table("sedi", "symmetric extremal dependence index"),
 }
 ENSEMBLE = {
     "crps": Score(
@@ -224,53 +237,77 @@ INDICES = {
     "wet_quantile": _wet_days(indices.wet_quantile, "98th percentile of wet days"),
     "cdd": _wet_days(indices.cdd, "longest dry spell in a year", units="day"),
     "cwd": _wet_days(indices.cwd, "longest wet spell in a year", units="day"),
-    "rx1day": _field(
-        adapters.index(indices.rx1day),
+    "rx1day": _index(
+        indices.rx1day,
         "yearly maximum of daily precipitation",
         "precipitation",
-        mapped=True,
         needs=adapters.daily_precipitation,
     ),
-    "txx": _field(
-        adapters.index(indices.txx), "yearly maximum", "extremes", mapped=True, needs=adapters.dates
-    ),
-    "tnn": _field(
-        adapters.index(indices.tnn), "yearly minimum", "extremes", mapped=True, needs=adapters.dates
-    ),
-    "days_above": _field(
-        adapters.index_at(indices.days_above),
+    "txx": _index(indices.txx, "yearly maximum", "extremes"),
+    "tnn": _index(indices.tnn, "yearly minimum", "extremes"),
+    "days_above": _index(
+        adapters.days_above,
         "steps in a year above the threshold",
         "extremes",
-        mapped=True,
         per_threshold=True,
-        needs=adapters.dates,
         units="1",
     ),
-    "days_below": _field(
-        adapters.index_at(indices.days_below),
+    "days_below": _index(
+        adapters.days_below,
         "steps in a year below the threshold",
         "extremes",
-        mapped=True,
         per_threshold=True,
-        needs=adapters.dates,
         units="1",
     ),
-    "annual_cycle": _field(
-        adapters.index(adapters.annual_cycle), "mean by month", "variability", needs=adapters.dates
-    ),
-    "lag1_autocorrelation": _field(
-        adapters.index(indices.lag1_autocorrelation),
+    "annual_cycle": _index(adapters.annual_cycle, "mean by month", "variability", mapped=False),
+    "lag1_autocorrelation": _index(
+        indices.lag1_autocorrelation,
         "autocorrelation of consecutive steps",
         "variability",
-        mapped=True,
+        needs=None,
         units="1",
     ),
-    "interannual_std": _field(
-        adapters.index(indices.interannual_std),
-        "standard deviation of yearly means",
-        "variability",
+    "interannual_std": _index(
+        indices.interannual_std, "standard deviation of yearly means", "variability"
+    ),
+}
+CHANGE = {
+    "change": _field(
+        periods.change,
+        "mean of the second period minus that of the first",
+        "change",
         mapped=True,
-        needs=adapters.dates,
+        of_lr=True,
+        takes=("periods",),
+    ),
+    "relative_change": _field(
+        periods.relative_change,
+        "change over the mean of the first period",
+        "change",
+        mapped=True,
+        of_lr=True,
+        takes=("periods",),
+        needs=periods.amounts,
+        units="1",
+    ),
+}
+CONSISTENCY = {
+    "negative_share": _field(
+        adapters.negative, "share of values below 0", "consistency", units="1"
+    ),
+    "coarse_mean_violation": _field(
+        coarse_cells.mean_violation,
+        "RMS difference of the means over LR cells and the LR fields",
+        "consistency",
+        takes=("coarse",),
+    ),
+    "variable_correlation": Score(
+        function=pointwise.correlation,
+        kind="variables",
+        group="consistency",
+        long_name="Pearson correlation of two variables",
+        units="1",
+        mapped=True,
     ),
 }
 
@@ -281,4 +318,6 @@ CATALOGUE: dict[str, Score] = {
     **CATEGORICAL,
     **ENSEMBLE,
     **INDICES,
+    **CHANGE,
+    **CONSISTENCY,
 }

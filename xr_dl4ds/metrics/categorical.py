@@ -39,6 +39,46 @@ class ContingencyTable:
     false_alarms: xr.DataArray
     correct_negatives: xr.DataArray
 
+    @property
+    def csi(self) -> xr.DataArray:
+        """Critical success index."""
+        return _ratio(self.hits, self.hits + self.misses + self.false_alarms)
+
+    @property
+    def ets(self) -> xr.DataArray:
+        """Equitable threat score."""
+        # for shares whose sum is 1, in a form that is exactly 0 / 0 where it is not defined
+        gain = self.hits * self.correct_negatives - self.misses * self.false_alarms
+        return _ratio(gain, self.misses + self.false_alarms + gain)
+
+    @property
+    def pod(self) -> xr.DataArray:
+        """Probability of detection."""
+        return _ratio(self.hits, self.hits + self.misses)
+
+    @property
+    def far(self) -> xr.DataArray:
+        """False alarm ratio."""
+        return _ratio(self.false_alarms, self.hits + self.false_alarms)
+
+    @property
+    def frequency_bias(self) -> xr.DataArray:
+        """Predicted events over true events."""
+        return _ratio(self.hits + self.false_alarms, self.hits + self.misses)
+
+    @property
+    def sedi(self) -> xr.DataArray:
+        """Symmetric extremal dependence index."""
+        events = self.hits + self.misses
+        others = self.false_alarms + self.correct_negatives
+        hit, missed = _log(_ratio(self.hits, events)), _log(_ratio(self.misses, events))
+        false = _log(_ratio(self.false_alarms, others))
+        correct = _log(_ratio(self.correct_negatives, others))
+        index = (false - hit - correct + missed) / (false + hit + correct + missed)
+        both = (self.hits > 0) & (self.correct_negatives > 0)
+        perfect = both & (self.misses == 0) & (self.false_alarms == 0)
+        return index.where(~perfect, 1.0)
+
 
 @with_expected_options
 def contingency_table(
@@ -130,8 +170,7 @@ def csi(
     >>> float(csi(prediction, truth, 5.0, ["time"]))  # 2 hits, 1 miss, 1 false alarm
     0.5
     """
-    table = contingency_table(prediction, truth, threshold, dims, weights)
-    return _ratio(table.hits, table.hits + table.misses + table.false_alarms)
+    return contingency_table(prediction, truth, threshold, dims, weights).csi
 
 
 @with_expected_options
@@ -173,11 +212,7 @@ def ets(
     >>> float(ets(prediction, truth, 5.0, ["time"]).round(4))  # (1/4 - 1/8) / (2/4 - 1/8)
     0.3333
     """
-    table = contingency_table(prediction, truth, threshold, dims, weights)
-    # the formula above for shares whose sum is 1, in a form that is exactly 0 / 0 where undefined
-    gain = table.hits * table.correct_negatives - table.misses * table.false_alarms
-    below = table.misses + table.false_alarms + gain
-    return _ratio(gain, below)
+    return contingency_table(prediction, truth, threshold, dims, weights).ets
 
 
 @with_expected_options
@@ -218,8 +253,7 @@ def pod(
     >>> float(pod(prediction, truth, 5.0, ["time"]))  # the first of two events
     0.5
     """
-    table = contingency_table(prediction, truth, threshold, dims, weights)
-    return _ratio(table.hits, table.hits + table.misses)
+    return contingency_table(prediction, truth, threshold, dims, weights).pod
 
 
 @with_expected_options
@@ -261,8 +295,7 @@ def far(
     >>> float(far(prediction, truth, 5.0, ["time"]))  # the false alarm rate is 1 / 3
     0.5
     """
-    table = contingency_table(prediction, truth, threshold, dims, weights)
-    return _ratio(table.false_alarms, table.hits + table.false_alarms)
+    return contingency_table(prediction, truth, threshold, dims, weights).far
 
 
 @with_expected_options
@@ -303,8 +336,7 @@ def frequency_bias(
     >>> float(frequency_bias(prediction, truth, 5.0, ["time"]))  # one event instead of two
     0.5
     """
-    table = contingency_table(prediction, truth, threshold, dims, weights)
-    return _ratio(table.hits + table.false_alarms, table.hits + table.misses)
+    return contingency_table(prediction, truth, threshold, dims, weights).frequency_bias
 
 
 @with_expected_options
@@ -349,16 +381,7 @@ def sedi(
     >>> float(sedi(prediction, truth, 5.0, ["time"]).round(4))  # H = 1/2, F = 1/4
     0.359
     """
-    table = contingency_table(prediction, truth, threshold, dims, weights)
-    events = table.hits + table.misses
-    others = table.false_alarms + table.correct_negatives
-    hit, missed = _log(_ratio(table.hits, events)), _log(_ratio(table.misses, events))
-    false = _log(_ratio(table.false_alarms, others))
-    correct = _log(_ratio(table.correct_negatives, others))
-    index = (false - hit - correct + missed) / (false + hit + correct + missed)
-    both = (table.hits > 0) & (table.correct_negatives > 0)
-    perfect = both & (table.misses == 0) & (table.false_alarms == 0)
-    return index.where(~perfect, 1.0)
+    return contingency_table(prediction, truth, threshold, dims, weights).sedi
 
 
 def _ratio(part: xr.DataArray, whole: xr.DataArray) -> xr.DataArray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -21,11 +20,11 @@ from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data, X, Y
 from xr_dl4ds.grid.regridding.orientation import note_orientation
 from xr_dl4ds.metrics.areas import cell_areas
 from xr_dl4ds.metrics.baselines import Beside, HasFirstGuess, names_of
-from xr_dl4ds.metrics.grouping import By, by_parts, parts_of
+from xr_dl4ds.metrics.coarse_cells import coarse_cells
+from xr_dl4ds.metrics.compared_fields import ComparedFields
+from xr_dl4ds.metrics.grouping import By, parts_of
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
-from xr_dl4ds.metrics.sample import Sample
-from xr_dl4ds.metrics.score_registry import chosen
-from xr_dl4ds.metrics.scoring import scores_of
+from xr_dl4ds.metrics.periods import Periods, periods_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +41,7 @@ def evaluate(
     training: tuple[Data, Data] | None = None,
     scores: str | Sequence[str] | None = None,
     thresholds: float | Sequence[float] = (),
+    periods: Periods | None = None,
     by: By | Sequence[By] = (),
     area_weighted: bool = True,
     dims: Dims | None = None,
@@ -66,8 +66,8 @@ def evaluate(
         may then lack the variables that are scored; they are not interpolated.
     baselines : sequence of str, optional
         "nearest", "bilinear", "bicubic" and "conservative" interpolate LR fields; "climatology",
-        "bias_corrected" and "regression" are fitted to `training`. By default bilinear, bicubic,
-        and those that are fitted if there is `training`.
+        "bias_corrected", "regression" and "quantile_mapping" are fitted to `training`. By default
+        bilinear, bicubic, and those that are fitted if there is `training`.
     training : tuple of (lr, hr), optional
         LR and HR data to which baselines are fitted, at other times than those that are scored.
         LR has the cells of `lr`.
@@ -76,13 +76,17 @@ def evaluate(
         on scores. By default those that are described below.
     thresholds : float or sequence of float, optional
         Thresholds in units of the variable, for the scores of events.
+    periods : two pairs of str, optional
+        First and last date of two periods, both included, for scores of change, such as ``(("1981",
+        "2000"), ("2081", "2100"))``.
     by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
         Parts of the data that are scored separately, along a dimension of that name: "season",
         "month", "year" or "hour"; an array of labels along time, or on cells, such as a mask of
         regions or of land and sea (the attributes ``flag_values`` and ``flag_meanings`` name the
-        parts); a grouper of xarray for time; or ``(array, grouper)``, such as ``(altitude,
-        BinGrouper([0, 500, 1000]))``. Several are combined. Parts have no series, and parts of
-        cells have no maps.
+        parts); boolean masks ``(region, y, x)``, which may overlap, with labels in a coordinate
+        ``names``; a grouper of xarray for time; or ``(array, grouper)``, such as ``(altitude,
+        BinGrouper([0, 500, 1000]))`` or ``(truth.latitude, BinGrouper([30, 45, 60]))``. Several are
+        combined. Parts have no series, and parts of cells have no maps.
     area_weighted : bool
         Weigh cells by their areas in all scores over cells, except in spectra and quantiles. On
         grids with cells of one area this changes nothing.
@@ -108,15 +112,19 @@ def evaluate(
         these scores.
 
         Statistics of single fields, such as indices of precipitation, also have the value of the
-        truth, ``*_truth``. Several variables lie along a dimension ``variable`` with a coordinate
+        truth, ``*_truth``, and those of change the value of the LR fields on their own cells,
+        ``*_lr``. Several variables lie along a dimension ``variable`` with a coordinate
         ``units``. The result is lazy if the data are. The attribute ``baselines`` says what the
-        baselines are made from. If the model was trained on real pairs, pass `lr`, because the
+        baselines are made from, and ``not_scored`` what scores of a group need that the data do not
+        have. If the model was trained on real pairs, pass `lr`, because the
         averaged truth is more accurate than real low-resolution data.
 
     Raises
     ------
     VariableError, GridError, TimeError
         If prediction and truth, or groupings and training data, do not match.
+    TypeError
+        If names or training data have another type.
     ValueError
         If a score or a baseline is unknown, or lacks what it needs.
 
@@ -153,31 +161,22 @@ def evaluate(
         model=model,
         dims=dims,
     )
-    products = beside.products(*pair)
+    low = beside.low(pair[1])
+    products = beside.products(*pair, low)
     _warn_of_training_period(noted, pair[0])
-    mine, theirs = (side.data for side in pair)
-    weights = cell_areas(pair[1].grid) if area_weighted else None
-    parts = parts_of(by, pair[0], dims)
-    found = []
+    compared = ComparedFields(
+        prediction=pair[0].data[names],
+        truth=pair[1].data[names],
+        baselines=products,
+        coarse={} if low is None else coarse_cells(low, pair[1], area_weighted=area_weighted),
+        weights=cell_areas(pair[1].grid) if area_weighted else None,
+        thresholds=tuple(np.atleast_1d(np.asarray(thresholds, "f8")).tolist()),
+        periods=periods_of(periods, pair[0]),
+        periodic=pair[1].grid.x.periodic,
+    )
     for name in names:
-        _note_fields(mine[name], theirs[name])
-        sample = Sample.of(
-            mine[name],
-            theirs[name],
-            {m: one[name] for m, one in products.items()},
-            weights=weights,
-            thresholds=tuple(np.atleast_1d(np.asarray(thresholds, "f8")).tolist()),
-        )
-        wanted = chosen(scores, sample)
-        found.append(by_parts(sample, parts, functools.partial(scores_of, chosen=wanted)))
-    if len(found) == 1:
-        out = found[0].assign_coords(variable=names[0])
-    else:
-        out = xr.concat(found, dim=xr.Variable("variable", names), combine_attrs="drop_conflicts")
-        units = [pair[1].data[name].attrs.get("units", "1") for name in names]
-        out = out.assign_coords(units=("variable", units))
-        if "threshold" in out.coords:
-            out["threshold"].attrs = {}  # in the units of each variable
+        _note_fields(pair[0].data[name], pair[1].data[name])
+    out = compared.scores(scores, parts_of(by, pair[0], dims))
     out.attrs["baselines"] = beside.described(products)
     return _with_axes(out, given)
 
@@ -254,9 +253,8 @@ def _with_axes(out: xr.Dataset, given: Fields) -> xr.Dataset:
     grid = given.grid
     back: dict[Hashable, Any] = {Y: grid.y.order.argsort(), X: grid.x.order.argsort()}
     out = out.isel({d: order for d, order in back.items() if d in out.dims})
+    placed = [axis for dim, axis in ((Y, grid.y), (X, grid.x)) if dim in out.dims]
     names = {Y: grid.y.name, X: grid.x.name, TIME: given.dims.time}
     out = out.rename({d: n for d, n in names.items() if d in out.dims and n not in (d, None)})
-    for axis in (grid.y, grid.x):
-        if axis.name in out.dims:
-            out = out.assign_coords({axis.name: (axis.name, axis.labels, dict(axis.attrs))})
-    return out
+    coords = {axis.name: (axis.name, axis.labels, dict(axis.attrs)) for axis in placed}
+    return out.assign_coords(coords)

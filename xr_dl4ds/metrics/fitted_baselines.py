@@ -1,4 +1,4 @@
-"""Baselines that are fitted to training data: climatology, bias map, linear regression."""
+"""Baselines that are fitted to training data: climatology, bias map, regression, quantiles."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.grid.regridding.weights import METHODS
+from xr_dl4ds.metrics.quantile_mapping import quantile_mapped
+
+QUANTILE_MAPPING = "quantile_mapping"
 
 _ROLES = "the LR data of training=", "the HR data of training="
 
@@ -31,11 +34,12 @@ def fitted(
 
     The methods are those of `Network.first_guess`: "climatology" is the annual cycle of each cell,
     "bias_corrected" is the bilinear interpolation plus the annual cycle of its bias, a ratio for
-    precipitation, and "regression" is a ridge regression on all LR variables and cells.
+    precipitation, and "regression" is a ridge regression on all LR variables and cells. In addition
+    to these, "quantile_mapping" is the bilinear interpolation with the quantiles of HR fields.
 
     Parameters
     ----------
-    kinds : sequence of {"climatology", "bias_corrected", "regression"}
+    kinds : sequence of {"climatology", "bias_corrected", "regression", "quantile_mapping"}
         The baselines.
     training : tuple of Fields
         LR and HR data, whose values are read.
@@ -59,6 +63,24 @@ def fitted(
     if not kinds:
         return {}
     low, high = _matched(training, lr, truth)
+    amounts = {n: is_precipitation(n, high.data[n].attrs) for n in truth.varying}
+    out = _first_guesses([k for k in kinds if k != QUANTILE_MAPPING], low, high, lr, truth, amounts)
+    if QUANTILE_MAPPING in kinds:
+        out[QUANTILE_MAPPING] = quantile_mapped(low, high, lr, truth, amounts)
+    return out
+
+
+def _first_guesses(
+    kinds: Sequence[str],
+    low: Fields,
+    high: Fields,
+    lr: Fields,
+    truth: Fields,
+    amounts: dict[str, bool],
+) -> dict[str, xr.Dataset]:
+    """Fit the methods of `Network.first_guess` to training data, and apply them to LR fields."""
+    if not kinds:
+        return {}
     names = truth.varying
     inputs = [*names, *(n for n in low.varying if n in lr.varying and n not in names)]
     of_targets = {n: _mean_and_std(high.data[n]) for n in names}
@@ -74,7 +96,7 @@ def fitted(
         seasons=seasons_of(train, annual=annual),
         interpolation=Interpolator(wy=wy, wx=wx, channels=tuple(range(len(names)))),
         varying=len(inputs),
-        amounts=tuple(is_precipitation(n, high.data[n].attrs) for n in names),
+        amounts=tuple(amounts.values()),
         zeros=tuple(-mean / std for mean, std in of_targets.values()),
     )
     known = high.data[names].notnull().any(TIME).compute()

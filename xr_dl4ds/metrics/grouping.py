@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -13,17 +14,32 @@ from xr_dl4ds.config import nearest
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
-from xr_dl4ds.grid.cf.time_axis import calendar, index_of
+from xr_dl4ds.grid.cf.time_axis import has_dates, index_of
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
-from xr_dl4ds.metrics.sample import Sample
 
 By = str | xr.DataArray | Grouper | tuple[xr.DataArray, Grouper]
 
 #: Parts of a date by which scores are grouped; "season" in the order of the year.
 DATES = ("season", "month", "year", "hour")
 _SEASONS = ("DJF", "MAM", "JJA", "SON")
+#: Dimension of parts that may share cells.
+_PART = "part"
+_LABELS = "labels"
+
+
+class Divisible(Protocol):
+    """Fields that can be divided into parts of the cells and times."""
+
+    def where(self, inside: xr.DataArray) -> Self:
+        """Return the fields in some cells."""
+
+    def at(self, times: dict) -> Self:
+        """Return the fields at some positions along time."""
+
+
+Fieldlike = TypeVar("Fieldlike", bound=Divisible)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,15 +53,20 @@ class Parts:
     labels : list
         A label for each part.
     codes : xarray.DataArray
-        Number of the part, -1 for none, along ``time`` or over ``(y, x)``.
+        Number of the part, -1 for none, along ``time`` or over ``(y, x)``. Parts that may share
+        cells are True in their cells, ``(part, y, x)``.
     """
 
     name: str
     labels: list[str | float]
     codes: xr.DataArray
 
-    def of(self, sample: Sample, others: list[Parts], part: int) -> tuple[Sample, list[Parts]]:
+    def of(
+        self, sample: Fieldlike, others: list[Parts], part: int
+    ) -> tuple[Fieldlike, list[Parts]]:
         """Return the sample of a part, and the other groupings for it."""
+        if _PART in self.codes.dims:
+            return sample.where(self.codes.isel({_PART: part})), others
         if self.codes.dims != (TIME,):
             return sample.where(self.codes == part), others
         steps = np.flatnonzero(self.codes.to_numpy() == part)
@@ -61,7 +82,7 @@ class Parts:
 
 
 def by_parts(
-    sample: Sample, parts: Sequence[Parts], compute: Callable[[Sample], xr.Dataset]
+    sample: Fieldlike, parts: Sequence[Parts], compute: Callable[[Fieldlike], xr.Dataset]
 ) -> xr.Dataset:
     """Return the scores of each part, along a dimension for each grouping.
 
@@ -128,6 +149,8 @@ def _parts(by: object, scored: Fields, dims: Dims) -> Parts:
         names, numbers = np.unique(by.to_numpy(), return_inverse=True)
         found = _parts(by.copy(data=numbers.reshape(by.shape)).drop_attrs(), scored, dims)
         return dataclasses.replace(found, labels=[str(names[int(n)]) for n in found.labels])
+    if isinstance(by, xr.DataArray) and by.ndim == 3 and by.dtype == bool:
+        return _masks(by, scored, dims)
     if isinstance(by, xr.DataArray):
         return _labelled(_on_cells(by, scored, dims))
     if isinstance(by, Grouper):
@@ -143,7 +166,7 @@ def _parts(by: object, scored: Fields, dims: Dims) -> Parts:
 
 def _times(scored: Fields) -> xr.DataArray:
     index = index_of(scored.data)
-    if index is None or calendar(index) == "none":
+    if not has_dates(index):
         raise TimeError(
             "Expected dates along time for scores by date, got steps without dates. Assign them"
             " with .assign_coords(time=...), or leave out by=."
@@ -207,22 +230,70 @@ def _labelled(values: xr.DataArray) -> Parts:
     )
 
 
+def _masks(by: xr.DataArray, scored: Fields, dims: Dims) -> Parts:
+    """Return a part for each mask, such as those of regionmask; parts without cells are left out.
+
+    A coordinate ``names`` along the dimension of the masks names the parts.
+    """
+    axes = scored.grid.y.name, scored.grid.x.name
+    along = [str(d) for d in by.dims if d not in axes]
+    if len(along) != 1:
+        raise VariableError(
+            f"Expected masks along {axes[0]!r}, {axes[1]!r} and one more dimension, got"
+            f" {by.dims}. Rename the dimensions of the masks."
+        )
+    (dim,) = along
+    beside = [n for n, c in by.coords.items() if dim in c.dims]
+    label = next((n for n in ("names", dim) if n in beside), None)
+    labels = np.arange(by.sizes[dim]) if label is None else by[label].to_numpy()
+    plain = by.drop_vars(beside).rename(dim)
+    codes = [_on_cells(plain.isel({dim: i}), scored, dims) for i in range(by.sizes[dim])]
+    used = [i for i, one in enumerate(codes) if bool(one.any())]
+    if not used:
+        raise VariableError(
+            f"Expected masks with cells where the prediction has some, got {len(codes)} without."
+            " Check their coordinates."
+        )
+    inside = xr.concat([codes[i].astype(bool) for i in used], _PART)
+    return Parts(name=dim, labels=labels[used].tolist(), codes=inside.drop_attrs())
+
+
+def _over_cells(by: xr.DataArray, scored: Fields) -> xr.DataArray:
+    """Return labels along one horizontal dimension for all cells; others unchanged."""
+    axes = {axis.name: axis for axis in (scored.grid.y, scored.grid.x)}
+    dim = str(by.dims[0]) if by.ndim == 1 else ""
+    if dim not in axes:
+        return by
+    here, (other,) = axes[dim], [axis for name, axis in axes.items() if name != dim]
+    labels = {axis.name: (axis.name, axis.values, dict(axis.attrs)) for axis in (here, other)}
+    if dim in by.coords:
+        labels[dim] = (dim, by[dim].to_numpy(), dict(here.attrs))
+    elif by.size != here.size:
+        raise GridError(
+            f"Expected labels of {here.size} cells along {dim!r}, got {by.size}. Give them the"
+            " coordinate of the prediction."
+        )
+    values = np.repeat(by.to_numpy()[:, None], other.size, axis=1)
+    return xr.DataArray(values, labels, (dim, other.name), attrs=by.attrs)
+
+
 def _on_cells(by: xr.DataArray, scored: Fields, dims: Dims) -> xr.DataArray:
     """Return labels along time, or on the cells of the prediction, in canonical form."""
     name = str(by.name or "region")
     if by.ndim == 1 and str(by.dims[0]) == scored.dims.time:
         return _along_time(by.rename(name), scored)
     role = f"the labels {name!r}"
-    ds = as_dataset(by.rename(name).to_dataset(), role)
+    by = _over_cells(by, scored).rename(_LABELS)  # a coordinate cannot be a variable of its name
+    ds = as_dataset(by.to_dataset(), role)
     fields = roll_to_face(standardize(ds, dims.within(ds), role), scored.grid)
     inner = window(fields.grid, scored.grid)
-    if inner is None or TIME in fields.data[name].dims:
+    if inner is None or TIME in fields.data[_LABELS].dims:
         raise GridError(
             f"Expected {role} along time, or on cells that cover the prediction"
             f" ({scored.grid.extent}), got {fields.grid.extent}. Bring them to these cells with"
             " .downscale.interpolate(prediction, method='nearest')."
         )
-    found = fields.data[name].isel(inner).transpose(Y, X)
+    found = fields.data[_LABELS].rename(name).isel(inner).transpose(Y, X)
     return found.assign_coords(scored.grid.coords).drop_vars([Y, X]).compute()
 
 

@@ -220,15 +220,22 @@ def ms_ssim(
         )
     require_plane(truth, plane)
     shape = truth.sizes[plane[0]], truth.sizes[plane[1]]
-    fitting = _fitting_scales(shape, scales)
+    fitting = fitting_scales(shape, scales)
     if fitting < scales:
-        logger.warning(
-            "MS-SSIM uses %d of %d scales, because fields of %d x %d cells have room for no more.",
-            fitting,
-            scales,
-            *shape,
-        )
-    options = {"scales": fitting}
+        logger.warning(note_of_scales(shape, fitting, scales))
+    return ms_ssim_at(fitting, prediction, truth, plane, data_range, weights)
+
+
+def ms_ssim_at(
+    scales: int,
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    plane: Plane,
+    data_range: float | None = None,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return `ms_ssim` at a number of scales for which the fields have room; NaN for 0."""
+    options = {"scales": scales}
     return _mean_of_fields(_ms_ssim, prediction, truth, plane, data_range, weights, options)
 
 
@@ -384,7 +391,18 @@ def _halved(field: np.ndarray) -> np.ndarray:
     return np.asarray((rows[:, ::2] + rows[:, 1::2]) / 4)
 
 
-def _fitting_scales(shape: tuple[int, int], scales: int) -> int:
+def note_of_scales(shape: tuple[int, int], fitting: int, scales: int = len(_EXPONENTS)) -> str:
+    """Return a note that MS-SSIM has fewer scales than wanted; an empty text if it has all."""
+    if fitting == scales:
+        return ""
+    cells = f"{shape[0]} x {shape[1]} cells"
+    return (
+        f"MS-SSIM uses {fitting} of {scales} scales, because fields of {cells} have room for no"
+        " more."
+    )
+
+
+def fitting_scales(shape: tuple[int, int], scales: int = len(_EXPONENTS)) -> int:
     """Return at how many scales a field holds a window, at most ``scales``."""
     fitting, shortest = 0, min(shape)
     while fitting < scales and shortest >= _WINDOW:

@@ -276,6 +276,7 @@ def autocorrelation_length(
     plane: Plane = ("y", "x"),
     *,
     spacing: float | None = None,
+    periodic: bool = False,
 ) -> xr.DataArray:
     """Return the distance at which the spatial autocorrelation first falls below 1 / e.
 
@@ -296,6 +297,9 @@ def autocorrelation_length(
         The two horizontal dimensions, with cells about as wide as high.
     spacing : float, optional
         Distance between neighbouring cells, to return a length in its unit instead of in cells.
+    periodic : bool
+        True if the last dimension of `plane` is a circle, such as the longitudes of the globe.
+        Distances are then those of the shorter way.
 
     Returns
     -------
@@ -327,13 +331,13 @@ def autocorrelation_length(
     """
     require_plane(field, plane)
     n, m = (field.sizes[d] for d in plane)
-    rings = int(np.hypot(n - 1, m - 1) + 0.5) + 1
+    rings = int(np.hypot(n - 1, m // 2 if periodic else m - 1) + 0.5) + 1
     sums = xr.apply_ufunc(
         _ring_sums,
         in_one_chunk(field, plane),
         input_core_dims=[list(plane)],
         output_core_dims=[["ring", "part"]],
-        kwargs={"rings": rings},
+        kwargs={"rings": rings, "periodic": periodic},
         keep_attrs=False,
         dask="parallelized",
         output_dtypes=["f8"],
@@ -350,15 +354,16 @@ def autocorrelation_length(
     return length if spacing is None else length * spacing
 
 
-def _ring_sums(fields: np.ndarray, *, rings: int) -> np.ndarray:
+def _ring_sums(fields: np.ndarray, *, rings: int, periodic: bool) -> np.ndarray:
     """Return the products, the number and the distances of pairs, each summed over each ring.
 
-    Fields padded with zeros to twice their size do not meet their own other side. The transform of
-    the mask counts the pairs. All fields are added up before the way back, which is linear; their
-    sums stand at the place of the first field.
+    Fields padded with zeros to twice their size do not meet their own other side, which they do
+    where they are periodic. The transform of the mask counts the pairs. All fields are added up
+    before the way back, which is linear; their sums stand at the place of the first field.
     """
     shape = fields.shape[-2:]
     padded = tuple(fft.next_fast_len(2 * n - 1, real=True) for n in shape)
+    padded = (padded[0], shape[1]) if periodic else padded
     products, pairs = np.zeros(()), np.zeros(())
     known, power = np.zeros(shape, bool), np.zeros(())
     for at in np.ndindex(fields.shape[:-2]):

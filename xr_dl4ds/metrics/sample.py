@@ -8,6 +8,8 @@ import functools
 import xarray as xr
 
 from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.metrics.categorical import ContingencyTable, contingency_table
+from xr_dl4ds.metrics.coarse_cells import CoarseCells
 from xr_dl4ds.metrics.pair_statistics import PairStatistics
 
 #: For each part of the result of a score, the dimensions to score over.
@@ -34,6 +36,14 @@ class Sample:
         Thresholds in units of the variable.
     units : str
         Units of the variable.
+    periodic : bool
+        True for fields that go once around the globe along ``x``.
+    coarse : CoarseCells, optional
+        The LR fields on their cells; None where there are none.
+    periods : xarray.DataArray, optional
+        True for the steps of each of two periods, ``(period, time)``.
+    variables : int
+        Number of variables that are scored beside each other.
     """
 
     products: xr.DataArray
@@ -42,6 +52,10 @@ class Sample:
     weights: xr.DataArray | None = None
     thresholds: tuple[float, ...] = ()
     units: str = "1"
+    periodic: bool = False
+    coarse: CoarseCells | None = None
+    periods: xr.DataArray | None = None
+    variables: int = 1
 
     @classmethod
     def of(
@@ -80,6 +94,14 @@ class Sample:
         }
 
     @functools.cached_property
+    def tables(self) -> dict[float, ContingencyTable]:
+        """Contingency table of the products and the truth at each threshold."""
+        return {
+            one: contingency_table(self.products, self.truth, one, PARTS[""], self.weights)
+            for one in self.thresholds
+        }
+
+    @functools.cached_property
     def step_weights(self) -> xr.DataArray:
         """Sum of the weights of the valid cells at each step, ``(time,)``."""
         valid = self.truth.notnull()
@@ -103,6 +125,8 @@ class Sample:
             products=self.products.isel(times),
             truth=self.truth.isel(times),
             members=None if self.members is None else self.members.isel(times),
+            coarse=None if self.coarse is None else self.coarse.at(times),
+            periods=None if self.periods is None else self.periods.isel(times),
         )
 
     @property

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 import xarray as xr
 
 from xr_dl4ds.config import nearest
 from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.metrics.asked_names import names_in
 from xr_dl4ds.metrics.catalogue import CATALOGUE
 from xr_dl4ds.metrics.sample import Sample
 from xr_dl4ds.metrics.score import Kind, Score
-
-logger = logging.getLogger(__name__)
 
 #: All scores by name; users add theirs by `register`.
 SCORES: dict[str, Score] = dict(CATALOGUE)
@@ -25,6 +23,11 @@ DEFAULT = (
 )
 #: Kinds of scores that users add.
 _PUBLIC = ("pair", "members", "ensemble", "field")
+#: What is missing if a sample lacks an attribute that a score takes.
+_WITHOUT = {
+    "coarse": "LR fields in the CRS of the prediction. Pass lr= or scale=",
+    "periods": "two periods. Pass periods=, such as (('1981', '2000'), ('2081', '2100'))",
+}
 #: Stands for all scores.
 ALL = "all"
 
@@ -113,8 +116,9 @@ def register(
 
 def _taken() -> set[str]:
     """Return the names that results of `evaluate` have already, and those of groups."""
-    ends = ("", "_map", "_series", "_skill", "_skill_interval", "_truth", "_map_truth")
-    dims = {"product", "reference", "bound", "threshold", "variable", "units", TIME, Y, X}
+    ends = ("", "_map", "_series", "_skill", "_skill_interval", "_truth", "_map_truth", "_lr")
+    dims = {"product", "reference", "bound", "threshold", "units", TIME, Y, X}
+    dims |= {"variable", "other_variable"}
     return {ALL, *groups(), *dims, *(name + end for name in SCORES for end in ends)}
 
 
@@ -135,23 +139,27 @@ def chosen(asked: str | Sequence[str] | None, sample: Sample) -> dict[str, Score
 
     Raises
     ------
+    TypeError
+        If these are no names.
     ValueError
         If a name is unknown, or a score that is asked for by name needs something that the fields
         do not have.
     """
     if asked is None:
         return {n: SCORES[n] for n in DEFAULT if not _lack(SCORES[n], sample)}
-    found: dict[str, Score] = {}
-    for name in (asked,) if isinstance(asked, str) else asked:
-        for one in _members_of(name):
-            lack = _lack(SCORES[one], sample)
-            if not lack:
-                found[one] = SCORES[one]
-            elif one == name:
-                raise ValueError(f"The score {name!r} needs {lack}.")
-            else:
-                logger.info("%r is not computed: it needs %s", one, lack)
-    return found
+    names = names_in(asked, "scores", "rmse")
+    lacks = lacking(asked, sample)
+    for name in names:
+        if name in lacks:
+            raise ValueError(f"The score {name!r} needs {lacks[name]}.")
+    return {one: SCORES[one] for n in names for one in _members_of(n) if one not in lacks}
+
+
+def lacking(asked: str | Sequence[str] | None, sample: Sample) -> dict[str, str]:
+    """Return the scores among those asked for that cannot be computed, and what they need."""
+    names = () if asked is None else names_in(asked, "scores", "rmse")
+    lacks = {one: _lack(SCORES[one], sample) for name in names for one in _members_of(name)}
+    return {name: lack for name, lack in lacks.items() if lack}
 
 
 def _members_of(name: str) -> list[str]:
@@ -175,6 +183,11 @@ def _lack(score: Score, sample: Sample) -> str:
         return "thresholds in units of the variable. Pass thresholds=, such as [1, 10]"
     if score.of_ensembles and sample.members is None:
         return "an ensemble. Predict with realizations=20"
+    if score.kind == "variables" and sample.variables < 2:
+        return "two variables or more. Pass Datasets that have them"
+    for name in score.takes:
+        if getattr(sample, name) is None:
+            return _WITHOUT[name]
     if score.needs is None:
         return ""
     return score.needs(sample.truth.assign_attrs(units=sample.units))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 
 import xarray as xr
@@ -41,22 +42,26 @@ def scores_of(sample: Sample, chosen: Mapping[str, Score]) -> xr.Dataset:
 
 def _computed(score: Score, sample: Sample) -> Found:
     """Return a score and its parts, by the ends of their names."""
-    compute = _BY_KIND[score.kind]
-    if not score.per_threshold:
-        return compute(score, sample, score.function)
-    parts = [compute(score, sample, _at(score, one)) for one in sample.thresholds]
     along = xr.Variable("threshold", list(sample.thresholds), {"units": sample.units})
+    if score.kind == "table":
+        return {"": xr.concat([score.function(one) for one in sample.tables.values()], along)}
+    compute = _BY_KIND[score.kind]
+    taken = {name: getattr(sample, name) for name in score.takes}
+    function = functools.partial(score.function, **taken) if taken else score.function
+    if not score.per_threshold:
+        return compute(score, sample, function)
+    parts = [compute(score, sample, _at(function, one)) for one in sample.thresholds]
     return {part: xr.concat([one[part] for one in parts], along) for part in parts[0]}
 
 
-def _at(score: Score, threshold: float) -> Callable[..., xr.DataArray]:
+def _at(function: Callable[..., xr.DataArray], threshold: float) -> Callable[..., xr.DataArray]:
     """Return the function of a score at a threshold."""
 
-    def function(*arguments: object, **weights: object) -> xr.DataArray:
+    def at(*arguments: object, **weights: object) -> xr.DataArray:
         *fields, dims = arguments
-        return score.function(*fields, threshold, dims, **weights)
+        return function(*fields, threshold, dims, **weights)
 
-    return function
+    return at
 
 
 def _statistic(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
@@ -120,7 +125,25 @@ def _of_fields(score: Score, sample: Sample, function: Callable[..., xr.DataArra
         dims = PARTS[part]
         found[part] = stacked({m: apply(one, dims) for m, one in sample.with_members.items()})
         found[f"{part}_truth"] = apply(sample.truth, dims)
+    if score.of_lr and sample.coarse is not None:
+        areas = sample.coarse.weights_of(sample.truth)
+        low = sample.coarse.lr.assign_attrs(units=sample.units)
+        found["_lr"] = function(low, _EVERYWHERE, weights=areas)
     return found
+
+
+def _of_indices(score: Score, sample: Sample, function: Callable[..., xr.DataArray]) -> Found:
+    """Return the index of each cell of each product and of the truth, and its mean over cells."""
+
+    def apply(field: xr.DataArray) -> xr.DataArray:
+        return _over_members(function(field.assign_attrs(units=sample.units), TIME))
+
+    maps = {
+        "": stacked({m: apply(one) for m, one in sample.with_members.items()}),
+        "_truth": apply(sample.truth),
+    }
+    found = {end: mean(one, (Y, X), sample.weights) for end, one in maps.items()}
+    return found | {f"_map{end}": one for end, one in maps.items() if score.mapped}
 
 
 def _over_members(value: xr.DataArray) -> xr.DataArray:
@@ -134,6 +157,7 @@ _BY_KIND: dict[Kind, Callable[[Score, Sample, Callable[..., xr.DataArray]], Foun
     "ensemble_loss": _ensemble_loss,
     "ensemble": _of_ensemble,
     "field": _of_fields,
+    "index": _of_indices,
 }
 
 

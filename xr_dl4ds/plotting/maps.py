@@ -20,7 +20,7 @@ from xr_dl4ds.grid.cf.decoding import decoded
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.georeference import provenance_of
-from xr_dl4ds.grid.cf.time_axis import at_times, calendar, index_of, positions_by_date, span
+from xr_dl4ds.grid.cf.time_axis import at_times, has_dates, index_of, positions_by_date, span
 from xr_dl4ds.grid.cf.time_stamps import stamped_as
 from xr_dl4ds.grid.cf.valid_times import scalar_date
 from xr_dl4ds.grid.grid import Grid
@@ -130,7 +130,7 @@ def _position(sr: Fields, time: Any, steps: int) -> int:
     if isinstance(time, (int, np.integer)):
         if -steps <= time < steps:
             return int(time)
-    elif index is not None and calendar(index) != "none":
+    elif has_dates(index):
         order = positions_by_date(index)
         with contextlib.suppress(KeyError, ValueError, TypeError):
             found = np.atleast_1d(order.sel({TIME: _wanted(time, index)}))

@@ -230,6 +230,9 @@ def _ensemble(
         require_whole_domain(state, placement.lr)
         guess = guess_of(state, channels, options.sampling.interpolation)
     # computed once for all members
+    windows = None
+    if not request.first_guess_only:  # which has no windows, whatever the steps
+        windows = _windows(state, fields, options.sampling.time_window)
     (fixed,) = dask.compute(state.fixed_inputs(static, placement.trained, placement.hr.shape))
     draws = Draws(
         sources=task.sources,
@@ -237,7 +240,7 @@ def _ensemble(
         network_input=NetworkInput(
             lr=channels,
             fixed=fixed,
-            windows=_windows(state, fields, options.sampling.time_window),
+            windows=windows,
             keys=step_keys(channels, labels),
             global_domain=placement.lr.x.periodic,
             tile_size=request.tile_size,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
+from typing import TypeGuard
 
 import cftime
 import numpy as np
@@ -56,6 +57,11 @@ def calendar(index: pd.Index) -> str:
     return "none"
 
 
+def has_dates(index: pd.Index | None) -> TypeGuard[pd.Index]:
+    """Return True for an index of dates; False for numbers, and for a dimension without index."""
+    return index is not None and calendar(index) != "none"
+
+
 def span(index: pd.Index) -> str:
     """Describe length, first and last step and calendar, for messages."""
     return f"{len(index)} steps from {index[0]} to {index[-1]} ({calendar(index)} calendar)"
@@ -74,8 +80,7 @@ def check_index(
 ) -> None:
     """Raise a `TimeError` as `check_times` does, given the index of a time axis.
 
-    `size` is the number of steps, and `names` are the user's names of the time dimension and of
-    the coordinate that holds its dates.
+    `size` is the number of steps, `names` are those of the time dimension and of its dates.
     """
     dim, dates = names[0], names[1] or names[0]
     if size == 0:
@@ -191,7 +196,7 @@ def _instantaneous(attrs: Attrs) -> bool:
 
 def _usual_seconds(index: pd.Index | None) -> int:
     """Return the median step of some dates in whole seconds; 0 without dates or steps."""
-    if index is None or len(index) < 2 or calendar(index) == "none":
+    if not has_dates(index) or len(index) < 2:
         return 0
     return round(float(np.median(seconds_between(index[:_FEW]))))
 
@@ -271,8 +276,7 @@ def _note_shift(left: pd.Index, right: pd.Index, a_role: str, b_role: str) -> No
         logger.warning(
             "%s have the times of %s, one step later: if they are means stamped at the end of each"
             " step, and the others at the start, subtract a step from their times",
-            late,
-            early,
+            *(late, early),
         )
 
 
@@ -379,7 +383,7 @@ def step_lengths(fields: xr.Dataset, role: str) -> np.ndarray:
         If there are no dates.
     """
     index = index_of(fields)
-    if index is None or calendar(index) == "none":
+    if not has_dates(index):
         raise TimeError(
             f"Expected {role} to have dates for a model of time windows (time_window=), got"
             f" {_describe(index, fields.sizes[TIME])}. Assign them with .assign_coords(time=...)."

@@ -20,6 +20,7 @@ from xr_dl4ds.grid.cf.time_axis import (
     AT_END,
     calendar,
     comparable,
+    has_dates,
     index_of,
     seconds_between,
 )
@@ -103,7 +104,7 @@ def own_stamps(data: xr.Dataset, stamped: xr.Dataset, times: pd.Index) -> pd.Ind
         Steps by their other time stamps.
     """
     own, other = data.indexes.get(TIME), stamped.indexes[TIME]
-    if own is None or calendar(own) == "none":
+    if not has_dates(own):
         return None
     return own[comparable(other, times).get_indexer(comparable(times, other))]
 
