@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +21,14 @@ from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.metrics.grouping import By
 from xr_dl4ds.metrics.periods import Periods
+from xr_dl4ds.reporting import write_report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 class Modelling:
-    """Methods `fit`, `predict`, `evaluate` and `plot` of the accessor."""
+    """Methods `fit`, `predict`, `evaluate`, `report` and `plot` of the accessor."""
 
     _obj: Data
 
@@ -233,6 +236,77 @@ class Modelling:
             by=by,
             area_weighted=area_weighted,
             dims=dims,
+        )
+
+    def report(
+        self,
+        hr: Data,
+        path: str | os.PathLike[str],
+        *,
+        lr: Data | None = None,
+        scale: int | tuple[int, int] | None = None,
+        model: Downscaler | None = None,
+        baselines: Sequence[str] | None = None,
+        training: tuple[Data, Data] | None = None,
+        scores: str | Sequence[str] = "all",
+        thresholds: float | Sequence[float] = (),
+        periods: Periods | None = None,
+        by: By | Sequence[By] | None = None,
+        area_weighted: bool = True,
+        title: str | None = None,
+        overwrite: bool = False,
+        x_dim: str | None = None,
+        y_dim: str | None = None,
+        time_dim: str | None = None,
+    ) -> pathlib.Path:
+        """Write a report on the skill of this prediction as one page of HTML.
+
+        The page needs no other file. It says where the prediction is better or worse than the
+        baselines, and has tables of scores with what they mean, pictures, and a list of what was
+        not scored and why.
+
+        Parameters
+        ----------
+        hr : xarray.Dataset or xarray.DataArray
+            The truth, which must cover the grid of these data. The times in common are scored.
+        path : path
+            The file to write, such as "report.html".
+        lr, scale, model, baselines, training, thresholds, periods, area_weighted : optional
+            As in `evaluate`.
+        scores : str or sequence of str
+            Names of scores or of groups of scores; by default all that can be computed.
+        by : str, xarray.DataArray, xarray.groupers.Grouper or sequence, optional
+            Parts of the data that are compared, as in `evaluate`; by default the seasons, if there
+            are several.
+        title : str, optional
+            Title of the page.
+        overwrite : bool
+            Replace an existing file.
+        x_dim, y_dim, time_dim : str, optional
+            Names of the dimensions, if CF attributes and names do not identify them.
+
+        Returns
+        -------
+        pathlib.Path
+            Absolute path of the file. See `xr_dl4ds.reporting.write_report`, also for errors.
+        """
+        return write_report(
+            self._obj,
+            hr,
+            path,
+            lr=lr,
+            scale=scale,
+            model=model,
+            baselines=baselines,
+            training=training,
+            scores=scores,
+            thresholds=thresholds,
+            periods=periods,
+            by=by,
+            area_weighted=area_weighted,
+            title=title,
+            overwrite=overwrite,
+            dims=Dims(x=x_dim, y=y_dim, time=time_dim),
         )
 
     def plot(

@@ -1,4 +1,4 @@
-"""``xr-dl4ds evaluate``: scores of a prediction, as a table, a file and a figure."""
+"""``xr-dl4ds evaluate``: scores of a prediction, as a table, a file, a figure and a report."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import xarray as xr
 from xr_dl4ds.cli.arguments import ArgumentError, add_talk, say, scale
 from xr_dl4ds.cli.data_flags import add_dimensions, add_group, dimensions
 from xr_dl4ds.cli.files import opened, selected
-from xr_dl4ds.cli.outputs import drafted, place_for, require_apart
+from xr_dl4ds.cli.outputs import place_for, require_apart
 from xr_dl4ds.cli.table import table
 from xr_dl4ds.downscaler import load
 from xr_dl4ds.grid.cf.dimensions import holds_times
 from xr_dl4ds.metrics.grouping import DATES
+from xr_dl4ds.writing.drafts import drafted
 
 #: File name endings of each output.
-SUFFIXES = {"output": (".nc",), "figure": (".png", ".pdf", ".svg", ".jpg")}
+SUFFIXES = {"output": (".nc",), "figure": (".png", ".pdf", ".svg", ".jpg"), "report": (".html",)}
 
 #: Bytes of prediction and truth that are read at once.
 IN_MEMORY = 2**28
@@ -83,6 +84,9 @@ def add(commands: Any) -> None:
     one.add_argument(
         "--figure", metavar="FILE", help="figure (.png, .pdf, .svg, .jpg) of the step in the middle"
     )
+    one.add_argument(
+        "--report", metavar="FILE", help="page of HTML with verdicts, all scores and pictures"
+    )
     one.add_argument("--overwrite", action="store_true", help="replace files that are there")
     add_talk(one)
     one.set_defaults(run=evaluate, resumes=lambda options: None)
@@ -107,20 +111,17 @@ def evaluate(options: argparse.Namespace) -> None:
     lr = None if options.lr is None else opened(options.lr, group=group)
     if sr.nbytes + hr.nbytes <= IN_MEMORY:  # whose values are looked at, for members and turns
         sr, hr = sr.load(), hr.load()
-    model = None if options.model is None else load(options.model)
-    scores = sr.downscale.evaluate(
-        hr,
-        lr=lr,
-        scale=options.scale,
-        model=model,
-        baselines=options.baselines,
-        scores=options.scores,
-        thresholds=options.thresholds,
-        periods=None if options.periods is None else (options.periods[:2], options.periods[2:]),
-        by=options.by,
-        area_weighted=options.area_weighted,
+    asked = {
+        "lr": lr,
+        "scale": options.scale,
+        "model": None if options.model is None else load(options.model),
+        "baselines": options.baselines,
+        "thresholds": options.thresholds,
+        "periods": options.periods and (options.periods[:2], options.periods[2:]),
+        "area_weighted": options.area_weighted,
         **dims,
-    ).compute()
+    }
+    scores = sr.downscale.evaluate(hr, scores=options.scores, by=options.by, **asked).compute()
     for one in _each(scores, ["variable", *options.by]):
         say(f"{table(one, _title(one, options.by))}\n")
     if "output" in places:
@@ -132,6 +133,16 @@ def evaluate(options: argparse.Namespace) -> None:
         with drafted(places["figure"]) as draft:
             figure.savefig(draft, dpi=120)
         say(f"figure     {places['figure']}")
+    if "report" in places:
+        sr.downscale.report(
+            hr,
+            places["report"],
+            scores=options.scores or "all",
+            by=options.by or None,
+            overwrite=options.overwrite,
+            **asked,
+        )
+        say(f"report     {places['report']}")
 
 
 def _each(scores: xr.Dataset, dims: Sequence[str]) -> list[xr.Dataset]:

@@ -23,6 +23,7 @@ from xr_dl4ds.grid.cf.georeference import provenance_of
 from xr_dl4ds.grid.names import Attrs, Data
 from xr_dl4ds.metrics import evaluate
 from xr_dl4ds.metrics.grouping import By
+from xr_dl4ds.metrics.periods import Periods
 from xr_dl4ds.model.provenance import version
 from xr_dl4ds.overview.survey import overview
 from xr_dl4ds.reporting import page
@@ -75,6 +76,7 @@ def write_report(
     training: tuple[Data, Data] | None = None,
     scores: str | Sequence[str] = "all",
     thresholds: float | Sequence[float] = (),
+    periods: Periods | None = None,
     by: By | Sequence[By] | None = None,
     area_weighted: bool = True,
     title: str | None = None,
@@ -89,7 +91,7 @@ def write_report(
         Prediction ``(time, y, x)``, optionally with members, and the truth.
     path : path
         The file to write, such as "report.html".
-    lr, scale, model, baselines, training, thresholds, area_weighted, dims : optional
+    lr, scale, model, baselines, training, thresholds, periods, area_weighted, dims : optional
         As in `xr_dl4ds.metrics.evaluate`.
     scores : str or sequence of str
         Names of scores or groups of scores; by default all that can be computed.
@@ -136,6 +138,7 @@ def write_report(
         baselines=baselines,
         training=training,
         thresholds=thresholds,
+        periods=periods,
         area_weighted=area_weighted,
         dims=dims,
     )
