@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
 import re
 import tempfile
-import traceback
-from unittest import mock
 
 import numpy as np
 import pytest
@@ -20,48 +17,11 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-import xr_dl4ds.training
 from tests import odd_kinds as k
-from tests.errors.case import TrainingBeganError, inside
+from tests.outcomes import Told, is_own, kept, prepared, state_of
 from tests.untrained import untrained
-from xr_dl4ds.exceptions import GridError, ModelFileError, TimeError, VariableError
-
-OWN = (GridError, TimeError, VariableError, ModelFileError, ValueError, TypeError)
-
 
 # --- outcomes -------------------------------------------------------------------------------------
-
-
-class Told(logging.Handler):
-    """Collects the warnings of the package."""
-
-    def __init__(self):
-        super().__init__(logging.WARNING)
-        self.messages = []
-
-    def emit(self, record):
-        self.messages.append(record.getMessage())
-
-    def __enter__(self):
-        logging.getLogger("xr_dl4ds").addHandler(self)
-        return self.messages
-
-    def __exit__(self, *_):
-        logging.getLogger("xr_dl4ds").removeHandler(self)
-
-
-def is_own(error):
-    """Whether the package raised an error on purpose."""
-    return isinstance(error, OWN) and inside(traceback.extract_tb(error.__traceback__)[-1].filename)
-
-
-def state_of(ds):
-    """All that is kept of a dataset: values, attributes, encodings, dtypes, chunks and indexes."""
-    about = {
-        name: (v.dtype, v.dims, repr(v.attrs), repr(v.encoding), v.chunks)
-        for name, v in ds.variables.items()
-    }
-    return about, repr(ds.attrs), repr(ds.encoding), sorted(map(str, ds.xindexes))
 
 
 def check(act, odd, compare):
@@ -110,12 +70,6 @@ def said_of(compare, result):
     except AssertionError as difference:
         return str(difference)
     return None
-
-
-def kept(ds, copy):
-    if any(v.dtype == object for v in ds.variables.values()):
-        return all(repr(v.values) == repr(copy[n].values) for n, v in ds.variables.items())
-    return ds.identical(copy)
 
 
 # --- what is compared -----------------------------------------------------------------------------
@@ -180,9 +134,9 @@ def twin(operation, masked):
     if operation == "pairs":
         return prepared(lambda: lr.downscale.fit(k.plain(), **PAIRS))
     if operation == "truth":
-        return prediction().downscale.evaluate(hr, scale=k.SCALE)
+        return prediction().downscale.evaluate(hr, scale=k.SCALE, scores=SCORES)
     if operation == "scored":
-        return hr.downscale.evaluate(k.plain(), scale=k.SCALE)
+        return hr.downscale.evaluate(k.plain(), scale=k.SCALE, scores=SCORES)
     return hr.downscale.grid
 
 
@@ -202,23 +156,6 @@ PAIRS = {
     "validation": None,
 }
 FIT = {"scale": k.SCALE, **PAIRS}
-
-
-def prepared(fit):
-    """The samples with which training would begin."""
-    seen = []
-
-    def begin(task, samples, *_, **__):
-        seen.append([np.concatenate([np.asarray(a).ravel() for a in samples.arrays()]),
-                     *(np.asarray(a).ravel() for a in samples.fixed.values())])  # fmt: skip
-        raise TrainingBeganError
-
-    with mock.patch.object(xr_dl4ds.training, "train", begin):
-        try:
-            fit()
-        except TrainingBeganError:
-            return seen[0]
-    raise AssertionError("no training")
 
 
 def on_coarsen(odd, masked):
@@ -287,19 +224,23 @@ def on_fit(odd, masked, role="fit"):
     return check(act, odd, compare)
 
 
+#: The scores that are compared; others take most of the time of an example.
+SCORES = ("rmse", "bias")
+
+
 def on_evaluate(odd, masked, role="truth"):
     """Scores of a plain prediction with an odd truth, or the reverse."""
     factor = odd.factor if role == "truth" else 1.0
 
     def compare(scores):
         expected = twin(role, masked)
-        for name in ("rmse", "bias"):
+        for name in SCORES:
             require_close(scores[name] * factor, expected[name], odd.tolerance)
 
     def act(ds):
         if role == "truth":
-            return prediction().downscale.evaluate(ds, scale=k.SCALE)
-        return ds.downscale.evaluate(k.plain(), scale=k.SCALE)
+            return prediction().downscale.evaluate(ds, scale=k.SCALE, scores=SCORES)
+        return ds.downscale.evaluate(k.plain(), scale=k.SCALE, scores=SCORES)
 
     return check(act, odd, compare)
 

@@ -353,7 +353,7 @@ def test_marks_and_negative_rain_are_noted(value, says, caplog):
 def test_marks_in_static_fields_are_noted(caplog):
     hr = d.hr()
     began(hr.assign(orog=hr.orog.where(hr.latitude < 49.5, -999).assign_attrs(hr.orog.attrs)))
-    assert "the least value of 'orog' of static= is -999" in warnings(caplog)
+    assert "the least value of 'orog' of the HR data is -999" in warnings(caplog)
 
 
 def test_plain_values_are_not_noted(caplog):

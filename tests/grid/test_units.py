@@ -11,6 +11,7 @@ import xarray as xr
 from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.grid.units import (
     conversion_between,
+    conversion_of,
     difference_of,
     direction_of_degrees,
     has_own_zero,
@@ -159,3 +160,21 @@ def test_degrees_of_angle(units, direction):
 def test_differences_of_temperatures(units, difference):
     assert difference_of(units) == difference
     assert has_own_zero(units) is (units != difference)
+
+
+def test_the_numbers_before_a_conversion_are_known():
+    cold = xr.Dataset({"t": ("x", np.array([-9999.0, 5.0], "f4"), {"units": "degC"})})
+    warm = in_units(cold, {"t": "K"}, "a", "b").t
+    undone = [conversion_of(warm).undone(value) for value in warm.values.tolist()]
+    np.testing.assert_allclose(undone, [-9999, 5], rtol=1e-5)
+    assert warm.encoding == {"units": "degC"}
+    again = in_units(warm.to_dataset(), {"t": "degF"}, "a", "b").t  # of the first numbers
+    assert conversion_of(again).undone(again.item(1)) == pytest.approx(5, rel=1e-5)
+    assert not cold.t.encoding
+
+
+@pytest.mark.parametrize("stated", ["hours since 1900-01-01", 3, None, "x", "K"])
+def test_other_units_in_the_encoding_are_no_conversion(stated):
+    t = xr.DataArray([280.0], attrs={"units": "K"})
+    t.encoding = {"units": stated}
+    assert conversion_of(t).identity

@@ -400,3 +400,47 @@ def test_few_scales_are_told_once(caplog):
     assert [r.message for r in caplog.records if "MS-SSIM" in r.message] == [
         "MS-SSIM uses 2 of 5 scales, because fields of 24 x 24 cells have room for no more."
     ]
+
+
+@pytest.mark.parametrize("mark", [-9999.0, 0.0, -99.0])
+def test_marks_are_looked_for_before_units_are_converted(prediction, truth, mark, caplog):
+    units = "degC" if mark else "K"
+    cold = (prediction.t2m - (273.15 if mark else 0)).assign_attrs(units=units)
+    cold[0, 0, 0] = mark
+    evaluate(prediction.assign(t2m=cold.assign_attrs(units=units)), truth, scores=["bias"])
+    assert f"the least value of 't2m' of the prediction is {mark:g}, which often" in caplog.text
+
+
+# --- levels ---------------------------------------------------------------------------------------
+
+
+def at_levels(truth):
+    """Temperatures at 850 hPa and, 10 K warmer, at 500 hPa, in Pa."""
+    levels = {"standard_name": "air_pressure", "units": "Pa"}
+    both = xr.concat([truth.t2m, truth.t2m + 10], xr.Variable("plev", [85e3, 50e3], levels))
+    return both.to_dataset(name="ta")
+
+
+def at_one(field, level):
+    """A temperature at a level in hPa."""
+    about = {"standard_name": "air_pressure", "units": "hPa"}
+    return field.to_dataset(name="ta").assign_coords(level=((), level, about))
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_data_at_one_level_are_scored_with_that_level_of_others(truth, lazy):
+    several, one = at_levels(truth), at_one(truth.t2m + 11, 500.0)
+    if lazy:
+        several, one = several.chunk(time=2), one.chunk(time=2)
+    options = {"lr": one.downscale.coarsen(2), "scores": ["bias"], "baselines": ["nearest"]}
+    bias = evaluate(one, several, **options).bias  # 11 K - 10 K, and 10 K - 11 K
+    np.testing.assert_allclose(bias, [1, 1], atol=1e-4)
+    bias = evaluate(several, one, **options).bias
+    np.testing.assert_allclose(bias, [-1, 0], atol=1e-4)
+
+
+def test_data_at_another_level_are_refused(truth):
+    with pytest.raises(
+        VariableError, match=r"in common, got \['ta'\] and \['ta_85000', 'ta_50000'"
+    ):
+        evaluate(at_one(truth.t2m, 300.0), at_levels(truth))

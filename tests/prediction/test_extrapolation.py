@@ -217,3 +217,66 @@ def test_gaps_of_static_fields_as_in_training(lr, caplog):
     model = untrained(analytic().assign(orog=spoilt(np.nan).orog), scale=2)
     lr.downscale.predict(model, static=spoilt(np.nan, 2))
     assert "are missing" not in caplog.text
+
+
+# --- marks in other units, on other grids, and in lazy data ---------------------------------------
+
+
+def in_celsius(lr, mark):
+    """LR fields in degC with a mark in one cell."""
+    cold = (lr.t2m - 273.15).astype("f4").assign_attrs({**lr.t2m.attrs, "units": "degC"})
+    cold[2, 1, 1] = mark
+    return lr.assign(t2m=cold)
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 4}])
+def test_marks_are_looked_for_before_units_are_converted(model, lr, chunks, caplog):
+    few, many = in_celsius(lr, -999.0), in_celsius(lr, 9999.0)
+    if chunks is not None:
+        few, many = few.chunk(chunks), many.chunk(chunks)
+    few.downscale.predict(model).compute(scheduler="synchronous")
+    said = "the least value of 't2m' of the LR data is -999, which often marks missing values:"
+    assert caplog.text.count(f"{said} mask them with .where(ds['t2m'] != -999)") == 1
+    with pytest.raises(VariableError, match=r"Mask the values of 9999, .*\(ds\['t2m'\] != 9999\)"):
+        many.downscale.predict(model).compute(scheduler="synchronous")
+
+
+def test_a_mark_in_one_cell_of_a_large_lazy_chunk_is_told(model, caplog):
+    # one cell of 2400 is too few to tell of extrapolation
+    lr = analytic(time=100)[["t2m"]].downscale.coarsen(2)
+    lr.t2m[50, 0, 0] = -999.0
+    lr.chunk().downscale.predict(model).compute(scheduler="synchronous")
+    assert "the least value of 't2m' of the LR data is -999, which often marks" in caplog.text
+    assert "extrapolates" not in caplog.text
+
+
+def test_marks_of_finer_predictors_are_told_before_they_are_averaged(lr, caplog):
+    fine = (analytic()[["t2m"]].rename(t2m="wind") / 100).drop_attrs()
+    model = untrained(lr, analytic()[["t2m"]], predictors=lr.rename(t2m="wind").drop_attrs() / 100)
+    odd = fine.copy(deep=True)
+    odd.wind[0, 0, 0] = -99.0
+    caplog.clear()
+    lr.downscale.predict(model, predictors=odd)
+    assert "the least value of 'wind' of predictors= is -99, which often marks" in caplog.text
+
+
+def test_marks_of_static_fields_in_other_units(over_hills, caplog):
+    hills = spoilt(-9999.0)
+    hills["orog"] = hills.orog.where(hills.orog == -9999, hills.orog / 1000)
+    hills.orog.attrs["units"] = "km"
+    with pytest.raises(VariableError, match=r"Mask the values of -9999, which usually mark"):
+        predicted(over_hills, hills, "beside")
+    assert "the least value of 'orog' of static= is -9999, which often marks" in caplog.text
+
+
+def test_marks_of_finer_static_fields_are_told_before_they_are_averaged(over_hills, caplog):
+    fine = analytic()[["orog"]].interp(
+        latitude=50.0625 - 0.125 * np.arange(16),
+        longitude=4.9375 + 0.125 * np.arange(24),
+        kwargs={"fill_value": "extrapolate"},
+    )
+    for name in ("latitude", "longitude"):
+        fine[name].attrs = analytic()[name].attrs
+    fine.orog[0, 0] = -999.0
+    predicted(over_hills, fine.assign(orog=fine.orog.assign_attrs(units="m")), "beside")
+    assert "the least value of 'orog' of static= is -999, which often marks" in caplog.text

@@ -9,8 +9,9 @@ import numbers
 import xarray as xr
 
 from xr_dl4ds.data.inputs import Inputs, Pair, align, predictor_fields, split_members
-from xr_dl4ds.data.plausibility import note_kinds
+from xr_dl4ds.data.plausibility import about, note_fields, note_kinds, note_values
 from xr_dl4ds.data.state import State
+from xr_dl4ds.data.statistics import HoldOut
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.fields import standardize
 from xr_dl4ds.grid.cf.time_axis import check_times, in_order
@@ -18,6 +19,9 @@ from xr_dl4ds.grid.names import TIME, Data
 from xr_dl4ds.grid.regridding.reprojection import same_place
 
 logger = logging.getLogger(__name__)
+
+#: Names, in messages, for LR and HR of explicit validation data.
+ROLES = "the LR validation data", "the HR validation data"
 
 
 def hold_out(
@@ -71,16 +75,24 @@ def explicit_pairs(inputs: Inputs, state: State) -> list[Pair]:
     return [_validation_pair(one, state) for one in parts]
 
 
+def note_lazy(pairs: list[Pair], held: HoldOut) -> None:
+    """Warn of suspicious values of lazy validation data; those in memory have been read before."""
+    for data, found, role in zip(
+        (pairs[0].hr, pairs[0].lr), held.moments, ROLES[::-1], strict=True
+    ):
+        lazy = [str(name) for name, variable in data.items() if variable.chunks is not None]
+        note_values({name: found[name] for name in lazy}, about(data[lazy]), role)
+
+
 def _validation_pair(inputs: Inputs, state: State) -> Pair:
     """Read an explicit ``(lr, hr)`` pair on the training grids."""
     assert inputs.lr is not None
-    roles = "the LR validation data", "the HR validation data"
     lr, hr = (
         in_order(state.as_trained(standardize(obj, inputs.dims.within(obj), role), role), role)
-        for obj, role in zip((inputs.lr, inputs.hr), roles, strict=True)
+        for obj, role in zip((inputs.lr, inputs.hr), ROLES, strict=True)
     )
     wanted = {"lr": list(state.features.counterparts), "hr": list(state.features.targets)}
-    for fields, role, names in ((lr, roles[0], wanted["lr"]), (hr, roles[1], wanted["hr"])):
+    for fields, role, names in ((lr, ROLES[0], wanted["lr"]), (hr, ROLES[1], wanted["hr"])):
         check_times(fields, role)
         missing = [n for n in names if n not in fields.varying]
         if missing:
@@ -88,6 +100,7 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
                 f"Expected {role} to have {missing}, got {fields.varying}. Add them, or rename"
                 " those that are meant."
             )
+        note_fields({name: fields.data[name] for name in names}, role)
         for name in names:
             note_kinds(name, fields.data[name].attrs, state.attrs[name], (role, "training"))
     on_hr = state.pairing.on_hr_cells(hr.pick(wanted["hr"]))
@@ -103,7 +116,7 @@ def _validation_pair(inputs: Inputs, state: State) -> Pair:
             "%s extend less far around the domain than those of training: the outer values are"
             " repeated in the %d cells on each side that the model sees, so the validation error"
             " may be larger; provide fields that extend farther",
-            *(roles[0], state.pairing.context),
+            *(ROLES[0], state.pairing.context),
         )
     keep = [n for n in lr.varying if n in state.features.lr_varying]
     return align(lr.pick(keep), predictor_fields(inputs), on_hr, state.pairing, synthetic_lr=False)

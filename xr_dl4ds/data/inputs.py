@@ -166,7 +166,7 @@ def _read_lr(inputs: Inputs, hr: Fields) -> Fields:
     check_times(lr, "the LR data")
     lr = in_order(inputs.as_trained(lr, "the LR data"), "the LR data")
     roles = "the LR data", "the HR data"
-    lr = lr.named_as(hr.slices, hr.levels, *roles)
+    lr = lr.named_as(hr.slices, hr.levels, *roles, single=False)
     _require_same_layout(lr, hr)
     return lr.in_units(hr.pick(hr.varying).units, *roles)
 

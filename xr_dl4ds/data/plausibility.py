@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,21 +14,26 @@ import xarray as xr
 from xr_dl4ds.data.moments import HUGE, Moments, moments_of
 from xr_dl4ds.grid.cf.conventions import is_precipitation
 from xr_dl4ds.grid.cf.fields import Fields
+from xr_dl4ds.grid.cf.missing_values import unwritten_of
 from xr_dl4ds.grid.cf.time_axis import has_dates, index_of
 from xr_dl4ds.grid.names import TIME, Attrs, X, Y
-from xr_dl4ds.grid.units import conversion_between, is_kelvin
+from xr_dl4ds.grid.units import Conversion, conversion_between, conversion_of, is_kelvin
 
 logger = logging.getLogger(__name__)
 
 #: Values by which files mark missing cells without saying so, below and above all other values.
-_LOW_MARKS = (-32768.0, -32767.0, -9999.9, -9999.0, -8888.0, -999.9, -999.0, -99.9, -99.0)
-_HIGH_MARKS = (9999.0, 9999.9, 32767.0, 65535.0, 99999.0)
+_LOW_MARKS = (
+    *(-2147483648.0, -32768.0, -32767.0, -9999.9, -9999.0, -8888.0, -999.9, -999.0),
+    *(-99.9, -99.0),
+)
+_HIGH_MARKS = (9999.0, 9999.9, 32767.0, 65535.0, 99999.0, 2147483647.0)
 #: Number of standard deviations from the mean beyond which a small mark is suspicious.
 _FAR = 3.0
 #: Magnitude from which a mark is suspicious at any distance from the mean.
 _LARGE = 200.0
 
-#: Mean temperature in K above which 0 marks missing cells; differences of temperatures are below.
+#: Temperature in K that differences of temperatures do not reach. Beside one that is higher, 0 and
+#: negative values mark missing cells, whatever their share.
 _KELVIN = 100.0
 
 #: Negative amounts up to this share of the largest amount are rounding.
@@ -48,15 +54,48 @@ _DAYS, _LONGEST_STEP = 3, 3
 _DAY = 86400
 
 
-def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: str) -> list[str]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class About:
+    """What is known of a variable beside its values.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Its attributes.
+    conversion : Conversion
+        The conversion of units from the user's data, in whose numbers marks are.
+    unwritten : float, optional
+        The value of unwritten cells of packed data that no attribute marks.
+    """
+
+    attrs: Attrs = dataclasses.field(default_factory=dict)
+    conversion: Conversion = dataclasses.field(default_factory=Conversion)
+    unwritten: float | None = None
+
+    @classmethod
+    def of(cls, variable: xr.DataArray) -> About:
+        """Return what attributes and encoding say."""
+        return cls(
+            attrs=variable.attrs,
+            conversion=conversion_of(variable),
+            unwritten=unwritten_of(variable),
+        )
+
+
+def about(data: xr.Dataset) -> dict[str, About]:
+    """Return what is known of each variable of a dataset."""
+    return {str(name): About.of(variable) for name, variable in data.items()}
+
+
+def note_values(found: Mapping[str, Moments], about: Mapping[str, About], role: str) -> list[str]:
     """Warn of values that usually mark missing cells, or that do not fit the units.
 
     Parameters
     ----------
     found : mapping
-        Statistics by variable.
-    attrs : mapping
-        Attributes by variable.
+        Statistics by variable; those without values are left out.
+    about : mapping
+        What else is known of them.
     role : str
         A name for the data in messages.
 
@@ -67,20 +106,12 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
     """
     marked = []
     for name, one in found.items():
-        about = attrs.get(name, {})
-        water = is_precipitation(name, about)
-        kelvin = one.mean > _KELVIN and is_kelvin(str(about.get("units", "")))
-        mark = mark_of_missing(
-            one.low, one.high, mean=one.mean, std=one.std, water=water, kelvin=kelvin
-        )
-        if mark is not None:
+        its = about.get(name, About())
+        if not one.valid:
+            continue
+        if note_mark(name, (one.low, one.high), (one.mean, one.std), its, role):
             marked.append(name)
-            logger.warning(
-                "the %s value of %r of %s is %g, which often marks missing values: mask them"
-                " with %s",
-                *("least" if mark <= 0 else "largest", name, role, mark, masking(name, mark)),
-            )
-        elif one.low < 0 and water:
+        elif one.low < 0 and is_precipitation(name, its.attrs):
             small = -one.low <= _ROUNDING * one.high
             logger.warning(
                 "%r of %s has negative amounts, down to %g: %s",
@@ -89,8 +120,43 @@ def note_values(found: Mapping[str, Moments], attrs: Mapping[str, Attrs], role: 
                 if small
                 else f"mask them with .where(ds[{name!r}] >= 0)",
             )
-        _note_percentages(name, one, about, role)
+        _note_percentages(name, one, its.attrs, role)
     return marked
+
+
+def note_mark(
+    name: str,
+    ends: tuple[float, float],
+    usual: tuple[float, float],
+    about: About,
+    role: str,
+) -> bool:
+    """Warn if the least or the largest value usually marks missing values; return whether it does.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    ends, usual : tuple of float
+        Least and largest value; mean and standard deviation of usual values.
+    about : About
+        What else is known of the variable.
+    role : str
+        A name for the data in messages.
+    """
+    mark = mark_of_missing(*ends, mean=usual[0], std=usual[1], about=about, name=name)
+    if mark is None:
+        return False
+    least = np.isclose(mark, about.conversion.undone(ends[0]), rtol=1e-5)
+    logger.warning(
+        "the %s value of %r of %s is %g, which %s: mask them with %s",
+        *("least" if least else "largest", name, role, mark),
+        "is what NetCDF holds in unwritten cells, unpacked"
+        if about.unwritten is not None and np.isclose(mark, about.unwritten)
+        else "often marks missing values",
+        masking(name, mark),
+    )
+    return True
 
 
 def _note_percentages(name: str, found: Moments, attrs: Attrs, role: str) -> None:
@@ -149,6 +215,49 @@ def _over_time(attrs: Attrs) -> str | None:
     return None if found is None else found[1]
 
 
+def note_read(data: xr.Dataset, found: Mapping[str, Moments], role: str) -> list[str]:
+    """Warn of suspicious values of the user's fields, of which statistics are known.
+
+    Regridding averages marks of missing values with the values beside them. Fields in memory are
+    therefore read as they are; of lazy fields the statistics serve alone.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        The user's fields.
+    found : mapping
+        Statistics of these variables after regridding, of all members and times.
+    role : str
+        A name for the data in messages.
+
+    Returns
+    -------
+    list of str
+        Variables with marks of missing values.
+    """
+    mine = data[[name for name in data if name in found]]
+    ready = mine[[name for name, variable in mine.items() if variable.chunks is None]]
+    own = moments_of(ready.drop_vars(ready.coords))
+    both = {name: _widest(own.get(name, one), one) for name, one in found.items() if name in mine}
+    return note_values(both, about(mine), role)
+
+
+def _widest(one: Moments, *others: Moments) -> Moments:
+    """Return statistics with the least and the largest value of others too."""
+    every = (one, *others)
+    first = next((each for each in every if each.valid), one)
+    low, high = (
+        reduce([getattr(each, end) for each in every])
+        for end, reduce in (("low", np.fmin.reduce), ("high", np.fmax.reduce))
+    )
+    return dataclasses.replace(first, low=float(low), high=float(high))
+
+
+def widest(found: Mapping[str, Moments], *others: Mapping[str, Moments]) -> dict[str, Moments]:
+    """Return statistics with the least and the largest value of those of the same names too."""
+    return {n: _widest(one, *(o[n] for o in others if n in o)) for n, one in found.items()}
+
+
 def note_fields(variables: Mapping[str, xr.DataArray], role: str) -> dict[str, Moments]:
     """Warn of suspicious values of fields in memory, and return their statistics.
 
@@ -157,12 +266,18 @@ def note_fields(variables: Mapping[str, xr.DataArray], role: str) -> dict[str, M
     ready = {n: v.drop_vars(v.coords) for n, v in variables.items() if v.chunks is None}
     each = {n: moments_of(v.to_dataset(name=n))[n] for n, v in ready.items()}
     found = {name: one for name, one in each.items() if one.valid}
-    note_values(found, {n: v.attrs for n, v in ready.items()}, role)
+    note_values(found, {n: About.of(v) for n, v in ready.items()}, role)
     return found
 
 
 def mark_of_missing(
-    low: float, high: float, *, mean: float, std: float, water: bool = False, kelvin: bool = False
+    low: float,
+    high: float,
+    *,
+    mean: float,
+    std: float,
+    about: About | None = None,
+    name: str = "",
 ) -> float | None:
     """Return the least or the largest value if it usually marks missing values, else None.
 
@@ -172,15 +287,36 @@ def mark_of_missing(
         Least and largest value.
     mean, std : float
         Mean and standard deviation of usual values, from which a small mark must lie far.
-    water : bool
-        True for amounts of water, which are never negative.
-    kelvin : bool
-        True for temperatures in kelvin, which are never 0.
+    about : About, optional
+        What else is known of the variable. Amounts of water are never negative, and temperatures in
+        kelvin never 0 or negative.
+    name : str
+        The variable.
+
+    Returns
+    -------
+    float or None
+        The value in the numbers of the user's data, before the conversion of units.
     """
-    for value, marks in ((low, _LOW_MARKS), (high, _HIGH_MARKS)):
+    its = about or About()
+    undone, std = its.conversion.undone, std / abs(its.conversion.factor)
+    ends = sorted((undone(low), undone(high)))
+    unwritten = its.unwritten
+    if unwritten is not None:
+        for value in ends:
+            if np.isclose(value, unwritten, rtol=1e-6, atol=1e-6 * std):
+                return value
+    mark = _known_mark(ends, undone(mean), std, water=is_precipitation(name, its.attrs))
+    kelvin = high > _KELVIN and is_kelvin(str(its.attrs.get("units", "")))
+    if mark is None and kelvin and low <= 0:  # no weather is at 0 K
+        return undone(low)
+    return mark
+
+
+def _known_mark(ends: Sequence[float], mean: float, std: float, *, water: bool) -> float | None:
+    """Return the least or the largest value if it is a usual mark, and far enough from others."""
+    for value, marks in zip(ends, (_LOW_MARKS, _HIGH_MARKS), strict=True):
         if abs(value) >= HUGE:
-            return value
-        if kelvin and value == 0:  # no weather is at 0 K
             return value
         for mark in marks:
             if np.isclose(value, mark, rtol=1e-6, atol=0):
@@ -199,6 +335,9 @@ def masking(name: str, mark: float) -> str:
     """
     if abs(mark) >= HUGE:
         return f".where(abs(ds[{name!r}]) < {HUGE:g})"
+    if np.float32(f"{mark:g}") != np.float32(mark):  # of more digits than are shown
+        sign = "+" if mark < 0 else "-"
+        return f".where(abs(ds[{name!r}] {sign} {abs(mark):g}) > {1e-5 * abs(mark):.1g})"
     return f".where(ds[{name!r}] != {mark:g})"
 
 

@@ -18,7 +18,7 @@ from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
 from xr_dl4ds.data.guess_choice import Guessing, guess_of
-from xr_dl4ds.data.holdout import explicit_pairs, hold_out
+from xr_dl4ds.data.holdout import ROLES, explicit_pairs, hold_out, note_lazy
 from xr_dl4ds.data.inputs import (
     START,
     Inputs,
@@ -36,7 +36,8 @@ from xr_dl4ds.data.plausibility import (
     note_accumulations,
     note_factor,
     note_kinds,
-    note_values,
+    note_read,
+    widest,
 )
 from xr_dl4ds.data.scaling import Scaler, require_finite
 from xr_dl4ds.data.state import State
@@ -153,10 +154,9 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         warm_start.require_same_domain(network.localized, pairing, inputs.start)
     train, validation = hold_out(pairs, inputs.validation, sampling.time_window or 1)
     found = read_statistics(train, validation or [], pairing.scale)
-    marked = _note_suspicions(found, hr, None if synthetic_lr else lr, predictors)
+    marked = _note_suspicions(found, static, _read(hr, lr, [*predictors, *beside], synthetic_lr))
     for name in () if synthetic_lr else set(features.counterparts) - marked:
         _require_one_unit(name, found.hr[name], found.lr[name], "the LR data")
-    note_values(moments_of(static), {str(n): v.attrs for n, v in static.items()}, STATIC)
     state = _state(features, pairing, train[0], found, static, sampling, inputs.start)
     state = _described(state, hr, [*(one.fields for one in (*beside, *predictors)), hr, lr])
     state = dataclasses.replace(state, counterparts=inputs.counterparts)
@@ -164,8 +164,9 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     if isinstance(inputs.validation, tuple):
         validation = explicit_pairs(inputs, state)
         held = validation_statistics(validation, pairing.scale)
+        note_lazy(validation, held)
         for name in features.counterparts:
-            _require_one_unit(name, found.hr[name], held.moments[1][name], "the LR validation data")
+            _require_one_unit(name, found.hr[name], held.moments[1][name], ROLES[0])
     for moments in held.moments:
         for name, one in moments.items():
             require_finite(name, one, "the validation data")
@@ -246,19 +247,26 @@ def _require_one_unit(name: str, hr: Moments, lr: Moments, role: str) -> None:
         note_factor(name, lr, hr, roles)
 
 
-def _note_suspicions(
-    found: DataStatistics, hr: Fields, lr: Fields | None, predictors: Sequence[Source]
-) -> set[str]:
-    """Warn of values that usually mean a mistake; return variables with marks of missing cells."""
-    inputs = [Source(fields=hr, role="the HR data"), *predictors]
-    inputs += [] if lr is None else [Source(fields=lr, role="the LR data")]
-    marked = note_values(found.hr, {n: hr.data[n].attrs for n in hr.varying}, "the HR data")
-    for source in inputs[1:]:
-        known = {n: found.lr[n] for n in source.fields.varying if n in found.lr}
-        marked += note_values(known, {n: source.fields.data[n].attrs for n in known}, source.role)
-    for source in inputs:
-        note_accumulations(source.fields, source.role)
-    return set(marked)
+def _read(hr: Fields, lr: Fields, others: Sequence[Source], synthetic_lr: bool) -> list[Source]:
+    """Return all data that the user gave, the HR data first."""
+    own = [] if synthetic_lr else [Source(fields=lr, role="the LR data")]
+    return [Source(fields=hr, role="the HR data"), *others, *own]
+
+
+def _note_suspicions(found: DataStatistics, static: xr.Dataset, read: Sequence[Source]) -> set[str]:
+    """Warn of values that usually mean a mistake; return variables with marks of missing cells.
+
+    `read` has the HR data first.
+    """
+    held = found.held.moments or [{}, {}]
+    hr, lr = (widest(one, later) for one, later in zip((found.hr, found.lr), held, strict=True))
+    beside, marked = moments_of(static), set()
+    for source in read:
+        fields, known = source.fields, hr if source is read[0] else lr
+        marked |= {*note_read(fields.data[fields.varying], known, source.role)}
+        note_read(fields.data[fields.static], beside, source.role)
+        note_accumulations(fields, source.role)
+    return marked
 
 
 def _period(data: xr.Dataset) -> tuple[str, str]:

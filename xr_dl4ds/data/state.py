@@ -203,5 +203,5 @@ class State:
         VariableError
             If a variable has another quantity as its unit, or lies at another level.
         """
-        named = fields.named_as(self.slices, self.levels, role, other)
+        named = fields.named_as(self.slices, self.levels, role, other, single=False)
         return named.in_units(self.units, role, other)

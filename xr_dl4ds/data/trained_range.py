@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from xr_dl4ds.data.moments import Moments
-from xr_dl4ds.data.plausibility import mark_of_missing, masking
+from xr_dl4ds.data.plausibility import About, mark_of_missing, masking
 from xr_dl4ds.exceptions import VariableError
 
 #: Distance of a mean from that of training, in standard deviations, that cannot be weather.
@@ -39,7 +39,14 @@ class TrainedRange:
         """Create the range from moments of the training data."""
         return cls(name=name, mean=found.mean, std=found.std, min=found.low, max=found.high)
 
-    def require_near(self, mean: float, low: float, high: float, roles: tuple[str, str]) -> None:
+    def require_near(
+        self,
+        mean: float,
+        low: float,
+        high: float,
+        roles: tuple[str, str],
+        about: About | None = None,
+    ) -> None:
         """Raise a `VariableError` if a mean lies far from that of training.
 
         Parameters
@@ -48,12 +55,14 @@ class TrainedRange:
             Mean, least and largest value of the data.
         roles : tuple of str
             Names, in messages, for the data and for those of training.
+        about : About, optional
+            What else is known of the variable.
         """
         if self.std and abs(mean - self.mean) > FAR * self.std:
             raise VariableError(
                 f"Expected {self.name!r} of {roles[0]} near the values of {roles[1]} ({self.text}),"
                 f" got {low:.4g} to {high:.4g}, mean {mean:.4g}."
-                f" {self._cure(mean, low, high)}"
+                f" {self._cure(mean, low, high, about)}"
             )
 
     @property
@@ -61,9 +70,9 @@ class TrainedRange:
         """Statistics for messages."""
         return f"{self.min:.4g} to {self.max:.4g}, mean {self.mean:.4g}"
 
-    def _cure(self, mean: float, low: float, high: float) -> str:
+    def _cure(self, mean: float, low: float, high: float, about: About | None) -> str:
         """Name the mark of missing values, or the mistake in units that explains a mean best."""
-        mark = mark_of_missing(low, high, mean=self.mean, std=self.std)
+        mark = mark_of_missing(low, high, mean=self.mean, std=self.std, about=about, name=self.name)
         if mark is not None:
             return (
                 f"Mask the values of {mark:g}, which usually mark missing values, with"

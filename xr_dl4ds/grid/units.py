@@ -78,13 +78,18 @@ class Conversion:
         """True if values do not change."""
         return math.isclose(self.factor, 1.0) and math.isclose(self.offset, 0.0, abs_tol=1e-9)
 
+    def undone(self, value: float) -> float:
+        """Return the value before the conversion."""
+        return (value - self.offset) / self.factor
+
 
 def in_units(
     data: xr.Dataset, expected: Mapping[str, str | None], role: str, other: str
 ) -> xr.Dataset:
     """Convert variables to the expected units, lazily.
 
-    Variables without units are unchanged, and a warning in the log says so.
+    Variables without units are unchanged, and a warning in the log says so. The encoding of a
+    converted variable keeps its earlier units, see `conversion_of`.
 
     Parameters
     ----------
@@ -119,8 +124,30 @@ def in_units(
         logger.warning("%r of %s is converted from %r to %r", name, role, str(got), str(wanted))
         dtype = np.result_type(variable.dtype, np.float32)
         values = variable * conversion.factor + conversion.offset
-        changed[name] = values.astype(dtype).assign_attrs({**variable.attrs, "units": wanted})
+        values = values.astype(dtype).assign_attrs({**variable.attrs, "units": wanted})
+        first = got if conversion_of(variable).identity else variable.encoding["units"]
+        values.encoding = {**variable.encoding, "units": str(first)}
+        changed[name] = values
     return data.assign(changed) if changed else data
+
+
+def conversion_of(variable: xr.DataArray) -> Conversion:
+    """Return the conversion from the numbers of the user's data to those of a variable.
+
+    Marks of missing values are numbers of the user's data, in whatever units these are. The
+    encoding holds the earlier units, as xarray keeps the units of dates there.
+
+    Examples
+    --------
+    >>> cold = xr.Dataset({"t": ("x", [-9999.0], {"units": "degC"})})
+    >>> kelvin = in_units(cold, {"t": "K"}, "the LR data", "training").t
+    >>> conversion_of(kelvin).undone(kelvin.item())
+    -9999.0
+    """
+    before, now = variable.encoding.get("units"), variable.attrs.get("units")
+    if not isinstance(before, str) or not isinstance(now, str):
+        return Conversion()
+    return conversion_between(before, now) or Conversion()
 
 
 def _note_unknown(name: str, wanted: object, got: object, role: str, other: str) -> None:

@@ -216,8 +216,8 @@ def _ensemble(
     given = lr_fields(state, source, request)
     fields = on_training_cells(given, state.pairing, ROLE, note=note)
     placement = _placement(state, options, fields, note=note)
-    if note:
-        _note_suspicions(state, fields)
+    if note:  # of values before regridding, which averages marks with the values beside them
+        _note_suspicions(state, given)
     varying, share = _varying(state, source, request, fields, placement, note=note)
     static = static_fields(state, source, request, placement, note=note)
     if request.alteration is not None:
@@ -301,9 +301,7 @@ def _varying(
         date = scalar_date(source.coords, request.dims.time)
         at = {TIME: 1} if date is None else {TIME: [date.to_numpy()[()]]}
         varying = varying.expand_dims(at)
-    beside, grids = predictors(state, request, fields, placement)
-    if note:
-        note_fields({str(n): v for n, v in beside.items()}, PREDICTORS)
+    beside, grids = predictors(state, request, fields, placement, note=note)
     around = state.pairing.context
     known = known_share([fields.grid, *grids], placement.lr, around)
     if (

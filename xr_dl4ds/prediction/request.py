@@ -20,6 +20,7 @@ from xr_dl4ds.data.auxiliary import (
     static_on,
     varying_on,
 )
+from xr_dl4ds.data.plausibility import note_fields
 from xr_dl4ds.data.state import State
 from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.decoding import decoded
@@ -152,9 +153,11 @@ def lr_fields(state: State, source: xr.Dataset, request: Request) -> Fields:
 
 
 def predictors(
-    state: State, request: Request, fields: Fields, placement: Placement
+    state: State, request: Request, fields: Fields, placement: Placement, *, note: bool
 ) -> tuple[xr.Dataset, list[Grid]]:
     """Regrid the data of ``predictors=`` to the network's LR cells and the times of the LR data.
+
+    With `note`, suspicious values of data in memory are logged.
 
     Returns
     -------
@@ -167,6 +170,8 @@ def predictors(
         if known:
             picked = source.fields.pick(known)
             check_times(picked, PREDICTORS)
+            if note:
+                note_fields({name: picked.data[name] for name in known}, PREDICTORS)
             sources.append(Source(fields=picked, role=PREDICTORS))
     sources, common = in_common(sources, Source(fields=fields, role=ROLE))
     times = index_of(fields.data)
@@ -189,12 +194,12 @@ def static_fields(
     names = list(state.features.static)
     if not names:
         return xr.Dataset()
-    sources, role = auxiliary(request.static, STATIC, state.as_trained), STATIC
+    sources = auxiliary(request.static, STATIC, state.as_trained)
     if placement.trained is not None and not sources:
         return state.static.isel(placement.trained)
     if not sources:
         bases = [name for name in state.bases(names) if name in source.data_vars]
-        sources, role = [_static_field(state, source, name) for name in bases], ROLE
+        sources = [_static_field(state, source, name) for name in bases]
     for static in sources:
         _require_hr(state, static, placement.hr)
     found = static_on(placement.hr, sources, names)
@@ -207,7 +212,10 @@ def static_fields(
         )
     loaded = xr.Dataset({name: found[name] for name in names}).compute()
     if note:
-        check_static(loaded, state, role)
+        own = request.static is None  # in the LR data
+        check_static(
+            loaded, state, [dataclasses.replace(s, role=ROLE) if own else s for s in sources]
+        )
     return with_rim(loaded, placement.rim)
 
 

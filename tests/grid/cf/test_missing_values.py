@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.conftest import no_compute
 from xr_dl4ds.exceptions import VariableError
-from xr_dl4ds.grid.cf.missing_values import notes_on_marks, with_missing_masked
+from xr_dl4ds.grid.cf.missing_values import notes_on_marks, unwritten_of, with_missing_masked
 
 VALUES = np.array([[1.0, -9999.0, 3.0, 4.0]])
 
@@ -152,3 +152,39 @@ def test_a_stated_sign_that_the_values_have_changes_nothing(caplog):
     ds = data([[1.0, 2.0]], "u1", _Unsigned="true")
     np.testing.assert_array_equal(with_missing_masked(ds, "r").t, ds.t)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("dtype", "unwritten"), [("i2", -32767), (">i2", -32767), ("u2", 65535)])
+def test_unwritten_cells_of_packed_data_are_masked(dtype, unwritten, caplog):
+    values = np.array([1, unwritten, 3], dtype)
+    packing = {"scale_factor": 0.5}
+    ds = xr.Dataset({"t": ("x", values, packing)})
+    np.testing.assert_array_equal(with_missing_masked(ds, "r").t, [0.5, np.nan, 1.5])
+    assert f"33.3 % of the values of 't' of r are {unwritten} (unwritten cells in" in caplog.text
+    caplog.clear()
+    marked = xr.Dataset({"t": ("x", values, {**packing, "_FillValue": np.array(1, dtype)})})
+    found = with_missing_masked(marked, "r").t  # the attribute counts, and nothing else
+    np.testing.assert_array_equal(found, [np.nan, unwritten / 2, 1.5])
+    plain = xr.Dataset({"t": ("x", values, {"units": "K"})})
+    assert with_missing_masked(plain, "r") is plain
+
+
+def test_the_value_of_unwritten_cells_that_xarray_has_unpacked(tmp_path):
+    # -32767 * 0.01 + 280 = -47.67
+    packed = xr.Dataset({"t": ("x", np.array([0, -32767], "i2"))})
+    packed.t.attrs = {"scale_factor": 0.01, "add_offset": 280.0}
+    packed.to_netcdf(tmp_path / "t.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "t.nc", engine="netcdf4") as ds:
+        assert unwritten_of(ds.t) == pytest.approx(-47.67)
+        assert ds.t.values[1] == pytest.approx(-47.67, rel=1e-5)
+        marked = ds.t.copy()
+        marked.encoding["_FillValue"] = np.int16(-9999)
+        assert unwritten_of(marked) is None
+    assert unwritten_of(xr.DataArray([1.0])) is None
+
+
+@pytest.mark.parametrize("dtype", ["i1", "S1", "f4", "nothing"])
+def test_data_without_a_value_of_unwritten_cells(dtype):
+    t = xr.DataArray([1.0])
+    t.encoding = {"dtype": dtype, "scale_factor": 2.0}
+    assert unwritten_of(t) is None

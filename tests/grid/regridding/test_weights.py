@@ -289,6 +289,24 @@ def test_apply_does_not_let_one_infinite_value_spoil_the_rows_and_columns():
     assert np.isfinite(actual).sum() == 8
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_apply_does_not_let_a_sum_that_overflows_spoil_the_rows_and_columns(dtype):
+    # 1.5 times the largest number is infinite, and 0 times that is NaN
+    block = np.ones((3, 3), dtype)
+    block[0, 0] = np.finfo(dtype).max
+    steep = np.diag([1.5, 1, 1])
+    actual = apply(block, steep, np.eye(3), (np.eye(3), np.eye(3)))
+    assert np.isnan(actual[0, 0])
+    np.testing.assert_array_equal(actual.ravel()[3:], np.ones(6))
+    np.testing.assert_array_equal(actual[0, 1:], [1.5, 1.5])
+
+
+def test_apply_keeps_large_values_of_half_precision():
+    block = np.full((2, 2), 30_000, "f2")
+    actual = apply(block, np.eye(2), np.eye(2), (np.eye(2), np.eye(2)))
+    np.testing.assert_array_equal(actual, block)
+
+
 class Shifted:
     """Weights whose text has minus signs, as positions outside the source have."""
 

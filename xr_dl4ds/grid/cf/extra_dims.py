@@ -292,8 +292,10 @@ def names_by_level(
     levels: Mapping[str, Levels],
     known: Mapping[str, Slice],
     known_levels: Mapping[str, Levels],
+    *,
+    single: bool,
 ) -> dict[str, str]:
-    """Return the names of entries along levels in other data, which may have other units.
+    """Return the names in other data of variables at the same levels, in any units.
 
     Parameters
     ----------
@@ -301,24 +303,29 @@ def names_by_level(
         Origin and levels by variable.
     known, known_levels : mapping
         Those of the other data.
+    single : bool
+        Whether an entry along levels and a variable at a single level are alike.
 
     Returns
     -------
     dict of str to str
-        For instance u_500, in hPa, for u_50000, in Pa. Entries that the other data lack are left
-        out.
+        For instance u_500, in hPa, for u_50000, in Pa, or for u at 500 hPa. Variables that the
+        other data lack at these levels are left out.
     """
 
     def entry(name: str, pieces: Mapping[str, Slice], at: Levels) -> tuple[object, ...]:
         vertical = {level.along for level in at.values()}
+        if name not in pieces:  # at a single level
+            return name, {}, at.keys()
         labels = {d: v for d, v in pieces[name].at.items() if d not in vertical}
         return pieces[name].of, labels, at.keys()
 
     found: dict[str, str] = {}
-    for name in (n for n in slices if n in levels):
-        mine = levels[name]
-        for other in (n for n in known if n in known_levels):
-            its = known_levels[other]
+    for name, mine in levels.items():
+        for other, its in known_levels.items():
+            entries = (name in slices) + (other in known)
+            if entries < (1 if single else 2):
+                continue  # `require_one_level` compares single levels
             alike = entry(name, slices, mine) == entry(other, known, its)
             if alike and all(level.same(its[kind]) for kind, level in mine.items()):
                 found[name] = other

@@ -102,7 +102,13 @@ class Fields:
         return dataclasses.replace(self, data=self.data[names])
 
     def named_as(
-        self, slices: Mapping[str, Slice], levels: Mapping[str, Levels], role: str, other: str
+        self,
+        slices: Mapping[str, Slice],
+        levels: Mapping[str, Levels],
+        role: str,
+        other: str,
+        *,
+        single: bool = True,
     ) -> Fields:
         """Give entries along levels the names that other data have for the same levels.
 
@@ -112,6 +118,8 @@ class Fields:
             Origin and levels of the variables of the other data.
         role, other : str
             Names for the fields and for the other data in messages.
+        single : bool
+            Whether a variable at a single level and the entry at this level get one name.
 
         Raises
         ------
@@ -119,7 +127,7 @@ class Fields:
             If a variable lies at another level than in the other data, or if two variables would
             have one name.
         """
-        names = names_by_level(self.slices, self.levels, slices, levels)
+        names = names_by_level(self.slices, self.levels, slices, levels, single=single)
         # entries that the other data lack make room for those that they have
         left = [n for n in self.slices if n not in names and n in names.values()]
         fields = self.pick([str(n) for n in self.data if n not in left])._renamed(names, role)

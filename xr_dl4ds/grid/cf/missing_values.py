@@ -24,6 +24,17 @@ _LIMITS = ("valid_min", "valid_max", "valid_range")
 #: Attributes of packed values, with the value that changes nothing.
 _PACKING = {"scale_factor": 1.0, "add_offset": 0.0}
 
+#: Values of cells that nobody has written, by dtype (`NC_FILL_SHORT` and others of NetCDF's
+#: ``netcdf.h``). They mark missing cells of packed data without other marks; bytes have none.
+_UNWRITTEN = {
+    "i2": -32767,
+    "u2": 65535,
+    "i4": -2147483647,
+    "u4": 4294967295,
+    "i8": -9223372036854775806,
+    "u8": 18446744073709551614,
+}
+
 #: Attribute by which formats without unsigned integers state the sign (NetCDF User's Guide).
 _SIGN = "_Unsigned"
 
@@ -103,7 +114,7 @@ def _decoded(name: Hashable, variable: xr.Variable, role: str) -> xr.Variable:
     original = variable
     if variable.chunks is None and variable.nbytes > LARGE:
         variable = variable.chunk({variable.dims[0]: "auto"})  # may not fit into memory
-    for key, value in _marks(variable).items():
+    for key, value in (_marks(variable) | _unstated(variable)).items():
         missing = variable == value
         variable = _masked(variable, missing, _share(missing), name, role, f"{value:g} ({key})")
     variable = _limited(variable, original, name, role)
@@ -200,6 +211,44 @@ def _marks(variable: xr.Variable) -> dict[str, float]:
             if held is not None and held not in found.values():
                 found[key if i == 0 else f"{key} {i + 1}"] = held
     return found
+
+
+def _unstated(variable: xr.Variable) -> dict[str, float]:
+    """Return the value of unwritten cells of packed data whose attributes mark no value."""
+    unwritten = _unwritten(variable.dtype)
+    if unwritten is None or not _packing(variable) or any(k in variable.attrs for k in _MARKS):
+        return {}
+    return {"unwritten cells in NetCDF": unwritten}
+
+
+def _unwritten(dtype: np.dtype) -> float | None:
+    """Return the value of unwritten cells of packed data; None if the dtype has none."""
+    return _UNWRITTEN.get(f"{dtype.kind}{dtype.itemsize}")
+
+
+def unwritten_of(variable: xr.DataArray) -> float | None:
+    """Return the value of unwritten cells in data that xarray has unpacked; None if unknown.
+
+    xarray masks only values that attributes mark. Without these, cells that nobody has written
+    are unpacked as if they were values.
+
+    Examples
+    --------
+    >>> t2m = xr.DataArray([280.0])
+    >>> t2m.encoding = {"dtype": np.dtype("i2"), "scale_factor": 0.01, "add_offset": 280.0}
+    >>> round(unwritten_of(t2m), 2)
+    -47.67
+    """
+    stated = variable.encoding
+    packing = {k: _numbers(stated.get(k)) for k in _PACKING}
+    try:
+        unwritten = _unwritten(np.dtype(stated.get("dtype")))
+    except TypeError:
+        return None
+    if unwritten is None or not any(packing.values()) or any(k in stated for k in _MARKS):
+        return None
+    scale, offset = ((packing[k] or [same])[0] for k, same in _PACKING.items())
+    return unwritten * scale + offset
 
 
 def _held(value: float, dtype: np.dtype) -> float | None:

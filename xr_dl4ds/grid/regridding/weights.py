@@ -144,7 +144,8 @@ def apply(
 ) -> np.ndarray:
     """Apply weights to arrays ``(..., y, x)``; masks (NaN) neither grow nor shrink.
 
-    Infinite values count as masked: in a matrix product each would spoil its row and column.
+    Infinite values count as masked: in a matrix product each would spoil its row and column. So do
+    values so large that their sums would be infinite.
 
     Parameters
     ----------
@@ -162,7 +163,7 @@ def apply(
         ``(..., y_target, x_target)`` in the dtype of `block`.
     """
     dtype = block.dtype
-    missing = ~np.isfinite(block)
+    missing = ~_summable(block)
     if not missing.any():
         return wy.astype(dtype) @ block @ wx.T.astype(dtype)
     filled = np.where(missing, 0, block)
@@ -176,6 +177,14 @@ def apply(
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (cy @ filled @ cx.T) / share
     return np.where(touched > 0, np.where(share > 1e-6, mean, np.nan), out).astype(dtype)
+
+
+def _summable(block: np.ndarray) -> np.ndarray:
+    """Return which values are finite, as is a weighted sum of them; absolute weights sum to < 2."""
+    if block.dtype.kind != "f" or block.dtype.itemsize < 4:
+        return np.isfinite(block)
+    summable: np.ndarray = np.abs(block) <= np.finfo(block.dtype).max / 4
+    return summable
 
 
 def _run(source: Axis) -> np.ndarray:
