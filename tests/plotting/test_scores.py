@@ -138,8 +138,16 @@ def test_a_panel_for_each_variable(hr, members):
         np.testing.assert_allclose([b.get_height() for b in axes.patches], expected)
 
 
+def test_a_panel_for_each_part(hr, members):
+    scores = members.downscale.evaluate(hr, scale=4, by="hour", scores=["rank_histogram"])
+    figure = plot_rank_histogram(scores)
+    assert [a.get_title() for a in figure.axes] == [f"t2m, hour {h}" for h in scores.hour.values]
+    for axes, expected in zip(figure.axes, scores.rank_histogram, strict=True):
+        np.testing.assert_allclose([b.get_height() for b in axes.patches], expected)
+
+
 def test_scores_of_one_prediction_have_no_ranks(hr, smooth):
-    with pytest.raises(VariableError, match=r"'rank_histogram', got \['bias'.*realizations=20"):
+    with pytest.raises(VariableError, match=r"'rank_histogram', got bias, .*realizations=20"):
         plot_rank_histogram(smooth.downscale.evaluate(hr, scale=4))
 
 

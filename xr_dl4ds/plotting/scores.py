@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import Scale
@@ -20,10 +22,10 @@ from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.metrics.matching import in_common, on_common_cells, read
 from xr_dl4ds.metrics.spectral import spectrum
 from xr_dl4ds.plotting.curves import draw_spectra, label_spectra
-from xr_dl4ds.plotting.figure import as_label, choose, new_figure
+from xr_dl4ds.plotting.figure import choose, new_figure
+from xr_dl4ds.plotting.panels import figure_of, label_axes, of_variable, panels_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -145,7 +147,7 @@ def plot_rank_histogram(scores: xr.Dataset) -> Figure:
     Parameters
     ----------
     scores : xarray.Dataset
-        Scores of an ensemble from `.downscale.evaluate`; one panel for each variable.
+        Scores of an ensemble from `.downscale.evaluate`; one panel for each variable and part.
 
     Returns
     -------
@@ -167,26 +169,25 @@ def plot_rank_histogram(scores: xr.Dataset) -> Figure:
     >>> len(figure.axes[0].patches)
     4
     """
-    if "rank_histogram" not in scores:
-        raise VariableError(
-            f"Expected scores with 'rank_histogram', got {sorted(map(str, scores.data_vars))}."
-            " Use those of an ensemble: .downscale.predict(model, realizations=20)."
-        )
-    several = "variable" in scores.dims
-    parts = [scores.isel(variable=i) for i in range(scores.sizes["variable"])] if several else []
-    parts = parts or [scores]
-    figure = new_figure(1.0 + 4.0 * len(parts), 3.4)
-    row = figure.subplots(1, len(parts), squeeze=False, sharey=True)[0]
-    for axes, part in zip(row, parts, strict=True):
-        _draw_ranks(axes, part)
-    row[0].set_ylabel("share of cells")
+    names = np.atleast_1d(scores["variable"].to_numpy()) if "variable" in scores.coords else [None]
+    panels = []
+    for name in names:
+        given = None if name is None else str(name)
+        data = of_variable(scores, ["rank_histogram"], given, ["spread_skill_ratio"])
+        for panel in panels_of(data.isel(product=0), ["rank"]):
+            title = ", ".join(one for one in (given or "", panel.title) if one)
+            panels.append(dataclasses.replace(panel, title=title + _ratio(panel.data)))
+    figure, axes = figure_of(panels, "ranks of the truth among the members")
+    for one, panel in zip(axes, panels, strict=True):
+        shares = panel.data["rank_histogram"]
+        one.bar(shares["rank"], shares, width=0.9, color="tab:blue")
+        one.axhline(1 / shares.sizes["rank"], color="black", linestyle="--")
+    label_axes(axes, "members below the truth", "share of cells")
     return figure
 
 
-def _draw_ranks(axes: Axes, scores: xr.Dataset) -> None:
-    shares = scores["rank_histogram"].compute()
-    ratio = float(scores["spread_skill_ratio"])
-    axes.bar(shares["rank"], shares, width=0.9, color="tab:blue")
-    axes.axhline(1 / shares.sizes["rank"], color="black", linestyle="--")
-    axes.set_xlabel("members below the truth")
-    axes.set_title(as_label(f"{scores['variable'].item()} (spread / skill {ratio:.2g})"))
+def _ratio(scores: xr.Dataset) -> str:
+    """Return the spread-skill ratio for a title; empty without it."""
+    if "spread_skill_ratio" not in scores:
+        return ""
+    return f" (spread / skill {float(scores['spread_skill_ratio']):.2g})"

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import dask
 import numpy as np
 import xarray as xr
 
@@ -30,8 +29,7 @@ from xr_dl4ds.reporting import page
 from xr_dl4ds.reporting.illustrations import illustration_of_parts, illustrations, typical_and_worst
 from xr_dl4ds.reporting.score_tables import skill_table, table_of_parts, tables_by_group
 from xr_dl4ds.reporting.verdicts import losing_parts, on_members, verdicts
-from xr_dl4ds.writing.drafts import drafted
-from xr_dl4ds.writing.paths import require_makeable
+from xr_dl4ds.writing.drafts import drafted, require_free
 
 if TYPE_CHECKING:
     from xr_dl4ds.metrics.baselines import HasFirstGuess
@@ -61,6 +59,8 @@ _STEPS = {
 }
 #: Scores of each part of the data; all others are computed for the whole alone.
 _OF_PARTS = ("bias", "mae", "rmse", "correlation", "std_ratio")
+#: Scores of every report: the verdicts and the Taylor diagram need them.
+_ALWAYS = (*_OF_PARTS, "nrmse", "relative_bias", "kge")
 
 
 @with_expected_options
@@ -127,7 +127,7 @@ def write_report(
     ...     path.read_text().startswith("<!DOCTYPE html>")
     True
     """
-    place = _free(path, overwrite=overwrite)
+    place = require_free(path, overwrite=overwrite)
     scored = functools.partial(
         evaluate,
         prediction,
@@ -143,9 +143,8 @@ def write_report(
         dims=dims,
     )
     with _warnings() as told:
-        found = scored(scores=_with_decisive(scores))
-        parts = _parts(scored, found, by)
-        found, parts = dask.compute(found, parts)
+        found = scored(scores=_with_decisive(scores)).compute()
+        parts = _parts(scored, found, by).compute()
     names = np.atleast_1d(found["variable"].to_numpy()).tolist()
     title = title or f"Skill of the downscaled {', '.join(names)}"
     given = _Given(prediction, truth, lr, dims or Dims())
@@ -163,22 +162,6 @@ def write_report(
     body += [page.bullets(_left_out(found)), page.bullets(list(dict.fromkeys(told)))]
     with drafted(place) as draft:
         draft.write_text(page.document(title, body), encoding="utf-8")
-    return place
-
-
-def _free(path: str | os.PathLike[str], *, overwrite: bool) -> pathlib.Path:
-    """Return the absolute path of a file that can be written."""
-    place = pathlib.Path(path).expanduser().resolve()
-    if place.is_dir():
-        raise FileExistsError(
-            f"Expected `path` to be a file, got the folder {str(place)!r}. Add the name of a file,"
-            " such as report.html."
-        )
-    if place.exists() and not overwrite:
-        raise FileExistsError(
-            f"A file exists at {str(place)!r}. Choose another path, or pass overwrite=True."
-        )
-    require_makeable(place)
     return place
 
 
@@ -205,7 +188,7 @@ def _warnings() -> Iterator[list[str]]:
 def _with_decisive(scores: str | Sequence[str]) -> list[str]:
     """Return the scores that are asked for, with those on which the verdicts rest."""
     asked = [scores] if isinstance(scores, str) else list(scores)
-    return asked if "all" in asked else list(dict.fromkeys([*_OF_PARTS, *asked]))
+    return asked if "all" in asked else list(dict.fromkeys([*_ALWAYS, *asked]))
 
 
 def _parts(

@@ -10,8 +10,9 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds import plotting
+from xr_dl4ds.exceptions import VariableError
 from xr_dl4ds.metrics.sample import PREDICTION
-from xr_dl4ds.reporting.page import picture
+from xr_dl4ds.reporting.page import paragraph, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +99,11 @@ def illustrations(scores: xr.Dataset) -> Iterator[str]:
     for one in ILLUSTRATIONS:
         if one.needs not in scores or not bool(scores[one.needs].notnull().any()):
             continue
-        figure = one.figure(scores)
+        try:
+            figure = one.figure(scores)
+        except VariableError as error:  # such as of too many thresholds
+            yield paragraph(f"A picture is left out. {error}")
+            continue
         yield picture(figure, one.caption, one.caption.split(". ")[0])
         plt.close(figure)
 

@@ -71,6 +71,10 @@ READINGS = {
     "annual_cycle": Reading("truth"),
     "lag1_autocorrelation": Reading("truth", "The annual cycle raises it."),
     "interannual_std": Reading("truth", "Incomplete years distort it."),
+    "change": Reading("truth", "A few years differ by chance."),
+    "relative_change": Reading("truth", "A few years differ by chance."),
+    "coarse_mean_violation": Reading("0", "Real LR fields differ from the truth as well."),
+    "variable_correlation": Reading("truth", "The annual cycle and relief dominate it."),
 }
 
 
