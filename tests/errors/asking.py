@@ -685,7 +685,7 @@ SCORES = {
     "ranks of one prediction": case(
         "A figure of ranks is wanted of the scores of one prediction.",
         VariableError,
-        r"scores with 'rank_histogram', got bias, .*\. Pass scores=\['rank_histogram'\] to .*realiz",
+        r"scores with 'rank_histogram', got bias, .*\. Pass scores=\['rank_histogram'\] to ",
         d.scored(),
         lambda sr, hr, lr: plotting.plot_rank_histogram(scaled(sr, hr, lr)),
         lambda sr, hr, lr: plotting.plot_rank_histogram(
