@@ -75,6 +75,17 @@ def test_lost_parts_are_named_with_both_values():
     ]
 
 
+def test_many_lost_parts_are_cut_to_the_worst():
+    values = [[2.0 + m, 1.0] for m in range(12)]
+    parts = xr.Dataset(
+        {"rmse": (("month", "product"), values)},
+        {"month": range(1, 13), "product": ["prediction", "bilinear"]},
+    )
+    (text,) = losing_parts(parts, ["month"])
+    assert text.startswith("RMSE is larger than that of bilinear in 12 of 12 parts: month 12 (13")
+    assert text.endswith("month 8 (9 against 1), and 7 more.")
+
+
 @pytest.mark.parametrize(
     ("ratio", "words"), [(0.5, "overconfident"), (1.0, "fits the error"), (1.5, "too wide")]
 )

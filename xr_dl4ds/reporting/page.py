@@ -33,7 +33,7 @@ th { text-align: left; font-weight: 600; }
 thead th { border-bottom: 2px solid #999; vertical-align: bottom; }
 tbody th { font-weight: 400; }
 td.number, th.number { text-align: right; white-space: nowrap; }
-td.text { min-width: 18rem; color: #444; }
+th small { display: block; min-width: 17rem; max-width: 30rem; color: #555; font-size: .85em; }
 td.best { font-weight: 700; }
 tr.worse td, tr.worse th { background: #fdecea; }
 figure { margin: 1rem 0; }
@@ -46,7 +46,7 @@ ul.worse { border-color: #c0392b; }
 @media (max-width: 600px) {
   body { padding: .75rem; }
   figure .scroll img { max-width: 640px; }
-  td.text { min-width: 30rem; }
+  th small { min-width: 11rem; }
 }
 @media print {
   body { max-width: none; font-size: 10pt; padding: 0; }
@@ -54,7 +54,7 @@ ul.worse { border-color: #c0392b; }
   figure, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   table { font-size: 8pt; }
-  td.text { min-width: 0; }
+  th small { min-width: 0; }
   nav { display: none; }
 }
 """
@@ -68,29 +68,44 @@ class Cell:
     ----------
     text : str
         What it shows.
-    kind : {"", "number", "text"}
-        Class of its style.
     best : bool
         True to emphasise the cell.
     """
 
     text: str
-    kind: str = "number"
     best: bool = False
 
     def as_html(self) -> str:
         """Return the cell as HTML."""
-        names = " ".join(one for one in (self.kind, "best" if self.best else "") if one)
+        names = "number best" if self.best else "number"
         return f"<td class='{names}'>{html.escape(self.text)}</td>"
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Row of a table: its label, its cells, and True in `worse` to mark it."""
+    """Row of a table.
+
+    Parameters
+    ----------
+    label : str
+        Its label, and below it in small letters `detail`.
+    cells : sequence of Cell
+        Its cells.
+    worse : bool
+        True to mark the row.
+    """
 
     label: str
     cells: Sequence[Cell]
+    detail: str = ""
     worse: bool = False
+
+    def as_html(self) -> str:
+        """Return the row as HTML."""
+        small = f"<small>{html.escape(self.detail)}</small>" if self.detail else ""
+        head = f"<th scope='row'>{html.escape(self.label)}{small}</th>"
+        cells = "".join(cell.as_html() for cell in self.cells)
+        return f"<tr{' class=worse' if self.worse else ''}>{head}{cells}</tr>"
 
 
 def document(title: str, body: Iterable[str]) -> str:
@@ -144,16 +159,10 @@ def facts(rows: Mapping[str, str]) -> str:
     return f"<div class='scroll'><table><tbody>{lines}</tbody></table></div>"
 
 
-def table(corner: str, columns: Sequence[str], rows: Sequence[Row], text_column: str = "") -> str:
-    """Return a table of numbers, if asked for with a last column of text."""
+def table(corner: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return a table of numbers."""
     heads = "".join(f"<th scope='col' class='number'>{html.escape(c)}</th>" for c in columns)
-    if text_column:
-        heads += f"<th scope='col'>{html.escape(text_column)}</th>"
-    lines = "".join(
-        f"<tr{' class=worse' if row.worse else ''}><th scope='row'>{html.escape(row.label)}</th>"
-        f"{''.join(cell.as_html() for cell in row.cells)}</tr>"
-        for row in rows
-    )
+    lines = "".join(row.as_html() for row in rows)
     return (
         f"<div class='scroll'><table><thead><tr><th scope='col'>{html.escape(corner)}</th>{heads}"
         f"</tr></thead><tbody>{lines}</tbody></table></div>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -38,10 +39,10 @@ def tables_by_group(scores: xr.Dataset) -> list[str]:
         if rows:
             out += [subheading(f"{group.capitalize()} scores")]
             columns = [*products, "truth"]
-            if all(not row.cells[-2].text for row in rows):  # no score of the group has a truth
+            if all(not row.cells[-1].text for row in rows):  # no score of the group has a truth
                 columns = products
-                rows = [Row(r.label, [*r.cells[:-2], r.cells[-1]], r.worse) for r in rows]
-            out += [table("score", columns, rows, "meaning")]
+                rows = [dataclasses.replace(row, cells=row.cells[:-1]) for row in rows]
+            out += [table("score", columns, rows)]
     return out
 
 
@@ -67,7 +68,7 @@ def _rows(scores: xr.Dataset, name: str, score: Score, products: list[str]) -> l
         words = [title_of(d, v, unit if d == "threshold" else "") for d, v in label.items()]
         title = ", ".join([name + (f" / {unit}" if unit else ""), *words])
         text = meaning(name, score) if label == labels[0] else ""
-        out.append(Row(title, [*cells, Cell(text, "text")]))
+        out.append(Row(title, cells, text))
     return out
 
 
@@ -130,7 +131,7 @@ def table_of_parts(parts: xr.Dataset, dims: Sequence[str]) -> str:
         cells = [Cell(number(v), best=p == best) for p, v in values.items()]
         others = [v for p, v in values.items() if p != PREDICTION and np.isfinite(v)]
         worse = any(values[PREDICTION] > v for v in others)
-        rows.append(Row(described(label), cells, worse))
+        rows.append(Row(described(label), cells, worse=worse))
     unit = units_of(parts, name)
     corner = DECISIVE[name] + (f" / {unit}" if unit else "")
     return table(corner, products, rows)

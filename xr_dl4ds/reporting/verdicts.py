@@ -13,6 +13,8 @@ from xr_dl4ds.plotting import panels
 
 #: The scores that decide, and their names in sentences.
 DECISIVE = {"crps": "CRPS", "rmse": "RMSE", "mae": "MAE"}
+#: Number of lost parts that are listed.
+SHOWN = 5
 #: Range of the spread-skill ratio of members whose spread is about right.
 RELIABLE = (0.9, 1.1)
 
@@ -119,18 +121,22 @@ def losing_parts(parts: xr.Dataset, dims: Sequence[str]) -> list[str]:
     name = next(one for one in DECISIVE if one in parts)
     unit, out = units_of(parts, name), []
     for reference in map(str, parts["product"].to_numpy()[1:]):
-        worse = []
+        worse: list[tuple[float, str]] = []
         labels = all_labels(parts, dims)
         for label in labels:
             one = parts[name].sel(label)
             mine, other = (float(one.sel(product=p)) for p in (PREDICTION, reference))
             if mine > other:
                 values = f"{number(mine)} against {_with(unit, other)}"
-                worse.append(f"{described(label)} ({values})")
+                worse.append(
+                    (mine / other if other > 0 else np.inf, f"{described(label)} ({values})")
+                )
         if worse:
+            largest = sorted(worse, key=lambda one: -one[0])[:SHOWN]
+            more = f", and {len(worse) - SHOWN} more" if len(worse) > SHOWN else ""
             out.append(
                 f"{DECISIVE[name]} is larger than that of {reference} in {len(worse)} of"
-                f" {len(labels)} parts: {', '.join(worse)}."
+                f" {len(labels)} parts: {', '.join(text for _, text in largest)}{more}."
             )
     return out
 
