@@ -3,7 +3,9 @@
 import importlib
 import math
 import pathlib
+import re
 
+import numpy as np
 import pytest
 
 import xr_dl4ds as xd
@@ -115,3 +117,17 @@ def test_accelerator_predicts_and_trains(benchmark, monkeypatch, window):
     assert taken > 0
     assert found["departure"] < 1e-3
     assert module.training(case, "float32", 1) > 0
+
+
+def test_verification_measures_both_tables(benchmark, monkeypatch, tmp_path, capsys):
+    module = benchmark("verification")
+    shape = ["--shape", "6", "16", "24", "--cells", "2", "--scores", "default"]
+    monkeypatch.setattr("sys.argv", ["verification.py", str(tmp_path), *shape])
+    module.main()
+    said = capsys.readouterr().out
+    assert [float(one) > 0 for one in re.findall(r"^\| ratio \| (.*) \|$", said, re.MULTILINE)]
+    assert re.search(r"^\| default \| \d+ \| \d+ \| [\d.]+ \|$", said, re.MULTILINE)
+    pair = module.synthetic((20, 2, 2))
+    by_loop = module.loop(*(one.t.to_numpy() for one in pair))
+    for mine, expected in zip(module.maps(*(one.t for one in pair)), by_loop, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-4)

@@ -5,12 +5,13 @@ A cell counts if prediction and truth are both valid. The tests compare with xsk
 
 from __future__ import annotations
 
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.metrics.pair_statistics import PairStatistics
 from xr_dl4ds.metrics.pairs import Dimensions, in_one_chunk, require_same_coordinates
-from xr_dl4ds.metrics.sorting import ranks, ranks_of_array
+from xr_dl4ds.metrics.sorting import ranks, ranks_of_rows
 
 
 @with_expected_options
@@ -124,14 +125,20 @@ def spearman(
     else:
         own = [
             xr.apply_ufunc(
-                ranks_of_array,
+                _ranks_over,
                 in_one_chunk(one, dims),
                 input_core_dims=[list(dims)],
                 output_core_dims=[list(dims)],
-                vectorize=True,
+                kwargs={"axes": len(dims)},
                 dask="parallelized",
                 output_dtypes=["f8"],
             )
             for one in pair
         ]
     return correlation(own[0], own[1], dims, weights)
+
+
+def _ranks_over(values: np.ndarray, *, axes: int) -> np.ndarray:
+    """Return the ranks over the last axes together."""
+    shape = values.shape[: values.ndim - axes]
+    return ranks_of_rows(values.reshape(*shape, -1)).reshape(values.shape)

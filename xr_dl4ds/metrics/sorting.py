@@ -119,12 +119,30 @@ def ranks(field: xr.DataArray) -> xr.DataArray:
 
 def ranks_of_array(values: np.ndarray) -> np.ndarray:
     """Return the ranks of the valid values of an array, equal values with their mean rank."""
-    there = ~np.isnan(values)
-    out = np.full(values.shape, np.nan)
-    _, place, counts = np.unique(values[there], return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    out[there] = (ends - (counts - 1) / 2)[place]
-    return out
+    return ranks_of_rows(values.reshape(1, -1)).reshape(values.shape)
+
+
+def ranks_of_rows(values: np.ndarray) -> np.ndarray:
+    """Return the ranks of the valid values along the last axis, which start from 1 in each row."""
+    order = np.argsort(values, axis=-1)  # NaN last
+    ordered = np.take_along_axis(values, order, axis=-1)
+    ranks_in_order = np.broadcast_to(np.arange(1.0, values.shape[-1] + 1), values.shape)
+    equal = ordered[..., 1:] == ordered[..., :-1]
+    if equal.any():
+        ranks_in_order = _with_mean_ranks(ranks_in_order, equal)
+    out = np.empty(values.shape)
+    np.put_along_axis(out, order, ranks_in_order, axis=-1)
+    return np.where(np.isnan(values), np.nan, out)
+
+
+def _with_mean_ranks(ranks: np.ndarray, equal: np.ndarray) -> np.ndarray:
+    """Return ranks, of which each that is equal to the one before has the mean rank of its run."""
+    edge = np.ones((*equal.shape[:-1], 1), bool)
+    first = np.where(np.concatenate([edge, ~equal], axis=-1), ranks, 0.0)
+    last = np.where(np.concatenate([~equal, edge], axis=-1), ranks, np.inf)
+    first = np.maximum.accumulate(first, axis=-1)
+    last = np.minimum.accumulate(last[..., ::-1], axis=-1)[..., ::-1]
+    return np.asarray((first + last) / 2)
 
 
 def _ranks_of_block(values: np.ndarray, counts: np.ndarray, origin: np.ndarray) -> np.ndarray:
