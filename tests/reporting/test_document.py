@@ -69,6 +69,8 @@ def test_each_score_has_its_value_and_its_meaning(page):
         value = float(found[name].sel(product="prediction"))
         assert f"{value:.3g}" in page, name
         assert meaning(name, SCORES[name]) in text
+    assert "days_above / steps in a year, threshold 280 K" in text
+    assert "csi, threshold 280 K" in text
 
 
 def test_pictures_are_in_the_page(page):

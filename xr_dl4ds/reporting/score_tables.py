@@ -65,11 +65,18 @@ def _rows(scores: xr.Dataset, name: str, score: Score, products: list[str]) -> l
         cells = [Cell(number(v), best=p == best) for p, v in values.items()]
         cells += [Cell(number(target) if truth in scores else "")]
         unit = units_of(scores, name)
-        words = [title_of(d, v, unit if d == "threshold" else "") for d, v in label.items()]
+        words = [title_of(d, v, _units_of_threshold(scores)) for d, v in label.items()]
         title = ", ".join([name + (f" / {unit}" if unit else ""), *words])
         text = meaning(name, score) if label == labels[0] else ""
         out.append(Row(title, cells, text))
     return out
+
+
+def _units_of_threshold(scores: xr.Dataset) -> str:
+    """Return the units of thresholds: of several variables those of the variable."""
+    if "units" in scores.coords:
+        return str(scores["units"].item())
+    return str(scores["threshold"].attrs.get("units", "")) if "threshold" in scores.coords else ""
 
 
 def _values(found: xr.DataArray, products: list[str]) -> dict[str, float]:
