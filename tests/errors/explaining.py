@@ -142,6 +142,16 @@ FIGURE = {
         lambda lr, hr, model: plotting.plot_explanation(hr),
         lambda lr, hr, model: plotting.plot_explanation(explain(lr, hr, model)),
     ),
+    "figure without values": case(
+        "An explanation without values is drawn.",
+        VariableError,
+        r"values of 'saliency' of 't2m', got missing values alone\. Explain steps and a region",
+        given(),
+        lambda lr, hr, model: plotting.plot_explanation(
+            explain(lr, hr, model).map(lambda one: one * float("nan"), keep_attrs=True)
+        ),
+        lambda lr, hr, model: plotting.plot_explanation(explain(lr, hr, model)),
+    ),
     "variable of the figure": case(
         "A figure is wanted of a variable that is not explained.",
         VariableError,

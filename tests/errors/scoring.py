@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from xarray.groupers import BinGrouper
+from xarray.groupers import BinGrouper, SeasonGrouper, SeasonResampler
 
 import tests.errors.data as d
 from tests.errors.case import section
@@ -47,6 +47,11 @@ def by_field(spoil, hr, *, grouper=None):
     """Group by the first step of the truth, spoilt."""
     values = spoil(hr.t2m.isel(time=0, drop=True)).rename("region")
     return values if grouper is None else (values, grouper)
+
+
+def named_masks(hr, *names):
+    """Two masks of all cells with names."""
+    return masks(hr).assign_coords(names=(masks(hr).dims[0], list(names)))
 
 
 def masks(hr):
@@ -316,6 +321,30 @@ GROUPED = {
         d.scored(),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=masks(hr) & False),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=masks(hr)),
+    ),
+    "masks along time": case(
+        "The values to score are asked for by a mask along time and cells.",
+        VariableError,
+        r"labels of steps or of cells, got 't2m' along \('time', .*\)\. Score these values alone:",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=hr.t2m > 280),
+        lambda sr, hr, lr: sr.where(hr.t2m > 280).downscale.evaluate(hr, lr=lr),
+    ),
+    "names of parts": case(
+        "Two regions have one name.",
+        VariableError,
+        r"different names for the parts of 'region', got 'A' more than once\. Rename them",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=named_masks(hr, "A", "A")),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=named_masks(hr, "A", "B")),
+    ),
+    "groups without steps": case(
+        "A grouper has no group in the data.",
+        VariableError,
+        r"'time' in the groups of SeasonResampler, got none in any group\. Pass a grouper",
+        d.scored(),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=SeasonResampler(["MAM", "JJAS"])),
+        lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=SeasonGrouper(["DJF"])),
     ),
     "number of labels": case(
         "The labels of parts along time have another number of steps.",

@@ -217,3 +217,34 @@ def test_bad_groupings(pair):
     turned = masks.rename(latitude="row")
     with pytest.raises(VariableError, match=r"masks along 'latitude', 'longitude' and one more"):
         evaluate(prediction, truth, by=turned)
+
+
+def test_dates_and_lead_times_as_labels(pair):
+    prediction, truth = pair
+    days = truth.time.dt.floor("D").rename("day")
+    leads = (truth.time - truth.time[0]).rename("lead")
+    dates = days.copy(data=truth.time.to_index().date)
+    expected = evaluate(prediction.isel(time=[2]), truth.isel(time=[2])).rmse
+    for by, label in ((days, "2001-03-16"), (leads, "60 days 00:00:00"), (dates, "2001-03-16")):
+        found = evaluate(prediction, truth, by=by, scores="rmse").rmse
+        assert found.sizes[by.name] == 24
+        np.testing.assert_allclose(found.sel({by.name: label}), expected, rtol=1e-9)
+
+
+def test_masks_of_numbers(pair):
+    prediction, truth = pair
+    north = (truth.latitude > truth.latitude.mean()).broadcast_like(truth.t2m.isel(time=0))
+    masks = xr.concat([north, ~north], xr.Variable("region", ["north", "south"]))
+    masks = masks.drop_vars("time", errors="ignore")
+    expected = evaluate(prediction, truth, by=masks, scores="rmse").rmse
+    found = evaluate(prediction, truth, by=masks.astype(int), scores="rmse").rmse
+    xr.testing.assert_identical(found, expected)
+
+
+def test_parts_are_not_named_as_the_scores(pair):
+    prediction, truth = pair
+    labels = xr.DataArray(np.arange(24), dims="time", name="variable")
+    with pytest.raises(
+        VariableError, match=r"that the scores do not have, got 'variable'\. Rename"
+    ):
+        evaluate(prediction, truth, by=labels, scores="rmse")

@@ -382,3 +382,11 @@ def test_field_without_steps_is_told(name):
 def test_quantile_out_of_range_is_told(q):
     with pytest.raises(ValueError, match=rf"from 0 to 1, got {q}"):
         wet_quantile(short(), q=q)
+
+
+def test_a_dimension_named_year_is_kept():
+    days = xr.date_range("2001-12-30", periods=4)
+    one = xr.DataArray([3.0, 1.0, 5.0, 0.0], {"time": days}, dims="time")
+    both = xr.concat([one, one + 1], xr.Variable("year", [1, 2]))
+    np.testing.assert_allclose(txx(both), [4, 5])
+    np.testing.assert_allclose(interannual_std(both), np.repeat(float(interannual_std(one)), 2))

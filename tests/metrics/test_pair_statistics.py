@@ -108,3 +108,11 @@ def test_blocks_are_merged_in_groups():
     field = xr.DataArray(np.zeros((64, 2)), dims=("time", "x")).chunk(time=1)
     graph = PairStatistics.of(field, field, ["time"]).mse.data.dask
     assert max(map(len, graph.get_all_dependencies().values())) <= 16
+
+
+def test_infinite_values_give_no_warning(recwarn):
+    field = xr.DataArray([1.0, np.inf, 2.0], dims="time")
+    found = PairStatistics.of(field, xr.ones_like(field), ["time"])
+    assert np.isinf(found.means[0])
+    assert np.isnan(found.variances[0])
+    assert not [w for w in recwarn if issubclass(w.category, RuntimeWarning)]

@@ -50,8 +50,21 @@ def test_an_interval_around_0_decides_nothing():
 
 
 def test_without_an_interval_the_skill_decides():
-    text = "RMSE: 0.5 K (prediction), 1 K (bilinear), 50 % smaller."
+    text = (
+        "RMSE: 0.5 K (prediction), 1 K (bilinear), 50 % smaller (too few steps for a confidence"
+        " interval)."
+    )
     assert sentences(scores((0.5, 1.0), (np.nan, np.nan))) == {"better": [text]}
+
+
+def test_differences_of_rounding_are_no_verdict():
+    (text,) = sentences(scores((1.0 + 1e-8, 1.0), (np.nan, np.nan)))["undecided"]
+    assert "1 K (prediction), 1 K (bilinear), equal" in text
+    parts = xr.Dataset(
+        {"rmse": (("season", "product"), [[1.0 + 1e-8, 1.0]])},
+        {"season": ["DJF"], "product": ["prediction", "bilinear"]},
+    )
+    assert losing_parts(parts, ["season"]) == []
 
 
 def test_without_baselines_there_is_no_verdict():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeVar
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from xarray.groupers import Grouper
 
@@ -61,6 +62,14 @@ class Parts:
     labels: list[str | float]
     codes: xr.DataArray
 
+    def __post_init__(self) -> None:
+        twice = [one for i, one in enumerate(self.labels) if one in self.labels[:i]]
+        if twice:
+            raise VariableError(
+                f"Expected different names for the parts of {self.name!r}, got {twice[0]!r} more"
+                " than once. Rename them."
+            )
+
     def of(
         self, sample: Fieldlike, others: list[Parts], part: int
     ) -> tuple[Fieldlike, list[Parts]]:
@@ -92,7 +101,7 @@ def by_parts(
         return compute(sample)
     first, *others = parts
     found = [by_parts(*first.of(sample, others, i), compute) for i in range(len(first.labels))]
-    taken = {*found[0].variables, *found[0].dims}
+    taken = {*found[0].variables, *found[0].dims, "variable", "units"}
     if first.name in taken:
         raise VariableError(
             f"Expected a name for the parts that the scores do not have, got {first.name!r}. Rename"
@@ -145,12 +154,17 @@ def _with_grouper(by: object) -> bool:
 def _parts(by: object, scored: Fields, dims: Dims) -> Parts:
     if isinstance(by, str):
         return _of_dates(by, scored)
+    if isinstance(by, xr.DataArray) and by.ndim > 1 and scored.dims.time in by.dims:
+        raise VariableError(
+            f"Expected labels of steps or of cells, got {str(by.name)!r} along {by.dims}. Score"
+            " these values alone: prediction.where(mask)."
+        )
     if isinstance(by, xr.DataArray) and by.ndim > 1 and by.dtype.kind in "OUS":
         names, numbers = np.unique(by.to_numpy(), return_inverse=True)
         found = _parts(by.copy(data=numbers.reshape(by.shape)).drop_attrs(), scored, dims)
         return dataclasses.replace(found, labels=[str(names[int(n)]) for n in found.labels])
-    if isinstance(by, xr.DataArray) and by.ndim == 3 and by.dtype == bool:
-        return _masks(by, scored, dims)
+    if isinstance(by, xr.DataArray) and by.ndim == 3 and bool(by.isin([0, 1]).all()):
+        return _masks(by.astype(bool), scored, dims)
     if isinstance(by, xr.DataArray):
         return _labelled(_on_cells(by, scored, dims))
     if isinstance(by, Grouper):
@@ -199,6 +213,11 @@ def _grouped(values: xr.DataArray, grouper: Grouper, name: str) -> Parts:
     index = encoded.full_index
     codes = encoded.codes.drop_vars(list(encoded.codes.coords)).transpose(*values.dims)
     used = [i for i in range(len(index)) if bool((codes == i).any())]
+    if not used:
+        raise VariableError(
+            f"Expected values of {name!r} in the groups of {type(grouper).__name__}, got none in"
+            " any group. Pass a grouper that has groups in these data."
+        )
     again = xr.full_like(codes, -1, dtype=int)
     for new, old in enumerate(used):
         again = xr.where(codes == old, new, again)
@@ -214,20 +233,30 @@ def _labelled(values: xr.DataArray) -> Parts:
     meanings = str(values.attrs.get("flag_meanings", "")).split()
     numbers = np.atleast_1d(values.attrs.get("flag_values", [])).tolist()
     said = dict(zip(numbers, meanings, strict=False))
-    labels = np.unique(array[there]).tolist()
-    if not labels:
+    found = np.unique(array[there])
+    if not found.size:
         raise VariableError(
             f"Expected labels where the prediction has cells, got {str(values.name)!r} with"
             f" {array.size} missing values there. Check its coordinates."
         )
     codes = np.full(array.shape, -1)
-    for number, one in enumerate(labels):
+    for number, one in enumerate(found):
         codes[there & (array == one)] = number
     return Parts(
         name=str(values.name),
-        labels=[said.get(one, one) for one in labels],
+        labels=[said.get(one, one) for one in map(_plain, found)],
         codes=xr.DataArray(codes, dims=values.dims),
     )
+
+
+def _plain(label: object) -> str | float:
+    """Return a label as a number or a text; of a date without a time of day the date alone."""
+    if isinstance(label, np.datetime64):
+        return str(pd.Timestamp(label)).removesuffix(" 00:00:00")
+    if isinstance(label, np.timedelta64):
+        return str(pd.Timedelta(label))
+    plain = label.item() if isinstance(label, np.generic) else label
+    return plain if isinstance(plain, (int, float, str)) else str(plain)
 
 
 def _masks(by: xr.DataArray, scored: Fields, dims: Dims) -> Parts:

@@ -25,7 +25,7 @@ from xr_dl4ds.metrics.pair_statistics import PairStatistics
 
 #: The dimension of the annual cycle.
 MONTH = "month"
-_YEAR = "year"
+_YEAR = "__year__"  # fields may have a dimension "year"
 
 #: Function of the field of one year.
 OfYear = Callable[[xr.DataArray], xr.DataArray]

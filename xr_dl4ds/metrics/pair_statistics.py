@@ -216,6 +216,7 @@ def _of_pieces(
     return _merged(joined, (axis,)) if axis in axes else joined
 
 
+@np.errstate(invalid="ignore")  # of infinite values the statistics are not defined
 def _of_piece(
     prediction: np.ndarray, truth: np.ndarray, weights: np.ndarray, axes: tuple[int, ...]
 ) -> np.ndarray:

@@ -47,8 +47,8 @@ def periods_of(asked: Periods | None, scored: Fields) -> xr.DataArray | None:
     """
     if asked is None:
         return None
-    pairs = [] if isinstance(asked, str) else [one for one in asked if not isinstance(one, str)]
-    if len(pairs) != 2 or any(len(one) != 2 for one in pairs):
+    pairs = list(asked) if isinstance(asked, (tuple, list)) else []
+    if len(pairs) != 2 or not all(isinstance(p, (tuple, list)) and len(p) == 2 for p in pairs):
         raise ValueError(
             f"Expected `periods` to be two pairs of dates, got {asked!r}. Pass the first and the"
             f" last date of each, such as {_EXAMPLE}."

@@ -176,6 +176,7 @@ def plot_reliability(scores: xr.Dataset, *, variable: str | None = None) -> Figu
                     label=line.get_label(),
                 )
         below.set_yscale("log")
+        below.tick_params(axis="y", which="minor", labelleft=False)  # labels would overlap
     add_legend(figure, entries)
     return figure
 

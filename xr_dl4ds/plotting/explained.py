@@ -67,6 +67,11 @@ def plot_explanation(explanation: xr.Dataset, variable: str | None = None) -> Fi
     shown = part["saliency_size"].sum(_plane(part), min_count=1).dropna("predictor")
     largest = shown.sortby(shown, ascending=False)["predictor"].to_numpy().tolist()[:MAPS]
     names = [n for n in part["predictor"].to_numpy().tolist() if n in largest]
+    if not names:
+        raise VariableError(
+            f"Expected values of 'saliency' of {part['variable'].item()!r}, got missing values"
+            " alone. Explain steps and a region where LR fields have values."
+        )
     fields = [_field(part, name) for name in names]
     scores = [s for s in ("rmse", "crps") if s in part]
     rows, columns = -(-len(fields) // COLUMNS), min(len(fields), COLUMNS)

@@ -117,6 +117,8 @@ def how_to_get(names: Iterable[str]) -> str:
         base = base_of(name)
         wanted.append(base)
         score = SCORES.get(base)
+        if score is not None and "periods" in score.takes:
+            more.append("with periods=")
         if name.endswith(("_map", "_series", "_map_truth")):
             more.append("without by=" if name.endswith("_series") else "without by= of cells")
         if name.endswith(("_skill", "_skill_interval")):
@@ -127,6 +129,9 @@ def how_to_get(names: Iterable[str]) -> str:
             more.append("of an ensemble (.downscale.predict(model, realizations=20))")
     said = ", ".join(dict.fromkeys(more))
     asked = list(dict.fromkeys(wanted))
+    unknown = [one for one in asked if one not in SCORES]
+    if unknown:
+        return f"{unknown[0]!r} is no score: pass one of xr_dl4ds.metrics.SCORES."
     return f"Pass scores={asked} to .downscale.evaluate" + (f", {said}." if said else ".")
 
 
@@ -220,6 +225,8 @@ def title_of(dim: str, label: object, units: str) -> str:
     """Return the title of a part: a text as it is, a number with its dimension and its units."""
     if isinstance(label, str):
         return label
+    if isinstance(label, bool):
+        return f"{dim.replace('_', ' ')}: {label}"
     number = f"{label:g}" if isinstance(label, (int, float)) else str(label)
     after = f" {units}" if dim == "threshold" and units else ""
     return f"{dim.replace('_', ' ')} {number}{after}"

@@ -85,6 +85,8 @@ def plot_score_map(
     if score in _SIGNED:
         high = max(abs(low), abs(high))
         low, colors = -high, "RdBu_r"
+    if not low < high:  # one colour for one value, which a colour bar would widen in one panel
+        low, high = low - 0.5, low + 0.5
     figure, grid_of_axes = _figure_of([len(found) for _, found in maps], grid)
     label = label_of(name, data)
     title = f"{heading_of(score)} of {data.attrs['variable']}"

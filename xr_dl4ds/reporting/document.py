@@ -49,9 +49,11 @@ _LABELS = {"varying": "variables", "time": "times of the prediction"}
 #: Introductions of the verdicts.
 _VERDICTS = {
     "better": "The prediction is better than these baselines:",
-    "undecided": "These data cannot tell which is better, because the interval includes 0:",
+    "undecided": "These data cannot tell which is better: intervals include 0, or both are equal.",
     "worse": "A baseline is better than the prediction:",
 }
+_NO_BASELINES = "There are no baselines to compare the prediction with."
+_NO_SKILL = "No skill could be computed: no cell has values, or the baselines have no error."
 #: Captions of the maps of single steps.
 _STEPS = {
     "typical": "A typical step: its RMSE is the median of all steps.",
@@ -146,7 +148,7 @@ def write_report(
         found = scored(scores=_with_decisive(scores)).compute()
         parts = _parts(scored, found, by).compute()
     names = np.atleast_1d(found["variable"].to_numpy()).tolist()
-    title = title or f"Skill of the downscaled {', '.join(names)}"
+    title = str(title or f"Skill of the downscaled {', '.join(names)}")
     given = _Given(prediction, truth, lr, dims or Dims())
     chapters = {f"variable-{i}": name for i, name in enumerate(names)}
     body = [
@@ -224,7 +226,8 @@ def _facts(given: _Given, found: xr.Dataset) -> dict[str, str]:
     seen = overview(given.prediction).rows()
     rows = {_LABELS.get(key, key): value for key, value in seen.items() if value != "none"}
     times = [d for d in found["rmse_series"].dims if d not in ("product", "variable")]
-    rows["scored"] = f"{found.sizes[times[0]]} time steps{_span(found, str(times[0]))}"
+    steps = found.sizes[times[0]]
+    rows["scored"] = f"{steps} time step{'s' * (steps != 1)}{_span(found, str(times[0]))}"
     rows["baselines"] = str(found.attrs.get("baselines", "")) or "none"
     if noted:
         rows |= _about_model(noted)
@@ -267,7 +270,7 @@ def _chapter(given: _Given, scores: xr.Dataset, parts: xr.Dataset) -> list[str]:
         if texts:
             out += [page.paragraph(_VERDICTS[verdict]), page.bullets(texts, verdict)]
     if not any(found.values()):
-        out += [page.paragraph("There are no baselines to compare the prediction with.")]
+        out += [page.paragraph(_NO_SKILL if "reference" in scores.dims else _NO_BASELINES)]
     out += [page.bullets(on_members(scores)), *_maps(given, scores)]
     out += [page.subheading("Skill"), skill_table(scores)] if "rmse_skill" in scores else []
     if parts:
@@ -275,7 +278,8 @@ def _chapter(given: _Given, scores: xr.Dataset, parts: xr.Dataset) -> list[str]:
         out += [page.paragraph("Marked rows: a baseline is better than the prediction.")]
         out += [table_of_parts(parts, dims), *illustration_of_parts(parts)]
     out += tables_by_group(scores)
-    return [*out, page.subheading("Pictures"), *illustrations(scores)]
+    pictures = list(illustrations(scores))
+    return [*out, *([page.subheading("Pictures")] if pictures else []), *pictures]
 
 
 def _maps(given: _Given, scores: xr.Dataset) -> list[str]:

@@ -15,7 +15,7 @@ from xr_dl4ds.metrics.score import Score
 from xr_dl4ds.plotting.panels import title_of
 from xr_dl4ds.reporting.page import Cell, Row, subheading, table
 from xr_dl4ds.reporting.readings import reading_of
-from xr_dl4ds.reporting.verdicts import DECISIVE, all_labels, described, number, units_of
+from xr_dl4ds.reporting.verdicts import DECISIVE, all_labels, beats, described, number, units_of
 
 #: Largest number of rows of a score with further dimensions; longer ones are in pictures alone.
 _ROWS = 8
@@ -90,12 +90,13 @@ def _values(found: xr.DataArray, products: list[str]) -> dict[str, float]:
 def _best(values: dict[str, float], truth: float, perfect: str) -> str:
     """Return the product that is nearest to the perfect value; empty if none is better."""
     target = {"0": 0.0, "1": 1.0, "∞": np.inf, "truth": truth}.get(perfect, np.nan)
-    known = {p: v for p, v in values.items() if np.isfinite(v)}
+    known = {p: v for p, v in values.items() if not np.isnan(v)}
     if len(known) < 2 or np.isnan(target):
         return ""
     away = {p: -v if np.isinf(target) else abs(v - target) for p, v in known.items()}
     nearest = min(away, key=lambda p: away[p])
-    return nearest if sum(a == away[nearest] for a in away.values()) == 1 else ""
+    others = [number(v) for p, v in known.items() if p != nearest]
+    return "" if number(known[nearest]) in others else nearest
 
 
 def meaning(name: str, score: Score) -> str:
@@ -120,8 +121,9 @@ def skill_table(scores: xr.Dataset) -> str:
             text = number(float(scores[f"{name}_skill"].sel(reference=reference)))
             ends = f"{name}_skill_interval"
             if ends in scores:
-                both = [number(float(v)) for v in scores[ends].sel(reference=reference)]
-                text += f" ({both[0]} to {both[1]})"
+                both = [float(v) for v in scores[ends].sel(reference=reference)]
+                if np.isfinite(both).all():
+                    text += f" ({number(both[0])} to {number(both[1])})"
             cells.append(Cell(text))
         rows.append(Row(reference, cells))
     return table("skill against", [DECISIVE[n] for n in names], rows)
@@ -137,7 +139,7 @@ def table_of_parts(parts: xr.Dataset, dims: Sequence[str]) -> str:
         best = _best(values, np.nan, reading_of(name).perfect)
         cells = [Cell(number(v), best=p == best) for p, v in values.items()]
         others = [v for p, v in values.items() if p != PREDICTION and np.isfinite(v)]
-        worse = any(values[PREDICTION] > v for v in others)
+        worse = any(beats(v, values[PREDICTION]) for v in others)
         rows.append(Row(described(label), cells, worse=worse))
     unit = units_of(parts, name)
     corner = DECISIVE[name] + (f" / {unit}" if unit else "")

@@ -19,6 +19,11 @@ SHOWN = 5
 RELIABLE = (0.9, 1.1)
 
 
+def beats(value: float, other: float) -> bool:
+    """Return True if an error is smaller than another by more than rounding."""
+    return other - value > 1e-5 * abs(other)
+
+
 def number(value: float) -> str:
     """Return a number with three significant digits, without an exponent where it is readable."""
     if not np.isfinite(value):
@@ -63,11 +68,13 @@ def verdicts(scores: xr.Dataset) -> dict[str, list[str]]:
             if not np.isfinite(skill):
                 continue
             low, high = _interval(scores, name, reference)
-            verdict = "better" if skill > 0 else "worse"
+            verdict = "undecided"
+            if not low <= 0 <= high:
+                verdict = "better" if beats(mine, other) else verdict
+                verdict = "worse" if beats(other, mine) else verdict
             values = f"{_with(unit, mine)} (prediction), {_with(unit, other)} ({reference})"
-            out["undecided" if low <= 0 <= high else verdict].append(
-                f"{word}: {values}, {_percent(skill)}{_range(low, high)}."
-            )
+            change = _percent(skill) if beats(mine, other) or beats(other, mine) else "equal"
+            out[verdict].append(f"{word}: {values}, {change}{_range(low, high)}.")
     return out
 
 
@@ -89,7 +96,7 @@ def _percent(skill: float) -> str:
 
 def _range(low: float, high: float) -> str:
     if not np.isfinite([low, high]).all():
-        return ""
+        return " (too few steps for a confidence interval)"
     ends = sorted((-100 * low, -100 * high))
     return f" (95\u00a0% interval: {ends[0]:+.0f} to {ends[1]:+.0f}\u00a0%)"
 
@@ -126,7 +133,7 @@ def losing_parts(parts: xr.Dataset, dims: Sequence[str]) -> list[str]:
         for label in labels:
             one = parts[name].sel(label)
             mine, other = (float(one.sel(product=p)) for p in (PREDICTION, reference))
-            if mine > other:
+            if beats(other, mine):
                 values = f"{number(mine)} against {_with(unit, other)}"
                 worse.append(
                     (mine / other if other > 0 else np.inf, f"{described(label)} ({values})")
@@ -150,4 +157,4 @@ def all_labels(parts: xr.Dataset, dims: Sequence[str]) -> list[dict[str, object]
 
 def described(label: dict[str, object]) -> str:
     """Return a label of a part as text, such as "DJF" or "month 3"."""
-    return ", ".join(v if isinstance(v, str) else f"{d} {v:g}" for d, v in label.items())
+    return ", ".join(panels.title_of(dim, value, "") for dim, value in label.items())
