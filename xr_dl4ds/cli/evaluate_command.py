@@ -51,33 +51,7 @@ def add(commands: Any) -> None:
     one.add_argument(
         "--model", metavar="MODEL", help="its first guess from --lr is a further baseline"
     )
-    one.add_argument(
-        "--baselines", nargs="+", metavar="NAME", help="interpolations (default: bilinear bicubic)"
-    )
-    one.add_argument(
-        "--scores", nargs="+", metavar="NAME", help="scores or groups of scores, or all"
-    )
-    one.add_argument(
-        "--thresholds",
-        nargs="+",
-        type=float,
-        default=(),
-        metavar="X",
-        help="thresholds of events, in units of the variable",
-    )
-    one.add_argument(
-        "--periods",
-        nargs=4,
-        metavar=("START1", "END1", "START2", "END2"),
-        help="first and last date of two periods, for scores of change: 1981 2000 2081 2100",
-    )
-    one.add_argument("--by", nargs="+", choices=DATES, default=(), help="score parts separately")
-    one.add_argument(
-        "--area-weighted",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="weigh cells by their areas (default: yes)",
-    )
+    _add_scores(one)
     add_group(one)
     add_dimensions(one, extra=False)
     one.add_argument("--output", "-o", metavar="FILE", help="NetCDF file of all scores and maps")
@@ -90,6 +64,39 @@ def add(commands: Any) -> None:
     one.add_argument("--overwrite", action="store_true", help="replace files that are there")
     add_talk(one)
     one.set_defaults(run=evaluate, resumes=lambda options: None)
+
+
+def _add_scores(command: argparse.ArgumentParser) -> None:
+    """Add what is computed: baselines, scores and their parts."""
+    command.add_argument(
+        "--baselines", nargs="+", metavar="NAME", help="interpolations (default: bilinear bicubic)"
+    )
+    command.add_argument(
+        "--scores", nargs="+", metavar="NAME", help="scores or groups of scores, or all"
+    )
+    command.add_argument(
+        "--thresholds",
+        nargs="+",
+        type=float,
+        default=(),
+        metavar="X",
+        help="thresholds of events, in units of the variable",
+    )
+    command.add_argument(
+        "--periods",
+        nargs=4,
+        metavar=("START1", "END1", "START2", "END2"),
+        help="first and last date of two periods, for scores of change: 1981 2000 2081 2100",
+    )
+    command.add_argument(
+        "--by", nargs="+", choices=DATES, default=(), help="score parts separately"
+    )
+    command.add_argument(
+        "--area-weighted",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="weigh cells by their areas (default: yes)",
+    )
 
 
 def evaluate(options: argparse.Namespace) -> None:
