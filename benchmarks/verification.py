@@ -6,9 +6,11 @@
 Synthetic temperature and a prediction with noise. The first table compares maps of bias, MAE, RMSE
 and Pearson correlation with a Python loop over cells, which calls NumPy and SciPy as DL4DS does, on
 fields of 64 x 64 cells in memory; once more with the Spearman correlation. The ratio is the median
-of three rounds in one process. The second has the seconds of all scores that are asked for, with two interpolated
-baselines, of fields of `--shape` in a Zarr store in FOLDER, and the largest memory of the process.
-The store is made in FOLDER and kept for the next run.
+of three rounds in one process.
+
+The second table has the seconds of all scores that are asked for, with two interpolated baselines,
+of fields of `--shape` in a Zarr store in FOLDER, and the largest memory of the process. The store
+is made in FOLDER and kept for the next run.
 """
 
 import argparse
