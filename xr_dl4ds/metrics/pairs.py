@@ -74,10 +74,13 @@ def require_members(
 
 
 def in_one_chunk(field: xr.DataArray, dims: Iterable[Hashable]) -> xr.DataArray:
-    """Rechunk lazy data to one chunk along `dims`, and to small chunks along other dimensions."""
-    if field.chunks is None:
-        return field
+    """Rechunk lazy data to one chunk along `dims`, and to small chunks along other dimensions.
+
+    Data that have one chunk along `dims` keep all their chunks.
+    """
     whole = set(dims)
+    if all(len(field.chunksizes.get(d, ())) < 2 for d in whole):
+        return field
     return field.chunk({d: -1 if d in whole else "auto" for d in field.dims})
 
 
