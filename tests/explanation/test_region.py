@@ -53,6 +53,14 @@ def test_a_mask_may_be_larger_turned_and_lazy(model):
     np.testing.assert_array_equal(cells_of(turned, layout, (8, 12), Dims()), expected)
 
 
+def test_a_band_of_latitudes(model):
+    hr = analytic()
+    _, layout = opened(model, d.lr())
+    for band in (hr.latitude > 49.1, hr.longitude < 5.6):
+        expected = cells_of(band & (hr.t2m[0] > 0), layout, (8, 12), Dims())
+        np.testing.assert_array_equal(cells_of(band, layout, (8, 12), Dims()), expected)
+
+
 def test_weights_leave_out_missing_cells(model):
     lr = d.lr().load()
     lr["t2m"][1, 0, 0] = np.nan

@@ -104,7 +104,7 @@ def _on_cells(region: xr.DataArray, grid: Grid, dims: Dims) -> xr.DataArray:
             f"Expected {_ROLE} to be a DataArray of True and False, got {got}. Make it with a"
             " comparison, such as (hr.latitude > 50) & (hr.longitude < 0)."
         )
-    ds = as_dataset(region.rename("region"), _ROLE)
+    ds = as_dataset(_over_cells(region, grid).rename("region"), _ROLE)
     fields = roll_to_face(standardize(ds, dims.within(ds), _ROLE), grid)
     found = fields.data["region"]
     inner = window(fields.grid, grid)
@@ -121,3 +121,13 @@ def _on_cells(region: xr.DataArray, grid: Grid, dims: Dims) -> xr.DataArray:
             f" {mask.size} cells. Select other cells."
         )
     return mask
+
+
+def _over_cells(region: xr.DataArray, grid: Grid) -> xr.DataArray:
+    """Return a region given along y or x alone, such as a band of latitudes, over all cells."""
+    axes = {axis.name: axis for axis in (grid.y, grid.x)}
+    if region.ndim != 1 or region.dims[0] not in axes or region.dims[0] not in region.coords:
+        return region
+    (other,) = [axis for name, axis in axes.items() if name != region.dims[0]]
+    along = xr.DataArray(other.values, dims=other.name, attrs=dict(other.attrs))
+    return region.expand_dims({other.name: along.size}, axis=-1).assign_coords({other.name: along})
