@@ -145,7 +145,7 @@ FIGURE = {
     "figure without values": case(
         "An explanation without values is drawn.",
         VariableError,
-        r"values of 'saliency' of 't2m', got missing values alone\. Explain steps and a region",
+        r"values of 'saliency' of 't2m', got missing values alone\. Select steps and a region",
         given(),
         lambda lr, hr, model: plotting.plot_explanation(
             explain(lr, hr, model).map(lambda one: one * float("nan"), keep_attrs=True)

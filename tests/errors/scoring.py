@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from xarray.groupers import BinGrouper, SeasonGrouper, SeasonResampler
+from xarray.groupers import BinGrouper, SeasonGrouper, SeasonResampler, UniqueGrouper
 
 import tests.errors.data as d
 from tests.errors.case import section
@@ -325,7 +325,7 @@ GROUPED = {
     "masks along time": case(
         "The values to score are asked for by a mask along time and cells.",
         VariableError,
-        r"labels of steps or of cells, got 't2m' along \('time', .*\)\. Score these values alone:",
+        r"labels of steps or of cells, got 't2m' along \('time', .*\)\. Select these values of",
         d.scored(),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=hr.t2m > 280),
         lambda sr, hr, lr: sr.where(hr.t2m > 280).downscale.evaluate(hr, lr=lr),
@@ -338,10 +338,18 @@ GROUPED = {
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=named_masks(hr, "A", "A")),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=named_masks(hr, "A", "B")),
     ),
-    "groups without steps": case(
+    "groups without cells": case(
         "A grouper has no group in the data.",
         VariableError,
-        r"'time' in the groups of SeasonResampler, got none in any group\. Pass a grouper",
+        r"'region' in the groups of UniqueGrouper, got \d+ values outside of them\. Pass a",
+        d.scored(),
+        grouped(lambda field: field * 0, grouper=UniqueGrouper(labels=[7.0])),
+        grouped(lambda field: field * 0, grouper=UniqueGrouper(labels=[0.0])),
+    ),
+    "seasons that are not whole": case(
+        "A grouper makes seasons of which the data have no whole one.",
+        VariableError,
+        r"values of 'period' in the bins of SeasonResampler, got the error .*\. Check its bins",
         d.scored(),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=SeasonResampler(["MAM", "JJAS"])),
         lambda sr, hr, lr: sr.downscale.evaluate(hr, lr=lr, by=SeasonGrouper(["DJF"])),

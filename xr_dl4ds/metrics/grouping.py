@@ -156,8 +156,8 @@ def _parts(by: object, scored: Fields, dims: Dims) -> Parts:
         return _of_dates(by, scored)
     if isinstance(by, xr.DataArray) and by.ndim > 1 and scored.dims.time in by.dims:
         raise VariableError(
-            f"Expected labels of steps or of cells, got {str(by.name)!r} along {by.dims}. Score"
-            " these values alone: prediction.where(mask)."
+            f"Expected labels of steps or of cells, got {str(by.name)!r} along {by.dims}. Select"
+            " these values of the prediction: .where(mask)."
         )
     if isinstance(by, xr.DataArray) and by.ndim > 1 and by.dtype.kind in "OUS":
         names, numbers = np.unique(by.to_numpy(), return_inverse=True)
@@ -205,7 +205,7 @@ def _grouped(values: xr.DataArray, grouper: Grouper, name: str) -> Parts:
     """Return the parts by a grouper of xarray."""
     try:
         encoded = grouper.factorize(values)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise VariableError(
             f"Expected values of {name!r} in the bins of {type(grouper).__name__}, got the error"
             f" {error}. Check its bins."
@@ -215,8 +215,8 @@ def _grouped(values: xr.DataArray, grouper: Grouper, name: str) -> Parts:
     used = [i for i in range(len(index)) if bool((codes == i).any())]
     if not used:
         raise VariableError(
-            f"Expected values of {name!r} in the groups of {type(grouper).__name__}, got none in"
-            " any group. Pass a grouper that has groups in these data."
+            f"Expected values of {name!r} in the groups of {type(grouper).__name__}, got"
+            f" {values.size} values outside of them. Pass a grouper that has groups in these data."
         )
     again = xr.full_like(codes, -1, dtype=int)
     for new, old in enumerate(used):

@@ -70,7 +70,7 @@ def plot_explanation(explanation: xr.Dataset, variable: str | None = None) -> Fi
     if not names:
         raise VariableError(
             f"Expected values of 'saliency' of {part['variable'].item()!r}, got missing values"
-            " alone. Explain steps and a region where LR fields have values."
+            " alone. Select steps and a region where LR fields have values."
         )
     fields = [_field(part, name) for name in names]
     scores = [s for s in ("rmse", "crps") if s in part]
