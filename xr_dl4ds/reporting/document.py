@@ -76,14 +76,14 @@ def write_report(
     model: HasFirstGuess | None = None,
     baselines: Sequence[str] | None = None,
     training: tuple[Data, Data] | None = None,
-    scores: str | Sequence[str] = "all",
     thresholds: float | Sequence[float] = (),
     periods: Periods | None = None,
-    by: By | Sequence[By] | None = None,
     area_weighted: bool = True,
+    dims: Dims | None = None,
+    scores: str | Sequence[str] = "all",
+    by: By | Sequence[By] | None = None,
     title: str | None = None,
     overwrite: bool = False,
-    dims: Dims | None = None,
 ) -> pathlib.Path:
     """Write a report on the skill of a prediction as one self-contained page of HTML.
 
