@@ -9,9 +9,9 @@ from tests.conftest import analytic
 from tests.metrics.reference import prediction_of
 from tests.reporting.test_page import Outline
 from xr_dl4ds.metrics import SCORES
+from xr_dl4ds.metrics.readings import READINGS
 from xr_dl4ds.metrics.score_registry import DEFAULT
 from xr_dl4ds.reporting import write_report
-from xr_dl4ds.reporting.readings import READINGS
 from xr_dl4ds.reporting.score_tables import meaning
 
 

@@ -16,6 +16,7 @@ from xr_dl4ds.grid.regridding.nesting import to_hr_cells
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
 from xr_dl4ds.metrics.areas import cell_areas
+from xr_dl4ds.metrics.grouping import over_cells
 from xr_dl4ds.prediction.layout import Layout
 from xr_dl4ds.prediction.postprocess import Physics
 
@@ -104,7 +105,9 @@ def _on_cells(region: xr.DataArray, grid: Grid, dims: Dims) -> xr.DataArray:
             f"Expected {_ROLE} to be a DataArray of True and False, got {got}. Make it with a"
             " comparison, such as (hr.latitude > 50) & (hr.longitude < 0)."
         )
-    ds = as_dataset(_over_cells(region, grid).rename("region"), _ROLE)
+    if region.ndim == 1 and region.dims[0] in region.coords:  # such as a band of latitudes
+        region = over_cells(region, grid)
+    ds = as_dataset(region.rename("region"), _ROLE)
     fields = roll_to_face(standardize(ds, dims.within(ds), _ROLE), grid)
     found = fields.data["region"]
     inner = window(fields.grid, grid)
@@ -121,13 +124,3 @@ def _on_cells(region: xr.DataArray, grid: Grid, dims: Dims) -> xr.DataArray:
             f" {mask.size} cells. Select other cells."
         )
     return mask
-
-
-def _over_cells(region: xr.DataArray, grid: Grid) -> xr.DataArray:
-    """Return a region given along y or x alone, such as a band of latitudes, over all cells."""
-    axes = {axis.name: axis for axis in (grid.y, grid.x)}
-    if region.ndim != 1 or region.dims[0] not in axes or region.dims[0] not in region.coords:
-        return region
-    (other,) = [axis for name, axis in axes.items() if name != region.dims[0]]
-    along = xr.DataArray(other.values, dims=other.name, attrs=dict(other.attrs))
-    return region.expand_dims({other.name: along.size}, axis=-1).assign_coords({other.name: along})

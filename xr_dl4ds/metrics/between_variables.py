@@ -8,11 +8,8 @@ from collections.abc import Mapping
 
 import xarray as xr
 
-from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
-from xr_dl4ds.metrics.sample import PREDICTION, Sample
+from xr_dl4ds.metrics.sample import PARTS, PREDICTION, Sample, over_members
 from xr_dl4ds.metrics.score import Score
-
-_PARTS = {"": (TIME, Y, X), "_map": (TIME,)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +53,8 @@ def pair_scores(variables: Variables, chosen: Mapping[str, Score]) -> xr.Dataset
     out = {}
     for name, score in chosen.items():
         attrs = {"units": score.units or "1", "long_name": score.long_name}
-        for part, dims in _PARTS.items() if score.mapped else [("", _PARTS[""])]:
+        for part in ("", "_map") if score.mapped else ("",):
+            dims = PARTS[part]
             found = [_matrix(one, score, dims, first.weights) for one in _products(variables)]
             out[name + part] = xr.concat(found, "product").assign_attrs(attrs)
             own = _matrix(truth, score, dims, first.weights)
@@ -87,8 +85,7 @@ def _matrix(
     plain = {n: one.drop_attrs() for n, one in fields.items()}
     found: dict[tuple[str, str], xr.DataArray] = {}
     for one, other in itertools.combinations_with_replacement(plain, 2):
-        value = score.function(plain[one], plain[other], dims, weights=weights)
-        value = value.mean(REALIZATION) if REALIZATION in value.dims else value
+        value = over_members(score.function(plain[one], plain[other], dims, weights=weights))
         found[one, other] = found[other, one] = value
     rows = [
         xr.concat([found[one, other] for other in plain], xr.Variable("other_variable", [*plain]))

@@ -16,6 +16,7 @@ from xr_dl4ds.exceptions import GridError, TimeError, VariableError
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.cf.fields import Fields, as_dataset, standardize
 from xr_dl4ds.grid.cf.time_axis import has_dates, index_of
+from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.roll import roll_to_face
@@ -287,9 +288,9 @@ def _masks(by: xr.DataArray, scored: Fields, dims: Dims) -> Parts:
     return Parts(name=dim, labels=labels[used].tolist(), codes=inside.drop_attrs())
 
 
-def _over_cells(by: xr.DataArray, scored: Fields) -> xr.DataArray:
+def over_cells(by: xr.DataArray, grid: Grid) -> xr.DataArray:
     """Return labels along one horizontal dimension for all cells; others unchanged."""
-    axes = {axis.name: axis for axis in (scored.grid.y, scored.grid.x)}
+    axes = {axis.name: axis for axis in (grid.y, grid.x)}
     dim = str(by.dims[0]) if by.ndim == 1 else ""
     if dim not in axes:
         return by
@@ -312,7 +313,9 @@ def _on_cells(by: xr.DataArray, scored: Fields, dims: Dims) -> xr.DataArray:
     if by.ndim == 1 and str(by.dims[0]) == scored.dims.time:
         return _along_time(by.rename(name), scored)
     role = f"the labels {name!r}"
-    by = _over_cells(by, scored).rename(_LABELS)  # a coordinate cannot be a variable of its name
+    by = over_cells(by, scored.grid).rename(
+        _LABELS
+    )  # a coordinate cannot be a variable of its name
     ds = as_dataset(by.to_dataset(), role)
     fields = roll_to_face(standardize(ds, dims.within(ds), role), scored.grid)
     inner = window(fields.grid, scored.grid)

@@ -156,3 +156,8 @@ def stacked(products: dict[str, xr.DataArray]) -> xr.DataArray:
         dim=xr.Variable("product", list(products)),
         coords="minimal",
     )
+
+
+def over_members(value: xr.DataArray) -> xr.DataArray:
+    """Return the mean over members; a score without members unchanged."""
+    return value.mean(REALIZATION) if REALIZATION in value.dims else value

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 import xarray as xr
 
-from xr_dl4ds.grid.names import REALIZATION, TIME, X, Y
+from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.metrics.resampling import skill_interval
-from xr_dl4ds.metrics.sample import PARTS, PREDICTION, Sample, stacked
+from xr_dl4ds.metrics.sample import PARTS, PREDICTION, Sample, over_members, stacked
 from xr_dl4ds.metrics.score import Kind, Score
 from xr_dl4ds.metrics.weighting import mean
 
@@ -99,7 +99,7 @@ def _of_products(
         own = {
             m: function(p, sample.truth, dims, weights=sample.weights) for m, p in products.items()
         }
-        found[part] = stacked({m: _over_members(value) for m, value in own.items()})
+        found[part] = stacked({m: over_members(value) for m, value in own.items()})
     return _with_skill(found, score, sample)
 
 
@@ -118,7 +118,7 @@ def _of_fields(score: Score, sample: Sample, function: Callable[..., xr.DataArra
 
     def apply(field: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
         field = field.assign_attrs(units=sample.units)
-        return _over_members(function(field, dims, weights=sample.weights))
+        return over_members(function(field, dims, weights=sample.weights))
 
     found: Found = {}
     for part in ("", "_map") if score.mapped else ("",):
@@ -136,7 +136,7 @@ def _of_indices(score: Score, sample: Sample, function: Callable[..., xr.DataArr
     """Return the index of each cell of each product and of the truth, and its mean over cells."""
 
     def apply(field: xr.DataArray) -> xr.DataArray:
-        return _over_members(function(field.assign_attrs(units=sample.units), TIME))
+        return over_members(function(field.assign_attrs(units=sample.units), TIME))
 
     maps = {
         "": stacked({m: apply(one) for m, one in sample.with_members.items()}),
@@ -144,10 +144,6 @@ def _of_indices(score: Score, sample: Sample, function: Callable[..., xr.DataArr
     }
     found = {end: mean(one, (Y, X), sample.weights) for end, one in maps.items()}
     return found | {f"_map{end}": one for end, one in maps.items() if score.mapped}
-
-
-def _over_members(value: xr.DataArray) -> xr.DataArray:
-    return value.mean(REALIZATION) if REALIZATION in value.dims else value
 
 
 _BY_KIND: dict[Kind, Callable[[Score, Sample, Callable[..., xr.DataArray]], Found]] = {

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.exceptions import VariableError
+from xr_dl4ds.metrics.readings import reading_of
 from xr_dl4ds.metrics.sample import PREDICTION
 from xr_dl4ds.metrics.score_registry import SCORES
 from xr_dl4ds.plotting.figure import add_legend, as_label, new_figure, wrapped
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Values of scores for a perfect prediction. Errors are 0, and statistics those of the truth.
-_PERFECT = {
-    **dict.fromkeys(("bias", "relative_bias", "quantile_bias", "ralsd", "far"), 0.0),
-    **dict.fromkeys(("correlation", "spearman", "kge", "ssim", "ms_ssim", "perkins"), 1.0),
-    **dict.fromkeys(("std_ratio", "frequency_bias", "spread_skill_ratio"), 1.0),
-    **dict.fromkeys(("fss", "csi", "ets", "pod", "sedi"), 1.0),
-    "psnr": np.inf,
-}
 _WORSE = "0.85"
 
 
@@ -166,10 +159,9 @@ def where_worse(scores: xr.Dataset, score: str) -> np.ndarray:
         distance = own
     elif f"{score}_truth" in scores:
         distance = abs(own - scores[f"{score}_truth"])
-    elif np.isfinite(_PERFECT.get(score, np.nan)):
-        distance = abs(own - _PERFECT[score])
     else:
-        distance = -own if score in _PERFECT else own * np.nan
+        perfect = reading_of(score).value
+        distance = -own if np.isinf(perfect) else abs(own - perfect)
     others = distance["product"] != PREDICTION
     if PREDICTION not in distance["product"] or not bool(others.any()):
         return np.zeros(own.sizes[next(d for d in own.dims if d != "product")], bool)

@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.metrics import SCORES
+from xr_dl4ds.metrics.readings import Reading, reading_of
 from xr_dl4ds.metrics.sample import PREDICTION
 from xr_dl4ds.metrics.score import Score
 from xr_dl4ds.plotting.panels import title_of
 from xr_dl4ds.reporting.page import Cell, Row, subheading, table
-from xr_dl4ds.reporting.readings import reading_of
 from xr_dl4ds.reporting.verdicts import DECISIVE, all_labels, beats, described, number, units_of
 
 #: Largest number of rows of a score with further dimensions; longer ones are in pictures alone.
@@ -61,7 +61,7 @@ def _rows(scores: xr.Dataset, name: str, score: Score, products: list[str]) -> l
         values = _values(found.sel(label), products)
         truth = f"{name}_truth"
         target = float(scores[truth].sel(label)) if truth in scores else np.nan
-        best = _best(values, target, reading_of(name).perfect)
+        best = _best(values, target, reading_of(name))
         cells = [Cell(number(v), best=p == best) for p, v in values.items()]
         cells += [Cell(number(target) if truth in scores else "")]
         unit = units_of(scores, name)
@@ -87,9 +87,9 @@ def _values(found: xr.DataArray, products: list[str]) -> dict[str, float]:
     return {p: values.get(p, np.nan) for p in products}
 
 
-def _best(values: dict[str, float], truth: float, perfect: str) -> str:
+def _best(values: dict[str, float], truth: float, reading: Reading) -> str:
     """Return the product that is nearest to the perfect value; empty if none is better."""
-    target = {"0": 0.0, "1": 1.0, "∞": np.inf, "truth": truth}.get(perfect, np.nan)
+    target = truth if reading.perfect == "truth" else reading.value
     known = {p: v for p, v in values.items() if not np.isnan(v)}
     if len(known) < 2 or np.isnan(target):
         return ""
@@ -136,7 +136,7 @@ def table_of_parts(parts: xr.Dataset, dims: Sequence[str]) -> str:
     rows = []
     for label in all_labels(parts, dims):
         values = _values(parts[name].sel(label), products)
-        best = _best(values, np.nan, reading_of(name).perfect)
+        best = _best(values, np.nan, reading_of(name))
         cells = [Cell(number(v), best=p == best) for p, v in values.items()]
         others = [v for p, v in values.items() if p != PREDICTION and np.isfinite(v)]
         worse = any(beats(v, values[PREDICTION]) for v in others)

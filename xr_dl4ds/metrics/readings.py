@@ -1,8 +1,10 @@
-"""How to read each score: its perfect value and its main trap, for readers of a report."""
+"""How to read each score: its perfect value and its main trap, for reports and figures."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+import numpy as np
 
 
 class Reading(NamedTuple):
@@ -18,6 +20,11 @@ class Reading(NamedTuple):
 
     perfect: str = ""
     trap: str = ""
+
+    @property
+    def value(self) -> float:
+        """The perfect value; NaN where it is that of the truth, or none."""
+        return {"0": 0.0, "1": 1.0, "∞": np.inf}.get(self.perfect, np.nan)
 
 
 #: By the name of the score; scores that users register have none.
