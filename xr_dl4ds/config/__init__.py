@@ -14,6 +14,7 @@ from xr_dl4ds.config.options import OptionGroup as OptionGroup
 from xr_dl4ds.config.options import Options as Options
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES as CUSTOM_BACKBONES
 from xr_dl4ds.config.registry import register_backbone as register_backbone
+from xr_dl4ds.config.routing import noise_of as noise_of
 from xr_dl4ds.config.routing import route as route
 from xr_dl4ds.config.routing import settled as settled
 from xr_dl4ds.config.sampling_options import Sampling as Sampling

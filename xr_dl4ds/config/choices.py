@@ -60,8 +60,28 @@ LOSSES = (
 )
 #: Losses that fit a distribution to each cell, and the name of the distribution.
 DISTRIBUTIONS = {"gaussian_nll": "gaussian", "bernoulli_gamma_nll": "bernoulli_gamma"}
-#: Parameters of each distribution that the network outputs beside its mean.
-PARAMETERS = {"gaussian": ("spread",), "bernoulli_gamma": ("wet", "shape")}
+#: Mixing weights of latent Gaussian fields: of three lengths, and also of four directions.
+MIXES = tuple(f"mix_{i}" for i in (1, 2, 3))
+DIRECTED_MIXES = (*MIXES, *(f"mix_{i}" for i in (4, 5, 6, 7)))
+#: Parameters of each distribution that the network outputs beside its mean, or beside the location
+#: of latent Gaussian members. The reference is the LR value that a constraint fixes,
+#: and the smooth reference its bilinear interpolation.
+PARAMETERS = {
+    "gaussian": ("spread",),
+    "bernoulli_gamma": ("wet", "shape"),
+    "latent": ("reference", "scale", "volatility", *MIXES),
+    "latent_amount": ("reference", "smooth_reference", "root_scale", "volatility", *MIXES),
+    "latent_directed": ("reference", "scale", "volatility", *DIRECTED_MIXES),
+    "latent_amount_directed": (
+        "reference",
+        "smooth_reference",
+        "root_scale",
+        "volatility",
+        *DIRECTED_MIXES,
+    ),
+}
+#: Where the randomness of members of an ensemble loss enters.
+NOISES = ("auto", "latent", "inside")
 #: The loss of an ensemble drawn from noise.
 ENSEMBLE_LOSS = "crps"
 SUPERVISED_LOSSES = (*LOSSES, *DISTRIBUTIONS, ENSEMBLE_LOSS)
@@ -78,6 +98,8 @@ NOISE_CHANNELS = 4
 #: Default number of realizations of each sample in the loss of an ensemble. On radar rain, 4
 #: instead of 2 lower the CRPS by 2 % at twice the cost of an epoch.
 LOSS_REALIZATIONS = 2
+#: The same for latent noise, whose members cost little, because the network runs once for all.
+LATENT_REALIZATIONS = 4
 
 #: Least edge of a field, in HR cells, for the windows of a loss: one window of SSIM (Wang et al.
 #: 2004), or one window at the last of four scales. Halving rounds up: 81 cells become 41, 21 and

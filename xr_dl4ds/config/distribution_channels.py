@@ -10,6 +10,35 @@ from xr_dl4ds.config.choices import PARAMETERS
 TRACE = 1e-3
 
 
+def is_latent(kind: str | None) -> bool:
+    """Return True if members of a target are drawn from latent Gaussian fields."""
+    return kind is not None and kind.startswith("latent")
+
+
+def is_latent_amount(kind: str | None) -> bool:
+    """Return True if a target is an amount with latent Gaussian members."""
+    return kind is not None and kind.startswith("latent_amount")
+
+
+def is_amount(kind: str | None) -> bool:
+    """Return True if the distribution of a target has no negative values."""
+    return kind == "bernoulli_gamma" or is_latent_amount(kind)
+
+
+#: Parameters that a network does not learn, but takes from its LR input.
+HELD = ("reference", "smooth_reference")
+
+
+def n_mixed(kind: str) -> int:
+    """Return the number of fields that are mixed to the noise of a latent Gaussian member."""
+    return sum(name.startswith("mix_") for name in PARAMETERS[kind])
+
+
+def n_latent(kinds: Sequence[str | None]) -> int:
+    """Return the number of latent fields of all targets: those mixed, and one volatility each."""
+    return sum(n_mixed(kind) + 1 for kind in kinds if kind is not None and is_latent(kind))
+
+
 def parameter_channels(distributions: Sequence[str | None]) -> tuple[dict[str, int], ...]:
     """Return the output channels of each target's parameters beside its value or mean.
 

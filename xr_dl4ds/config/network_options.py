@@ -78,6 +78,15 @@ class Network:
         time or there is an `output_activation`; else None.
     decoder_upsampling : {None, "resize", "subpixel", "deconvolution"}
         Upsampling in the U-Net's decoder; None is resize.
+    noise : {"auto", "latent", "inside"}
+        Where the randomness of members enters, for targets with the loss "crps". `latent`: the
+        network runs once and gives, for each HR cell, a location, a scale, and weights of Gaussian
+        random fields, from which members are drawn. `inside`: the network receives channels of
+        noise and runs once for each member. "auto" is latent for supervised training, unless
+        `noise_channels`, an `output_activation` or the softmax constraint ask for inside.
+    anisotropic : bool
+        Give latent noise also elongated fields in four directions, so that the network can choose
+        direction and ratio of bands and fronts in each cell; only with latent noise.
 
     Examples
     --------
@@ -102,6 +111,8 @@ class Network:
     interpolation_skip: bool = True
     constraint: str | None = "auto"
     decoder_upsampling: str | None = None
+    noise: str = "auto"
+    anisotropic: bool = False
 
     def __post_init__(self) -> None:
         without_numpy(self)
@@ -117,9 +128,10 @@ class Network:
         one_of("normalization", self.normalization, (None, *choices.NORMALIZATIONS))
         one_of("output_activation", self.output_activation, (None, *choices.OUTPUT_ACTIVATIONS))
         one_of("constraint", self.constraint, ("auto", None, *choices.CONSTRAINTS))
+        one_of("noise", self.noise, choices.NOISES)
         whole_number(self, "n_filters", 1)
         whole_number(self, "n_blocks", 1, optional=True)
-        for name in ("monte_carlo", "attention", "localized", "interpolation_skip"):
+        for name in ("monte_carlo", "attention", "localized", "interpolation_skip", "anisotropic"):
             flag(name, getattr(self, name))
         self._check_first_guess()
         self._check_dropout()

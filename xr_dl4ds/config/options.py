@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from xr_dl4ds.config import choices
 from xr_dl4ds.config.adversarial_options import Adversarial
 from xr_dl4ds.config.network_options import Network
 from xr_dl4ds.config.sampling_options import Sampling
@@ -43,6 +44,29 @@ class Options:
     sampling: Sampling = dataclasses.field(default_factory=Sampling)
     training: Training = dataclasses.field(default_factory=Supervised)
 
+    @property
+    def latent(self) -> bool:
+        """True if members are drawn from latent Gaussian fields."""
+        return self.network.noise == "latent" and self.training.draws_members
+
+    @property
+    def n_noise(self) -> int:
+        """Number of noise channels of the network."""
+        return 0 if self.latent else self.training.n_noise
+
+    def distributions(self, amounts: Mapping[str, bool]) -> tuple[str | None, ...]:
+        """Return the distribution of each target, see `xr_dl4ds.config.choices.PARAMETERS`.
+
+        `amounts` says for each target, in order, whether it is an amount.
+        """
+        return tuple(self._distribution(name, amount) for name, amount in amounts.items())
+
+    def _distribution(self, target: str, amount: bool) -> str | None:
+        if not self.latent or self.training.loss_name_of(target) != choices.ENSEMBLE_LOSS:
+            return self.training.distribution_of(target)
+        kind = "latent_amount" if amount else "latent"
+        return f"{kind}_directed" if self.network.anisotropic else kind
+
     def as_plain(self) -> Json:
         """Convert to JSON values."""
         plain = dataclasses.asdict(self)
@@ -53,8 +77,10 @@ class Options:
     def from_plain(cls, plain: Json) -> Options:
         """Restore the options that `as_plain` converted."""
         training = dict(plain["training"])
+        # models of earlier versions have their noise inside the network
+        network = {"noise": "inside", **plain["network"]}
         return cls(
-            network=Network(**plain["network"]),
+            network=Network(**network),
             sampling=Sampling(**plain["sampling"]),
             training=TRAININGS[training.pop("kind")](**training),
         )

@@ -10,6 +10,7 @@ from xr_dl4ds.config.network_options import Network
 from xr_dl4ds.config.options import OPTION_CLASSES, TRAININGS, OptionGroup, Options
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES
 from xr_dl4ds.config.sampling_options import Sampling
+from xr_dl4ds.config.training_options import Supervised, Training
 from xr_dl4ds.config.value_checks import nearest
 
 
@@ -117,3 +118,50 @@ def _upsampling(network: Network) -> str:
     if network.upsampling != "auto":
         return network.upsampling
     return "interpolation" if network.backbone == "unet" else "subpixel"
+
+
+def noise_of(network: Network, training: Training) -> str:
+    """Return the option `Network.noise` without "auto", if the loss draws members.
+
+    Parameters
+    ----------
+    network : Network
+        The architecture.
+    training : Training
+        The training options.
+
+    Raises
+    ------
+    ValueError
+        If latent noise does not go together with another option.
+    """
+    against = {
+        f"training=xr_dl4ds.{type(training).__name__}": not isinstance(training, Supervised),
+        f"noise_channels={training.noise_channels}": training.noise_channels is not None,
+        f"output_activation={network.output_activation!r}": network.output_activation is not None,
+        "constraint='softmax'": network.constraint == "softmax",
+    }
+    reasons = [option for option, applies in against.items() if applies]
+    if network.noise == "latent" and not training.draws_members:
+        raise ValueError(
+            f"Expected loss='crps' for noise='latent', got {training.cell_loss!r}, which draws no"
+            " members. Use loss='crps', or remove noise."
+        )
+    if network.noise == "latent" and reasons:
+        raise ValueError(
+            f"Expected no {reasons[0]} with noise='latent', whose members are drawn after the"
+            f" network. Use noise='inside', or remove {reasons[0].split('=')[0]}."
+        )
+    if network.anisotropic and (network.noise == "inside" or reasons):
+        raise ValueError(
+            f"Expected noise='latent' for anisotropic=True, got"
+            f" {reasons[0] if reasons else 'noise=' + repr(network.noise)}. Remove anisotropic."
+        )
+    if network.anisotropic and not training.draws_members:
+        raise ValueError(
+            f"Expected loss='crps' for anisotropic=True, got {training.cell_loss!r}, which draws no"
+            " members. Remove anisotropic."
+        )
+    if network.noise != "auto" or not training.draws_members:
+        return network.noise
+    return "inside" if reasons else "latent"

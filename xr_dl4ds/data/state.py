@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from xr_dl4ds.config import SAME
+from xr_dl4ds.config import SAME, Options
 from xr_dl4ds.config.choices import BOUNDED
 from xr_dl4ds.data.channels import CHANNEL, Features
 from xr_dl4ds.data.first_guess import FirstGuess
+from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.data.scaling import Scaler
 from xr_dl4ds.data.time_and_place import forcings
 from xr_dl4ds.grid.cf.extra_dims import Levels, Slice
@@ -62,6 +63,11 @@ class State:
         versions.
     first_guess : FirstGuess, optional
         What the network corrects; None for the interpolated LR field, or for nothing.
+    latent : LatentFields, optional
+        The fields from which members are drawn; None without such members.
+    corrections : int
+        Number of smooth corrections before the multiplicative constraint; 0 in models of earlier
+        versions.
     """
 
     features: Features
@@ -78,6 +84,8 @@ class State:
     mean_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
     attention_margin: int = 0
     first_guess: FirstGuess | None = None
+    latent: LatentFields | None = None
+    corrections: int = 0
 
     def network_input(
         self,
@@ -185,6 +193,10 @@ class State:
         """
         least, std = self.scaler.of(target, "min"), self.scaler.of(target, "std")
         return 0 <= least <= std and not has_own_zero(self.units.get(target))
+
+    def distributions(self, options: Options) -> tuple[str | None, ...]:
+        """Return the distribution of each target, see `xr_dl4ds.config.choices.PARAMETERS`."""
+        return options.distributions({n: self.never_negative(n) for n in self.features.targets})
 
     def offsets_from_zero(self, output_activation: str | None) -> tuple[float, ...]:
         """Return the scaled distance from zero to the value that scales to 0, for each target.

@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xr_dl4ds.config import OptionGroup, Options, Sampling, route, settled
+from xr_dl4ds.config import OptionGroup, Options, Sampling, noise_of, route, settled
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_loss, check_output, constraint_for
 from xr_dl4ds.data.inputs import Inputs
+from xr_dl4ds.data.latent_statistics import with_latent_fields
 from xr_dl4ds.data.prepare import Prepared, SampleChannels, prepare
 from xr_dl4ds.data.state import State
 from xr_dl4ds.data.warm_start import require_same_scaling
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.calibration import with_calibration
+from xr_dl4ds.fitting.latent_calibration import with_latent_calibration
 from xr_dl4ds.fitting.means import with_means
-from xr_dl4ds.model.build import build, build_discriminator, targets_of
+from xr_dl4ds.model.build import (
+    build,
+    build_discriminator,
+    latent_members,
+    targets_of,
+    trains_on_global_domain,
+)
 from xr_dl4ds.model.provenance import fingerprint as fingerprint_of
 from xr_dl4ds.model.provenance import provenance
 from xr_dl4ds.processes import is_first, launcher
@@ -28,7 +36,7 @@ from xr_dl4ds.processes import is_first, launcher
 if TYPE_CHECKING:
     import keras
 
-    from xr_dl4ds.training import Trained
+    from xr_dl4ds.training import LatentTask, Trained
     from xr_dl4ds.training.batches import Samples
 
 
@@ -92,6 +100,8 @@ def _fit(
     check_loss(options.training, options.network, prepared.state)
     asked, synthetic_pairs = options.network.constraint, inputs.lr is None
     options = _completed(options, prepared.state, synthetic_pairs=synthetic_pairs)
+    if options.latent:
+        prepared = with_latent_fields(prepared, options)
     trained = _trained(prepared, options, start)
     network = build(prepared.state, options)
     network.set_weights(trained.network.get_weights())
@@ -111,6 +121,7 @@ def _fit(
             start=None if start is None else start.provenance["model"],
         ),
     )
+    model = with_latent_calibration(model, prepared, calibrate=True)
     return with_calibration(with_means(model, prepared), prepared)
 
 
@@ -146,10 +157,21 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
         targets=targets_of(prepared.state, options),
         discriminator=build_discriminator(prepared.state, options, precision=precision),
         fingerprint=fingerprint,
+        latent=_latent_task(prepared.state, options),
     )
     return train(
         task, train_samples, validation_samples, sampling=options.sampling, training=training
     )
+
+
+def _latent_task(state: State, options: Options) -> LatentTask | None:
+    from xr_dl4ds.training import LatentNoise, LatentTask
+
+    if state.latent is None:
+        return None
+    kinds = state.distributions(options)
+    noise = LatentNoise(state.latent, kinds, trains_on_global_domain(state, options.sampling))
+    return LatentTask(members=latent_members(state, options), noise=noise, kinds=kinds)
 
 
 def _initial_network(state: State, options: Options, start: Downscaler | None) -> keras.Model:
@@ -158,11 +180,7 @@ def _initial_network(state: State, options: Options, start: Downscaler | None) -
 
     network = build(state, options, precision=options.training.precision)
     if start is not None:
-        names = state.features.targets
-        kinds = [
-            [training.distribution_of(name) for name in names]
-            for training in (options.training, start.options.training)
-        ]
+        kinds = [state.distributions(one) for one in (options, start.options)]
         take_weights(network, start.network, parameters=kinds[0] == kinds[1])
     return network
 
@@ -220,7 +238,9 @@ def options_of(
     options = route(given, flat)
     if start is not None:
         require_same_scaling(options.sampling.scaling, start.options.sampling.scaling)
-    options = options.replace(network=settled(options.network, options.sampling))
+    network = settled(options.network, options.sampling)
+    network = dataclasses.replace(network, noise=noise_of(network, options.training))
+    options = options.replace(network=network)
     if options.training.early_stopping and not inputs.validation:
         raise ValueError(
             "`early_stopping` needs validation data. Pass validation=0.1, or early_stopping=False."

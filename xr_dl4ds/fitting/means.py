@@ -21,7 +21,6 @@ from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.samples_of import network_input_of
 from xr_dl4ds.prediction.ensemble import Draws, MemberSources
 from xr_dl4ds.prediction.postprocess import cannot_be_negative
-from xr_dl4ds.prediction.random_numbers import seeds
 
 logger = logging.getLogger(__name__)
 
@@ -54,12 +53,16 @@ def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
         return model
     given, truth = network_input_of(model, prepared, prepared.train, STEPS, CELLS)
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
-    members = seeds(MEMBERS, 0) if sources.averaged else [None]
-    runs = [state.features.unstack(draws.run(seed))[names] for seed in members]
+    each = (
+        [draws.without_cell_noise(*one) for one in draws.outputs(MEMBERS, 0)]
+        if sources.averaged
+        else [draws.run(None)]
+    )
+    runs = [state.features.unstack(one)[names] for one in each]
     wanted = state.features.unstack(truth)[names]
     found = dask.compute(wanted, *runs)
-    true, *each = (one.drop_vars(list(one.coords)) for one in found)
-    ratios = {name: _ratio(true[name], [one[name] for one in each], model) for name in names}
+    true, *drawn = (one.drop_vars(list(one.coords)) for one in found)
+    ratios = {name: _ratio(true[name], [one[name] for one in drawn], model) for name in names}
     for name, ratio in ratios.items():
         logger.info("predictions of %r are multiplied by %.3f, for their mean", name, ratio)
     return dataclasses.replace(model, state=dataclasses.replace(state, mean_ratios=ratios))

@@ -15,7 +15,7 @@ from xr_dl4ds.prediction.random_numbers import step_keys
 
 
 def network_input_of(
-    model: Downscaler, prepared: Prepared, part: SampleChannels, steps: int, cells: int
+    model: Downscaler, prepared: Prepared, part: SampleChannels, steps: int | slice, cells: int
 ) -> tuple[NetworkInput, xr.DataArray]:
     """Return the input of the network at some steps of a part of the data, and their targets.
 
@@ -27,8 +27,9 @@ def network_input_of(
         The data of the fit.
     part : SampleChannels
         Its training or its validation part.
-    steps : int
-        Most steps, evenly spread; for spatio-temporal models one run of consecutive steps.
+    steps : int or slice
+        Most steps, evenly spread; for spatio-temporal models one run of consecutive steps. Or these
+        steps, as far as memory allows.
     cells : int
         Most HR cells of all steps and targets together; at least one window is taken.
     """
@@ -42,15 +43,19 @@ def network_input_of(
         windows=windows,
         keys=step_keys(lr, {}),
         global_domain=trains_on_global_domain(model.state, model.options.sampling),
+        period=model.state.pairing.hr.x.size if model.state.pairing.hr.x.periodic else None,
         guess=None if part.guess is None else part.guess.isel({TIME: chosen}),
     )
     return given, part.target.isel({TIME: chosen})
 
 
-def _some(part: SampleChannels, least: int, steps: int, cells: int) -> slice | np.ndarray:
+def _some(part: SampleChannels, least: int, steps: int | slice, cells: int) -> slice | np.ndarray:
     """Return some steps, as many as asked for and as memory allows."""
     n = part.target.sizes[TIME]
-    most = min(steps, max(least, cells // (part.target.size // n)))
+    room = max(least, cells // (part.target.size // n))
+    if isinstance(steps, slice):
+        return slice(steps.start, min(steps.stop, steps.start + room))
+    most = min(steps, room)
     if part.runs is None:
         return np.unique(np.linspace(0, n - 1, min(n, most)).astype(int))
     longest = max(part.runs, key=lambda run: run.stop - run.start)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from xr_dl4ds.config import Adversarial, Options, Sampling
+from xr_dl4ds.config.distribution_channels import is_latent_amount
 from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.data.state import State
 from xr_dl4ds.processes import local
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import keras
 
     from xr_dl4ds.networks import Ports
+    from xr_dl4ds.networks.latent_members import LatentMembers
 
 
 def build(
@@ -74,8 +76,8 @@ def build_discriminator(
 def _ports(state: State, options: Options) -> Ports:
     from xr_dl4ds.networks import Ports
 
-    network, sampling, training = options.network, options.sampling, options.training
-    features = state.features
+    network, sampling = options.network, options.sampling
+    features, kinds = state.features, state.distributions(options)
     return Ports(
         n_lr=features.n_lr,
         n_static=len(features.static),
@@ -89,11 +91,15 @@ def _ports(state: State, options: Options) -> Ports:
         masked=network.constraint is not None and state.masked,
         context=state.pairing.context,
         attention_margin=state.attention_margin,
-        curves=_curves(sampling, [*features.lr_varying, *features.static], features.n_lr),
+        curves=_seen_amounts(
+            _curves(sampling, [*features.lr_varying, *features.static], features.n_lr),
+            [c for c, kind in zip(features.skips, kinds, strict=True) if is_latent_amount(kind)],
+        ),
         static_curves=_curves(sampling, features.static, len(features.static)),
         guessed=state.first_guess is not None,
-        n_noise=training.n_noise,
-        distributions=tuple(training.distribution_of(name) for name in features.targets),
+        n_noise=options.n_noise,
+        distributions=kinds,
+        corrections=state.corrections,
     )
 
 
@@ -101,6 +107,21 @@ def _curves(sampling: Sampling, names: Sequence[str], channels: int) -> tuple[st
     """Return the curve of each channel; the further channels hold no variable."""
     found = [sampling.curve_of(name) for name in names]
     return (*found, *[None] * (channels - len(found)))
+
+
+def _seen_amounts(
+    curves: tuple[str | None, ...], amounts: Sequence[int | None]
+) -> tuple[str | None, ...]:
+    """Show amounts with latent members to the network as cube roots, unless they have a curve."""
+    return tuple("cbrt" if c is None and i in amounts else c for i, c in enumerate(curves))
+
+
+def latent_members(state: State, options: Options) -> LatentMembers:
+    """Return the function that draws latent members from the output of the network."""
+    from xr_dl4ds.networks.latent_members import LatentMembers
+
+    around = trains_on_global_domain(state, options.sampling)
+    return LatentMembers(_ports(state, options), options.network.constraint, around)
 
 
 def trains_on_global_domain(state: State, sampling: Sampling) -> bool:

@@ -11,6 +11,7 @@ import xarray as xr
 from xr_dl4ds.config import Json, Scale
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.first_guess import FirstGuess
+from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.data.scaling import STATISTICS, Scaler
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.axis import Axis
@@ -36,6 +37,8 @@ def state_config(state: State) -> Json:
         "attention_margin": state.attention_margin,
         "mean_ratios": dict(state.mean_ratios),
         "first_guess": _guess_config(state.first_guess),
+        "latent": None if state.latent is None else dataclasses.asdict(state.latent),
+        "corrections": state.corrections,
         "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
         "units": _plain(state.units),
@@ -134,6 +137,14 @@ def _guess(config: Json | None, data: xr.Dataset) -> FirstGuess | None:
     )
 
 
+def _latent(config: Json | None) -> LatentFields | None:
+    if config is None:
+        return None
+    correlation = tuple(tuple(row) for row in config["correlation"])
+    lists = {name: tuple(config[name]) for name in ("lengths", "persistence")}
+    return LatentFields(**{**config, **lists, "correlation": correlation})
+
+
 def state(config: Json, data: xr.Dataset) -> State:
     """Rebuild the state from the results of `state_config` and `state_dataset`."""
     grids = {name: _grid(about, data, name) for name, about in config["grids"].items()}
@@ -179,6 +190,8 @@ def state(config: Json, data: xr.Dataset) -> State:
         attention_margin=config.get("attention_margin", 0),
         mean_ratios=config.get("mean_ratios", {}),
         first_guess=_guess(config.get("first_guess"), data),
+        latent=_latent(config.get("latent")),
+        corrections=config.get("corrections", 0),
     )
 
 

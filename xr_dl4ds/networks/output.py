@@ -9,7 +9,14 @@ from keras import layers
 from xr_dl4ds.config import CONSTRAINTS, Network
 from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import conv, hr_filters
-from xr_dl4ds.networks.heads import amount_channels, with_parameters
+from xr_dl4ds.networks.heads import (
+    amount_channels,
+    as_location,
+    held_references,
+    latent_channels,
+    seen_guess,
+    with_parameters,
+)
 from xr_dl4ds.networks.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
 from xr_dl4ds.networks.layers.interpolation import REACH
 from xr_dl4ds.networks.margins import cropped, square
@@ -42,26 +49,46 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
         distribution parameters.
     """
     filters = hr_filters(network)
+    guess = _guess(fields, network, ports)
+    if guess is not None and latent_channels(ports):
+        features = [x, seen_guess(guess, ports)]
+        x = layers.Concatenate(name="guess_features_concatenate")(features)
     x = conv(x, filters, "transition", network.activation, size=1)
     if network.localized:
         x = _localized(x, fields["position"], ports)
     features = backbone_by_name(network.backbone).block(x, filters, network, "output_block")
-    return with_parameters(_fields(features, fields, network, ports), features, ports)
+    held = held_references(fields, network.constraint, ports)
+    values = _fields(features, guess, held, fields, network, ports)
+    return with_parameters(values, features, held, ports)
 
 
-def _fields(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
-    """Compute one channel for each target."""
-    skip = network.interpolation_skip and any(s is not None for s in ports.lr_channels)
-    x = _channels(x, len(ports.lr_channels), skip or ports.guessed)
+def _guess(fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor | None:
+    """Return the first guess of the targets, ``(batch, hr_y, hr_x, target)``; None without one."""
     if ports.guessed:
-        x = layers.Add(dtype="float32", name="guess_add")([x, fields["guess"]])
-    elif skip:
-        coarse = Interpolation(
-            ports.scale.public, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
-        )(fields["lr_near"])
-        near = square(min(ports.context, REACH))
-        coarse = cropped(coarse, ports.scale.fine(near), "skip_crop")
-        x = layers.Add(dtype="float32", name="skip_add")([x, coarse])
+        return fields["guess"]
+    if not network.interpolation_skip or all(s is None for s in ports.lr_channels):
+        return None
+    coarse = Interpolation(
+        ports.scale.public, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
+    )(fields["lr_near"])
+    near = square(min(ports.context, REACH))
+    return cropped(coarse, ports.scale.fine(near), "skip_crop")
+
+
+def _fields(
+    x: Tensor,
+    guess: Tensor | None,
+    held: Mapping[str, Tensor],
+    fields: Mapping[str, Tensor],
+    network: Network,
+    ports: Ports,
+) -> Tensor:
+    """Compute one channel for each target."""
+    x = _channels(x, len(ports.lr_channels), guess is not None)
+    if guess is not None:
+        name = "guess_add" if ports.guessed else "skip_add"
+        start = as_location(guess, held, network.constraint, ports)
+        x = layers.Add(dtype="float32", name=name)([x, start])
     zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
     activations, constraints = _activations(network, ports), _constraints(network, ports)
     for activation, channels in activations.items():
@@ -99,11 +126,15 @@ def _constraints(network: Network, ports: Ports) -> dict[str, tuple[int | None, 
     """
     if network.constraint not in CONSTRAINTS:
         return {}
+    latent = latent_channels(ports)  # the constraint applies to their members
+    fixed = tuple(None if i in latent else skip for i, skip in enumerate(ports.lr_channels))
+    if latent and all(skip is None for skip in fixed):
+        return {}
     amounts = amount_channels(ports) if network.constraint == "additive" else ()
     if not amounts:
-        return {network.constraint: ports.lr_channels}
-    others = tuple(None if i in amounts else skip for i, skip in enumerate(ports.lr_channels))
-    own = tuple(skip if i in amounts else None for i, skip in enumerate(ports.lr_channels))
+        return {network.constraint: fixed}
+    others = tuple(None if i in amounts else skip for i, skip in enumerate(fixed))
+    own = tuple(skip if i in amounts else None for i, skip in enumerate(fixed))
     return {"additive": others, "multiplicative": own}
 
 

@@ -23,7 +23,9 @@ from xr_dl4ds.networks.layers import (
     CropTo,
     DistributionParameters,
     FoldTime,
+    GuessFeatures,
     Interpolation,
+    LatentLocation,
     LocallyConnected,
     LogAmount,
     MonteCarloDropout,
@@ -57,7 +59,7 @@ ALONE: frozenset[type | str] = frozenset(
     {
         *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
         *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
-        *(AmountCurve, ChannelsToCells, CellsToChannels),
+        *(AmountCurve, ChannelsToCells, CellsToChannels, LatentLocation, GuessFeatures),
         *(layers.InputLayer, layers.Identity, layers.Rescaling, layers.Normalization),
         *(layers.Dense, layers.Activation, layers.ReLU, layers.LeakyReLU, layers.ELU),
         *(layers.PReLU, layers.Softmax, layers.ActivityRegularization),

@@ -49,10 +49,14 @@ class Ports:
         Whether the network has the input "guess", a first guess of each target, to which it adds.
     n_noise : int
         Channels of normal noise on the HR grid; with 0 the network has no input "noise".
-    distributions : tuple of {"gaussian", "bernoulli_gamma"} or None, optional
-        For each output channel, the distribution that is fitted. The channel is the mean of this
-        distribution; its other parameters follow after all means, see
+    distributions : tuple of str or None, optional
+        For each output channel, the distribution that is fitted, see
+        `xr_dl4ds.config.choices.PARAMETERS`. The channel is the mean of this distribution, or the
+        location of latent Gaussian members; its other parameters follow after all means, see
         `xr_dl4ds.config.distribution_channels.parameter_channels`.
+    corrections : int
+        Number of smooth corrections before the multiplicative constraint; 0 in models of earlier
+        versions.
     """
 
     n_lr: int
@@ -72,3 +76,4 @@ class Ports:
     guessed: bool = False
     n_noise: int = 0
     distributions: tuple[str | None, ...] | None = None
+    corrections: int = 0

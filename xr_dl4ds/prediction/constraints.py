@@ -39,10 +39,10 @@ def consistent(
     """
     wanted = lr.astype("f8")
     if kind == "additive":
-        difference = wanted - _means(cells, valid, scale)
+        difference = wanted - block_means(cells, valid, scale)
         return _onto(np.add, cells, difference, scale)
     cells, wanted = np.maximum(cells, np.float32(0)), np.maximum(wanted, 0)
-    mean = _means(cells, valid, scale)
+    mean = block_means(cells, valid, scale)
     some = mean > 0
     ratio = np.divide(wanted, mean, out=np.zeros_like(wanted), where=some)
     shared = _onto(np.multiply, cells, ratio, scale)
@@ -73,7 +73,7 @@ def block_sums(cells: np.ndarray, scale: Scale) -> np.ndarray:
     return total
 
 
-def _means(cells: np.ndarray, valid: np.ndarray | None, scale: Scale) -> np.ndarray:
+def block_means(cells: np.ndarray, valid: np.ndarray | None, scale: Scale) -> np.ndarray:
     """Return the means over the valid HR cells of each LR cell; NaN where no cell is valid."""
     if valid is None:
         return block_sums(cells, scale) / scale.cells

@@ -96,7 +96,7 @@ class Heads:
         """
         out = np.full((*output.shape[:-1], len(self.kinds)), np.nan, "f4")
         for i, (kind, zero) in enumerate(zip(self.kinds, self.offsets_from_zero, strict=True)):
-            if kind is not None:
+            if kind in SPREADS:
                 out[..., i] = SPREADS[kind](*self.of(output, i), zero)
         return out
 
@@ -159,7 +159,7 @@ class Member:
             noise = normal(self.seed, key, MEMBER, *place, len(kinds))
             for i, (kind, zero) in enumerate(zip(kinds, self.heads.offsets_from_zero, strict=True)):
                 mean, parameters = self.heads.of(output[step], i)
-                if kind is not None:
+                if kind in QUANTILES:
                     z = noise[..., i].astype("f8")
                     if self.constrained[i]:
                         assert valid is not None

@@ -10,11 +10,15 @@ import xarray as xr
 
 from xr_dl4ds.config import Adversarial, Options, Scale
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
+from xr_dl4ds.config.distribution_channels import is_latent
 from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.cf.georeference import SPREAD
 from xr_dl4ds.grid.names import REALIZATION, X, Y
 from xr_dl4ds.prediction.distributions import Heads, Member
+from xr_dl4ds.prediction.latent_blocks import latent_members, temperatures
+from xr_dl4ds.prediction.latent_draws import LatentMember
 from xr_dl4ds.prediction.network_input import AppliesNetwork, NetworkInput
 from xr_dl4ds.prediction.postprocess import Physics
 from xr_dl4ds.prediction.random_numbers import seeds
@@ -44,6 +48,10 @@ class MemberSources:
         For each target, True if a constraint fixes its mean over the LR cells.
     scale : Scale
         HR cells along the edges of an LR cell.
+    latent : LatentFields, optional
+        Statistics of latent fields, for targets whose members are drawn from them.
+    names : tuple of str
+        Names of the targets.
     """
 
     network: bool
@@ -51,27 +59,41 @@ class MemberSources:
     averaged: bool
     constrained: tuple[bool, ...]
     scale: Scale
+    latent: LatentFields | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, state: State, options: Options) -> MemberSources:
         """Return the stochastic parts of a model."""
         network, training, features = options.network, options.training, state.features
-        kinds = tuple(training.distribution_of(name) for name in features.targets)
+        kinds = state.distributions(options)
         constrained = features.counterparts if network.constraint is not None else ()
         return cls(
-            network=network.monte_carlo or training.n_noise > 0,
+            network=network.monte_carlo or options.n_noise > 0,
             heads=Heads(
                 kinds=kinds, offsets_from_zero=state.offsets_from_zero(network.output_activation)
             ),
             averaged=training.draws_members,
             constrained=tuple(name in constrained for name in features.targets),
             scale=state.pairing.scale,
+            latent=state.latent,
+            names=features.targets,
         )
 
     @property
     def distributions(self) -> bool:
-        """True if members are drawn from distributions of the cells."""
+        """True if members are drawn from distributions of cells, or from latent fields."""
         return any(kind is not None for kind in self.heads.kinds)
+
+    @property
+    def latent_targets(self) -> list[int]:
+        """Positions of the targets whose members are drawn from latent fields."""
+        return [i for i, kind in enumerate(self.heads.kinds) if is_latent(kind)]
+
+    @property
+    def cell_distributions(self) -> bool:
+        """True if members are drawn from distributions of single cells."""
+        return any(kind is not None and not is_latent(kind) for kind in self.heads.kinds)
 
 
 def check(
@@ -126,11 +148,14 @@ class Draws:
     network_input : NetworkInput
         The scaled LR fields. Its input "valid" is ``(y, x, channel)``, 1 where an HR cell of a
         target is valid.
+    shared : xarray.DataArray, optional
+        Output of a network without randomness, if it is already known.
     """
 
     sources: MemberSources
     runner: AppliesNetwork
     network_input: NetworkInput
+    shared: xr.DataArray | None = None
 
     def run(self, realization: int | None) -> xr.DataArray:
         """Apply the network: ``(time, y, x, channel)``, scaled, see `xr_dl4ds.inference.Runner`."""
@@ -138,21 +163,84 @@ class Draws:
 
     def members(self, n: int, seed: int) -> Iterator[xr.DataArray]:
         """Yield the scaled targets of the first `n` members, one after the other."""
-        shared = None if self.sources.network else self.run(None)
-        for member_seed in seeds(n, seed):
-            output = self.run(member_seed) if shared is None else shared
+        for output, member_seed in self.outputs(n, seed):
             yield self.drawn(output, member_seed) if self.sources.distributions else output
 
-    def drawn(self, output: xr.DataArray, seed: int) -> xr.DataArray:
-        """Draw a member from the distributions in a network output."""
+    def outputs(self, n: int, seed: int) -> Iterator[tuple[xr.DataArray, int]]:
+        """Yield the output of the network for each of `n` members, and the seed of the member.
+
+        A network without randomness runs once for all members.
+        """
+        shared = self.shared
+        if shared is None and not self.sources.network:
+            shared = self.run(None)
+        for member_seed in seeds(n, seed):
+            yield self.run(member_seed) if shared is None else shared, member_seed
+
+    def without_cell_noise(self, output: xr.DataArray, seed: int) -> xr.DataArray:
+        """Draw latent fields; targets with a distribution of each cell keep its mean."""
+        return output if self.sources.latent is None else self.drawn(output, seed, latent=True)
+
+    def drawn(self, output: xr.DataArray, seed: int, *, latent: bool = False) -> xr.DataArray:
+        """Draw a member from the distributions in a network output.
+
+        With `latent`, only the targets with latent fields are drawn; others keep their mean.
+        """
+        kinds = self.sources.heads.kinds
+        own = self.sources.latent_targets
+        if len(own) == len(kinds):
+            return self._from_latent_fields(output, seed)
+        cells = any(kind is not None and not is_latent(kind) for kind in kinds)
+        if cells and not latent:
+            found = self._cell_by_cell(output, seed)
+        else:
+            found = output.isel({CHANNEL: slice(0, len(kinds))})
+        if not own:
+            return found
+        fields = self._from_latent_fields(output, seed)
+        parts = [
+            fields.isel({CHANNEL: [own.index(i)]}) if i in own else found.isel({CHANNEL: [i]})
+            for i in range(len(kinds))
+        ]
+        return xr.concat(parts, CHANNEL).transpose(*output.dims)
+
+    def _cell_by_cell(self, output: xr.DataArray, seed: int) -> xr.DataArray:
+        """Draw a member in which cells depend on each other only by the constraint."""
         heads, constrained = self.sources.heads, self.sources.constrained
         member = Member(heads=heads, seed=seed, scale=self.sources.scale, constrained=constrained)
         place = [xr.DataArray(np.arange(output.sizes[d]), dims=d) for d in (Y, X)]
-        valid = self.network_input.fixed["valid"].drop_vars([Y, X], errors="ignore").astype(bool)
-        valid_cells = valid if any(constrained) else None
+        valid_cells = self._valid if any(constrained) else None
         return by_block(
             member, output, len(constrained), [self.network_input.keys, *place], valid_cells
         )
+
+    def _from_latent_fields(self, output: xr.DataArray, seed: int) -> xr.DataArray:
+        """Draw a member of the targets with latent noise: ``(time, y, x, latent target)``."""
+        sources, given = self.sources, self.network_input
+        assert sources.latent is not None
+        member = LatentMember(
+            latent=sources.latent,
+            kinds=sources.heads.kinds,
+            offsets_from_zero=sources.heads.offsets_from_zero,
+            constrained=sources.constrained,
+            scale=sources.scale,
+            seed=seed,
+        )
+        return latent_members(
+            member,
+            output,
+            given.keys,
+            temperatures(sources.latent, sources.names, output),
+            self._valid,
+            corner=given.corner,
+            period=given.period,
+        )
+
+    @property
+    def _valid(self) -> xr.DataArray:
+        """Return True in HR cells ``(y, x, channel)`` that count in means over their LR cell."""
+        valid = self.network_input.fixed["valid"]
+        return valid.drop_vars([Y, X], errors="ignore").astype(bool)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -179,24 +267,24 @@ class Ensemble:
         if not self.draws.sources.averaged:
             return self.physics.fields(self.draws.run(None))
         outputs = RunningMoments()
-        for member_seed in seeds(MEMBERS_OF_MEAN, seed):  # means of distributions, not draws
-            outputs.add(self.physics.fields(self.draws.run(member_seed)))
+        for output, member_seed in self.draws.outputs(MEMBERS_OF_MEAN, seed):
+            outputs.add(self.physics.fields(self.draws.without_cell_noise(output, member_seed)))
         return outputs.mean
 
     def mean_and_spread(self, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
         """Return the deterministic prediction and the standard deviation of stochastic targets."""
         sources = self.draws.sources
-        if not sources.network:
+        if not sources.network and sources.latent is None:
             output = self.draws.run(None)
             return self.physics.fields(output), self._analytic(output)
         outputs, members = RunningMoments(), RunningMoments()
-        for member_seed in seeds(MEMBERS_OF_MEAN, seed):
-            output = self.draws.run(member_seed)
-            outputs.add(self.physics.fields(output))
-            if sources.distributions:
+        for output, member_seed in self.draws.outputs(MEMBERS_OF_MEAN, seed):
+            plain = self.draws.without_cell_noise(output, member_seed)
+            outputs.add(self.physics.fields(plain))
+            if sources.cell_distributions:
                 members.add(self.physics.fields(self.draws.drawn(output, member_seed)))
         mean = outputs.mean if sources.averaged else self.mean(seed)
-        return mean, (members if sources.distributions else outputs).std
+        return mean, (members if sources.cell_distributions else outputs).std
 
     def _analytic(self, output: xr.DataArray) -> xr.Dataset:
         """Return the spread by the formulas of the distributions, in physical units."""

@@ -31,6 +31,11 @@ class NetworkInput:
         True if the columns go around the globe.
     tile_size : int, optional
         HR cells along one edge of a tile, see `xr_dl4ds.inference.tiles`.
+    corner : tuple of int
+        Row and column of the first HR cell, counted from the first one of the training domain. The
+        random numbers of latent fields depend on it.
+    period : int, optional
+        Number of HR columns of a training domain that goes around the globe.
     """
 
     lr: xr.DataArray
@@ -40,6 +45,8 @@ class NetworkInput:
     global_domain: bool
     tile_size: int | None = None
     guess: xr.DataArray | None = None
+    corner: tuple[int, int] = (0, 0)
+    period: int | None = None
 
 
 class AppliesNetwork(Protocol):

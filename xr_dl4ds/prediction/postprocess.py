@@ -11,6 +11,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Options, Scale
 from xr_dl4ds.config.choices import NOT_NEGATIVE
+from xr_dl4ds.config.distribution_channels import is_amount
 from xr_dl4ds.data.state import State
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.grid.regridding.nesting import over_cells
@@ -88,7 +89,7 @@ class Physics:
             return bounded, ()
         if not bounded:
             return False, (kind,)
-        drawn = self.options.training.distribution_of(name) == "bernoulli_gamma"
+        drawn = is_amount(distribution_of(self.state, self.options, name))
         if kind == "additive":
             return drawn, ("multiplicative",) if drawn else ("additive", "multiplicative")
         return True, (kind,)
@@ -187,6 +188,11 @@ def cannot_be_negative(state: State, options: Options, target: str) -> bool:
     """
     return (
         state.never_negative(target)
-        or options.training.distribution_of(target) == "bernoulli_gamma"
+        or is_amount(distribution_of(state, options, target))
         or options.network.output_activation in NOT_NEGATIVE
     )
+
+
+def distribution_of(state: State, options: Options, target: str) -> str | None:
+    """Return the distribution of one target, or None for a single value."""
+    return state.distributions(options)[state.features.targets.index(target)]

@@ -26,7 +26,7 @@ from xr_dl4ds.grid.cf.georeference import georeference, with_spread
 from xr_dl4ds.grid.cf.members import Members, label_of, members_of
 from xr_dl4ds.grid.cf.time_axis import Windows, index_of, runs, usual_step, windows_ending
 from xr_dl4ds.grid.cf.valid_times import scalar_date
-from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data
+from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs, Data, X, Y
 from xr_dl4ds.grid.regridding.placement import Placement, on_training_cells, place
 from xr_dl4ds.grid.regridding.rectilinear import window
 from xr_dl4ds.grid.regridding.surroundings import inner, known_share, widened
@@ -245,12 +245,28 @@ def _ensemble(
             global_domain=placement.lr.x.periodic,
             tile_size=request.tile_size,
             guess=guess,
+            corner=_corner(state, placement),
+            period=state.pairing.hr.x.size if state.pairing.hr.x.periodic else None,
         ),
     )
     inside = inner(varying, state.pairing.context)
     physics = Physics(state=state, options=options, varying=inside, placement=placement)
     layout = Layout(dims=fields.dims, hr=placement.hr, order=placement.order)
     return Ensemble(draws=draws, physics=physics), layout
+
+
+def _corner(state: State, placement: Placement) -> tuple[int, int]:
+    """Return row and column of the first HR cell, counted from that of the training domain."""
+    if placement.trained is not None:
+        return int(placement.trained[Y][0]), int(placement.trained[X][0])
+    ours, training = placement.lr, state.pairing.lr
+    apart = [
+        round(float(a.canonical[0] - b.canonical[0]) / b.spacing) * cells
+        for a, b, cells in zip(
+            (ours.y, ours.x), (training.y, training.x), state.pairing.scale.edges, strict=True
+        )
+    ]
+    return apart[0], apart[1]
 
 
 def _note_suspicions(state: State, fields: Fields) -> None:

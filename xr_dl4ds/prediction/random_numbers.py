@@ -20,8 +20,8 @@ import xarray as xr
 from xr_dl4ds.config import Scale
 from xr_dl4ds.grid.names import TIME
 
-#: Streams: numbers for the network, and numbers to draw members of a distribution.
-NETWORK, MEMBER = 0, 1
+#: Streams: numbers for the network, to draw members of a distribution, and for latent fields.
+NETWORK, MEMBER, LATENT = 0, 1, 2
 
 #: Unit of the keys of dates.
 MICROSECONDS = "microseconds since 1970-01-01"
@@ -70,7 +70,8 @@ def step_keys(data: xr.DataArray, labels: Mapping[str, Any]) -> xr.DataArray:
     keys = np.asarray(keys).astype("u8")
     if labels:
         text = repr(sorted((dim, str(label)) for dim, label in labels.items())).encode()
-        keys = keys ^ np.random.SeedSequence(list(text)).generate_state(1, np.uint64)
+        # a sum, so that keys of successive dates keep their distance
+        keys = keys + np.random.SeedSequence(list(text)).generate_state(1, np.uint64)
     found = xr.DataArray(keys, dims=TIME)
     return found if data.chunks is None else found.chunk({TIME: data.chunksizes[TIME]})
 
@@ -87,9 +88,9 @@ def normal(
     key : int
         Key of the step, 64 bits.
     stream : int
-        `NETWORK` or `MEMBER`.
+        `NETWORK`, `MEMBER` or `LATENT`.
     rows, columns : numpy.ndarray
-        Positions of the HR cells in the domain, integers >= 0. Consecutive positions are quickest.
+        Positions of the HR cells in the domain, integers. Consecutive positions are quickest.
     channels : int
         Number of values for each cell.
 
@@ -106,7 +107,7 @@ def normal(
         for x, (to_x, from_x) in _pieces(columns):
             # the position is in the upper words of the counter, so that blocks never share numbers;
             # making a generator for each block would take a sixth of the time of its numbers
-            fresh["state"]["counter"][2:] = y, x
+            fresh["state"]["counter"][2:] = y % 2**64, x % 2**64  # cells before the first, too
             bits.state = fresh
             drawn = generator.standard_normal((from_y.stop, BLOCK, channels), dtype=np.float32)
             out[to_y, to_x] = drawn[from_y, from_x]

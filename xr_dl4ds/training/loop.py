@@ -13,9 +13,11 @@ import tensorflow as tf
 import xarray as xr
 
 from xr_dl4ds.config import Adversarial, Sampling, Training
+from xr_dl4ds.config.choices import LATENT_REALIZATIONS
 from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.networks import losses, own_keras
+from xr_dl4ds.networks.latent_members import LatentMembers
 from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.batches import Batches, Samples
 from xr_dl4ds.training.callbacks import (
@@ -26,6 +28,8 @@ from xr_dl4ds.training.callbacks import (
     StopIfNotFinite,
 )
 from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, resume
+from xr_dl4ds.training.latent_loss import LatentLoss, usual_amplitudes
+from xr_dl4ds.training.latent_noise import LatentNoise
 from xr_dl4ds.training.optimizers import optimizer_for
 from xr_dl4ds.training.rates import Rates
 from xr_dl4ds.training.step import Step
@@ -56,6 +60,25 @@ class Trained:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class LatentTask:
+    """How members are drawn from the output of a network and latent fields.
+
+    Parameters
+    ----------
+    members : LatentMembers
+        Draws members from the output of the network.
+    noise : LatentNoise
+        Draws the latent fields.
+    kinds : tuple of str or None
+        The distribution of each target.
+    """
+
+    members: LatentMembers
+    noise: LatentNoise
+    kinds: tuple[str | None, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingTask:
     """The networks to train, and their targets.
 
@@ -69,12 +92,15 @@ class TrainingTask:
         The discriminator of adversarial training.
     fingerprint : str
         Identifies this training, see `xr_dl4ds.training.checkpoint`.
+    latent : LatentTask, optional
+        How members are drawn from latent fields, if they are.
     """
 
     network: keras.Model
     targets: Targets
     discriminator: keras.Model | None = None
     fingerprint: str = ""
+    latent: LatentTask | None = None
 
 
 @own_keras()
@@ -119,7 +145,7 @@ def train(
     workers.require_same("samples", shapes)
     plain = dataclasses.replace(training, checkpoint=None, verbose=True)
     workers.require_same("options", (sampling, plain))
-    step = _step(task, samples, training, sampling.seed, workers)
+    step = _step(task, samples, training, sampling, workers)
     batches = Batches(
         samples,
         batch_size=sampling.batch_size,
@@ -178,10 +204,10 @@ def _run(
 
 
 def _step(
-    task: TrainingTask, samples: Samples, training: Training, seed: int, workers: Workers
+    task: TrainingTask, samples: Samples, training: Training, sampling: Sampling, workers: Workers
 ) -> Step:
     """Build the compiled training step with its optimizers."""
-    loss = _loss(task.targets, training)
+    loss, seed = _loss(task, training), sampling.seed
     step: Step
     if isinstance(training, Adversarial):
         assert task.discriminator is not None
@@ -196,20 +222,39 @@ def _step(
         )
         step.add_optimizer(optimizer_for(task.discriminator, training, 1))
     else:
-        step = SupervisedStep(task.network, loss, training, seed, workers)
+        latent = _latent_loss(task.latent, samples, training, sampling)
+        step = SupervisedStep(task.network, loss, training, seed, workers, latent)
     # with XLA these steps were twice as slow on a CPU
     step.compile(optimizer=optimizer_for(task.network, training), jit_compile=False)
     return step
 
 
-def _loss(targets: Targets, training: Training) -> losses.Loss:
+def _latent_loss(
+    task: LatentTask | None, samples: Samples, training: Training, sampling: Sampling
+) -> LatentLoss | None:
+    if task is None:
+        return None
+    edges = samples.target.shape[1:3]
+    shapes = {edges} if sampling.patch_size is None else {edges, (sampling.patch_size,) * 2}
+    channels = task.members.channels
+    return LatentLoss(
+        members=task.members,
+        noise=task.noise,
+        n=training.loss_realizations or LATENT_REALIZATIONS,
+        usual=usual_amplitudes(samples, shapes, channels),
+    )
+
+
+def _loss(task: TrainingTask, training: Training) -> losses.Loss:
+    targets, latent = task.targets, task.latent
     return losses.build_target_loss(
         [training.loss_name_of(name) for name in targets.names],
         low=targets.low,
         high=targets.high,
         offsets_from_zero=targets.offsets_from_zero,
         curves=targets.curves,
-        members=training.draws_members,
+        members=training.draws_members and latent is None,
+        kinds=None if latent is None else latent.kinds,
     )
 
 

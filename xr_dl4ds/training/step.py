@@ -11,6 +11,7 @@ import tensorflow as tf
 from xr_dl4ds.config import Training
 from xr_dl4ds.networks.losses import Loss, counted_by
 from xr_dl4ds.networks.tensors import Tensor
+from xr_dl4ds.training.latent_loss import LatentLoss
 from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Offset of the seed that separates the noise of validation from that of training.
@@ -33,6 +34,8 @@ class Step(keras.Model):
         Seed of the noise. A batch has the same noise whether or not training was interrupted.
     workers : Workers
         Workers over which losses and gradients are averaged.
+    latent : LatentLoss, optional
+        The loss of targets whose members are drawn after the network.
 
     Attributes
     ----------
@@ -47,12 +50,14 @@ class Step(keras.Model):
         training: Training,
         seed: int,
         workers: Workers = ALONE,
+        latent: LatentLoss | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.cell_loss = loss
-        self.members = training.members
-        self.noise_channels = training.n_noise
+        self.latent = latent
+        self.noise_channels = noise_channels_of(network)
+        self.members = training.members if self.noise_channels else 1
         self.noise_seed = seed % VALIDATION
         self.workers = workers
         self.compression = training.gradient_compression
@@ -132,6 +137,25 @@ class Step(keras.Model):
         with counted_by(self.over_workers):
             return self.cell_loss(target, output, weight)
 
+    def total_loss(
+        self,
+        inputs: Mapping[str, Tensor],
+        target: Tensor,
+        output: Tensor,
+        weight: Tensor,
+        *,
+        training: bool,
+    ) -> Tensor:
+        """Return the loss of all targets, with latent members where there are any."""
+        loss = self.loss_of(target, output, weight)
+        if self.latent is None:
+            return loss
+        shape = target.shape[-3:-1]
+        members = self.latent.drawn(inputs, output, shape, self._noise_key(training))
+        with counted_by(self.over_workers):
+            share = len(self.latent.members.channels) / target.shape[-1]
+            return loss + share * self.latent(target, members, weight)
+
     def over_workers(self, value: Any) -> Tensor:
         """Return the mean of a scalar over all workers."""
         return self.workers.average([value])[0]
@@ -177,3 +201,8 @@ class Step(keras.Model):
             number, stream = tf.cast(self.batch_number.result(), tf.int32), VALIDATION
             number = number + self.first_held
         return tf.stack([tf.constant(self.noise_seed + stream, tf.int32), number])
+
+
+def noise_channels_of(network: keras.Model) -> int:
+    """Return the number of noise channels of a network."""
+    return next((int(x.shape[-1]) for x in network.inputs if x.name == "noise"), 0)

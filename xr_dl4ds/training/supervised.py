@@ -17,7 +17,7 @@ class SupervisedStep(Step):
         inputs, target, weight = data
         with tf.GradientTape() as tape:
             output = self.generate(inputs, target, training=True)
-            loss = self.loss_of(target, output, weight)
+            loss = self.total_loss(inputs, target, output, weight, training=True)
             scaled = self.optimizer.scale_loss(loss)
         self.descend(tape, scaled)
         self.settle(weight)
@@ -27,4 +27,5 @@ class SupervisedStep(Step):
         """Compute the loss of one batch."""
         inputs, target, weight = data
         output = self.generate(inputs, target, training=False)
-        return self.report(self.loss_of(target, output, weight), weight)
+        loss = self.total_loss(inputs, target, output, weight, training=False)
+        return self.report(loss, weight)

@@ -10,7 +10,9 @@ from xr_dl4ds.networks.layers.crop import CropTo as CropTo
 from xr_dl4ds.networks.layers.distribution_parameters import (
     DistributionParameters as DistributionParameters,
 )
+from xr_dl4ds.networks.layers.guess_features import GuessFeatures as GuessFeatures
 from xr_dl4ds.networks.layers.interpolation import Interpolation as Interpolation
+from xr_dl4ds.networks.layers.latent_location import LatentLocation as LatentLocation
 from xr_dl4ds.networks.layers.locally_connected import LocallyConnected as LocallyConnected
 from xr_dl4ds.networks.layers.log_amount import LogAmount as LogAmount
 from xr_dl4ds.networks.layers.monte_carlo_dropout import MonteCarloDropout as MonteCarloDropout

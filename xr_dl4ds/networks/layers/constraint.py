@@ -12,7 +12,9 @@ import keras
 from keras import ops
 
 from xr_dl4ds.config import Scale
+from xr_dl4ds.config.latent_constants import CORRECTION_LIMITS, CORRECTION_OFFSET, CORRECTIONS
 from xr_dl4ds.networks.layers.channel_selection import take
+from xr_dl4ds.networks.layers.interpolation import refined
 from xr_dl4ds.networks.tensors import Tensor
 
 #: Added to each value before the multiplicative constraint, in scaled units. Where all predicted
@@ -23,7 +25,7 @@ TINY = 1e-4
 LOWEST = -1e30
 
 
-class _Blocks:
+class Blocks:
     """The blocks of HR cells that LR cells contain, with a mask of the valid cells.
 
     Rows of a block are reduced before its columns, because a reduction over both would transpose.
@@ -59,7 +61,7 @@ class _Blocks:
 
     def spread(self, values: Tensor) -> Tensor:
         """Repeat LR values on the HR cells."""
-        return ops.repeat(ops.repeat(values, self.scale.y, axis=1), self.scale.x, axis=2)
+        return on_hr_cells(values, self.scale)
 
     def _reduce(self, reduce: Callable[..., Any], cells: Tensor) -> Tensor:
         batch, y, x, channel = self.shape
@@ -68,17 +70,49 @@ class _Blocks:
         return reduce(ops.reshape(rows, (batch, y, x, wide, channel)), axis=3)
 
 
-def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: _Blocks) -> Tensor:
+def on_hr_cells(values: Tensor, scale: Scale) -> Tensor:
+    """Repeat LR values on the HR cells."""
+    return ops.repeat(ops.repeat(values, scale.y, axis=1), scale.x, axis=2)
+
+
+def toward_means(amounts: Tensor, wanted: Tensor, blocks: Blocks, wrap: bool = False) -> Tensor:
+    """Multiply amounts by a smooth field that brings their means near the LR amounts.
+
+    Each correction interpolates the logarithm of the ratio ``(wanted + 0.01) / (mean + 0.01)``,
+    cut off at 0.2 and 5, bilinearly to the HR cells. A constraint that follows then changes little,
+    and leaves no edges of LR cells.
+
+    Parameters
+    ----------
+    amounts : tensor
+        ``(batch, hr_y, hr_x, channel)``, >= 0.
+    wanted : tensor
+        LR amounts ``(batch, y, x, channel)``.
+    blocks : Blocks
+        The LR cells.
+    wrap : bool
+        Whether the first column follows the last one.
+    """
+    for _ in range(CORRECTIONS):
+        ratio = (wanted + CORRECTION_OFFSET) / (blocks.mean(amounts) + CORRECTION_OFFSET)
+        if blocks.valid is not None:
+            ratio = ops.where(blocks.some, ratio, 1.0)
+        logarithm = ops.log(ops.clip(ratio, *CORRECTION_LIMITS))
+        amounts = amounts * ops.exp(refined(logarithm, blocks.scale, "bilinear", wrap))
+    return amounts
+
+
+def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
     return cells + blocks.spread(lr - blocks.mean(cells))
 
 
-def _multiplicative(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: _Blocks) -> Tensor:
+def _multiplicative(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
     positive = ops.relu(cells + offsets) + TINY
     ratio = ops.relu(lr + offsets) / blocks.mean(positive)
     return positive * blocks.spread(ratio) - offsets
 
 
-def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: _Blocks) -> Tensor:
+def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
     wanted = ops.relu(lr + offsets)
     argument = (cells + offsets) / blocks.spread(ops.maximum(wanted, 1.0))
     weight = ops.exp(blocks.below_highest(argument))
@@ -86,7 +120,7 @@ def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: _Blocks) -> Ten
 
 
 #: Formulas ``(cells, lr, offsets, blocks) -> cells`` for scaled values.
-CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, _Blocks], Tensor]] = {
+CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, Blocks], Tensor]] = {
     "additive": _additive,
     "multiplicative": _multiplicative,
     "softmax": _softmax,
@@ -164,7 +198,7 @@ class Constraint(keras.layers.Layer):
         lr = take(lr, [c for c in self.channels if c is not None])
         valid = ops.not_equal(take(masks[0], own), 0) if masks else None
         offsets = ops.convert_to_tensor([self.offsets[i] for i in own], dtype=cells.dtype)
-        blocks = _Blocks(lr, valid, Scale.of(self.scale))
+        blocks = Blocks(lr, valid, Scale.of(self.scale))
         if valid is not None:  # without valid cells the LR value may be NaN, as may its gradient
             lr = ops.where(blocks.some, lr, 0.0)
         moved = CONSTRAINTS[self.kind](cells, lr, offsets, blocks)

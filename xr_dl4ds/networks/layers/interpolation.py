@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from xr_dl4ds.config import Scale
-from xr_dl4ds.networks.layers.wrap import wrap
+from xr_dl4ds.networks.layers.wrap import wrap as wrap_columns
 from xr_dl4ds.networks.tensors import Tensor
 
 #: LR cells on each side of an LR cell that the widest kernel (bicubic) uses.
@@ -52,6 +52,49 @@ def phase_weights(method: str, scale: int) -> np.ndarray:
     centre = (np.arange(scale) + 0.5) / scale - 0.5
     neighbour = np.arange(-REACH, REACH + 1)
     return KERNELS[method](np.abs(centre[:, None] - neighbour)).astype("f4")
+
+
+def refined(x: Tensor, scale: Scale, method: str, wrap: bool = False) -> Tensor:
+    """Interpolate all channels along y, then along x.
+
+    Parameters
+    ----------
+    x : tensor
+        ``(batch, y, x, channel)``.
+    scale : Scale
+        HR cells along the edges of an LR cell.
+    method : {"bicubic", "bilinear", "nearest"}
+        Kernel.
+    wrap : bool
+        Whether the first column follows the last one.
+    """
+    for axis, cells in enumerate(scale.edges, start=1):
+        x = x if cells == 1 else _along(x, axis, cells, method, wrap and axis == 2)
+    return x
+
+
+def _along(x: Tensor, axis: int, cells: int, method: str, around: bool) -> Tensor:
+    """Interpolate along one axis by weighted sums of shifted copies.
+
+    Matrix products are avoided, because a GPU may round them to TensorFloat-32.
+    """
+    shape = list(ops.shape(x))
+    size = shape[axis]
+    if around:
+        padded = wrap_columns(x, REACH)
+    else:
+        first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
+        padded = ops.concatenate([first] * REACH + [x] + [last] * REACH, axis=axis)
+    shifts = [
+        padded[:, k : k + size] if axis == 1 else padded[:, :, k : k + size]
+        for k in range(2 * REACH + 1)
+    ]
+    phases = [
+        sum(float(w) * shift for w, shift in zip(row, shifts, strict=True) if w)
+        for row in phase_weights(method, cells)
+    ]
+    shape[axis] = size * cells
+    return ops.reshape(ops.stack(phases, axis=axis + 1), shape)
 
 
 @keras.saving.register_keras_serializable(package="xr_dl4ds")
@@ -96,10 +139,7 @@ class Interpolation(keras.layers.Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         """Interpolate along y, then along x."""
-        x = self._choose(inputs)
-        for axis, cells in enumerate(Scale.of(self.scale).edges, start=1):
-            x = x if cells == 1 else self._along(x, axis, cells)
-        return x
+        return refined(self._choose(inputs), Scale.of(self.scale), self.method, self.wrap)
 
     def _choose(self, x: Tensor) -> Tensor:
         if self.channels is None:
@@ -107,29 +147,6 @@ class Interpolation(keras.layers.Layer):
         nothing = ops.zeros_like(x[..., :1])
         chosen = [nothing if c is None else x[..., c : c + 1] for c in self.channels]
         return ops.concatenate(chosen, axis=-1)
-
-    def _along(self, x: Tensor, axis: int, cells: int) -> Tensor:
-        """Interpolate along one axis by weighted sums of shifted copies.
-
-        Matrix products are avoided, because a GPU may round them to TensorFloat-32.
-        """
-        shape = list(ops.shape(x))
-        size = shape[axis]
-        if axis == 2 and self.wrap:
-            padded = wrap(x, REACH)
-        else:
-            first, last = (x[:, :1], x[:, -1:]) if axis == 1 else (x[:, :, :1], x[:, :, -1:])
-            padded = ops.concatenate([first] * REACH + [x] + [last] * REACH, axis=axis)
-        shifts = [
-            padded[:, k : k + size] if axis == 1 else padded[:, :, k : k + size]
-            for k in range(2 * REACH + 1)
-        ]
-        phases = [
-            sum(float(w) * shift for w, shift in zip(row, shifts, strict=True) if w)
-            for row in phase_weights(self.method, cells)
-        ]
-        shape[axis] = size * cells
-        return ops.reshape(ops.stack(phases, axis=axis + 1), shape)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the output; unknown sizes stay unknown."""

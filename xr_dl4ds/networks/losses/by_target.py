@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
-from xr_dl4ds.config.distribution_channels import parameter_channels
+from xr_dl4ds.config.distribution_channels import is_latent, parameter_channels
 from xr_dl4ds.networks.layers.amount_curve import AmountCurve, bent
 from xr_dl4ds.networks.layers.channel_selection import take
 from xr_dl4ds.networks.losses.composite import Loss, build, weighted_sum
@@ -24,6 +24,7 @@ def build_target_loss(
     high: Sequence[float] | None = None,
     curves: Sequence[str | None] = (),
     members: bool = False,
+    kinds: Sequence[str | None] | None = None,
 ) -> Loss:
     """Build the loss of all output channels of a generator from the loss of each target.
 
@@ -53,6 +54,9 @@ def build_target_loss(
     members : bool
         Whether the output has a leading axis of members; their number must be known. "crps"
         requires it.
+    kinds : sequence of str or None, optional
+        For each target, its distribution; by default as the losses say. Targets with latent
+        Gaussian members are left out: their loss is that of `xr_dl4ds.training.latent_loss`.
 
     Returns
     -------
@@ -69,11 +73,13 @@ def build_target_loss(
     """
     n = len(losses)
     offsets = tuple(offsets_from_zero) if offsets_from_zero is not None else (0.0,) * n
-    distributions = [DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None for loss in losses]
+    distributions = kinds or [
+        DISTRIBUTIONS.get(loss) if isinstance(loss, str) else None for loss in losses
+    ]
     parameters = parameter_channels(distributions)
     terms: list[tuple[float, Loss]] = []
     for i, kind in enumerate(distributions):
-        if kind is not None:
+        if kind is not None and not is_latent(kind):
             term = DISTRIBUTION_LOSSES[kind](i, parameters[i], offsets[i])
             terms.append((1 / n, _over_members(term, members)))
     plain = [i for i, kind in enumerate(distributions) if kind is None]

@@ -124,6 +124,10 @@ class Samples:
         """Return LR inputs and targets, in memory or as memory maps of files."""
         return [a.open() if isinstance(a, Scratch) else a for a in (self.lr, self.target)]
 
+    def true_fields(self, steps: np.ndarray, rows: slice, columns: slice) -> np.ndarray:
+        """Return targets, and first guesses, of some steps and HR cells."""
+        return np.asarray(self.arrays()[1][steps][:, rows, columns])
+
     def rows(self, starts: np.ndarray) -> np.ndarray:
         """Return the steps of samples by their first steps, ``(sample,)`` or ``(sample, step)``."""
         return starts if self.window is None else starts[:, None] + np.arange(self.window)

@@ -1,0 +1,145 @@
+"""Lengths and correlations of latent fields, from what the first guess leaves unexplained."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import dask
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.config import Options
+from xr_dl4ds.config.distribution_channels import is_latent, is_latent_amount
+from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.data.guess_choice import guess_of
+from xr_dl4ds.data.latent_fields import LatentFields
+from xr_dl4ds.data.prepare import Prepared
+from xr_dl4ds.grid.grid import Grid
+from xr_dl4ds.grid.names import TIME, X, Y
+
+logger = logging.getLogger(__name__)
+
+#: Most training steps, evenly spread, and most HR cells of all steps and targets together.
+STEPS, CELLS = 128, 2**23
+#: Limits of a length in HR cells; the upper limit is also half of the smaller edge of the domain.
+SHORTEST, LONGEST = 0.5, 40.0
+#: ``(1 + u) exp(-u)`` is 1/2 at this u: the half-decay distance of the Matern-3/2 correlation.
+HALF_DECAY = 1.6783469900166605
+
+
+def with_latent_fields(prepared: Prepared, options: Options) -> Prepared:
+    """Add the statistics of the latent fields to the state of a model.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        State and samples.
+    options : Options
+        Completed options of the model.
+    """
+    state = prepared.state
+    kinds = state.distributions(options)
+    own = [i for i, kind in enumerate(kinds) if is_latent(kind)]
+    residuals = _residuals(prepared, options, own, [is_latent_amount(kinds[i]) for i in own])
+    aspect = aspect_of(state.pairing.hr)
+    lengths = tuple(length_of(one, aspect) for one in residuals)
+    for i, length in zip(own, lengths, strict=True):
+        name = state.features.targets[i]
+        logger.info("latent fields of %r: correlation length %.2f HR cells", name, length)
+    latent = LatentFields(lengths=lengths, aspect=aspect, correlation=_correlations(residuals))
+    return dataclasses.replace(prepared, state=dataclasses.replace(state, latent=latent))
+
+
+def _residuals(
+    prepared: Prepared, options: Options, targets: Sequence[int], amounts: Sequence[bool]
+) -> list[np.ndarray]:
+    """Return truth minus first guess ``(time, y, x)`` of each target, NaN where masked.
+
+    Amounts are compared by their cube roots.
+    """
+    part, state = prepared.train, prepared.state
+    n = part.target.sizes[TIME]
+    most = max(1, min(n, STEPS, CELLS // (part.target.size // n)))
+    at = np.unique(np.linspace(0, n - 1, most).astype(int))
+    guess = part.guess
+    if guess is None:
+        guess = guess_of(state, part.lr.isel({TIME: at}), options.sampling.interpolation)
+    else:
+        guess = guess.isel({TIME: at})
+    truth, start = dask.compute(part.target.isel({TIME: at}), guess)
+    zeros = state.offsets_from_zero(options.network.output_activation)
+    found = []
+    for i, amount in zip(targets, amounts, strict=True):
+        both = [_plain(x, i) for x in (truth, start)]
+        if amount:
+            both = [np.cbrt(np.maximum(x + zeros[i], 0)) for x in both]
+        found.append(both[0] - both[1])
+    return found
+
+
+def _plain(x: xr.DataArray, channel: int) -> np.ndarray:
+    return x.isel({CHANNEL: channel}).transpose(TIME, Y, X).to_numpy().astype("f8")
+
+
+def aspect_of(grid: Grid) -> float:
+    """Return the width of a cell relative to its height, in the middle of a grid."""
+    ratio = grid.x.spacing / grid.y.spacing
+    if grid.y.kind == "latitude":
+        middle = float(np.mean(grid.y.canonical))
+        ratio *= max(float(np.cos(np.deg2rad(middle))), 0.05)
+    return float(ratio)
+
+
+def length_of(residual: np.ndarray, aspect: float) -> float:
+    """Return the length of the Matern-3/2 correlation with the half-decay distance of residuals.
+
+    The variogram reaches half of the variance at that distance. It is the mean of the distances
+    along y and x.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray
+        ``(time, y, x)``, NaN where masked.
+    aspect : float
+        Width of a cell relative to its height.
+
+    Returns
+    -------
+    float
+        In HR cells along y.
+    """
+    centred = residual - np.nanmean(residual)
+    variance = np.nanmean(centred**2)
+    if not variance > 0:
+        return 1.0
+    found = []
+    for axis, width in ((1, 1.0), (2, aspect)):
+        lags = np.arange(1, max(2, residual.shape[axis] // 2))
+        before, at = 1.0, float(lags[-1])
+        for lag in lags:
+            ahead, behind = (
+                np.take(centred, range(*ends), axis=axis)
+                for ends in ((lag, residual.shape[axis]), (0, residual.shape[axis] - lag))
+            )
+            now = float(np.nanmean(ahead * behind) / variance)
+            if not now > 0.5:
+                at = lag - 1 + (before - 0.5) / max(before - now, 1e-9)
+                break
+            before = now
+        found.append(at * width)
+    longest = min(LONGEST, min(residual.shape[1], residual.shape[2] * aspect) / 2)
+    return float(np.clip(np.mean(found) / HALF_DECAY, SHORTEST, max(longest, SHORTEST)))
+
+
+def _correlations(residuals: Sequence[np.ndarray]) -> tuple[tuple[float, ...], ...]:
+    """Return the correlations between the residuals of the targets."""
+    flat = np.stack([one.ravel() for one in residuals])
+    valid = np.isfinite(flat).all(axis=0)
+    n = len(residuals)
+    if n == 1 or valid.sum() < 2:
+        return tuple(tuple(float(i == j) for j in range(n)) for i in range(n))
+    found = np.nan_to_num(np.corrcoef(flat[:, valid]))
+    np.fill_diagonal(found, 1.0)
+    return tuple(tuple(float(v) for v in row) for row in found)

@@ -1,0 +1,273 @@
+"""Persistence and temperature of a fitted model's latent noise, measured on the validation data."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+import dask
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.data.latent_fields import ALL_SEASONS, LatentFields
+from xr_dl4ds.data.prepare import Prepared, SampleChannels
+from xr_dl4ds.downscaler import Downscaler
+from xr_dl4ds.fitting.samples_of import network_input_of
+from xr_dl4ds.grid.cf.time_axis import has_dates
+from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.prediction.ensemble import Draws, MemberSources
+from xr_dl4ds.prediction.latent_blocks import SEASONS
+
+logger = logging.getLogger(__name__)
+
+MEMBERS = 10
+#: Most time steps, and most HR cells of them and of all targets together.
+STEPS, CELLS = 128, 2**22
+#: Consecutive steps whose correlation in time is measured.
+RUN = 48
+#: Correlations in time below this one are taken as none.
+LEAST_PERSISTENCE = 0.15
+#: Highest correlation in time: a moving average of few terms has no higher one.
+MOST_PERSISTENCE = 0.9
+#: Limits of a temperature, and attempts to find it.
+LIMITS, ATTEMPTS = (0.4, 3.0), 4
+#: A season has a temperature of its own if the validation data have this many of its steps.
+STEPS_OF_SEASON = 40
+#: Parts of the validation data whose temperatures tell how certain it is.
+PARTS = 8
+#: Spread-skill ratio in training, divided by that in validation, above which a model overfits.
+OVERFITS = 1.3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """Steps of a part of the data, with the output of the network there.
+
+    Parameters
+    ----------
+    draws : Draws
+        Draws members from the output.
+    output : xarray.DataArray
+        Output of the network, in memory.
+    truth : numpy.ndarray
+        ``(time, y, x, target)``, scaled, NaN where masked.
+    """
+
+    draws: Draws
+    output: xr.DataArray
+    truth: np.ndarray
+
+    @classmethod
+    def of(
+        cls, model: Downscaler, prepared: Prepared, part: SampleChannels, steps: int | slice
+    ) -> _Part:
+        sources = MemberSources.of(model.state, model.options)
+        given, truth = network_input_of(model, prepared, part, steps, CELLS)
+        draws = Draws(sources=sources, runner=model.runner, network_input=given)
+        output, true = dask.compute(draws.run(None), truth.transpose(TIME, Y, X, CHANNEL))
+        return cls(draws=draws, output=output, truth=true.to_numpy())
+
+    def members(self, latent: LatentFields) -> np.ndarray:
+        """Return members ``(member, time, y, x, target)``, scaled, NaN where masked."""
+        sources = dataclasses.replace(self.draws.sources, latent=latent)
+        draws = dataclasses.replace(self.draws, sources=sources, shared=self.output)
+        found = np.stack([one.to_numpy() for one in draws.members(MEMBERS, seed=0)])
+        return np.where(np.isfinite(self.truth), found, np.nan)
+
+
+def with_latent_calibration(model: Downscaler, prepared: Prepared, calibrate: bool) -> Downscaler:
+    """Measure how persistent the noise is, and scale it so that the spread equals the error.
+
+    Both are measured on the validation data; without these, the persistence on the training data,
+    and nothing is scaled. The temperature of a target multiplies its noise; it is left at 1 where
+    the validation data cannot tell it from 1.
+
+    Parameters
+    ----------
+    model : Downscaler
+        The fitted model; returned unchanged if its members have no latent noise.
+    prepared : Prepared
+        The data on which it was fitted.
+    calibrate : bool
+        Whether to scale the noise.
+    """
+    latent = model.state.latent
+    if latent is None:
+        return model
+    persistent = _with_persistence(model, prepared, latent)
+    if calibrate and prepared.validation is not None:
+        part = _Part.of(model, prepared, prepared.validation, STEPS)
+        latent = _with_temperature(model, part, latent)
+        _note_overfitting(model, prepared, part, latent)
+    latent = dataclasses.replace(persistent, temperature=latent.temperature)
+    return dataclasses.replace(model, state=dataclasses.replace(model.state, latent=latent))
+
+
+def _with_persistence(model: Downscaler, prepared: Prepared, latent: LatentFields) -> LatentFields:
+    """Measure the correlation of standardized errors between successive steps."""
+    part = prepared.train if prepared.validation is None else prepared.validation
+    found = _longest_run(part)
+    if found is None:
+        return latent
+    steps, seconds = found
+    data = _Part.of(model, prepared, part, steps)
+    members = data.members(latent)
+    own = data.draws.sources.latent_targets
+    spread = np.nanstd(members, axis=0, ddof=1)
+    error = data.truth - np.nanmean(members, axis=0)
+    least = 0.05 * np.nanmean(spread, axis=(0, 1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        standard = np.where(spread > least, np.clip(error / spread, -5, 5), np.nan)[..., own]
+    both = np.isfinite(standard[1:]) & np.isfinite(standard[:-1])
+    products = np.where(both, standard[1:] * standard[:-1], np.nan)
+    persistence = np.nanmean(products, axis=(0, 1, 2)) / np.nanmean(standard**2, axis=(0, 1, 2))
+    clipped = np.clip(np.nan_to_num(persistence), 0, MOST_PERSISTENCE)
+    kept = tuple(float(p) if p >= LEAST_PERSISTENCE else 0.0 for p in clipped)
+    if not any(kept):
+        return latent
+    for i, value in zip(own, kept, strict=True):
+        logger.info(
+            "members of %r: noise of successive steps correlates by %.2f",
+            *(model.state.features.targets[i], value),
+        )
+    return dataclasses.replace(latent, persistence=kept, step=seconds)
+
+
+def _longest_run(part: SampleChannels) -> tuple[slice, float] | None:
+    """Return the longest run of steps at one distance, and the distance in seconds."""
+    index = part.target.indexes.get(TIME)
+    if index is None or not has_dates(index) or len(index) < 8:
+        return None
+    apart = np.array([pair.total_seconds() for pair in index[1:] - index[:-1]])
+    usual = float(np.median(apart))
+    if not usual > 0:
+        return None
+    edges = np.flatnonzero(np.abs(apart - usual) > 0.01 * usual) + 1
+    runs = list(zip([0, *edges], [*edges, len(index)], strict=True))
+    first, last = max(runs, key=lambda run: run[1] - run[0])
+    return None if last - first < 8 else (slice(int(first), int(min(last, first + RUN))), usual)
+
+
+def _with_temperature(model: Downscaler, part: _Part, latent: LatentFields) -> LatentFields:
+    """Find the factor of the noise with which the spread of members equals their error."""
+    sources, names = part.draws.sources, model.state.features.targets
+    seasons = _seasons(part.output)
+    found: dict[str, dict[str, float]] = {}
+    for i in sources.latent_targets:
+        steps = {ALL_SEASONS: np.ones(len(part.output), bool), **seasons}
+        found[names[i]] = {
+            season: one
+            for season, chosen in steps.items()
+            if (one := _temperature(part, latent, names, i, chosen, season)) is not None
+        }
+    return dataclasses.replace(latent, temperature={k: v for k, v in found.items() if v})
+
+
+def _seasons(output: xr.DataArray) -> dict[str, np.ndarray]:
+    """Return the steps of the seasons, if each season has enough."""
+    index = output.indexes.get(TIME)
+    if index is None or not has_dates(index):
+        return {}
+    each = np.array([SEASONS[int(month)] for month in index.month])
+    steps = {season: each == season for season in ("DJF", "MAM", "JJA", "SON")}
+    enough = min(int(chosen.sum()) for chosen in steps.values()) >= STEPS_OF_SEASON
+    return steps if enough else {}
+
+
+def _temperature(
+    part: _Part,
+    latent: LatentFields,
+    names: tuple[str, ...],
+    target: int,
+    chosen: np.ndarray,
+    season: str,
+) -> float | None:
+    """Return the temperature of a target at some steps, or None where it cannot be told from 1."""
+
+    def errors_and_spreads(temperature: float) -> tuple[np.ndarray, np.ndarray]:
+        scaled = {names[target]: {ALL_SEASONS: temperature}}
+        members = part.members(dataclasses.replace(latent, temperature=scaled))
+        own, truth = members[..., target][:, chosen], part.truth[..., target][chosen]
+        error = (np.nanmean(own, axis=0) - truth) ** 2
+        spread = np.nanvar(own, axis=0, ddof=1)
+        return tuple(np.nanmean(x, axis=(1, 2)) for x in (error, spread))
+
+    before, *_ = _ratio(*errors_and_spreads(1.0))
+    if not (np.isfinite(before) and before > 0):
+        return None
+    factor, ratio = 1.0, before
+    for _ in range(ATTEMPTS):
+        factor = float(np.clip(factor / ratio, *LIMITS))
+        errors, spreads = errors_and_spreads(factor)
+        ratio = _ratio(errors, spreads)[0]
+        if abs(ratio - 1) < 0.01:
+            break
+    uncertain = _ratio(errors, spreads)[1]
+    where = "" if season == ALL_SEASONS else f" in {season}"
+    if abs(np.log(factor)) < uncertain:
+        logger.info(
+            "members of %r%s: spread-skill %.2f; their noise is not scaled, because %d validation"
+            " steps set the factor only to %.0f %%",
+            *(names[target], where, before, len(errors), 100 * uncertain),
+        )
+        if season == ALL_SEASONS and uncertain > 0.1:
+            logger.warning(
+                "%d validation steps are too few to calibrate the spread of %r (uncertain by"
+                " %.0f %%): pass more validation data, or set calibrate=False",
+                *(len(errors), names[target], 100 * uncertain),
+            )
+        return None
+    logger.info(
+        "members of %r%s: noise multiplied by %.2f, spread-skill %.2f before and %.2f after",
+        *(names[target], where, factor, before, ratio),
+    )
+    return factor
+
+
+def _ratio(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
+    """Return the spread-skill ratio and its relative standard error, from mean squares by step.
+
+    The ratio has the factor of Fortin et al. (2014, doi:10.1175/JHM-D-14-0008.1), eq. 15. Its error
+    is that of the jackknife over `PARTS` runs of steps.
+    """
+    correction = np.sqrt((MEMBERS + 1) / MEMBERS)
+
+    def of(kept: np.ndarray) -> float:
+        return float(correction * np.sqrt(np.nanmean(spreads[kept]) / np.nanmean(errors[kept])))
+
+    every = np.arange(len(errors))
+    parts = [p for p in np.array_split(every, PARTS) if p.size]
+    if len(parts) < 3:
+        return of(every), np.inf
+    without = np.log([of(np.setdiff1d(every, part)) for part in parts])
+    n = len(parts)
+    error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
+    return of(every), float(error)
+
+
+def _note_overfitting(
+    model: Downscaler, prepared: Prepared, part: _Part, latent: LatentFields
+) -> None:
+    """Warn if members are much less sure of the training data than the validation data allow."""
+    training = _Part.of(model, prepared, prepared.train, STEPS // 2)
+    plain = dataclasses.replace(latent, temperature={})
+    ratios = [_all_ratios(one, plain) for one in (training, part)]
+    for i in part.draws.sources.latent_targets:
+        inside, outside = (float(one[i]) for one in ratios)
+        if inside > OVERFITS * outside and outside < 0.85:
+            logger.warning(
+                "the members of %r are too sure of new data: before calibration their spread is"
+                " %.2f of the error in training and %.2f in validation. Add dropout='spatial', more"
+                " training data, or fewer epochs or filters",
+                *(model.state.features.targets[i], inside, outside),
+            )
+
+
+def _all_ratios(part: _Part, latent: LatentFields) -> np.ndarray:
+    """Return the spread-skill ratio of each target."""
+    members = part.members(latent)
+    error = np.nanmean((np.nanmean(members, axis=0) - part.truth) ** 2, axis=(0, 1, 2))
+    spread = np.nanmean(np.nanvar(members, axis=0, ddof=1), axis=(0, 1, 2))
+    found: np.ndarray = np.sqrt((MEMBERS + 1) / MEMBERS * spread / error)
+    return found
