@@ -27,6 +27,7 @@ def main() -> None:
         batch_size=8,
         n_filters=16,
         n_blocks=3,
+        schedule="constant",  # a later call may then ask for more epochs
         lr_warmup=2,
         checkpoint=given.output / "checkpoint",
     )

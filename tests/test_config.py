@@ -102,8 +102,11 @@ NOT_DEFAULT = [
         lr_scaling="sqrt",
         lr_warmup=2,
         gradient_compression="float16",
+        clipnorm=0.5,
+        ema=0.9,
         verbose=False,
     ),
+    Supervised(schedule="cosine", ema=None, clipnorm=None, learning_rate=0.1),
     Supervised(loss="crps", noise_channels=2, loss_realizations=3),
     Supervised(loss={"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}),
     Adversarial(
@@ -127,6 +130,9 @@ NOT_DEFAULT = [
         lr_scaling=None,
         lr_warmup=0,
         gradient_compression="float16",
+        schedule="step",
+        ema=None,
+        clipnorm=1.0,
         verbose=False,
     ),
     Adversarial(learning_rate=2e-3, loss_realizations=4),
@@ -356,6 +362,32 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
             r"`noise_channels` >= 1 for pixel_loss='crps'",
         ),
         (Supervised, {"lr_decay_after": 3}, r"two learning rates for lr_decay_after=3, got 0\.001"),
+        (Supervised, {"schedule": "cosin"}, r"auto, constant, step, cosine, got 'cosin'\. Did you"),
+        (
+            Supervised,
+            {"schedule": "cosine", "learning_rate": (1e-2, 1e-3), "lr_decay_after": 2},
+            r"one learning rate for schedule='cosine', got learning_rate=\(.*Use schedule='step'",
+        ),
+        (
+            Supervised,
+            {"schedule": "step"},
+            r"two learning rates for schedule='step', got 0\.001\. Use learning_rate=\(1e-3, ",
+        ),
+        (
+            Adversarial,
+            {"schedule": "step"},
+            r"two learning rates for schedule='step', got 0\.001\. Use learning_rate=\(1e-3, ",
+        ),
+        (
+            Supervised,
+            {"schedule": "constant", "lr_decay_after": 2},
+            r"schedule='step' for lr_decay_after=2, got 'constant'\. Remove lr_decay_after, or",
+        ),
+        (Supervised, {"ema": 1}, r"`ema` to be a number between 0 and 1, .* got 1\. Use ema=0.99"),
+        (Supervised, {"ema": "yes"}, r"`ema` to be a number between 0 and 1, .*, got 'yes'"),
+        (Supervised, {"ema": True}, r"`ema` to be a number between 0 and 1, .*, got True"),
+        (Supervised, {"clipnorm": 0}, r"`clipnorm` to be a finite number > 0, got 0"),
+        (Adversarial, {"clipnorm": "yes"}, r"`clipnorm` to be a finite number > 0, got 'yes'"),
         (Supervised, {"lr_warmup": -1}, r"`lr_warmup` to be a whole number >= 0, got -1"),
         (Supervised, {"lr_scaling": "root"}, r"`lr_scaling` to be .*linear.*sqrt.*, got 'root'"),
         (
@@ -586,6 +618,78 @@ def test_learning_rates_of_both_networks(given, expected):
 
 
 @pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (Supervised(), ("cosine", 4e-3)),
+        (Supervised(optimizer="adamw"), ("cosine", 4e-3)),
+        (Supervised(learning_rate=0.1), ("cosine", 0.1)),
+        (Supervised(optimizer="sgd"), ("constant", 1e-3)),
+        (Supervised(schedule="constant"), ("constant", 1e-3)),
+        (Supervised(schedule="cosine", optimizer="sgd"), ("cosine", 4e-3)),
+        (Supervised(learning_rate=(0.1, 0.01), lr_decay_after=1), ("step", 0.1)),
+        (Adversarial(), ("constant", 1e-3)),
+        (Adversarial(schedule="cosine"), ("cosine", 1e-3)),
+        (Adversarial(learning_rates=((0.1, 0.01), (0.2, 0.02)), lr_decay_after=1), ("step", 0.1)),
+    ],
+    ids=str,
+)
+def test_schedule_by_itself(options, expected):
+    assert (options.rate_schedule, options.rates_of(0)[0]) == expected
+    assert options.has_fixed_length == (expected[0] == "cosine")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (Supervised(epochs=40), 2),
+        (Supervised(epochs=40, schedule="constant"), 5),
+        (Supervised(epochs=40, lr_warmup=3), 3),
+        (Supervised(epochs=40, lr_warmup=0), 0),
+        (Adversarial(epochs=40), 5),
+    ],
+    ids=str,
+)
+def test_epochs_of_warm_up(options, expected):
+    assert options.warmup_epochs == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "expected"),
+    [
+        (Supervised(ema=None), 100, None),
+        (Supervised(ema=0.9), 100, 0.9),
+        (Supervised(), 100_000, 0.99),
+        (Supervised(), 400, 0.5 ** (1 / 20)),  # half is forgotten after 5 % of the steps
+        (Supervised(), 3, 0.5),
+        (Supervised(schedule="constant"), 400, None),
+        (Adversarial(), 400, None),
+        (Adversarial(schedule="cosine"), 400, 0.5 ** (1 / 20)),
+    ],
+    ids=str,
+)
+def test_momentum_of_the_average(options, steps, expected):
+    assert options.momentum(steps) == expected
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({}, ("constant", None)),
+        ({"loss": "crps"}, ("constant", None)),
+        ({"loss": "gaussian_nll"}, ("constant", 1.0)),
+        ({"learning_rate": [0.1, 0.01], "lr_decay_after": 2}, ("step", None)),
+    ],
+    ids=str,
+)
+def test_options_of_earlier_versions_train_as_they_did(training, expected):
+    earlier = {"kind": "supervised", "learning_rate": 1e-3, "lr_warmup": 5, **training}
+    found = Options.from_plain({"network": {}, "sampling": {}, "training": earlier}).training
+    assert (found.rate_schedule, found.gradient_norm) == expected
+    assert found.ema is None
+    assert Options.from_plain(Options(training=found).as_plain()).training == found
+
+
+@pytest.mark.parametrize(
     ("loss", "expected"),
     [
         ("mae", 1),
@@ -608,10 +712,11 @@ DEFAULTS = [
             constraint="auto", upsampling="auto"),
     Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto",
              time_features="auto"),
-    Supervised(loss="auto", learning_rate=1e-3, epochs=60, optimizer="adam", patience=10,
-               min_delta=0.0, lr_warmup=5, lr_scaling="linear", precision="auto", verbose=True),
-    Adversarial(loss="bce", pixel_weight=100.0, discriminator_filters=32, discriminator_blocks=4,
-                spectral_normalization=False, gradient_penalty=0.0),
+    Supervised(loss="auto", learning_rate=None, epochs=30, optimizer="adam", patience=10,
+               min_delta=0.0, lr_warmup=None, lr_scaling="linear", precision="auto", verbose=True,
+               schedule="auto", ema="auto", clipnorm="auto"),
+    Adversarial(loss="bce", epochs=60, pixel_weight=100.0, discriminator_filters=32,
+                discriminator_blocks=4, spectral_normalization=False, gradient_penalty=0.0),
 ]  # fmt: skip
 
 

@@ -78,8 +78,9 @@ def constant(lr, target, n=1, size=2):
 
 
 def fit(network, samples, validation=None, *, sampling=None, **training):
-    """`train` with quiet float32 defaults."""
+    """`train` with quiet float32 defaults and the rates as they are given."""
     options = {"loss": "mae", "precision": "float32", "verbose": False, "epochs": 2, **training}
+    options.setdefault("schedule", "step" if "lr_decay_after" in options else "constant")
     return train(
         TrainingTask(network=network, targets=TARGETS),
         samples,

@@ -20,7 +20,8 @@ from xr_dl4ds.config import Supervised as AnySupervised
 from xr_dl4ds.exceptions import CheckpointError
 from xr_dl4ds.training import TrainingTask, checkpoint, train
 
-QUIET = {"precision": "float32", "verbose": False}
+#: With constant rates, a training can go on with more epochs.
+QUIET = {"precision": "float32", "verbose": False, "schedule": "constant"}
 Supervised = functools.partial(AnySupervised, loss="mae")
 
 
@@ -28,7 +29,7 @@ class Killed(BaseException):
     """Ends training as a kill would, between two epochs."""
 
 
-def run(training, *, fingerprint="a", seed=0, dropout=None):
+def run(training, *, fingerprint="a", seed=0, dropout=None, validated=True):
     """The generator, the discriminator if there is one, and what training gave."""
     options = {"dropout": dropout} if dropout else {}
     network = tiny(n_noise=training.n_noise, **options)
@@ -40,7 +41,13 @@ def run(training, *, fingerprint="a", seed=0, dropout=None):
     return (
         network,
         against,
-        train(task, toy(10), toy(3, seed=4), sampling=sampling, training=training),
+        train(
+            task,
+            toy(10),
+            toy(3, seed=4) if validated else None,
+            sampling=sampling,
+            training=training,
+        ),
     )
 
 
@@ -65,11 +72,22 @@ def same(one, other):
 
 
 KINDS = {
-    "supervised": (Supervised, {"learning_rate": (0.02, 0.002), "lr_decay_after": 3}),
+    "supervised": (
+        Supervised,
+        {"learning_rate": (0.02, 0.002), "lr_decay_after": 3, "schedule": "step"},
+    ),
+    "cosine": (
+        Supervised,
+        {"learning_rate": 0.02, "schedule": "cosine", "ema": 0.9, "clipnorm": 0.1},
+    ),
     "crps": (Supervised, {"loss": "crps", "noise_channels": 1, "loss_realizations": 2}),
     "adversarial": (
         Adversarial,
         {"noise_channels": 2, "spectral_normalization": True, "learning_rates": (0.01, 0.02)},
+    ),
+    "adversarial cosine": (
+        Adversarial,
+        {"noise_channels": 0, "schedule": "cosine", "ema": "auto", "optimizer": "adamw"},
     ),
 }
 
@@ -78,7 +96,7 @@ KINDS = {
     ("kind", "dropout"),
     thinned(
         itertools.product(KINDS, [None, "vanilla"]),
-        [("supervised", "vanilla"), ("adversarial", None)],
+        [("supervised", "vanilla"), ("adversarial", None), ("cosine", "vanilla")],
     ),
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(kind, dropout, tmp_path, monkeypatch):
@@ -126,6 +144,53 @@ def test_more_epochs_go_on(tmp_path):
     network, _, trained = run(Supervised(**QUIET, epochs=5, checkpoint=str(tmp_path)))
     assert same(network, expected)
     assert trained.history.sizes["epoch"] == 5
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_the_average_survives_a_finished_training(validated, tmp_path):
+    options = {**QUIET, "epochs": 3, "ema": 0.9, "learning_rate": 0.05}
+    expected = run(Supervised(**options), validated=validated)[0]
+    plain = run(Supervised(**{**options, "ema": None}), validated=validated)[0]
+    options["checkpoint"] = str(tmp_path)
+    for epochs in (2, 3, 3):  # begun, continued, and read again
+        network = run(Supervised(**{**options, "epochs": epochs}), validated=validated)[0]
+    assert same(network, expected)
+    assert not same(network, plain)
+
+
+def test_a_cosine_is_not_continued(tmp_path):
+    given = {**QUIET, "schedule": "cosine", "checkpoint": str(tmp_path)}
+    run(Supervised(**given, epochs=2))
+    for epochs in (1, 3):
+        message = rf"epochs=2, the length of the cosine .*epochs={epochs}\. Use epochs=2, or"
+        with pytest.raises(CheckpointError, match=message):
+            run(Supervised(**given, epochs=epochs), fingerprint="b")
+    run(Supervised(**given, epochs=2))  # is not repeated
+
+
+def test_the_length_of_a_cosine_is_part_of_the_fingerprint(tmp_path):
+    hr = analytic(time=20)[["t2m"]]
+    options = {**TINY, "scale": 2, "schedule": "cosine", "checkpoint": str(tmp_path)}
+    found = []
+    for epochs in (1, 2):
+        hr.downscale.fit(**options, epochs=epochs)
+        with np.load(tmp_path / checkpoint.NAME) as stored:
+            about = json.loads(str(stored["about"]))
+        found.append((about["length"], about["fingerprint"]))
+        (tmp_path / checkpoint.NAME).unlink()
+    assert [length for length, _ in found] == [1, 2]
+    assert found[0][1] != found[1][1]
+
+
+def test_checkpoints_without_a_length_are_read(tmp_path):
+    training = Supervised(**QUIET, epochs=2, checkpoint=str(tmp_path))
+    expected = run(training)[0]
+    with np.load(tmp_path / checkpoint.NAME) as stored:
+        arrays = dict(stored)
+    about = json.loads(str(arrays.pop("about")))
+    assert about.pop("length") is None
+    np.savez(tmp_path / checkpoint.NAME, about=np.array(json.dumps(about)), **arrays)
+    assert same(run(training)[0], expected)
 
 
 def test_what_has_stopped_early_stays_stopped(tmp_path):

@@ -11,7 +11,8 @@ import tensorflow as tf
 from tests.tiers import thinned
 from tests.training import compete, fit, judge, line, tiny, toy
 from xr_dl4ds.config import Adversarial, Supervised
-from xr_dl4ds.training.optimizers import LIKELIHOOD_CLIPNORM, optimizer_for
+from xr_dl4ds.config.choices import CLIPNORM
+from xr_dl4ds.training.optimizers import optimizer_for
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -43,9 +44,23 @@ def test_each_network_has_its_rate_and_adam_the_first_moment_of_isola():
     assert optimizer_for(line(), Supervised(optimizer="adam")).beta_1 == 0.9
 
 
-def test_gradients_of_likelihoods_are_cut():
-    training = Supervised(loss="gaussian_nll")
-    assert optimizer_for(line(), training).global_clipnorm == LIKELIHOOD_CLIPNORM
+@pytest.mark.parametrize(
+    ("training", "norm"),
+    [
+        (Supervised(loss="gaussian_nll"), CLIPNORM),
+        (Supervised(loss={"tas": "mae", "pr": "bernoulli_gamma_nll"}), CLIPNORM),
+        (Supervised(loss="crps"), CLIPNORM),
+        (Supervised(loss="crps", clipnorm=None), None),
+        (Supervised(loss="mae"), None),
+        (Supervised(loss="mae", clipnorm=0.5), 0.5),
+        (Adversarial(), None),
+        (Adversarial(clipnorm=2), 2),
+    ],
+    ids=str,
+)
+def test_the_norm_of_gradients(training, norm):
+    for which in range(len(training.rates_of(0))):
+        assert optimizer_for(line(), training, which).global_clipnorm == norm
 
 
 def test_losses_are_scaled_in_half_precision():
@@ -62,6 +77,35 @@ def test_gradients_are_taken_as_they_are():
     optimizer = optimizer_for(network, Supervised(optimizer="sgd", learning_rate=0.1))
     optimizer.apply([tf.constant([[3.0]])], network.trainable_variables)
     np.testing.assert_allclose(network.get_weights()[0], 2 - 0.1 * 3)
+
+
+def two_weights():
+    """``prediction = 2 * (3 * lr)``."""
+    lr = keras.Input((None, None, 1), name="lr")
+    start = keras.initializers.Constant
+    first = keras.layers.Dense(1, use_bias=False, kernel_initializer=start(3.0))(lr)
+    return keras.Model(
+        {"lr": lr}, keras.layers.Dense(1, use_bias=False, kernel_initializer=start(2.0))(first)
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("norm", [0.5, 100.0, None])
+def test_gradients_are_clipped_by_their_norm_together(norm, precision):
+    keras.config.set_dtype_policy(precision)
+    try:
+        network = two_weights()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    given = Supervised(optimizer="sgd", learning_rate=0.1, clipnorm=norm, loss="mae")
+    optimizer = optimizer_for(network, given)
+    gradients = np.float32([3.0, 4.0])  # of norm 5; each for itself would be 0.5 and 0.5
+    loss_scale = float(optimizer.scale_loss(1.0))
+    scaled = [tf.constant([[g * loss_scale]]) for g in gradients]
+    optimizer.apply(scaled, network.trainable_variables)
+    cut = 1 if norm is None else min(1, norm / np.linalg.norm(gradients))
+    expected = np.float32([3.0, 2.0]) - 0.1 * gradients * cut
+    np.testing.assert_allclose(np.ravel(network.get_weights()), expected, rtol=1e-6)
 
 
 REPLICAS = """

@@ -492,6 +492,9 @@ SAME = {
     "other cells on each": ("supervised", {"loss": {"mae": 0.3, "mse": 0.7}, "how": holed}),
     "windows of a loss": ("supervised", {"loss": "dssim_mae", "y": 6, "x": 6, "how": holed}),
     "square root": ("supervised", {"loss": "mse", "lr_scaling": "sqrt"}),
+    "average": ("supervised", {"loss": "mse", "ema": 0.8}),
+    "clipped": ("supervised", {"loss": "mse", "clipnorm": 0.5}),
+    "cosine": ("supervised", {"loss": "mse", "schedule": "cosine", "ema": "auto"}),
     "adversarial": ("adversarial", {"noise_channels": 0}),
     "adversarial, other cells on each": (
         "adversarial",

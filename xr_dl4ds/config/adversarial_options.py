@@ -55,7 +55,15 @@ class Adversarial(Training):
     gradient_penalty : float
         Weight of the R1 penalty, half the mean squared gradient of the discriminator's output for
         true fields (Mescheder et al. 2018, arXiv:1801.04406); 0 turns it off.
-    epochs, lr_decay_after, early_stopping, patience, min_delta : optional
+    schedule : {"auto", "constant", "step", "cosine"}
+        Same as in `Supervised`, for both networks, but "auto" is "constant" for single rates.
+    ema : float or "auto", optional
+        Same as in `Supervised`, for the generator's weights.
+    clipnorm : float or "auto", optional
+        Same as in `Supervised`, for each network; "auto" does not clip.
+    epochs : int
+        Passes over the training samples.
+    lr_decay_after, early_stopping, patience, min_delta : optional
         Same as in `Supervised`.
     optimizer : {"adam", "adamw", "sgd"}
         Optimizer of both networks; Adam with ``beta_1=0.5`` (Isola et al. 2017).
@@ -107,7 +115,10 @@ class Adversarial(Training):
         return choices.NOISE_CHANNELS if self.noise_channels is None else self.noise_channels
 
     def rates_of(self, epoch: int) -> tuple[float, ...]:
-        """Return the learning rates of generator and discriminator in an epoch, counted from 0."""
+        """Return the learning rates of generator and discriminator in an epoch, counted from 0.
+
+        These are the rates before warm-up and cosine.
+        """
         common = LEARNING_RATE if self.learning_rate is None else self.learning_rate
         rates = self.learning_rates or (common, common)
         return tuple(self._at(rate, epoch) for rate in rates)
@@ -115,11 +126,10 @@ class Adversarial(Training):
     def _check_rates(self) -> None:
         both = self.learning_rates
         if both is None:
+            given = LEARNING_RATE if self.learning_rate is None else self.learning_rate
+            rate = self._check_rate("learning_rate", given)
             if self.learning_rate is not None:
-                rate = self._check_rate("learning_rate", self.learning_rate)
                 object.__setattr__(self, "learning_rate", rate)
-            elif self.lr_decay_after is not None:
-                self._check_rate("learning_rate", LEARNING_RATE)  # raises: two rates are needed
             return
         if self.learning_rate is not None:
             raise ValueError(

@@ -79,10 +79,13 @@ class Options:
         training = dict(plain["training"])
         # models of earlier versions have their noise inside the network
         network = {"noise": "inside", **plain["network"]}
+        trained = TRAININGS[training.pop("kind")](**training)
+        if "schedule" not in training:
+            trained = _as_earlier(trained)
         return cls(
             network=Network(**network),
             sampling=Sampling(**plain["sampling"]),
-            training=TRAININGS[training.pop("kind")](**training),
+            training=trained,
         )
 
     def replace(self, **groups: OptionGroup) -> Options:
@@ -99,3 +102,13 @@ class Options:
             raise KeyError(role)
         group: OptionGroup = getattr(self, role)
         return group
+
+
+def _as_earlier(training: Training) -> Training:
+    """Complete options of a version without schedules, so that they train as they did."""
+    return dataclasses.replace(
+        training,
+        schedule="constant" if training.lr_decay_after is None else "step",
+        clipnorm=choices.CLIPNORM if training.fits_distributions else None,
+        ema=None,
+    )

@@ -21,7 +21,10 @@ class Training:
 
     epochs: int = 60
     optimizer: str = "adam"
+    schedule: str = "auto"
     lr_decay_after: int | None = None
+    ema: float | str | None = "auto"
+    clipnorm: float | str | None = "auto"
     early_stopping: bool = False
     patience: int = 10
     min_delta: float = 0.0
@@ -30,7 +33,7 @@ class Training:
     precision: str = "auto"
     checkpoint: str | None = None
     lr_scaling: str | None = "linear"
-    lr_warmup: int = 5
+    lr_warmup: int | None = None
     gradient_compression: str | None = None
     verbose: bool = True
 
@@ -41,7 +44,11 @@ class Training:
         whole_number(self, "noise_channels", 0, optional=True)
         whole_number(self, "loss_realizations", 2, optional=True)
         whole_number(self, "lr_decay_after", 1, optional=True)
-        whole_number(self, "lr_warmup", 0)
+        whole_number(self, "lr_warmup", 0, optional=True)
+        one_of("schedule", self.schedule, ("auto", *choices.SCHEDULES))
+        self._check_ema()
+        if self.clipnorm not in (None, "auto"):
+            positive("clipnorm", self.clipnorm)
         one_of("lr_scaling", self.lr_scaling, (None, *choices.LR_SCALINGS))
         one_of("gradient_compression", self.gradient_compression, (None, *choices.COMPRESSIONS))
         one_of("optimizer", self.optimizer, choices.OPTIMIZERS)
@@ -64,8 +71,56 @@ class Training:
         raise NotImplementedError
 
     def rates_of(self, epoch: int) -> tuple[float, ...]:
-        """Return the learning rate of each optimizer in an epoch, counted from 0."""
+        """Return the learning rate of each optimizer in an epoch, counted from 0.
+
+        These are the rates of `learning_rate`, before warm-up and cosine.
+        """
         raise NotImplementedError
+
+    @property
+    def rate_schedule(self) -> str:
+        """`schedule`, or the schedule that "auto" stands for."""
+        if self.schedule != "auto":
+            return self.schedule
+        return "constant" if self.lr_decay_after is None else "step"
+
+    @property
+    def warmup_epochs(self) -> float:
+        """`lr_warmup`, or its default: a share of the epochs for a cosine, else 5."""
+        if self.lr_warmup is not None:
+            return self.lr_warmup
+        if self.rate_schedule == "cosine":
+            return choices.WARMUP_SHARE * self.epochs
+        return choices.WARMUP_EPOCHS
+
+    @property
+    def has_fixed_length(self) -> bool:
+        """True if the learning rates of every epoch depend on the number of `epochs`."""
+        return self.rate_schedule == "cosine"
+
+    def momentum(self, steps: int) -> float | None:
+        """Return the momentum of the weights' average in a training of so many steps.
+
+        It is `ema`, or what "auto" stands for; None for no average.
+        """
+        if self.ema != "auto":
+            return cast("float | None", self.ema)
+        if self.rate_schedule != "cosine":
+            return None
+        # the half-life, in steps, is that share of all steps, and at least one step
+        return min(choices.EMA, 0.5 ** (1 / max(choices.EMA_HALF_LIFE * steps, 1.0)))
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """`clipnorm`, or the norm that "auto" stands for; None for no clipping."""
+        if self.clipnorm == "auto":
+            return choices.CLIPNORM if self._clips else None
+        return cast("float | None", self.clipnorm)
+
+    @property
+    def _clips(self) -> bool:
+        """True if `clipnorm="auto"` clips the gradients."""
+        return self.fits_distributions
 
     @property
     def draws_members(self) -> bool:
@@ -125,6 +180,16 @@ class Training:
                 " noise, got 0. Remove noise_channels."
             )
 
+    def _check_ema(self) -> None:
+        if self.ema is None or self.ema == "auto":
+            return
+        number = isinstance(self.ema, (int, float)) and not isinstance(self.ema, bool)
+        if not number or not 0 < cast("float", self.ema) < 1:
+            raise ValueError(
+                f"Expected `ema` to be a number between 0 and 1, 'auto' or None, got {self.ema!r}."
+                " Use ema=0.99, for instance."
+            )
+
     def _check_checkpoint(self) -> None:
         if self.checkpoint is None:
             return
@@ -161,25 +226,38 @@ class Training:
         object.__setattr__(self, option, dict(loss))
 
     def _check_rate(self, option: str, rate: Any) -> Rate:
-        """Check a learning rate: one number, or two numbers with `lr_decay_after`."""
-        if isinstance(rate, (list, tuple)):
-            if len(rate) != 2:
-                raise ValueError(
-                    f"Expected `{option}` to be one number or two, got {len(rate)}: {rate!r}."
-                )
-            if self.lr_decay_after is None:
-                raise ValueError(
-                    "Expected `lr_decay_after`, the number of epochs at the first of two learning"
-                    f" rates, got None for {option}={rate!r}. Use lr_decay_after=40, for instance."
-                )
-        elif self.lr_decay_after is not None:
+        """Check a learning rate: one number, or two numbers for the schedule "step"."""
+        pair = isinstance(rate, (list, tuple))
+        if pair and len(rate) != 2:
             raise ValueError(
-                f"Expected two learning rates for lr_decay_after={self.lr_decay_after}, got"
-                f" {rate!r}. Use {option}=(1e-3, 1e-4), for instance."
+                f"Expected `{option}` to be one number or two, got {len(rate)}: {rate!r}."
             )
-        for one in rate if isinstance(rate, (list, tuple)) else (rate,):
+        if pair and self.schedule not in ("auto", "step"):
+            raise ValueError(
+                f"Expected one learning rate for schedule={self.schedule!r}, got {option}={rate!r}."
+                " Use schedule='step' for two rates."
+            )
+        if pair and self.lr_decay_after is None:
+            raise ValueError(
+                "Expected `lr_decay_after`, the number of epochs at the first of two learning"
+                f" rates, got None for {option}={rate!r}. Use lr_decay_after=40, for instance."
+            )
+        if not pair and self.rate_schedule == "step":
+            asked, more = f"lr_decay_after={self.lr_decay_after}", ""
+            if self.lr_decay_after is None:
+                asked, more = "schedule='step'", " and lr_decay_after=40"
+            raise ValueError(
+                f"Expected two learning rates for {asked}, got {rate!r}. Use"
+                f" {option}=(1e-3, 1e-4){more}, for instance."
+            )
+        if not pair and self.lr_decay_after is not None:
+            raise ValueError(
+                f"Expected schedule='step' for lr_decay_after={self.lr_decay_after}, got"
+                f" {self.schedule!r}. Remove lr_decay_after, or use {option}=(1e-3, 1e-4)."
+            )
+        for one in rate if pair else (rate,):
             positive(option, one)
-        return tuple(rate) if isinstance(rate, (list, tuple)) else rate
+        return tuple(rate) if pair else cast("float", rate)
 
     def _at(self, rate: Rate, epoch: int) -> float:
         """Return a learning rate in an epoch, counted from 0."""
@@ -205,17 +283,34 @@ class Supervised(Training):
         only. Further losses train an ensemble for ``predict(model, realizations=20)``.
         "gaussian_nll" fits the mean and the spread of each cell. "bernoulli_gamma_nll" fits the
         probability of a wet cell and a gamma distribution of the amount (precipitation; Cannon
-        2008). Both are likelihoods, with gradients clipped to the norm 1. "crps" (Gneiting &
-        Raftery 2007, in its fair form, Ferro 2014) draws members from noise. A dict of names gives
-        each target a separate loss: ``{"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}``.
-    learning_rate : float or pair of float
-        Learning rate of the optimizer; two rates with `lr_decay_after`.
+        2008). Both are likelihoods. "crps" (Gneiting & Raftery 2007, in its fair form, Ferro 2014)
+        draws members from noise. A dict of names gives each target a separate loss:
+        ``{"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}``.
+    learning_rate : float or pair of float, optional
+        Full learning rate of the optimizer; two rates with `lr_decay_after`. The default is 4e-3
+        for the schedule "cosine", else 1e-3.
     epochs : int
         Passes over the training samples.
     optimizer : {"adam", "adamw", "sgd"}
         Keras optimizer of that name.
+    schedule : {"auto", "constant", "step", "cosine"}
+        Change of the learning rate during training. "constant" keeps it; "step" uses the second of
+        two rates after `lr_decay_after` epochs; with "cosine" it falls along a half cosine, step by
+        step, to 0.5 % in the last step of the last epoch (Loshchilov & Hutter 2017,
+        arXiv:1608.03983). "auto" is "step" for two rates, "constant" for the optimizer "sgd", and
+        else "cosine". With early stopping, training may end before a cosine has fallen.
     lr_decay_after : int, optional
         Number of epochs at the first of two learning rates; later epochs use the second.
+    ema : float or "auto", optional
+        Momentum per step of an exponential moving average of the weights, such as 0.99. The average
+        is validated and kept in place of the weights, and training goes on with the weights. In the
+        first steps the momentum is smaller. "auto" averages only with the schedule "cosine": the
+        momentum is 0.99, or less where the half-life would exceed 5 % of all steps. Moving
+        statistics of batch normalization are not averaged. None turns the average off.
+    clipnorm : float or "auto", optional
+        Largest norm of all gradients together; larger gradients are scaled down to it (Pascanu et
+        al. 2013, arXiv:1211.5063). "auto" is 1 for likelihoods and for "crps"; other losses, and
+        None, are not clipped.
     early_stopping : bool
         Stop training when `val_loss` has not fallen by more than `min_delta` for `patience` epochs.
         With validation data the best weights are restored at the end, early or not.
@@ -236,15 +331,18 @@ class Supervised(Training):
     checkpoint : path, optional
         Folder in which the state of training is stored after every epoch. If training is
         interrupted, the same call resumes there and ends with the weights of an uninterrupted run.
-        A finished training is not repeated; a call with more `epochs` continues it.
+        A finished training is not repeated. A call with more `epochs` continues it, except with
+        the schedule "cosine", which depends on the number of epochs.
     lr_scaling : {"linear", "sqrt"}, optional
         Factor of the learning rates when several workers train together and their batches form one
         step: the number of workers (Goyal et al. 2017, arXiv:1706.02677, section 2.1), or its
         square root (Malladi et al. 2022, arXiv:2205.10287, for Adam). None leaves the rates
         unchanged.
-    lr_warmup : int
-        Number of epochs in which the learning rates of several workers grow, step by step, from the
-        rates of one worker (Goyal et al. 2017, section 2.2); 0 uses the full rates from the start.
+    lr_warmup : int, optional
+        Number of epochs in which the learning rates grow, step by step, to their full values: for
+        several workers from the rates of one worker (Goyal et al. 2017, section 2.2), and for the
+        schedule "cosine" from a twentieth of those; 0 uses the full rates from the start. The
+        default is a twentieth of the epochs for "cosine", else 5.
     gradient_compression : {"float16"}, optional
         Format in which workers exchange gradients. float16 halves the bytes, and keeps 11 bits of a
         number.
@@ -258,14 +356,16 @@ class Supervised(Training):
     20
     """
 
+    epochs: int = 30
     loss: Loss = "auto"
-    learning_rate: Rate = 1e-3
+    learning_rate: Rate | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_loss("loss", ("auto", *choices.SUPERVISED_LOSSES))
-        rate = self._check_rate("learning_rate", self.learning_rate)
-        object.__setattr__(self, "learning_rate", rate)
+        rate = self._check_rate("learning_rate", self._rate)
+        if self.learning_rate is not None:
+            object.__setattr__(self, "learning_rate", rate)
         if self.noise_channels and not self.draws_members:
             raise ValueError(
                 f"Expected loss='crps' for noise_channels={self.noise_channels}, got"
@@ -295,5 +395,25 @@ class Supervised(Training):
         return choices.NOISE_CHANNELS if self.noise_channels is None else self.noise_channels
 
     def rates_of(self, epoch: int) -> tuple[float, ...]:
-        """Return the learning rate in an epoch, counted from 0."""
-        return (self._at(self.learning_rate, epoch),)
+        """Return the learning rate in an epoch, counted from 0, before warm-up and cosine."""
+        return (self._at(self._rate, epoch),)
+
+    @property
+    def rate_schedule(self) -> str:
+        """`schedule`, or the schedule that "auto" stands for."""
+        usual = super().rate_schedule
+        if self.schedule == "auto" and usual == "constant" and self.optimizer != "sgd":
+            return "cosine"
+        return usual
+
+    @property
+    def _rate(self) -> Rate:
+        """`learning_rate`, or its default."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return choices.COSINE_RATE if self.rate_schedule == "cosine" else choices.RATE
+
+    @property
+    def _clips(self) -> bool:
+        """True if `clipnorm="auto"` clips the gradients."""
+        return self.fits_distributions or self.draws_members

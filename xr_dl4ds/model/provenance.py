@@ -77,7 +77,7 @@ def provenance(
     }
 
 
-#: Options that do not change the computation of an epoch.
+#: Options that do not change the computation of an epoch; a cosine depends on `epochs`, though.
 IDLE = ("epochs", "verbose", "checkpoint")
 
 
@@ -91,6 +91,8 @@ def fingerprint(
     """
     plain = options.as_plain()
     plain["training"] = {k: v for k, v in plain["training"].items() if k not in IDLE}
+    if options.training.has_fixed_length:
+        plain["training"]["epochs"] = options.training.epochs
     statistics = {
         str(n): [float(x) for x in v.to_numpy()] for n, v in state.scaler.statistics.items()
     }

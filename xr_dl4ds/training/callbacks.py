@@ -55,7 +55,7 @@ class StopIfNotFinite(keras.callbacks.Callback):
 
 
 class LearningRates(keras.callbacks.Callback):
-    """Callback that sets the learning rates of each epoch, or of each step during warm-up.
+    """Callback that sets the learning rates of each epoch, or of each step if they change in it.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ class LearningRates(keras.callbacks.Callback):
         self.model.set_rates(self.rates.at(epoch))
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Set the rates of the step during warm-up."""
-        if self.rates.warms_up(self._epoch):
+        """Set the rates of the step if they change within the epoch."""
+        if self.rates.vary_in(self._epoch):
             self.model.set_rates(self.rates.at(self._epoch, batch))
 
 
@@ -128,7 +128,8 @@ class KeepBest(keras.callbacks.Callback):
         value = (logs or {})["val_loss"]
         if value < self.best:
             self.best, self.best_epoch = value, epoch + 1
-            self.weights = self.network.get_weights()
+            with self.model.averaged():  # the weights that were validated
+                self.weights = self.network.get_weights()
         if value < self._reference - self.min_delta:
             self._reference, self._waited = value, 0
         else:

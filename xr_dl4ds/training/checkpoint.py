@@ -91,15 +91,22 @@ class Checkpoint(keras.callbacks.Callback):
         Identifies this training by its data and options.
     state : TrainingState
         The state to write.
+    length : int, optional
+        Number of epochs of the training if each epoch depends on it.
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], fingerprint: str, state: TrainingState
+        self,
+        folder: str | os.PathLike[str],
+        fingerprint: str,
+        state: TrainingState,
+        length: int | None = None,
     ) -> None:
         super().__init__()
         self.file = _file_in(folder)
         self.fingerprint = fingerprint
         self.state = state
+        self.length = length
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the state."""
@@ -107,6 +114,7 @@ class Checkpoint(keras.callbacks.Callback):
             "format": "xr_dl4ds checkpoint",
             "format_version": FORMAT_VERSION,
             "fingerprint": self.fingerprint,
+            "length": self.length,
             **self.state.about(),
         }
         arrays: dict[str, Any] = self.state.arrays()
@@ -144,12 +152,12 @@ def resume(training: Training, fingerprint: str, state: TrainingState, workers: 
     Raises
     ------
     CheckpointError
-        For a checkpoint that is damaged, belongs to another training, or has more epochs than the
-        options request.
+        For a checkpoint that is damaged, belongs to another training or a training of another
+        length, or has more epochs than the options request.
     """
     folder = training.checkpoint
     assert folder is not None
-    found = workers.once(lambda: _found(_file_in(folder), fingerprint))
+    found = workers.once(lambda: _found(_file_in(folder), fingerprint, length_of(training)))
     if found is None:
         return 0
     about, arrays = found
@@ -164,7 +172,20 @@ def resume(training: Training, fingerprint: str, state: TrainingState, workers: 
     return done
 
 
-def _found(file: pathlib.Path, fingerprint: str) -> tuple[Json, dict[str, np.ndarray]] | None:
+def length_of(training: Training) -> int | None:
+    """Return the number of epochs if every epoch depends on it (a cosine), else None.
+
+    Parameters
+    ----------
+    training : Training
+        The options.
+    """
+    return training.epochs if training.has_fixed_length else None
+
+
+def _found(
+    file: pathlib.Path, fingerprint: str, length: int | None
+) -> tuple[Json, dict[str, np.ndarray]] | None:
     """Return the checkpoint on disk, or None; raise if it belongs to another training."""
     for draft in file.parent.glob(f"{file.stem}.*.part"):
         with contextlib.suppress(OSError):  # another process has removed or renamed it
@@ -173,6 +194,14 @@ def _found(file: pathlib.Path, fingerprint: str) -> tuple[Json, dict[str, np.nda
     if not file.exists():
         return None
     about, arrays = _read(file)
+    before = about.get("length")
+    if None not in (before, length) and before != length:
+        raise CheckpointError(
+            f"Expected epochs={before}, the length of the cosine (schedule='cosine') in"
+            f" {str(file.parent)!r}, got epochs={length}. Use epochs={before}, or another folder."
+            " To go on from a finished model, use start=model; schedule='constant' can be continued"
+            " with more epochs."
+        )
     if about["fingerprint"] != fingerprint:
         raise CheckpointError(
             f"Expected a checkpoint of this training in {str(file.parent)!r}, got a checkpoint of"

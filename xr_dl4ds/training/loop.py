@@ -27,13 +27,14 @@ from xr_dl4ds.training.callbacks import (
     Record,
     StopIfNotFinite,
 )
-from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, resume
+from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, length_of, resume
 from xr_dl4ds.training.latent_loss import LatentLoss, usual_amplitudes
 from xr_dl4ds.training.latent_noise import LatentNoise
 from xr_dl4ds.training.optimizers import optimizer_for
 from xr_dl4ds.training.rates import Rates
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
+from xr_dl4ds.training.weight_average import WeightAverage
 from xr_dl4ds.training.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -159,6 +160,9 @@ def train(
         patience = training.patience if training.early_stopping else None
         keeper = KeepBest(task.network, patience, training.min_delta)
     rates = Rates(training=training, workers=workers.size, steps=len(batches))
+    momentum = training.momentum(training.epochs * len(batches))
+    if momentum is not None:
+        step.average = WeightAverage(task.network.trainable_variables, momentum)
     done, callbacks = 0, [LearningRates(rates), StopIfNotFinite(), record]
     callbacks += [] if keeper is None else [keeper]
     if training.checkpoint is not None:
@@ -166,7 +170,8 @@ def train(
         done = resume(training, task.fingerprint, state, workers)
         batches.start(done)
         if workers.rank == 0:
-            callbacks.append(Checkpoint(training.checkpoint, task.fingerprint, state))
+            length = length_of(training)
+            callbacks.append(Checkpoint(training.checkpoint, task.fingerprint, state, length))
     step.join()
     if done < training.epochs and not (keeper is not None and keeper.stops):
         held_out = None if validation is None else _whole_fields(validation, sampling, workers)
@@ -178,6 +183,8 @@ def train(
             _run(step, batches, held_out, [*callbacks, progress], epochs)
     elif keeper is not None:
         keeper.on_train_end()
+    if keeper is None and step.average is not None:
+        step.average.keep()
     best = len(record.rows) if keeper is None else keeper.best_epoch
     logger.info("trained %d epochs, weights of epoch %d kept", len(record.rows), best)
     history = workers.once(record.history)  # the wall times differ between workers

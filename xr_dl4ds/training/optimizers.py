@@ -14,14 +14,6 @@ OPTIMIZERS: dict[str, type[keras.optimizers.Optimizer]] = {
     "sgd": keras.optimizers.SGD,
 }
 
-#: Global norm to which the gradients of a likelihood are clipped (Pascanu et al. 2013,
-#: arXiv:1211.5063). A cell where rain fell although hardly any was expected has a slope of
-#: thousands. Adam remembers its square and makes the following steps small: for daily precipitation
-#: (CORDEX Iberia), 0.1 % of the cells had 74 % of the squared slopes with respect to the mean. The
-#: gradient norm is 4 there, and above 17 in a tenth of the steps, so that nearly all gradients are
-#: clipped; Adam depends only on the ratios of gradients.
-LIKELIHOOD_CLIPNORM = 1.0
-
 
 def optimizer_for(
     network: keras.Model, training: Training, which: int = 0
@@ -33,7 +25,7 @@ def optimizer_for(
     network : keras.Model
         The network to train.
     training : Training
-        Options with the kind of optimizer and its learning rates.
+        Options with the kind of optimizer, its learning rates and the gradient norm.
     which : int
         Index of the learning rate: 0 for the generator, 1 for the discriminator.
 
@@ -46,8 +38,9 @@ def optimizer_for(
     given: dict[str, float] = {}
     if isinstance(training, Adversarial) and kind is not keras.optimizers.SGD:
         given["beta_1"] = FIRST_MOMENT
-    if training.fits_distributions:
-        given["global_clipnorm"] = LIKELIHOOD_CLIPNORM
+    if training.gradient_norm is not None:
+        # gradients are averaged over workers before, so that all workers clip alike
+        given["global_clipnorm"] = training.gradient_norm
     optimizer = kind(learning_rate=training.rates_of(0)[which], **given)
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         # Keras would sum the gradients over a single replica; the gradients of workers are averaged

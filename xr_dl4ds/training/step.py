@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from xr_dl4ds.config import Training
 from xr_dl4ds.networks.losses import Loss, counted_by
 from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.training.latent_loss import LatentLoss
+from xr_dl4ds.training.weight_average import WeightAverage
 from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Offset of the seed that separates the noise of validation from that of training.
@@ -41,6 +43,8 @@ class Step(keras.Model):
     ----------
     first_held : int
         Number of this worker's first validation batch among the batches of all workers.
+    average : WeightAverage, optional
+        The average of the generator's weights, which is validated in their place.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class Step(keras.Model):
         self.workers = workers
         self.compression = training.gradient_compression
         self.first_held = 0
+        self.average: WeightAverage | None = None
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.batch_number = keras.metrics.Sum(name="batch_number")
 
@@ -84,12 +89,24 @@ class Step(keras.Model):
     def state(self) -> list[Tensor]:
         """All variables that the next step depends on."""
         owners = [*self.trained, *self.optimizers]
+        owners += [] if self.average is None else [self.average]
         return [variable for owner in owners for variable in owner.variables]
 
     def set_rates(self, rates: Sequence[float]) -> None:
         """Set the learning rates."""
         for optimizer, rate in zip(self.optimizers, rates, strict=True):
             optimizer.learning_rate = rate
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Give the generator its averaged weights within a ``with`` block, if there are any."""
+        with contextlib.nullcontext() if self.average is None else self.average.in_place():
+            yield
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+        """Validate the averaged weights, if there are any."""
+        with self.averaged():
+            return super().evaluate(*args, **kwargs)
 
     def join(self) -> None:
         """Start with the state of worker 0, but with a separate dropout seed for each worker."""
@@ -167,6 +184,8 @@ class Step(keras.Model):
         slopes = tape.gradient(loss, [v.value for v in variables])
         gradients = self.workers.average(slopes, compression=self.compression)
         self.optimizers[which].apply(gradients, variables)
+        if self.average is not None and network is self.network:
+            self.average.update()
 
     def settle(self, weight: Tensor) -> None:
         """Average batch normalization's moving means over all workers, weighted by valid cells."""
