@@ -16,7 +16,7 @@ from xr_dl4ds.explanation import Question, explain
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.model import display, storage
-from xr_dl4ds.model.build import build, trains_on_global_domain
+from xr_dl4ds.model.build import build, latent_members, trains_on_global_domain
 from xr_dl4ds.model.provenance import digest_of
 from xr_dl4ds.plotting import plot_history
 from xr_dl4ds.prediction.predict import predict
@@ -313,6 +313,7 @@ class Downscaler:
             name=str(self.provenance["model"]),
             scale=self.state.pairing.scale,
             context=self.state.pairing.context,
+            latent=latent_members(self.state, self.options),
         )
 
     def _other_form(self) -> keras.Model:

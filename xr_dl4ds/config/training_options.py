@@ -108,7 +108,8 @@ class Training:
         if self.rate_schedule != "cosine":
             return None
         # the half-life, in steps, is that share of all steps, and at least one step
-        return min(choices.EMA, 0.5 ** (1 / max(choices.EMA_HALF_LIFE * steps, 1.0)))
+        short: float = 0.5 ** (1 / max(choices.EMA_HALF_LIFE * steps, 1.0))
+        return min(choices.EMA, short)
 
     @property
     def gradient_norm(self) -> float | None:

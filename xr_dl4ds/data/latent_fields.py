@@ -60,7 +60,8 @@ class Field:
         apart = [np.minimum(k, n - k) * np.where(2 * k <= n, 1, -1) for n, k in _counted(shape)]
         spectrum = np.fft.fft2(self.correlation(apart[0][:, None], apart[1][None, :])).real
         root: np.ndarray = np.sqrt(np.clip(spectrum, 0, None))
-        return root / np.sqrt(np.mean(root**2))
+        found: np.ndarray = root / np.sqrt(np.mean(root**2))
+        return found
 
     def kernel(self) -> np.ndarray:
         """Return the kernel that makes the field of white noise, cut off where it is small."""
@@ -133,7 +134,8 @@ class LatentFields:
         n = len(self.lengths)
         wanted = np.asarray(self.correlation, "f8").reshape(n, n)
         found: np.ndarray = np.linalg.cholesky(wanted + 1e-6 * np.eye(n))
-        return found / np.sqrt(np.sum(found**2, axis=1, keepdims=True))
+        rows: np.ndarray = found / np.sqrt(np.sum(found**2, axis=1, keepdims=True))
+        return rows
 
 
 def mixing(fields: Sequence[Sequence[object]], mixture: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import xarray as xr
 
 from xr_dl4ds.config import Network, Options, Sampling, nearest
+from xr_dl4ds.config.latent_constants import CORRECTIONS
 from xr_dl4ds.data import warm_start
 from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
@@ -318,6 +319,7 @@ def _state(
         units=units,
         step=None if sampling.time_window is None else usual_step(first.hr, "the HR data"),
         attention_margin=pairing.context,
+        corrections=CORRECTIONS,
     )
 
 

@@ -167,11 +167,12 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
 def _latent_task(state: State, options: Options) -> LatentTask | None:
     from xr_dl4ds.training import LatentNoise, LatentTask
 
-    if state.latent is None:
+    members = latent_members(state, options)
+    if members is None or state.latent is None:
         return None
     kinds = state.distributions(options)
     noise = LatentNoise(state.latent, kinds, trains_on_global_domain(state, options.sampling))
-    return LatentTask(members=latent_members(state, options), noise=noise, kinds=kinds)
+    return LatentTask(members=members, noise=noise, kinds=kinds)
 
 
 def _initial_network(state: State, options: Options, start: Downscaler | None) -> keras.Model:

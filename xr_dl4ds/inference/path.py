@@ -17,6 +17,7 @@ from xr_dl4ds.inference.application import (
     Application,
     whole_float32,
 )
+from xr_dl4ds.networks.latent_members import LatentMembers
 from xr_dl4ds.networks.tensors import Tensor
 
 #: HR cells that the network processes at once; a gradient keeps the activations of all layers.
@@ -60,12 +61,16 @@ class Path:
         LR channels ``(time, y, x, channel)``, with the first guess as further channels.
     steps : int
         Points at which the gradient is taken: the middles of as many parts of the path.
+    members : LatentMembers, optional
+        Members of a network whose targets have latent noise. Gradients are those of the member
+        without noise.
     """
 
     application: Application
     start: xr.DataArray
     end: xr.DataArray
     steps: int
+    members: LatentMembers | None = None
 
     def batches(self, rows: np.ndarray) -> Iterator[slice]:
         """Yield the samples that fit into memory at once, for `rows` of `gradients`."""
@@ -126,7 +131,7 @@ class Path:
     @functools.cached_property
     def _gradient(self) -> Callable[..., tuple[dict[str, Tensor], Tensor]]:
         """The gradient at a point of the path, and the value there, as one traced function."""
-        network = self.application.network
+        network, members = self.application.network, self.members
 
         def gradient(
             fixed: Mapping[str, Tensor],
@@ -140,7 +145,11 @@ class Path:
             point = {n: x + _along(share, x) * (end[n] - x) for n, x in start.items()}
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(point)
-                out = tf.gather(network({**inputs, **point}, training=False), target, axis=-1)
+                every = {**inputs, **point}
+                out = network(every, training=False)
+                if members is not None:
+                    out = _central(members, out, every.get("valid"))
+                out = tf.gather(out, target, axis=-1)
                 values = tf.reduce_sum(out * weights, axis=list(range(1, weights.shape.rank)))
             zero = tf.UnconnectedGradients.ZERO
             return tape.gradient(values, point, unconnected_gradients=zero), values
@@ -148,6 +157,17 @@ class Path:
         traced: Callable[..., tuple[dict[str, Tensor], Tensor]]
         traced = tf.function(gradient, reduce_retracing=True)
         return traced
+
+
+def _central(members: LatentMembers, output: Tensor, valid: Tensor | None) -> Tensor:
+    """Return the member without noise, ``(batch, [time,] hr_y, hr_x, target)``."""
+    if output.shape.rank == 4:
+        return members.central(output, valid)
+    lead = tf.shape(output)[:2]
+    if valid is not None:
+        valid = tf.repeat(valid, lead[1], axis=0)
+    found = members.central(tf.reshape(output, [-1, *tf.unstack(tf.shape(output)[2:])]), valid)
+    return tf.reshape(found, tf.concat([lead, tf.shape(found)[1:]], axis=0))
 
 
 def _along(share: Tensor, like: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from xr_dl4ds.inference.packing import packed
 from xr_dl4ds.inference.path import Path
 from xr_dl4ds.inference.tiles import Tiling
 from xr_dl4ds.networks import Reach, reach_of
+from xr_dl4ds.networks.latent_members import LatentMembers
 from xr_dl4ds.networks.layers import thins_by_cell
 from xr_dl4ds.prediction.network_input import NetworkInput
 
@@ -44,6 +45,8 @@ class Runner:
         HR cells along the edges of an LR cell.
     context : int
         LR cells around the domain, on each side, that the network sees.
+    latent : LatentMembers, optional
+        Members of a network whose targets have latent noise.
     """
 
     network: keras.Model
@@ -52,6 +55,7 @@ class Runner:
     name: str
     scale: Scale
     context: int = 0
+    latent: LatentMembers | None = None
 
     def run(self, network_input: NetworkInput, realization: int | None) -> xr.DataArray:
         """Apply the network, in tiles if the domain is large.
@@ -114,6 +118,7 @@ class Runner:
             start=ends[0].transpose(TIME, Y, X, CHANNEL),
             end=ends[1].transpose(TIME, Y, X, CHANNEL),
             steps=steps,
+            members=self.latent,
         )
 
     def _application(

@@ -116,8 +116,10 @@ def _seen_amounts(
     return tuple("cbrt" if c is None and i in amounts else c for i, c in enumerate(curves))
 
 
-def latent_members(state: State, options: Options) -> LatentMembers:
-    """Return the function that draws latent members from the output of the network."""
+def latent_members(state: State, options: Options) -> LatentMembers | None:
+    """Return the function that draws latent members from the output of the network, if any are."""
+    if state.latent is None:
+        return None
     from xr_dl4ds.networks.latent_members import LatentMembers
 
     around = trains_on_global_domain(state, options.sampling)

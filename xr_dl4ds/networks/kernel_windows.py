@@ -44,9 +44,9 @@ def around(size: int, stride: int, dilation: int) -> Windows | None:
     return lambda i: (i * stride - begin, i * stride - begin + extent - 1)
 
 
-def block(size: int) -> Windows:
-    """Return the windows that cover the whole block of `size` cells in which a cell lies."""
-    return lambda i: (i // size * size, i // size * size + size - 1)
+def block(size: int, reach: int = 0) -> Windows:
+    """Return the whole block of `size` cells in which a cell lies, with `reach` blocks around."""
+    return lambda i: ((i // size - reach) * size, (i // size + reach + 1) * size - 1)
 
 
 def parent(factor: int, reach: int = 0) -> Windows:

@@ -97,7 +97,15 @@ def _fields(
         )(x)
     for i, (kind, own) in enumerate(constraints.items()):
         name = "constraint" if i == 0 else f"constraint_{kind}"
-        constraint = Constraint(kind, ports.scale.public, own, zeros, dtype="float32", name=name)
+        constraint = Constraint(
+            kind,
+            ports.scale.public,
+            own,
+            zeros,
+            ports.corrections if kind == "multiplicative" else 0,
+            dtype="float32",
+            name=name,
+        )
         x = constraint([x, fields["lr_inside"], *([fields["valid"]] if ports.masked else [])])
     return x
 

@@ -51,13 +51,13 @@ WRAPPED: dict[type[keras.Layer], type[keras.Layer]] = {
 }
 
 #: Layers of this package that look at neighbours; their argument `wrap` makes them periodic.
-OWN: tuple[type, ...] = (Interpolation, ConvLSTM, SpectralConv2D)
+OWN: tuple[type, ...] = (Interpolation, ConvLSTM, SpectralConv2D, Constraint)
 
 #: Layers and operations of `keras.ops` that look at single cells, or at all cells alike, as
 #: `kind_of` names them. Only exactly these classes: a subclass may do anything.
 ALONE: frozenset[type | str] = frozenset(
     {
-        *(Constraint, CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
+        *(CropTo, FoldTime, LocallyConnected, MonteCarloDropout, OutputActivation),
         *(RepeatOverTime, UnfoldTime, NeighbourSteps, LogAmount, DistributionParameters),
         *(AmountCurve, ChannelsToCells, CellsToChannels, LatentLocation, GuessFeatures),
         *(layers.InputLayer, layers.Identity, layers.Rescaling, layers.Normalization),

@@ -198,8 +198,9 @@ class _Walk:
             return self._recurrent(operation, span)
         if kind is Constraint:
             cells = Scale.of(operation.scale).edges[self.axis]
-            moved = self._seen(span, share, block(cells))
-            return _joined([moved, self._seen(spans[1], share, parent(cells))])
+            reach = operation.corrections
+            moved = self._seen(span, share, block(cells, reach))
+            return _joined([moved, self._seen(spans[1], share, parent(cells, reach))])
         windows = windows_of(operation, self.axis)
         return _Span(share) if windows is None else self._seen(span, share, windows)
 

@@ -120,7 +120,7 @@ def latent_members(
     return xr.DataArray(found, dims=(TIME, Y, X, CHANNEL), coords=coords)
 
 
-def _by_chunk(block: _Block, given: list[Any], targets: int) -> da.Array:
+def _by_chunk(block: _Block, given: list[Any], targets: int) -> Any:
     """Apply a function to chunks of a network output, which are widened by a few LR cells."""
     output = given[0].rechunk({3: -1})
     times, y, x = output.chunks[:3]
@@ -166,13 +166,11 @@ def targets_of(array: np.ndarray) -> int:
     return int(array.shape[-1])
 
 
-def _chunked(array: Any, chunks: tuple[tuple[int, ...], ...]) -> da.Array:
+def _chunked(array: Any, chunks: tuple[tuple[int, ...], ...]) -> Any:
     return array.rechunk(chunks) if isinstance(array, da.Array) else da.from_array(array, chunks)
 
 
-def _widened(
-    array: da.Array, along: tuple[int | None, ...], reach: list[int], sides: str
-) -> da.Array:
+def _widened(array: da.Array, along: tuple[int | None, ...], reach: list[int], sides: str) -> Any:
     """Add the cells of neighbouring chunks along y and x, where the array has these axes."""
     depth, boundary = {}, {}
     for axis, n, side in zip(along, reach, ("none", sides), strict=False):

@@ -164,7 +164,10 @@ class LatentMember:
         means = functools.partial(block_means, valid=valid, scale=self.scale)
         if not amount:
             missing = coarse - means(value)
-            return value + on_hr_cells(np.where(np.isfinite(missing), missing, 0), self.scale)
+            made: np.ndarray = value + on_hr_cells(
+                np.where(np.isfinite(missing), missing, 0), self.scale
+            )
+            return made
         wanted = np.maximum(coarse + zero, 0)
         value = (value + LEAST) * np.maximum(held["smooth_reference"] + zero, 0)
         for _ in range(CORRECTIONS):
@@ -173,7 +176,8 @@ class LatentMember:
             value = value * np.exp(bilinear(np.log(ratio), self.scale, wrap))
         mean = means(value)
         ratio = np.divide(wanted, mean, out=np.ones_like(wanted), where=mean > 0)
-        return value * on_hr_cells(ratio, self.scale) - zero
+        made: np.ndarray = value * on_hr_cells(ratio, self.scale) - zero
+        return made
 
 
 def _drawn(
@@ -218,7 +222,8 @@ class _Noises:
         )
         found = irfft2(spectrum, s=self.shape)[:, y, x]
         if len(self.member.latent.lengths) == 1:
-            return found
+            made: np.ndarray = found
+            return made
         return np.tensordot(self.mixing, found, axes=1)
 
     def _averaged(self, key: int) -> np.ndarray:
@@ -227,21 +232,20 @@ class _Noises:
         lag = 0 if step is None else round(step * 1e6)
         earlier = [(key - n * lag) % 2**64 for n in range(len(self.terms))]
         self._white = {one: self._white[one] for one in earlier if one in self._white}
-        total = 0.0
+        total = np.zeros((), "f4")
         for weights, one in zip(self.terms, earlier, strict=True):
             if one not in self._white:
                 rows, columns = self.cells.widened(*self.reach)
                 n = len(self.kernels)
                 self._white[one] = normal(self.member.seed, one, LATENT, rows, columns, n)
             total = total + weights * self._white[one]
-        assert isinstance(total, np.ndarray)
         return total
 
 
 class _Kernels(tuple[np.ndarray, ...]):
     """Kernels, compared by identity."""
 
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -261,7 +265,8 @@ def spectra_of(kernels: _Kernels, shape: tuple[int, int]) -> np.ndarray:
         y, x = kernel.shape
         to[:y, :x] = kernel
         to[:] = np.roll(to, (-(y // 2), -(x // 2)), axis=(0, 1))
-    return rfft2(whole)
+    made: np.ndarray = rfft2(whole)
+    return made
 
 
 def terms_of(latent: LatentFields, sizes: Sequence[int]) -> np.ndarray:

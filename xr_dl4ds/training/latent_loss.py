@@ -133,11 +133,10 @@ def usual_amplitudes(
         rows, columns = (
             slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(whole, shape, strict=True)
         )
-        total, n = None, 0
+        sums = []
         for first in range(0, len(steps), 32):
             fields = np.asarray(samples.true_fields(steps[first : first + 32], rows, columns))
             fields = np.nan_to_num(fields[..., list(channels)])
-            each = amplitude(tf.constant(fields, tf.float32)).numpy().sum(axis=0)
-            total, n = each if total is None else total + each, n + len(fields)
-        found[shape] = total / n
+            sums.append(amplitude(tf.constant(fields, tf.float32)).numpy().sum(axis=0))
+        found[shape] = np.sum(sums, axis=0) / len(steps)
     return found

@@ -75,7 +75,13 @@ def on_hr_cells(values: Tensor, scale: Scale) -> Tensor:
     return ops.repeat(ops.repeat(values, scale.y, axis=1), scale.x, axis=2)
 
 
-def toward_means(amounts: Tensor, wanted: Tensor, blocks: Blocks, wrap: bool = False) -> Tensor:
+def toward_means(
+    amounts: Tensor,
+    wanted: Tensor,
+    blocks: Blocks,
+    wrap: bool = False,
+    corrections: int = CORRECTIONS,
+) -> Tensor:
     """Multiply amounts by a smooth field that brings their means near the LR amounts.
 
     Each correction interpolates the logarithm of the ratio ``(wanted + 0.01) / (mean + 0.01)``,
@@ -92,8 +98,10 @@ def toward_means(amounts: Tensor, wanted: Tensor, blocks: Blocks, wrap: bool = F
         The LR cells.
     wrap : bool
         Whether the first column follows the last one.
+    corrections : int
+        Number of corrections.
     """
-    for _ in range(CORRECTIONS):
+    for _ in range(corrections):
         ratio = (wanted + CORRECTION_OFFSET) / (blocks.mean(amounts) + CORRECTION_OFFSET)
         if blocks.valid is not None:
             ratio = ops.where(blocks.some, ratio, 1.0)
@@ -107,9 +115,8 @@ def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Ten
 
 
 def _multiplicative(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
-    positive = ops.relu(cells + offsets) + TINY
-    ratio = ops.relu(lr + offsets) / blocks.mean(positive)
-    return positive * blocks.spread(ratio) - offsets
+    ratio = ops.relu(lr + offsets) / blocks.mean(cells)
+    return cells * blocks.spread(ratio) - offsets
 
 
 def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
@@ -119,7 +126,8 @@ def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tens
     return weight * blocks.spread(wanted / blocks.mean(weight)) - offsets
 
 
-#: Formulas ``(cells, lr, offsets, blocks) -> cells`` for scaled values.
+#: Formulas ``(cells, lr, offsets, blocks) -> cells`` for scaled values; "multiplicative" takes
+#: cells measured from the physical zero, > 0.
 CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, Blocks], Tensor]] = {
     "additive": _additive,
     "multiplicative": _multiplicative,
@@ -137,7 +145,9 @@ class Constraint(keras.layers.Layer):
 
     - additive: ``y = p + x - mean(p)``, for values of any sign.
     - multiplicative: ``y = u w / mean(u)`` with ``u = max(v, 0) + TINY``, for values >= 0. Where a
-      whole block is <= 0, u is constant and passes no gradient.
+      whole block is <= 0, u is constant and passes no gradient. With `corrections`, u is first
+      multiplied by smooth fields that bring its means near w (`toward_means`), so that no edges of
+      LR cells are left.
     - softmax: ``y = exp(a) w / mean(exp(a))`` with ``a = v / max(w, 1)``, for values > 0. Where w
       <= 1 this is the softmax of Harder et al. For larger w their argument would amplify small
       relative differences (temperatures in kelvin have w about 50). Division by w makes the
@@ -159,6 +169,10 @@ class Constraint(keras.layers.Layer):
     offsets : sequence of float
         For each output channel, the offset that is added to a scaled value to measure it from the
         physical zero.
+    corrections : int
+        Number of smooth corrections before the multiplicative formula.
+    wrap : bool
+        Whether the first column follows the last one.
 
     Input shape
         A list of ``(batch, scale.y * y, scale.x * x, channel)``, the prediction; ``(batch, y, x,
@@ -180,10 +194,14 @@ class Constraint(keras.layers.Layer):
         scale: int | tuple[int, int],
         channels: tuple[int | None, ...],
         offsets: tuple[float, ...],
+        corrections: int = 0,
+        wrap: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.kind = kind
+        self.corrections = corrections
+        self.wrap = wrap
         self.scale = Scale.of(scale).public  # plain, for the model file
         self.channels = tuple(channels)
         self.offsets = tuple(float(offset) for offset in offsets)
@@ -201,7 +219,12 @@ class Constraint(keras.layers.Layer):
         blocks = Blocks(lr, valid, Scale.of(self.scale))
         if valid is not None:  # without valid cells the LR value may be NaN, as may its gradient
             lr = ops.where(blocks.some, lr, 0.0)
-        moved = CONSTRAINTS[self.kind](cells, lr, offsets, blocks)
+        given = cells
+        if self.kind == "multiplicative":
+            wanted = ops.relu(lr + offsets)
+            given = ops.relu(cells + offsets) + TINY
+            given = toward_means(given, wanted, blocks, self.wrap, self.corrections)
+        moved = CONSTRAINTS[self.kind](given, lr, offsets, blocks)
         if valid is not None:
             moved = ops.where(blocks.spread(blocks.some), moved, cells)
         if len(own) == len(self.channels):
