@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import xr_dl4ds as xd
 
@@ -132,3 +133,89 @@ def test_verification_measures_both_tables(benchmark, monkeypatch, tmp_path, cap
     by_loop = module.loop(*(one.to_numpy() for one in pair), ranks=True)
     for mine, expected in zip(module.maps(*pair, ranks=True), by_loop, strict=True):
         np.testing.assert_allclose(mine, expected, rtol=1e-4)
+
+
+def rain(scale):
+    """Patches of showers, LR and members that keep it, as `benchmarks/mrms_crps.py` has them."""
+    rng, dims = np.random.default_rng(0), ("sample", "y", "x")
+    coords = {"y": np.arange(16.0), "x": np.arange(16.0)}
+    truth = xr.DataArray(rng.gamma(0.5, 2, (3, 16, 16)), coords, dims, "pr", {"units": "mm h-1"})
+    blocks = {"y": scale, "x": scale}
+    lr = truth.coarsen(blocks).mean()
+    members = xr.concat([truth, truth[:, ::-1, :].assign_coords(y=truth.y)], "realization")
+    return truth, lr, members
+
+
+def test_mrms_scores_cells_texture_and_lr(benchmark):
+    module = benchmark("mrms_crps")
+    truth, lr, members = rain(4)
+    found = module.scores(members, truth, lr, 4)
+    one = module.scores(truth + 0.5, truth, lr, 4)
+    assert set(one) < set(found) < set(module.COLUMNS)
+    assert one["CRPS"] == one["MAX4"] == pytest.approx(0.5)
+    assert one["ES"] == pytest.approx(0.5)
+    assert one["LR means"] == pytest.approx(0.5)
+    assert one["RALSD"] == pytest.approx(0, abs=1e-6)
+    assert found["spread / skill"] == pytest.approx(
+        float(xd.metrics.spread_skill(members, truth, module.DIMS))
+    )
+    assert found["edges"] == pytest.approx(1, abs=0.1)
+
+
+def test_mrms_sees_edges_of_lr_cells(benchmark):
+    module = benchmark("mrms_crps")
+    truth, lr, _ = rain(4)
+    steps = xr.DataArray(np.arange(8.0) // 4 * 3 + np.arange(8.0), dims="x").expand_dims(y=8)
+    # along x: 1 inside, 4 at the edge; along y nothing
+    assert module.edges(steps, 4) == pytest.approx(4)
+    repeated = lr.isel(y=np.arange(16) // 4, x=np.arange(16) // 4)
+    with np.errstate(divide="ignore"):
+        assert module.edges(repeated, 4) == np.inf
+    assert module.edges(truth, 4) == pytest.approx(1, abs=0.1)
+
+
+def test_mrms_options_of_the_command_line(benchmark):
+    module = benchmark("mrms_crps")
+    runs = module.runs_of(module.given_options(["data"]))
+    assert list(runs) == list(module.RUNS)
+    assert runs["crps"]["lr_decay_after"] == 19
+    given = ["data", "--loss", "crps", "--epochs", "5", "--set", "n_filters=4", "seed=null"]
+    (name,), (options,) = zip(*module.runs_of(module.given_options(given)).items(), strict=True)
+    assert name == "crps, n_filters=4, seed=null"
+    assert options["n_filters"] == 4
+    assert options["seed"] is None
+    assert (options["epochs"], options["lr_decay_after"]) == (5, 3)
+
+
+def test_mrms_prints_each_split_and_seed_and_their_mean(benchmark, monkeypatch, capsys):
+    module = benchmark("mrms_crps")
+    truth, _, members = rain(8)
+    monkeypatch.setattr(module, "experiment", lambda folder, split: [truth.to_dataset()] * 3)
+    monkeypatch.setattr(module, "trained", lambda *_, **__: (None, {"training": 1.0}))
+    several = members.to_dataset(name="pr"), {"prediction": 1.0}
+    monkeypatch.setattr(module, "predicted", lambda *_: several)
+    call = ["mrms_crps.py", "data", "--splits", "2", "--seeds", "3", "--runs", "crps"]
+    monkeypatch.setattr("sys.argv", call)
+    module.main()
+    head, rule, *lines, _, _ = capsys.readouterr().out.splitlines()
+    names = [line.split("|")[1].strip() for line in lines]
+    assert names == [
+        *("bilinear, split 0", *(f"crps, split 0, seed {n}" for n in range(3))),
+        *("bilinear, split 1", *(f"crps, split 1, seed {n}" for n in range(3))),
+        *("bilinear: mean of 2", "crps: mean of 6"),
+    ]
+    assert {line.count("|") for line in (head, rule, *lines)} == {head.count("|")}
+    columns = [one.strip() for one in head.split("|")]
+    ratio, crps = (lines[1].split("|")[columns.index(n)] for n in ("ratio", "CRPS"))
+    bilinear = lines[0].split("|")[columns.index("CRPS")]
+    assert float(ratio) == pytest.approx(float(crps) / float(bilinear), abs=1e-3)
+
+
+def test_cordex_sums_of_days_stay_within_a_winter(benchmark):
+    module = benchmark("cordex_ensemble")
+    days = np.array([*range(12), *range(365, 372), *range(800, 803)])
+    time = np.datetime64("2000-12-01", "ns") + days * np.timedelta64(1, "D")
+    field = xr.DataArray(np.arange(22.0), {"time": time}, "time")
+    (sums,) = module.in_spells(field)
+    expected = [sum(range(5)), sum(range(5, 10)), sum(range(12, 17))]
+    assert sums.to_numpy().tolist() == expected

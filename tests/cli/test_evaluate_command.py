@@ -37,7 +37,8 @@ def test_the_table_has_the_scores(files, sr, capsys):
         (line,) = re.findall(rf"^{product} +(-?\d.*)$", said, re.MULTILINE)
         one = scores.sel(product=product)
         expected = [f"{float(one[s]):.3f}" for s in ("bias", "mae", "rmse")]
-        assert line.split() == [*expected, f"{float(one.correlation):.4f}"]
+        expected += [f"{float(one.correlation):.4f}", f"{float(one.ralsd):.2f}"]
+        assert line.split() == expected
     assert re.search(r"RMSE skill: -?\d+% against bilinear, -?\d+% against bicubic", said)
 
 
@@ -112,17 +113,25 @@ def test_several_variables_have_a_table_each(files, tmp_path, capsys):
     assert len(re.findall(r"^prediction +1\.000 +1\.000 +1\.000", said, re.MULTILINE)) == 2
 
 
-def test_an_ensemble_has_its_crps():
+def test_an_ensemble_has_scores_of_cells_and_of_texture():
     truth = analytic()[["t2m"]]
     low = truth.downscale.coarsen(2)
     base = low.downscale.interpolate(truth, method="bilinear")
     members = xr.concat([base, base + 1], "realization", coords="minimal")
     members.t2m.attrs = truth.t2m.attrs
     scores = xd.metrics.evaluate(members, truth, lr=low).compute()
-    head, first, *_ = table(scores, "t2m").splitlines()
-    assert head.endswith("CRPS / K")
-    assert first.split()[-1] == f"{float(scores.crps.sel(product='prediction')):.3f}"
+    head, first, *_, ratio, skill = table(scores, "t2m").splitlines()
+    assert head.endswith("RALSD / dB  CRPS / K  CRPS of maxima / K")
+    one = scores.sel(product="prediction")
+    expected = [
+        f"{float(one.ralsd):.2f}",
+        f"{float(one.crps):.3f}",
+        f"{float(one.maxima_crps):.3f}",
+    ]
+    assert first.split()[-3:] == expected
     assert len(head) == len(first)
+    assert ratio == f"spread-skill ratio: {float(scores.spread_skill_ratio):.2f} (1 is right)"
+    assert skill.startswith("RMSE skill")
 
 
 @pytest.mark.parametrize(

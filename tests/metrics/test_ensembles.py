@@ -17,7 +17,7 @@ from xr_dl4ds.metrics import evaluate
 ALL = ("time", "latitude", "longitude")
 OWN = [
     *("crps", "crps_map", "crps_series", "crps_skill", "crps_skill_interval"),
-    *("spread", "spread_skill_ratio", "rank_histogram"),
+    *("maxima_crps", "maxima_crps_skill", "spread", "spread_skill_ratio", "rank_histogram"),
 ]
 
 
@@ -63,6 +63,39 @@ def test_scores_of_members(members, truth):
     assert float(actual.spread_skill_ratio) == pytest.approx(ratio, rel=1e-4)
     ranks = xs.rank_histogram(truth.t2m, members.t2m, dim=list(ALL), member_dim="realization")
     np.testing.assert_allclose(actual.rank_histogram, ranks / truth.t2m.size)
+
+
+def test_maxima_over_blocks(members, truth, caplog):
+    actual = evaluate(members, truth, area_weighted=False)
+    blocks = {"latitude": 4, "longitude": 4}
+    x, y = (one.t2m.coarsen(blocks).max() for one in (members, truth))
+    biased = xs.crps_ensemble(y, x, member_dim="realization", dim=[])
+    pairs = abs(x - x.rename(realization="other")).sum(["realization", "other"])
+    expected = biased - pairs * (1 / (2 * 4 * 3) - 1 / (2 * 4 * 4))
+    found = actual.maxima_crps
+    assert float(found.sel(product="prediction")) == pytest.approx(float(expected.mean()), rel=1e-4)
+    low = truth.downscale.coarsen(4).downscale.interpolate(truth, method="bilinear")
+    error = abs(low.t2m.coarsen(blocks).max() - y).mean()
+    assert float(found.sel(product="bilinear")) == pytest.approx(float(error), rel=1e-4)
+    skill = 1 - float(expected.mean() / error)
+    assert float(actual.maxima_crps_skill.sel(reference="bilinear")) == pytest.approx(
+        skill, rel=1e-3
+    )
+    assert "blocks of" not in caplog.text
+
+
+def test_maxima_in_small_fields_and_beside_gaps(members, truth, caplog):
+    few = {"latitude": slice(0, 3), "longitude": slice(0, 8)}
+    alone = members.isel(few).assign_attrs(xr_dl4ds_provenance="{}")  # no scale: no baselines
+    actual = evaluate(alone, truth.isel(few), scores="maxima_crps", area_weighted=False)
+    blocks = {"latitude": 3, "longitude": 3}
+    pair = [one.isel(few).t2m.coarsen(blocks, boundary="trim").max() for one in (members, truth)]
+    expected = metrics.crps(*pair, ALL)
+    found = actual.maxima_crps.sel(product="prediction")
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)
+    assert "maxima_crps has blocks of 3 x 3 cells instead of 4 x 4" in caplog.text
+    truth["t2m"][:, ::4, ::4] = np.nan  # in each block
+    assert np.isnan(evaluate(members, truth, scores="maxima_crps").maxima_crps).all()
 
 
 def test_a_baseline_is_scored_by_its_error(members, truth):
@@ -200,7 +233,8 @@ def test_lazy_in_lazy_out(members, truth, chunks):
 def test_attributes_say_what_a_score_is(members, truth):
     actual = evaluate(members, truth)
     for name in OWN:
-        units = "K" if name in ("crps", "crps_map", "crps_series", "spread") else "1"
+        in_kelvin = ("crps", "crps_map", "crps_series", "maxima_crps", "spread")
+        units = "K" if name in in_kelvin else "1"
         assert set(actual[name].attrs) == {"units", "long_name"}
         assert actual[name].attrs["units"] == units
     assert actual.crps_skill.attrs["long_name"] == "skill: 1 - crps / crps of the reference"

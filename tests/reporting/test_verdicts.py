@@ -108,6 +108,15 @@ def test_spread_of_members(ratio, words):
     assert on_members(xr.Dataset()) == []
 
 
+@pytest.mark.parametrize(("distance", "says"), [(2.9, False), (3.1, True), (np.nan, False)])
+def test_members_of_another_texture_are_named(distance, says):
+    found = {"spread_skill_ratio": 1.0, "ralsd": ("product", [distance, 20.0])}
+    scores = xr.Dataset(found, {"product": ["prediction", "bilinear"]})
+    sentences = on_members(scores)[1:]
+    assert bool(sentences) == says
+    assert all("RALSD 3.1\u00a0dB: the texture of the members differs" in s for s in sentences)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -20,8 +20,9 @@ def table(scores: xr.Dataset, title: str) -> str:
     Returns
     -------
     str
-        The lines; for an ensemble they have a column with the CRPS. Without baselines, the last
-        line says how to get them.
+        The lines. For an ensemble they have columns with the CRPS of cells and of maxima over
+        blocks, and a line with the spread-skill ratio. Without baselines, the last line says how to
+        get them.
     """
     shown = {
         name: score
@@ -42,6 +43,8 @@ def table(scores: xr.Dataset, title: str) -> str:
         cells = zip(values, columns.items(), strict=True)
         line = [f"{v:{max(8, len(column))}.{digits}f}" for v, (column, digits) in cells]
         rows.append("  ".join([f"{product:<{width}}", *line]))
+    if "spread_skill_ratio" in scores:
+        rows.append(f"spread-skill ratio: {float(scores.spread_skill_ratio):.2f} (1 is right)")
     if len(products) == 1:
         return "\n".join([*rows, "no baselines: --lr or --scale gives them"])
     if "rmse_skill" not in scores:

@@ -110,6 +110,30 @@ def pooled(
     return xr.concat(rows, xr.Variable("pool", list(pools)))
 
 
+def maxima_crps(
+    prediction: xr.DataArray,
+    truth: xr.DataArray,
+    dims: Dimensions,
+    weights: xr.DataArray | None = None,
+) -> xr.DataArray:
+    """Return the CRPS of maxima over blocks of 4 x 4 cells, or of as many as fields have."""
+    size = field_scores.edge_of_blocks((truth.sizes[Y], truth.sizes[X]))
+    return field_scores.pooled_crps(
+        prediction, truth, size, dims, weights=weights, plane=(Y, X), pool="max"
+    )
+
+
+def small_blocks(truth: xr.DataArray) -> str:
+    """Return a note on blocks that are smaller than 4 x 4 cells; an empty text for full blocks."""
+    size = field_scores.edge_of_blocks((truth.sizes[Y], truth.sizes[X]))
+    if size == field_scores.BLOCK:
+        return ""
+    return (
+        f"maxima_crps has blocks of {size} x {size} cells instead of {field_scores.BLOCK} x"
+        f" {field_scores.BLOCK}, because the fields are smaller"
+    )
+
+
 def reliability(
     members: xr.DataArray,
     truth: xr.DataArray,

@@ -127,6 +127,8 @@ SPATIAL = {
         kind="members",
         group="spectra",
         long_name="radially averaged log spectral distance in dB",
+        heading="RALSD / dB",
+        digits=2,
         units="1",
     ),
     "power": _field(
@@ -194,6 +196,16 @@ ENSEMBLE = {
         long_name="CRPS of means and maxima over blocks of cells",
         of_baselines=True,
         is_error=True,
+    ),
+    "maxima_crps": Score(
+        function=adapters.maxima_crps,
+        kind="ensemble",
+        group="ensemble",
+        long_name="CRPS of maxima over blocks of 4 x 4 cells",
+        heading="CRPS of maxima",
+        of_baselines=True,
+        is_error=True,
+        note=adapters.small_blocks,
     ),
     "energy_score": Score(
         function=adapters.of_plane(field_scores.energy_score),

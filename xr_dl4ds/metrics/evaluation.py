@@ -106,10 +106,12 @@ def evaluate(
 
         For an ensemble these are the scores of its mean, except ``ralsd`` and ``std_ratio``, which
         are those of its members. An ensemble also has, along ``product``, ``crps`` and
-        ``crps_map``, which for the baselines are their absolute error; along ``reference``,
-        ``crps_skill``; and ``spread`` (units of the variable), ``spread_skill_ratio`` (1) and
-        ``rank_histogram`` along ``rank``. The functions of these names in `xr_dl4ds.metrics` define
-        these scores.
+        ``crps_map``, which for the baselines are their absolute error, and ``maxima_crps``, the
+        CRPS of maxima over blocks of 4 x 4 cells; along ``reference``, ``crps_skill`` and
+        ``maxima_crps_skill``; and ``spread`` (units of the variable), ``spread_skill_ratio`` (1)
+        and ``rank_histogram`` along ``rank``. ``crps`` and ``spread_skill_ratio`` see single cells;
+        ``ralsd`` and ``maxima_crps`` see the texture of the members. The functions of these names
+        in `xr_dl4ds.metrics` define these scores; `pooled_crps` defines ``maxima_crps``.
 
         Statistics of single fields, such as indices of precipitation, also have the value of the
         truth, ``*_truth``, and those of change the value of the LR fields on their own cells,

@@ -24,6 +24,8 @@ from xr_dl4ds.metrics.pairs import (
 from xr_dl4ds.metrics.probabilistic import crps
 from xr_dl4ds.metrics.weighting import mean
 
+#: Edge in cells of the blocks whose maxima are scored by default.
+BLOCK = 4
 #: Cells of a field that are worked on at once, in all members.
 _CELLS = 2**14
 
@@ -179,6 +181,11 @@ def pooled_crps(
         weights = _blocks(areas, size, plane, np.sum)
     members, true = (_pooled(one, size, plane, pool, areas) for one in (prediction, truth))
     return mean(crps(members, true, [], member), dims, weights)
+
+
+def edge_of_blocks(shape: tuple[int, int]) -> int:
+    """Return the edge in cells of the blocks whose maxima are scored: 4, less in smaller fields."""
+    return min(BLOCK, *shape)
 
 
 def _pooled(

@@ -19,7 +19,7 @@ SCORES: dict[str, Score] = dict(CATALOGUE)
 #: The scores of `evaluate` if none are asked for.
 DEFAULT = (
     *("bias", "mae", "rmse", "correlation", "ralsd", "std_ratio"),
-    *("crps", "spread", "spread_skill_ratio", "rank_histogram"),
+    *("crps", "maxima_crps", "spread", "spread_skill_ratio", "rank_histogram"),
 )
 #: Kinds of scores that users add.
 _PUBLIC = ("pair", "members", "ensemble", "field")

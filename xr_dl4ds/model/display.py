@@ -32,16 +32,40 @@ def rows(
         f" {n_parameters:,} parameters",
         "constraint": architecture.constraint or "none",
         "trained on": " to ".join(provenance["period"]),
-        **_ensemble(provenance),
+        **_ensemble(state, provenance),
         "kept": f"epoch {best} of {history.sizes['epoch']}, {', '.join(losses)}",
     }
 
 
-def _ensemble(provenance: Json) -> dict[str, str]:
-    """Return the spread-skill ratio of models that draw members."""
-    found = provenance.get("calibration", {})
-    each = [f"{name} {scores['spread_skill_ratio']:.2f}" for name, scores in found.items()]
-    return {"spread-skill ratio": f"{', '.join(each)} (validation)"} if each else {}
+#: Scores of members on the validation data: the name in the provenance, the label and the format;
+#: "{unit}" is that of the target.
+_SCORES = {
+    "crps": ("CRPS", "{:.3g}{unit}"),
+    "spread_skill_ratio": ("spread-skill ratio", "{:.2f}"),
+    "ralsd": ("RALSD", "{:.1f} dB"),
+    "maxima_crps": ("CRPS of maxima", "{:.3g}{unit}"),
+}
+
+
+def _ensemble(state: State, provenance: Json) -> dict[str, str]:
+    """Return the scores of members; models of earlier versions have only their ratio."""
+    found, out = provenance.get("calibration", {}), {}
+    for key, (label, form) in _SCORES.items():
+        each = []
+        for name, scores in found.items():
+            if key in scores:
+                unit = state.units.get(name)
+                value = form.format(scores[key], unit=f" {unit}" if unit else "")
+                each.append(f"{name} {value}{_yardstick(scores) if key == 'crps' else ''}")
+        if each:
+            out[label] = f"{', '.join(each)} (validation)"
+    return out
+
+
+def _yardstick(scores: Json) -> str:
+    """Return the error of the first guess, beside the CRPS."""
+    mae = scores.get("first_guess_mae")
+    return "" if mae is None else f" (first guess {mae:.3g})"
 
 
 def as_text(title: str, table: Mapping[str, str]) -> str:

@@ -176,8 +176,8 @@ class LatentMember:
             value = value * np.exp(bilinear(np.log(ratio), self.scale, wrap))
         mean = means(value)
         ratio = np.divide(wanted, mean, out=np.ones_like(wanted), where=mean > 0)
-        made: np.ndarray = value * on_hr_cells(ratio, self.scale) - zero
-        return made
+        scaled: np.ndarray = value * on_hr_cells(ratio, self.scale) - zero
+        return scaled
 
 
 def _drawn(

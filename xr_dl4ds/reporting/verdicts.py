@@ -17,6 +17,8 @@ DECISIVE = {"crps": "CRPS", "rmse": "RMSE", "mae": "MAE"}
 SHOWN = 5
 #: Range of the spread-skill ratio of members whose spread is about right.
 RELIABLE = (0.9, 1.1)
+#: RALSD in dB above which the texture of members is wrong: half or twice the power of the truth.
+TEXTURED = 3.0
 
 
 def beats(value: float, other: float) -> bool:
@@ -102,7 +104,7 @@ def _range(low: float, high: float) -> str:
 
 
 def on_members(scores: xr.Dataset) -> list[str]:
-    """Return a sentence on the spread of an ensemble."""
+    """Return sentences on the spread and the texture of an ensemble."""
     if "spread_skill_ratio" not in scores:
         return []
     ratio = float(scores["spread_skill_ratio"])
@@ -112,7 +114,14 @@ def on_members(scores: xr.Dataset) -> list[str]:
         verdict = "the members are too much alike: the ensemble is overconfident"
     else:
         verdict = "the members differ more than the error of their mean: the ensemble is too wide"
-    return [f"Spread-skill ratio {number(ratio)}: {verdict}."]
+    found = [f"Spread-skill ratio {number(ratio)}: {verdict}."]
+    distance = float(scores["ralsd"].sel(product=PREDICTION)) if "ralsd" in scores else np.nan
+    if distance > TEXTURED:
+        found.append(
+            f"RALSD {number(distance)}\u00a0dB: the texture of the members differs from that of the"
+            " truth, which CRPS and spread-skill ratio of single cells cannot see."
+        )
+    return found
 
 
 def losing_parts(parts: xr.Dataset, dims: Sequence[str]) -> list[str]:
