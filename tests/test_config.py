@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from xr_dl4ds import config
-from xr_dl4ds.config import Adversarial, Network, Options, Sampling, Supervised, choices, settled
+from xr_dl4ds.config import (
+    Adversarial,
+    Network,
+    Options,
+    Sampling,
+    Supervised,
+    choices,
+    noise_of,
+    settled,
+)
 
 
 def network_side():
@@ -76,6 +85,7 @@ NOT_DEFAULT = [
         constraint="multiplicative",
     ),
     Network(backbone="unet", decoder_upsampling="subpixel", first_guess="regression"),
+    Network(noise="latent", anisotropic=True),
     Sampling(
         context=3,
         patch_size=16,
@@ -104,6 +114,7 @@ NOT_DEFAULT = [
         gradient_compression="float16",
         clipnorm=0.5,
         ema=0.9,
+        calibrate=False,
         verbose=False,
     ),
     Supervised(schedule="cosine", ema=None, clipnorm=None, learning_rate=0.1),
@@ -241,6 +252,13 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (Network, {"n_filters": 8.0}, r"`n_filters` to be a whole number >= 1, got 8\.0"),
         (Network, {"n_blocks": True}, r"`n_blocks` to be a whole number >= 1, got True"),
         (Network, {"interpolation_skip": 1}, r"`interpolation_skip` to be True or False, got 1"),
+        (
+            Network,
+            {"noise": "outside"},
+            r"`noise` to be one of auto, latent, inside, got 'outside'",
+        ),
+        (Network, {"anisotropic": 1}, r"`anisotropic` to be True or False, got 1"),
+        (Supervised, {"calibrate": "yes"}, r"`calibrate` to be True or False, got 'yes'"),
         (Network, {"normalization": "group"}, r"`normalization` to be one of None, batch, layer"),
         (Network, {"dropout": "alpha"}, r"`dropout` to be one of None, vanilla, gaussian, spatial"),
         (Network, {"dropout_rate": 0.2}, r"`dropout` for dropout_rate=0\.2, got None\. Use drop"),
@@ -709,12 +727,12 @@ def test_cells_that_a_loss_needs_are_those_of_its_largest_window(loss, expected)
 #: Another default gives other models: change it here and in the change log.
 DEFAULTS = [
     Network(backbone="resnet", n_filters=32, activation="relu", interpolation_skip=True,
-            constraint="auto", upsampling="auto"),
+            constraint="auto", upsampling="auto", noise="auto", anisotropic=False),
     Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto",
              time_features="auto"),
     Supervised(loss="auto", learning_rate=None, epochs=30, optimizer="adam", patience=10,
                min_delta=0.0, lr_warmup=None, lr_scaling="linear", precision="auto", verbose=True,
-               schedule="auto", ema="auto", clipnorm="auto"),
+               schedule="auto", ema="auto", clipnorm="auto", calibrate=True),
     Adversarial(loss="bce", epochs=60, pixel_weight=100.0, discriminator_filters=32,
                 discriminator_blocks=4, spectral_normalization=False, gradient_penalty=0.0),
 ]  # fmt: skip
@@ -723,3 +741,77 @@ DEFAULTS = [
 @pytest.mark.parametrize("options", DEFAULTS, ids=lambda o: type(o).__name__)
 def test_defaults_do_not_change_unnoticed(options):
     assert options == type(options)()
+
+
+# --- noise ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "expected"),
+    [
+        ({}, Supervised(loss="crps"), "latent"),
+        ({}, Supervised(loss={"tas": "crps", "pr": "bernoulli_gamma_nll"}), "latent"),
+        ({"noise": "inside"}, Supervised(loss="crps"), "inside"),
+        ({}, Supervised(loss="crps", noise_channels=2), "inside"),
+        ({"output_activation": "relu"}, Supervised(loss="crps"), "inside"),
+        ({"constraint": "softmax"}, Supervised(loss="crps"), "inside"),
+        ({}, Adversarial(pixel_loss="crps"), "inside"),
+        ({}, Supervised(), "auto"),
+        ({"noise": "inside"}, Supervised(), "inside"),
+    ],
+    ids=str,
+)
+def test_latent_noise_is_taken_where_it_fits(network, training, expected):
+    assert noise_of(Network(**network), training) == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "training", "message"),
+    [
+        ({"noise": "latent"}, Supervised(loss="mae"), r"loss='crps' for noise='latent', got 'mae'"),
+        (
+            {"noise": "latent"},
+            Supervised(loss="crps", noise_channels=2),
+            r"no noise_channels=2 with noise='latent'.* or remove noise_channels",
+        ),
+        (
+            {"noise": "latent"},
+            Adversarial(pixel_loss="crps"),
+            r"no training=xr_dl4ds\.Adversarial with noise='latent'.*Use noise='inside'",
+        ),
+        (
+            {"noise": "inside", "anisotropic": True},
+            Supervised(loss="crps"),
+            r"noise='latent' for anisotropic=True, got noise='inside'\. Remove anisotropic",
+        ),
+        (
+            {"constraint": "softmax", "anisotropic": True},
+            Supervised(loss="crps"),
+            r"noise='latent' for anisotropic=True, got constraint='softmax'",
+        ),
+        ({"anisotropic": True}, Supervised(), r"loss='crps' for anisotropic=True, got 'auto'"),
+    ],
+    ids=str,
+)
+def test_latent_noise_is_refused_where_it_does_not_fit(network, training, message):
+    with pytest.raises(ValueError, match=message):
+        noise_of(Network(**network), training)
+
+
+def test_distributions_of_targets():
+    loss = {"tas": "crps", "pr": "crps", "wind": "gaussian_nll", "snow": "mae"}
+    amounts = {"tas": False, "pr": True, "wind": False, "snow": True}
+    options = Options().replace(network=Network(noise="latent"), training=Supervised(loss=loss))
+    assert options.distributions(amounts) == ("latent", "latent_amount", "gaussian", None)
+    assert options.n_noise == 0
+    inside = options.replace(network=Network(noise="inside"))
+    assert inside.distributions(amounts) == (None, None, "gaussian", None)
+    assert inside.n_noise == 4
+    directed = options.replace(network=Network(noise="latent", anisotropic=True))
+    assert directed.distributions(amounts)[:2] == ("latent_directed", "latent_amount_directed")
+
+
+def test_models_of_earlier_versions_have_their_noise_inside():
+    plain = Options().replace(training=Supervised(loss="crps")).as_plain()
+    del plain["network"]["noise"], plain["network"]["anisotropic"]
+    assert Options.from_plain(plain).network.noise == "inside"

@@ -27,6 +27,8 @@ VALUES = {
     "first_guess": ("climatology", "climatology"),
     "constraint": ("none", None),
     "decoder_upsampling": ("subpixel", "subpixel"),
+    "noise": ("inside", "inside"),
+    "anisotropic": (None, True),
     "patch_size": ("32", 32),
     "time_window": ("3", 3),
     "batch_size": ("8", 8),
@@ -48,6 +50,7 @@ VALUES = {
     "min_delta": ("1e-4", 1e-4),
     "noise_channels": ("2", 2),
     "loss_realizations": ("3", 3),
+    "calibrate": (None, False),
     "precision": ("float32", "float32"),
     "checkpoint": ("123", "123"),  # a path, whatever it looks like
     "lr_scaling": ("none", None),

@@ -47,6 +47,41 @@ LOSSES = {
     ),
 }
 
+NOISE = {
+    "latent noise without members": case(
+        "Latent noise for a loss that draws no members.",
+        ValueError,
+        r"loss='crps' for noise='latent', got 'mae', which draws no members\. Use loss='crps'",
+        d.alone(),
+        lambda hr: d.perfect(hr, loss="mae", noise="latent"),
+        lambda hr: d.perfect(hr, loss="crps", noise="latent"),
+    ),
+    "latent noise and channels": case(
+        "Latent noise with an option of noise inside the network.",
+        ValueError,
+        r"no noise_channels=2 with noise='latent', .*Use noise='inside', or remove noise_channels",
+        d.alone(),
+        lambda hr: d.perfect(hr, loss="crps", noise="latent", noise_channels=2),
+        lambda hr: d.perfect(hr, loss="crps", noise="inside", noise_channels=2),
+    ),
+    "anisotropic noise inside": case(
+        "Elongated latent fields with noise inside the network.",
+        ValueError,
+        r"noise='latent' for anisotropic=True, got noise='inside'\. Remove anisotropic",
+        d.alone(),
+        lambda hr: d.perfect(hr, loss="crps", noise="inside", anisotropic=True),
+        lambda hr: d.perfect(hr, loss="crps", anisotropic=True),
+    ),
+    "anisotropic without members": case(
+        "Elongated latent fields for a loss that draws no members.",
+        ValueError,
+        r"loss='crps' for anisotropic=True, got 'mae', which draws no members\. Remove anisotropic",
+        d.alone(),
+        lambda hr: d.perfect(hr, loss="mae", anisotropic=True),
+        lambda hr: d.perfect(hr, loss="mae"),
+    ),
+}
+
 # --- start= ---------------------------------------------------------------------------------------
 
 case = section("Going on from a model")
@@ -136,4 +171,4 @@ START = {
     ),
 }
 
-PARTS = (LOSSES, START)
+PARTS = (LOSSES, NOISE, START)

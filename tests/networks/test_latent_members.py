@@ -9,7 +9,7 @@ from xr_dl4ds.config.distribution_channels import n_latent, parameter_channels
 from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.networks import Ports
 from xr_dl4ds.networks.latent_members import LatentMembers
-from xr_dl4ds.prediction.latent_draws import Cells, LatentMember, _Noises
+from xr_dl4ds.prediction.latent_draws import CellPositions, LatentMember, _Noises
 
 SCALE = Scale(4, 2)
 SHAPE = (16, 12)
@@ -80,7 +80,7 @@ def test_training_and_prediction_draw_the_same(case, masked):
         scale=SCALE,
         seed=3,
     )
-    cells = Cells(rows=np.arange(SHAPE[0]), columns=np.arange(SHAPE[1]))
+    cells = CellPositions(rows=np.arange(SHAPE[0]), columns=np.arange(SHAPE[1]))
     keys = rng.integers(0, 2**60, size=2)
     expected = member(output, keys, cells, np.ones((2, len(kinds))), valid if masked else None)
     noises = _Noises(member, cells, keys)

@@ -11,7 +11,7 @@ from xr_dl4ds.config.distribution_channels import parameter_channels
 from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.networks.layers.interpolation import refined
 from xr_dl4ds.prediction.latent_draws import (
-    Cells,
+    CellPositions,
     LatentMember,
     _Noises,
     bilinear,
@@ -34,7 +34,7 @@ def member(**changes):
 
 
 def cells(rows, columns, around=None):
-    return Cells(rows=np.arange(*rows), columns=np.arange(*columns), around=around)
+    return CellPositions(rows=np.arange(*rows), columns=np.arange(*columns), around=around)
 
 
 def fields(one, where, keys=(5,)):
@@ -50,7 +50,7 @@ def test_parts_of_a_domain_have_the_fields_of_the_whole():
 
 def test_fields_go_around_the_globe():
     whole = fields(member(), cells((0, 20), (0, 36), 36))
-    across = Cells(rows=np.arange(20), columns=np.arange(30, 42) % 36, around=36)
+    across = CellPositions(rows=np.arange(20), columns=np.arange(30, 42) % 36, around=36)
     found = fields(member(), across)
     np.testing.assert_allclose(found[..., :6], whole[..., 30:], atol=1e-5)
     np.testing.assert_allclose(found[..., 6:], whole[..., :6], atol=1e-5)

@@ -285,7 +285,7 @@ class Supervised(Training):
         "gaussian_nll" fits the mean and the spread of each cell. "bernoulli_gamma_nll" fits the
         probability of a wet cell and a gamma distribution of the amount (precipitation; Cannon
         2008). Both are likelihoods. "crps" (Gneiting & Raftery 2007, in its fair form, Ferro 2014)
-        draws members from noise. A dict of names gives each target a separate loss:
+        draws members, see `Network.noise`. A dict of names gives each target a separate loss:
         ``{"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}``.
     learning_rate : float or pair of float, optional
         Full learning rate of the optimizer; two rates with `lr_decay_after`. The default is 4e-3
@@ -320,11 +320,17 @@ class Supervised(Training):
     min_delta : float
         Smallest decrease of `val_loss` that counts as an improvement for early stopping.
     noise_channels : int, optional
-        Number of channels of normal noise on the HR grid, from which members are drawn. The default
-        is 4 for the loss "crps"; other losses take none.
+        Number of channels of normal noise on the HR grid inside the network; see `Network.noise`,
+        which a number here makes "inside". The default is then 4; losses other than "crps" take
+        none.
     loss_realizations : int, optional
-        Number of realizations of each training sample over which "crps" is taken, >= 2. The default
-        is 2; other losses take none. The cost of a step grows by the same factor.
+        Number of realizations of each training sample over which "crps" is taken, >= 2; other
+        losses take none. The default is 4 with latent noise, whose members share one pass of the
+        network, and 2 with noise inside the network, where the cost of a step grows by this factor.
+    calibrate : bool
+        Scale latent noise after training so that the spread of members equals the error of their
+        mean in the validation data, for each target and, with enough data, for each season. Where
+        these data cannot tell the factor from 1, the noise is left as it is.
     precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
         Arithmetic of training; weights, losses and predictions stay float32. "auto" is
         mixed_bfloat16 where the hardware multiplies it natively in matrix units (GPUs of compute
@@ -360,9 +366,11 @@ class Supervised(Training):
     epochs: int = 30
     loss: Loss = "auto"
     learning_rate: Rate | None = None
+    calibrate: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        flag("calibrate", self.calibrate)
         self._check_loss("loss", ("auto", *choices.SUPERVISED_LOSSES))
         rate = self._check_rate("learning_rate", self._rate)
         if self.learning_rate is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xr_dl4ds.config import OptionGroup, Options, Sampling, noise_of, route, settled
+from xr_dl4ds.config import OptionGroup, Options, Sampling, Supervised, noise_of, route, settled
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.checks import check_loss, check_output, constraint_for
 from xr_dl4ds.data.inputs import Inputs
@@ -121,7 +121,9 @@ def _fit(
             start=None if start is None else start.provenance["model"],
         ),
     )
-    model = with_latent_calibration(model, prepared, calibrate=True)
+    training = options.training
+    calibrate = isinstance(training, Supervised) and training.calibrate
+    model = with_latent_calibration(model, prepared, calibrate)
     return with_calibration(with_means(model, prepared), prepared)
 
 

@@ -14,7 +14,7 @@ from xr_dl4ds.config.distribution_channels import (
 from xr_dl4ds.config.latent_constants import LEAST, VOLATILITY_LIMIT
 from xr_dl4ds.networks.heads import fixed_channels, latent_channels
 from xr_dl4ds.networks.layers.channel_selection import take
-from xr_dl4ds.networks.layers.constraint import Blocks, toward_means
+from xr_dl4ds.networks.layers.constraint import LRBlocks, toward_means
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -131,7 +131,7 @@ class LatentMembers:
         if not self.fixed[i]:
             return value - zero if amount else value
         coarse = held["reference"][:, :: self.scale.y, :: self.scale.x]
-        blocks = Blocks(coarse, valid, self.scale)
+        blocks = LRBlocks(coarse, valid, self.scale)
         if not amount:
             moved = value + blocks.spread(coarse - blocks.mean(value))
             return moved if valid is None else ops.where(blocks.spread(blocks.some), moved, value)

@@ -13,7 +13,7 @@ from xr_dl4ds.config.latent_constants import CORRECTIONS
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.latent_fields import ALL_SEASONS, LatentFields
 from xr_dl4ds.grid.names import TIME, X, Y
-from xr_dl4ds.prediction.latent_draws import Cells, LatentMember
+from xr_dl4ds.prediction.latent_draws import CellPositions, LatentMember
 
 #: Meteorological season of each month.
 SEASONS = {12: "DJF", 1: "DJF", 2: "DJF", 3: "MAM", 4: "MAM", 5: "MAM"}
@@ -64,7 +64,7 @@ class _Block:
         temperature: np.ndarray,
         valid: np.ndarray,
     ) -> np.ndarray:
-        cells = Cells(rows=rows, columns=columns, around=self.around)
+        cells = CellPositions(rows=rows, columns=columns, around=self.around)
         counted = None if valid.all() else valid
         return self.member(output, keys, cells, temperature, counted)
 

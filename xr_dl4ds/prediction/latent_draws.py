@@ -40,7 +40,7 @@ NEGLIGIBLE, MOST_TERMS = 0.1, 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Cells:
+class CellPositions:
     """The cells for which members are drawn.
 
     Parameters
@@ -104,7 +104,7 @@ class LatentMember:
         self,
         output: np.ndarray,
         keys: np.ndarray,
-        cells: Cells,
+        cells: CellPositions,
         temperature: np.ndarray,
         valid: np.ndarray | None = None,
     ) -> np.ndarray:
@@ -116,7 +116,7 @@ class LatentMember:
             Network output ``(time, y, x, channel)`` on whole LR cells.
         keys : numpy.ndarray
             ``(time,)``, keys of the random numbers.
-        cells : Cells
+        cells : CellPositions
             The HR cells.
         temperature : numpy.ndarray
             ``(time, target)``, factors of the noise.
@@ -197,7 +197,7 @@ def _drawn(
 class _Noises:
     """The latent fields of successive steps, as moving averages of noise that dates determine."""
 
-    def __init__(self, member: LatentMember, cells: Cells, keys: np.ndarray) -> None:
+    def __init__(self, member: LatentMember, cells: CellPositions, keys: np.ndarray) -> None:
         self.member, self.cells, self.keys = member, cells, [int(key) for key in keys.ravel()]
         fields = member.latent.fields(member.kinds)
         self.mixing = mixing(fields, member.latent.mixture)

@@ -25,7 +25,7 @@ TINY = 1e-4
 LOWEST = -1e30
 
 
-class Blocks:
+class LRBlocks:
     """The blocks of HR cells that LR cells contain, with a mask of the valid cells.
 
     Rows of a block are reduced before its columns, because a reduction over both would transpose.
@@ -78,7 +78,7 @@ def on_hr_cells(values: Tensor, scale: Scale) -> Tensor:
 def toward_means(
     amounts: Tensor,
     wanted: Tensor,
-    blocks: Blocks,
+    blocks: LRBlocks,
     wrap: bool = False,
     corrections: int = CORRECTIONS,
 ) -> Tensor:
@@ -94,7 +94,7 @@ def toward_means(
         ``(batch, hr_y, hr_x, channel)``, >= 0.
     wanted : tensor
         LR amounts ``(batch, y, x, channel)``.
-    blocks : Blocks
+    blocks : LRBlocks
         The LR cells.
     wrap : bool
         Whether the first column follows the last one.
@@ -110,16 +110,16 @@ def toward_means(
     return amounts
 
 
-def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
+def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> Tensor:
     return cells + blocks.spread(lr - blocks.mean(cells))
 
 
-def _multiplicative(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
+def _multiplicative(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> Tensor:
     ratio = ops.relu(lr + offsets) / blocks.mean(cells)
     return cells * blocks.spread(ratio) - offsets
 
 
-def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tensor:
+def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> Tensor:
     wanted = ops.relu(lr + offsets)
     argument = (cells + offsets) / blocks.spread(ops.maximum(wanted, 1.0))
     weight = ops.exp(blocks.below_highest(argument))
@@ -128,7 +128,7 @@ def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: Blocks) -> Tens
 
 #: Formulas ``(cells, lr, offsets, blocks) -> cells`` for scaled values; "multiplicative" takes
 #: cells measured from the physical zero, > 0.
-CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, Blocks], Tensor]] = {
+CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, LRBlocks], Tensor]] = {
     "additive": _additive,
     "multiplicative": _multiplicative,
     "softmax": _softmax,
@@ -216,7 +216,7 @@ class Constraint(keras.layers.Layer):
         lr = take(lr, [c for c in self.channels if c is not None])
         valid = ops.not_equal(take(masks[0], own), 0) if masks else None
         offsets = ops.convert_to_tensor([self.offsets[i] for i in own], dtype=cells.dtype)
-        blocks = Blocks(lr, valid, Scale.of(self.scale))
+        blocks = LRBlocks(lr, valid, Scale.of(self.scale))
         if valid is not None:  # without valid cells the LR value may be NaN, as may its gradient
             lr = ops.where(blocks.some, lr, 0.0)
         given = cells
