@@ -91,6 +91,7 @@ NOT_DEFAULT = [
         patch_size=16,
         time_window=3,
         batch_size=5,
+        augment="flips",
         interpolation="nearest",
         scaling={"pr": "minmax"},
         cache="disk",
@@ -303,6 +304,12 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (Sampling, {"scaling": {"pr": "log"}}, r"`scaling\['pr'\]` to be one of standard, minmax"),
         (Sampling, {"time_features": ["hour"]}, r"`time_features` to be one of day_of_year, hour_"),
         (Sampling, {"time_features": 3}, r"`time_features` to be a list of names, got 3"),
+        (
+            Sampling,
+            {"augment": "flip"},
+            r"`augment` to be one of auto, none, flip_x, flips, all, g",
+        ),
+        (Sampling, {"augment": None}, r"`augment` to be one of auto, none, .*got None"),
         (Sampling, {"coordinate_features": ["lat"]}, r"to be one of latitude, longitude, x, y"),
         (Sampling, {"coordinate_features": ["x", "x"]}, r"each name of `coordinate_features` once"),
         (Sampling, {"patch_size": 0}, r"`patch_size` to be a whole number >= 1, got 0"),
@@ -599,6 +606,12 @@ def test_a_bounded_output_needs_minmax():
     assert settled(network, Sampling(scaling="minmax")).output_activation == "sigmoid"
 
 
+def test_augment_true_is_all_and_false_is_none():
+    assert Sampling(augment=True).augment == "all"
+    assert Sampling(augment=False).augment == "none"
+    assert Sampling(augment=Sampling(augment=True).augment) == Sampling(augment="all")
+
+
 def test_time_features_true_is_day_and_hour():
     assert Sampling(time_features=True).time_features == ("day_of_year", "hour_of_day")
     assert Sampling(time_features=False).time_features == ()
@@ -729,7 +742,7 @@ DEFAULTS = [
     Network(backbone="resnet", n_filters=32, activation="relu", interpolation_skip=True,
             constraint="auto", upsampling="auto", noise="auto", anisotropic=False),
     Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto",
-             time_features="auto"),
+             time_features="auto", augment="auto"),
     Supervised(loss="auto", learning_rate=None, epochs=30, optimizer="adam", patience=10,
                min_delta=0.0, lr_warmup=None, lr_scaling="linear", precision="auto", verbose=True,
                schedule="auto", ema="auto", clipnorm="auto", calibrate=True),

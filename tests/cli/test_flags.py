@@ -32,6 +32,7 @@ VALUES = {
     "patch_size": ("32", 32),
     "time_window": ("3", 3),
     "batch_size": ("8", 8),
+    "augment": ("flips", "flips"),
     "interpolation": ("bilinear", "bilinear"),
     "context": ("3", 3),
     "scaling": ("{t2m: minmax}", {"t2m": "minmax"}),

@@ -647,6 +647,28 @@ OPTIONS = {
         lambda hr: d.perfect(hr, patch_size=10),
         lambda hr: [d.perfect(hr, patch_size=8), d.perfect(hr, patch_size=None)],
     ),
+    "flips of places": case(
+        "Flips of samples that know their place, or of components of vectors.",
+        ValueError,
+        r"augment='none' for \['uas'\], which are components .*, got augment='flip_x'\. Use augm",
+        d.alone(lambda ds: ds[["t2m"]].rename(t2m="uas")),
+        lambda hr: d.perfect(hr, augment="flip_x"),
+        lambda hr: [
+            d.perfect(hr, augment="none"),
+            d.perfect(hr.rename(uas="t2m"), augment="flip_x"),
+        ],
+    ),
+    "transposed": case(
+        "Rows and columns of samples that are not square are to be swapped.",
+        GridError,
+        r"square samples for augment='all', .*, got 8 x 12 HR cells at scale 2\. Use augment='fl",
+        d.alone(),
+        lambda hr: d.perfect(hr, augment="all"),
+        lambda hr: [
+            d.perfect(hr, augment="flips"),
+            d.perfect(hr, augment="all", patch_size=4),
+        ],
+    ),
     "loss of large fields": case(
         "The loss needs larger fields or patches.",
         GridError,

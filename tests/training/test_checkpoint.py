@@ -17,6 +17,7 @@ from tests.tiers import thinned
 from tests.training import TARGETS, judge, tiny, toy
 from xr_dl4ds.config import Adversarial, Sampling
 from xr_dl4ds.config import Supervised as AnySupervised
+from xr_dl4ds.data.augmentation import ORIENTATIONS
 from xr_dl4ds.exceptions import CheckpointError
 from xr_dl4ds.training import TrainingTask, checkpoint, train
 
@@ -29,7 +30,7 @@ class Killed(BaseException):
     """Ends training as a kill would, between two epochs."""
 
 
-def run(training, *, fingerprint="a", seed=0, dropout=None, validated=True):
+def run(training, *, fingerprint="a", seed=0, dropout=None, validated=True, augment="none"):
     """The generator, the discriminator if there is one, and what training gave."""
     options = {"dropout": dropout} if dropout else {}
     network = tiny(n_noise=training.n_noise, **options)
@@ -38,17 +39,15 @@ def run(training, *, fingerprint="a", seed=0, dropout=None, validated=True):
         network=network, targets=TARGETS, discriminator=against, fingerprint=fingerprint
     )
     sampling = Sampling(batch_size=4, seed=seed)
-    return (
-        network,
-        against,
-        train(
-            task,
-            toy(10),
-            toy(3, seed=4) if validated else None,
-            sampling=sampling,
-            training=training,
-        ),
+    trained = train(
+        task,
+        toy(10),
+        toy(3, seed=4) if validated else None,
+        sampling=sampling,
+        training=training,
+        orientations=ORIENTATIONS[augment],
     )
+    return network, against, trained
 
 
 def interrupted(monkeypatch, epochs, training, **options):
@@ -113,6 +112,15 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(kind, dropout, tmp_path, mon
     timed = ["seconds"]
     assert trained.history.drop_vars(timed).identical(expected.history.drop_vars(timed))
     assert trained.history.sizes["epoch"] == 5
+
+
+def test_orientations_of_samples_go_on_after_a_kill(tmp_path, monkeypatch):
+    options = {**QUIET, "epochs": 5, "learning_rate": 0.02}
+    whole = run(Supervised(**options), augment="flips")[0]
+    assert not same(whole, run(Supervised(**options))[0])
+    options["checkpoint"] = str(tmp_path / "run")
+    interrupted(monkeypatch, 2, Supervised(**options), augment="flips")
+    assert same(run(Supervised(**options), augment="flips")[0], whole)
 
 
 def test_the_resumed_epochs_are_the_remaining_ones(tmp_path, monkeypatch):
@@ -284,6 +292,20 @@ def test_other_validation_data_are_refused(tmp_path):
     warmer = held.assign(t2m=(held.t2m + 30).assign_attrs(held.t2m.attrs))
     with pytest.raises(CheckpointError, match=r"other data .* or options"):
         lr.downscale.fit(past, validation=(low, warmer), epochs=2, **options)
+
+
+def test_other_orientations_are_refused(tmp_path):
+    hr = analytic(time=12, y=8, x=8)[["t2m"]]
+    options = {"scale": 2, "n_filters": 2, "n_blocks": 1, "epochs": 1, "verbose": False}
+    options |= {"checkpoint": str(tmp_path), "patch_size": 4}
+    hr.downscale.fit(augment="flip_x", **options)
+    with pytest.raises(CheckpointError, match="other data"):
+        hr.downscale.fit(augment="flips", **options)
+    # what "auto" stands for may follow from attributes alone
+    hr.downscale.fit(augment="auto", **{**options, "checkpoint": str(tmp_path / "auto")})
+    wind = hr.assign(t2m=hr.t2m.assign_attrs(standard_name="eastward_wind"))
+    with pytest.raises(CheckpointError, match="other data"):
+        wind.downscale.fit(augment="auto", **{**options, "checkpoint": str(tmp_path / "auto")})
 
 
 def test_streams_of_other_validation_data_are_refused(tmp_path):

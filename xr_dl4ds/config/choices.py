@@ -39,6 +39,8 @@ SCALINGS = ("standard", "minmax", *CURVES)
 TIME_FEATURES = ("day_of_year", "hour_of_day", "solar_zenith", "toa_insolation")
 #: Places where samples can be held while the network trains.
 CACHES = ("auto", "memory", "disk", "none")
+#: Flips and transpositions of training samples.
+AUGMENTATIONS = ("auto", "none", "flip_x", "flips", "all")
 COORDINATE_FEATURES = ("latitude", "longitude", "x", "y")
 
 #: How learning rates change during training.

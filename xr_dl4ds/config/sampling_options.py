@@ -32,6 +32,13 @@ class Sampling:
     batch_size : int
         Samples per training step. If there are fewer samples, a step takes all of them. The last,
         smaller batch of an epoch is used too.
+    augment : {"auto", "none", "flip_x", "flips", "all"} or bool
+        Orientations in which training samples are shown, drawn at random for each sample and epoch:
+        "flip_x" reverses columns (east-west), "flips" columns and rows, "all" also swaps rows and
+        columns; LR, target, static fields and first guess turn alike. True is "all", False "none".
+        "auto" is "none" with `localized`, features of place or sun, and components of vectors; on
+        latitude and longitude it is "flip_x", on other grids "flips", or "all" for square samples
+        of square cells.
     interpolation : {"bicubic", "bilinear", "nearest"}
         Interpolation of LR fields to the HR grid, for `interpolation_skip`, for
         ``upsampling="interpolation"`` and for pairs whose cells do not nest.
@@ -56,7 +63,7 @@ class Sampling:
         Further LR channels derived from position: "latitude" (sine), "longitude" (sine and
         cosine), "x" and "y" (-1 to 1 over the training domain).
     seed : int
-        Seed of the initial weights, the shuffling and the patch positions.
+        Seed of the initial weights, the shuffling, the patch positions and the orientations.
     cache : {"auto", "memory", "disk", "none"}
         Where samples are held while the network trains: "memory" as float32; "disk", written once
         to a temporary folder; "none", read again in each epoch, block by block, while the network
@@ -74,6 +81,7 @@ class Sampling:
     patch_size: int | None = None
     time_window: int | None = None
     batch_size: int = 32
+    augment: bool | str = "auto"
     interpolation: str = "bicubic"
     context: int | str = "auto"
     scaling: str | Mapping[str, str] = "standard"
@@ -95,6 +103,9 @@ class Sampling:
         if self.context != "auto":
             whole_number(self, "context", 0)
         whole_number(self, "seed", 0)
+        if isinstance(self.augment, bool):
+            object.__setattr__(self, "augment", "all" if self.augment else "none")
+        one_of("augment", self.augment, choices.AUGMENTATIONS)
         one_of("interpolation", self.interpolation, choices.INTERPOLATIONS)
         one_of("cache", self.cache, choices.CACHES)
         if isinstance(self.time_features, bool):

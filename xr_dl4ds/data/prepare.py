@@ -15,6 +15,7 @@ import xarray as xr
 from xr_dl4ds.config import Network, Options, Sampling, nearest
 from xr_dl4ds.config.latent_constants import CORRECTIONS
 from xr_dl4ds.data import warm_start
+from xr_dl4ds.data.augmentation import resolve_augment
 from xr_dl4ds.data.auxiliary import STATIC, Source, auxiliary
 from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.checks import check_global_domain, check_patches, check_values, check_windows
@@ -89,7 +90,7 @@ class Prepared:
 
     `period` is the first and last time as text. `moments` are the statistics of the LR variables
     and of the validation data. (If a variable is also a target, the state has only its HR
-    statistics.)
+    statistics.) `augment` is the resolved option, see `xr_dl4ds.data.augmentation`.
     """
 
     state: State
@@ -98,6 +99,7 @@ class Prepared:
     validation: SampleChannels | None
     period: tuple[str, str]
     moments: list[dict[str, Moments]]
+    augment: str
 
 
 def prepare(inputs: Inputs, options: Options) -> Prepared:
@@ -168,9 +170,8 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         note_lazy(validation, held)
         for name in features.counterparts:
             _require_one_unit(name, found.hr[name], held.moments[1][name], ROLES[0])
-    for moments in held.moments:
-        for name, one in moments.items():
-            require_finite(name, one, "the validation data")
+    for name, one in (pair for moments in held.moments for pair in moments.items()):
+        require_finite(name, one, "the validation data")
     prepared = Prepared(
         state=state,
         fixed=state.fixed_inputs(state.static, positions(pairing.whole), pairing.hr.shape),
@@ -180,6 +181,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
         else None,
         period=_period(train[0].hr),
         moments=[found.lr, *held.moments],
+        augment=resolve_augment(options, state, [whole.lr, whole.hr, static]),
     )
     return _with_first_guess(prepared, _first_guess_asked(network, inputs), sampling.interpolation)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from xr_dl4ds.config import OptionGroup, Options, Sampling, Supervised, noise_of, route, settled
 from xr_dl4ds.config.xarray_options import with_expected_options
+from xr_dl4ds.data.augmentation import ORIENTATIONS
 from xr_dl4ds.data.checks import check_loss, check_output, constraint_for
 from xr_dl4ds.data.inputs import Inputs
 from xr_dl4ds.data.latent_statistics import with_latent_fields
@@ -118,6 +119,7 @@ def _fit(
             best_epoch=trained.best_epoch,
             perfect_prognosis=synthetic_pairs,
             constraint=asked,
+            augment=prepared.augment,
             start=None if start is None else start.provenance["model"],
         ),
     )
@@ -162,7 +164,12 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
         latent=_latent_task(prepared.state, options),
     )
     return train(
-        task, train_samples, validation_samples, sampling=options.sampling, training=training
+        task,
+        train_samples,
+        validation_samples,
+        sampling=options.sampling,
+        training=training,
+        orientations=ORIENTATIONS[prepared.augment],
     )
 
 
@@ -192,7 +199,8 @@ def _fingerprint(
     prepared: Prepared, options: Options, network: keras.Model, parts: Sequence[Samples | None]
 ) -> str:
     """Digest everything that a training depends on, to recognize its checkpoint."""
-    data = [*prepared.period, repr(prepared.moments), *(_digest(part) for part in parts)]
+    digests = [_digest(part) for part in parts]
+    data = [*prepared.period, repr(prepared.moments), prepared.augment, *digests]
     return fingerprint_of(prepared.state, options, network.get_weights(), data)
 
 

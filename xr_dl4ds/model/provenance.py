@@ -23,6 +23,7 @@ def provenance(
     best_epoch: int,
     perfect_prognosis: bool,
     constraint: str | None,
+    augment: str,
     start: str | None = None,
 ) -> Json:
     """Describe a fitted model.
@@ -44,6 +45,8 @@ def provenance(
         (MOS).
     constraint : str, optional
         The requested constraint, which may be "auto"; `options` has the constraint that was chosen.
+    augment : {"none", "flip_x", "flips", "all"}
+        The orientations of the training samples; `options` has the requested value.
     start : str, optional
         The model from which fine-tuning started.
 
@@ -68,6 +71,7 @@ def provenance(
         "network": dataclasses.asdict(architecture),
         "sampling": dataclasses.asdict(options.sampling),
         "constraint": constraint,
+        "augment": augment,
         "loss": training.cell_loss,
         "best_epoch": best_epoch,
         "period": list(period),

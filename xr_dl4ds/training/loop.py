@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Adversarial, Sampling, Training
 from xr_dl4ds.config.choices import LATENT_REALIZATIONS
+from xr_dl4ds.data.augmentation import AS_GIVEN, Orientation
 from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.exceptions import TrainingError
 from xr_dl4ds.networks import losses, own_keras
@@ -112,6 +113,7 @@ def train(
     *,
     sampling: Sampling,
     training: Training,
+    orientations: Sequence[Orientation] = (AS_GIVEN,),
 ) -> Trained:
     """Train a network.
 
@@ -127,6 +129,8 @@ def train(
         Batches and patches.
     training : Training
         Loss, optimizer and number of epochs.
+    orientations : sequence of Orientation
+        Orientations of the training samples, see `xr_dl4ds.data.augmentation`.
 
     Returns
     -------
@@ -146,6 +150,7 @@ def train(
     workers.require_same("samples", shapes)
     plain = dataclasses.replace(training, checkpoint=None, verbose=True)
     workers.require_same("options", (sampling, plain))
+    workers.require_same("orientations of samples", tuple(orientations))
     step = _step(task, samples, training, sampling, workers)
     batches = Batches(
         samples,
@@ -153,6 +158,7 @@ def train(
         patch_size=sampling.patch_size,
         seed=sampling.seed,
         share=workers.share,
+        orientations=orientations,
     )
     record = Record()
     keeper = None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from xr_dl4ds.data.augmentation import AS_GIVEN, Orientation
 from xr_dl4ds.training.batches.cached import CachedSamples
 from xr_dl4ds.training.batches.order import Share
 from xr_dl4ds.training.batches.samples import Samples
 from xr_dl4ds.training.batches.stream import Pools
+from xr_dl4ds.training.batches.turning import Turns, turn, turned
 
 #: Batches that are prepared while the network trains on another batch.
 AHEAD = 2
@@ -37,6 +39,9 @@ class Batches:
         The share of a worker; all samples by default. Order and positions are drawn before the
         samples are shared, so that they are equal for all workers. All workers have the same number
         of batches: a worker without remaining samples gets a batch without valid cells.
+    orientations : sequence of Orientation
+        Orientations of the samples, of which each sample gets one at random in every epoch. A
+        transposition needs square samples.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Batches:
         seed: int = 0,
         shuffle: bool = True,
         share: Share | None = None,
+        orientations: Sequence[Orientation] = (AS_GIVEN,),
     ) -> None:
         self.samples = samples
         self.batch_size = batch_size
@@ -62,6 +68,7 @@ class Batches:
         #: Number of LR rows and columns at which a patch may begin.
         self._room = (y - edges[0] + 1, x - edges[1] + 1)
         self._ones = np.ones(0, "f4")
+        self._turns = Turns(orientations, len(samples))
         self._source = (Pools if samples.streamed else CachedSamples)(samples, edges)
         self.start(0)
 
@@ -71,6 +78,7 @@ class Batches:
     def start(self, epoch: int) -> None:
         """Start an epoch, counted from 0."""
         self.epoch = epoch
+        self._turns.draw(self.seed, epoch)
         rng = np.random.default_rng([self.seed, self.epoch])
         self._source.draw(rng, self._room, self.shuffle, self._deal)
 
@@ -153,12 +161,16 @@ class Batches:
         order = self._source.order
         if part.start >= len(order.numbers):
             return self._empty()
+        numbers = order.numbers[part]
         lr, target = self._source.read(part)
-        inputs = {"lr": lr, **self._fixed(order.corner[part])}
+        turns = self._turns.of(numbers)
+        turn(lr, turns)
+        turn(target, turns)  # the first guess is a part of it
+        inputs = {"lr": lr, **self._fixed(order.corner[part], turns)}
         if self.samples.guesses:
             guesses = self.samples.guesses
             inputs["guess"], target = target[..., -guesses:], target[..., :-guesses]
-        if self.samples.without_gaps[order.numbers[part]].all():
+        if self.samples.without_gaps[numbers].all():
             return inputs, target, self._ones_like(target)
         weight = np.isfinite(target)
         return inputs, np.where(weight, target, np.float32(0)), weight.astype("f4")
@@ -183,17 +195,20 @@ class Batches:
             self._ones.flags.writeable = False
         return self._ones
 
-    def _fixed(self, corner: np.ndarray) -> dict[str, Any]:
+    def _fixed(
+        self, corner: np.ndarray, turns: Sequence[Orientation] = (AS_GIVEN,)
+    ) -> dict[str, Any]:
         """Return the inputs without time for samples that begin at these LR rows and columns."""
         corner, found = corner * self.samples.scale.edges, {}
+        y, x = self.samples.scale.fine(self._edges)
         for name, field in self.samples.fixed.items():
             if name == "position":
                 found[name] = (field + corner).astype("i4")
-            elif self.cells is None:
+            elif self.cells is None and set(turns) == {AS_GIVEN}:
                 found[name] = np.broadcast_to(field, (len(corner), *field.shape))
             else:
-                edge = self.cells[0] * self.samples.scale.y
+                places = zip(corner.tolist(), turns, strict=True)
                 found[name] = np.stack(
-                    [field[y : y + edge, x : x + edge] for y, x in corner.tolist()]
+                    [turned(field[i : i + y, j : j + x], to) for (i, j), to in places]
                 )
         return found
