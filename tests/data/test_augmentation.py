@@ -48,25 +48,21 @@ def test_the_orientations_of_each_value():
 
 PATCHES = {"patch_size": 4}
 AUTO = {
-    "patches of latitude and longitude": (lambda: field(), PATCHES, "flip_x"),
-    "patches of a plane": (lambda: plane(), PATCHES, "all"),
-    "patches with a CRS": (lambda: d.in_europe(field()), PATCHES, "all"),
-    "two scales": (lambda: plane(), {"patch_size": 8, "scale": (2, 4)}, "flips"),
-    "windows": (lambda: plane(), {**PATCHES, "time_window": 2}, "all"),
-    "time of year and day": (lambda: plane(), {**PATCHES, "time_features": True}, "all"),
-    "whole domain": (lambda: field(x=8), {}, "none"),
-    "whole plane": (lambda: plane(x=8), {}, "none"),
     "many places": (lambda: undated(plane(x=8)), {}, "all"),
-    "many places that are not square": (lambda: undated(plane(x=12)), {}, "flips"),
+    "oblong fields": (lambda: undated(plane(x=12)), {}, "flips"),
+    "patches": (lambda: undated(plane(x=12)), PATCHES, "all"),
+    "two scales": (lambda: undated(plane(x=8)), {"scale": (2, 4)}, "flips"),
     "offsets in degrees": (lambda: undated(plane(x=8, units="degrees")), {}, "all"),
+    "whole domain": (lambda: field(x=8), {}, "none"),
+    "patches of a domain": (lambda: field(), PATCHES, "none"),
+    "dated plane": (lambda: plane(x=8), PATCHES, "none"),
+    "windows": (lambda: plane(x=8), {"time_window": 2}, "none"),
     "undated domain": (lambda: undated(field(x=8)), {}, "none"),
     "undated domain with a CRS": (lambda: undated(d.in_europe(field(x=8))), {}, "none"),
-    "localized": (lambda: plane(), {**PATCHES, "localized": True}, "none"),
-    "positions": (lambda: plane(), {**PATCHES, "coordinate_features": ["x"]}, "none"),
-    "latitudes": (lambda: field(), {**PATCHES, "coordinate_features": ["latitude"]}, "none"),
-    "the sun": (lambda: field(), {**PATCHES, "time_features": ["solar_zenith"]}, "none"),
-    "insolation": (lambda: field(), {**PATCHES, "time_features": ["toa_insolation"]}, "none"),
-    "off": (lambda: plane(), {**PATCHES, "augment": "none"}, "none"),
+    "localized": (lambda: undated(plane(x=8)), {"localized": True}, "none"),
+    "positions": (lambda: undated(plane(x=8)), {"coordinate_features": ["x"]}, "none"),
+    "the sun": (lambda: field(), {"time_features": ["solar_zenith"]}, "none"),
+    "off": (lambda: undated(plane(x=8)), {"augment": "none"}, "none"),
 }
 
 
@@ -83,22 +79,15 @@ def test_auto_by_options_and_grid(name):
 def test_fields_of_many_places_have_no_static_fields():
     hill = d.plane(analytic(x=8))[["orog"]]
     assert resolved(undated(plane(x=8)), static=hill) == "none"
-    assert resolved(undated(plane(x=8)), static=hill, patch_size=4) == "all"
+    assert resolved(undated(plane(x=8)), static=hill, augment="flips") == "flips"
 
 
 def test_cells_that_are_not_square_are_not_transposed():
-    hr = plane()
+    hr = undated(plane(x=8))
     oblong = hr.assign_coords(x=("x", 2 * hr.x.to_numpy(), hr.x.attrs))
-    assert resolved(oblong, patch_size=4) == "flips"
-    stretched = hr.x.to_numpy() + 2e3 * (np.arange(12) > 8)
-    uneven = hr.assign_coords(x=("x", stretched, hr.x.attrs))
-    assert resolved(uneven, patch_size=4) == "flips"
-
-
-def test_degrees_by_their_crs_alone_are_no_plane():
-    hr = d.bare(field(x=8).rename(latitude="y", longitude="x"))
-    bare = hr.assign_coords({n: (n, hr[n].to_numpy()) for n in ("y", "x")})
-    assert resolved(d.mapped(bare, d.cf_only("EPSG:4326")), patch_size=4) == "flip_x"
+    assert resolved(oblong) == "flips"
+    stretched = hr.x.to_numpy() + 2e3 * (np.arange(8) > 5)
+    assert resolved(hr.assign_coords(x=("x", stretched, hr.x.attrs))) == "flips"
 
 
 # --- vectors and places -------------------------------------------------------------------------
@@ -147,22 +136,27 @@ def test_attributes_of_vectors(attrs, expected):
     assert is_tied("a", "a", attrs) is expected
 
 
+REFUSED = pytest.raises(ValueError, match="which are components or directions of vectors")
+
+
 def test_any_variable_may_be_a_vector():
     hr, lr = field(), field().downscale.coarsen(2)
     wind = lr.rename(t2m="a").assign(a=lambda ds: ds.a.assign_attrs(standard_name="x_wind"))
-    assert resolved(hr, lr, predictors=wind.rename(a="b"), patch_size=4) == "none"
+    with REFUSED:
+        resolved(hr, lr, predictors=wind, augment="flips")
     scalar = wind.assign(a=wind.a.assign_attrs(standard_name="air_pressure", units="Pa"))
-    assert resolved(hr, lr, predictors=scalar, patch_size=4) == "flip_x"
-    assert resolved(hr.rename(t2m="uas"), patch_size=4) == "none"
-    latitude = analytic().orog.copy().rename("lat_of_cell")
-    named = latitude.assign_attrs(standard_name="latitude", units="degrees_north")
-    assert resolved(hr, static=named.to_dataset(), patch_size=4) == "none"
+    assert resolved(hr, lr, predictors=scalar, augment="flips") == "flips"
+    assert resolved(undated(plane(x=8)).rename(t2m="uas")) == "none"
+    place = analytic().orog.rename("place").assign_attrs(standard_name="latitude")
+    with REFUSED:
+        resolved(hr, static=place.to_dataset(), augment="flips")
 
 
 def test_levels_of_a_vector_are_vectors():
     lr = field().downscale.coarsen(2)
     wind = d.levels(d.bare(lr).rename(t2m="u"), name="u")
-    assert resolved(field(), lr, predictors=wind, patch_size=4) == "none"
+    with REFUSED:
+        resolved(field(), lr, predictors=wind, augment="flips")
 
 
 # --- what the user asks for ---------------------------------------------------------------------
@@ -218,7 +212,7 @@ def same(one, other):
 
 def test_fit_says_what_it_does_and_stores_it(caplog, tmp_path):
     with caplog.at_level(logging.INFO, "xr_dl4ds"):
-        model = plane().downscale.fit(scale=2, patch_size=4, **TINY)
+        model = undated(plane(x=8)).downscale.fit(scale=2, **TINY)
     assert "flipped along x and y, and transposed at random" in caplog.text
     assert model.provenance["augment"] == "all"
     assert model.options.sampling.augment == "auto"
@@ -230,7 +224,7 @@ def test_fit_says_what_it_does_and_stores_it(caplog, tmp_path):
         assert "not flipped, because of ['uas'], which are components" in caplog.text
         assert model.provenance["augment"] == "none"
         assert resolved(field()) == "none"
-    assert "not flipped, because all of them are the whole domain" in caplog.text
+    assert "not flipped, because all of them lie in one domain" in caplog.text
 
 
 @pytest.mark.parametrize("augment", ["none", "flip_x", "flips", "all"])
@@ -257,8 +251,8 @@ def test_adversarial_training_is_augmented():
         epochs=1, discriminator_filters=2, discriminator_blocks=1, noise_channels=1, verbose=False
     )
     fitted = [
-        plane().downscale.fit(
-            scale=2, patch_size=4, training=training, augment=augment, n_filters=2, n_blocks=1
+        undated(plane(x=8)).downscale.fit(
+            scale=2, training=training, augment=augment, n_filters=2, n_blocks=1
         )
         for augment in ("auto", "none")
     ]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import analytic
+from tests.errors.data import plane
 from tests.tiers import thinned
 from tests.training import TARGETS, judge, tiny, toy
 from xr_dl4ds.config import Adversarial, Sampling
@@ -295,9 +296,9 @@ def test_other_validation_data_are_refused(tmp_path):
 
 
 def test_other_orientations_are_refused(tmp_path):
-    hr = analytic(time=12, y=8, x=8)[["t2m"]]
+    hr = plane(analytic(time=12, y=8, x=8)[["t2m"]]).drop_vars("time")
     options = {"scale": 2, "n_filters": 2, "n_blocks": 1, "epochs": 1, "verbose": False}
-    options |= {"checkpoint": str(tmp_path), "patch_size": 4}
+    options["checkpoint"] = str(tmp_path)
     hr.downscale.fit(augment="flip_x", **options)
     with pytest.raises(CheckpointError, match="other data"):
         hr.downscale.fit(augment="flips", **options)

@@ -36,9 +36,8 @@ class Sampling:
         Orientations in which training samples are shown, drawn at random for each sample and epoch:
         "flip_x" reverses columns (east-west), "flips" columns and rows, "all" also swaps rows and
         columns; LR, target, static fields and first guess turn alike. True is "all", False "none".
-        "auto" is "none" with `localized`, features of place or sun, and components of vectors; on
-        latitude and longitude it is "flip_x", on other grids "flips", or "all" for square samples
-        of square cells.
+        "auto" is "none" for data of one domain, and "all" (of oblong samples "flips") for samples
+        of many places: without dates, without a CRS or latitudes, and without static fields.
     interpolation : {"bicubic", "bilinear", "nearest"}
         Interpolation of LR fields to the HR grid, for `interpolation_skip`, for
         ``upsampling="interpolation"`` and for pairs whose cells do not nest.

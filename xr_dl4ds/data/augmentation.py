@@ -16,7 +16,7 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.data.time_and_place import TIME_FEATURES
 from xr_dl4ds.exceptions import GridError
 from xr_dl4ds.grid.cf.time_axis import has_dates
-from xr_dl4ds.grid.crs import is_planar, placed, projection
+from xr_dl4ds.grid.crs import placed
 from xr_dl4ds.grid.grid import Grid
 from xr_dl4ds.grid.names import TIME, Attrs
 from xr_dl4ds.grid.regridding.pairing import Pairing
@@ -79,10 +79,10 @@ _PLACES = re.compile(r"(grid_)?(latitude|longitude)s?|r?(lat|lon)s?|[xy]c?|corio
 def resolve_augment(options: Options, state: State, read: Sequence[xr.Dataset]) -> str:
     """Return the option for "auto", by the data; check other options against the data.
 
-    "auto" flips nothing with cell-wise weights, features of place or sun, and components of
-    vectors, nor whole fields of one domain, which the network knows by their borders. It flips
-    patches, and fields of many places (without dates, on axes without a place on the Earth): along
-    x, on planes along y too, and it transposes square samples of square cells on planes.
+    "auto" flips fields of many places: without dates, on axes without a place on the Earth, and
+    without static fields. It transposes them too if they are square, with square cells. It flips
+    no components of vectors. Fields of one domain stay as they are, because flips make the network
+    forget the domain (docs/training.md).
 
     Parameters
     ----------
@@ -162,26 +162,13 @@ def is_tied(name: str, base: str, attrs: Attrs) -> bool:
 
 def _automatic(sampling: Sampling, state: State, read: Sequence[xr.Dataset]) -> str:
     """Choose the orientations for data that do not depend on the orientation."""
-    pairing = state.pairing
-    grid = pairing.hr
+    grid = state.pairing.hr
     dated = any(has_dates(data.indexes.get(TIME)) for data in read)
-    if sampling.patch_size is None and (dated or placed(grid) or state.features.static):
-        logger.info(
-            "training samples are not flipped, because all of them are the whole domain; augment="
-            " sets flips"
-        )
+    if dated or placed(grid) or state.features.static:
+        logger.info("training samples are not flipped, because all of them lie in one domain")
         return "none"
-    if not _is_plane(grid):
-        return "flip_x"
-    if not _is_square(sampling, pairing) or not _has_square_cells(grid):
-        return "flips"
-    return "all"
-
-
-def _is_plane(grid: Grid) -> bool:
-    """Return True for projected and rotated grids, and for grids without a place on the Earth."""
-    crs = projection(grid) if is_planar(grid) else None
-    return is_planar(grid) and (crs is None or crs.is_projected or crs.is_derived)
+    square = _is_square(sampling, state.pairing) and _has_square_cells(grid)
+    return "all" if square else "flips"
 
 
 def _has_square_cells(grid: Grid) -> bool:
