@@ -206,23 +206,29 @@ def _temperature(
     uncertain = _ratio(errors, spreads)[1]
     where = "" if season == ALL_SEASONS else f" in {season}"
     if abs(np.log(factor)) < uncertain:
-        logger.info(
-            "members of %r%s: spread-skill %.2f; their noise is not scaled, because %d validation"
-            " steps set the factor only to %.0f %%",
-            *(names[target], where, before, len(errors), 100 * uncertain),
-        )
-        if season == ALL_SEASONS and uncertain > 0.1:
-            logger.warning(
-                "%d validation steps are too few to calibrate the spread of %r (uncertain by"
-                " %.0f %%): pass more validation data, or set calibrate=False",
-                *(len(errors), names[target], 100 * uncertain),
-            )
+        _note_uncertain(names[target], where, before, len(errors), uncertain)
         return None
     logger.info(
         "members of %r%s: noise multiplied by %.2f, spread-skill %.2f before and %.2f after",
         *(names[target], where, factor, before, ratio),
     )
     return factor
+
+
+def _note_uncertain(name: str, where: str, ratio: float, steps: int, uncertain: float) -> None:
+    """Say that the validation data cannot tell a temperature from 1, and warn if they are few."""
+    known = f"to {100 * uncertain:.0f} %" if np.isfinite(uncertain) else "to nothing"
+    logger.info(
+        "members of %r%s: spread-skill %.2f; their noise is not scaled, because %d validation steps"
+        " determine the factor only %s",
+        *(name, where, ratio, steps, known),
+    )
+    if not where and uncertain > 0.1:
+        logger.warning(
+            "%d validation steps are too few to calibrate the spread of %r: pass more validation"
+            " data, or calibrate=False",
+            *(steps, name),
+        )
 
 
 def _ratio(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
