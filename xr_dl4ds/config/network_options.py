@@ -28,7 +28,8 @@ class Network:
         work on the LR grid and refine at the end: `subpixel` by sub-pixel convolution (Shi et al.
         2016, arXiv:1609.05158), `resize` by nearest-neighbour resizing followed by a convolution
         (Odena et al. 2016, doi:10.23915/distill.00003; in stages of at most 4), `deconvolution` by
-        transposed convolution. "auto" is subpixel, and interpolation for the U-Net. DL4DS's names
+        transposed convolution. "auto" is interpolation for the U-Net, resize for latent noise, and
+        else subpixel. DL4DS's names
         `spc`, `rc`, `dc`, `pin` are accepted and translated.
     n_filters : int
         Number of filters of each convolution of the backbone. The U-Net doubles it at each level,

@@ -90,6 +90,8 @@ class LatentFields:
     ----------
     lengths : tuple of float
         For each of these targets, the correlation length of its residuals in HR cells along y.
+    sizes : tuple of float
+        For each of these targets, the mean absolute residual, scaled.
     aspect : float
         Width of an HR cell relative to its height.
     correlation : tuple of tuple of float
@@ -103,6 +105,7 @@ class LatentFields:
     """
 
     lengths: tuple[float, ...]
+    sizes: tuple[float, ...] = ()
     aspect: float = 1.0
     correlation: tuple[tuple[float, ...], ...]
     persistence: tuple[float, ...] = ()

@@ -42,22 +42,23 @@ def with_latent_fields(prepared: Prepared, options: Options) -> Prepared:
     state = prepared.state
     kinds = state.distributions(options)
     own = [i for i, kind in enumerate(kinds) if is_latent(kind)]
-    residuals = _residuals(prepared, options, own, [is_latent_amount(kinds[i]) for i in own])
+    residuals, sizes = _residuals(prepared, options, own, [is_latent_amount(kinds[i]) for i in own])
     aspect = aspect_of(state.pairing.hr)
     lengths = tuple(length_of(one, aspect) for one in residuals)
     for i, length in zip(own, lengths, strict=True):
         name = state.features.targets[i]
         logger.info("latent fields of %r: correlation length %.2f HR cells", name, length)
-    latent = LatentFields(lengths=lengths, aspect=aspect, correlation=_correlations(residuals))
+    correlation = _correlations(residuals)
+    latent = LatentFields(lengths=lengths, sizes=sizes, aspect=aspect, correlation=correlation)
     return dataclasses.replace(prepared, state=dataclasses.replace(state, latent=latent))
 
 
 def _residuals(
     prepared: Prepared, options: Options, targets: Sequence[int], amounts: Sequence[bool]
-) -> list[np.ndarray]:
-    """Return truth minus first guess ``(time, y, x)`` of each target, NaN where masked.
+) -> tuple[list[np.ndarray], tuple[float, ...]]:
+    """Return truth minus first guess ``(time, y, x)`` of each target, and its mean absolute value.
 
-    Amounts are compared by their cube roots.
+    It is NaN where masked. Amounts are compared by their cube roots, except for the second result.
     """
     part, state = prepared.train, prepared.state
     n = part.target.sizes[TIME]
@@ -70,13 +71,14 @@ def _residuals(
         guess = guess.isel({TIME: at})
     truth, start = dask.compute(part.target.isel({TIME: at}), guess)
     zeros = state.offsets_from_zero(options.network.output_activation)
-    found = []
+    found, sizes = [], []
     for i, amount in zip(targets, amounts, strict=True):
         both = [_plain(x, i) for x in (truth, start)]
+        sizes.append(float(np.nanmean(np.abs(both[0] - both[1]))))
         if amount:
             both = [np.cbrt(np.maximum(x + zeros[i], 0)) for x in both]
         found.append(both[0] - both[1])
-    return found
+    return found, tuple(sizes)
 
 
 def _plain(x: xr.DataArray, channel: int) -> np.ndarray:

@@ -249,9 +249,9 @@ def options_of(
     options = route(given, flat)
     if start is not None:
         require_same_scaling(options.sampling.scaling, start.options.sampling.scaling)
-    network = settled(options.network, options.sampling)
-    network = dataclasses.replace(network, noise=noise_of(network, options.training))
-    options = options.replace(network=network)
+    noise = noise_of(options.network, options.training)
+    network = dataclasses.replace(options.network, noise=noise)
+    options = options.replace(network=settled(network, options.sampling))
     if options.training.early_stopping and not inputs.validation:
         raise ValueError(
             "`early_stopping` needs validation data. Pass validation=0.1, or early_stopping=False."

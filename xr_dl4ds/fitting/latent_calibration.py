@@ -114,14 +114,15 @@ def _with_persistence(model: Downscaler, prepared: Prepared, latent: LatentField
     data = _Part.of(model, prepared, part, steps)
     members = data.members(latent)
     own = data.draws.sources.latent_targets
-    spread = np.nanstd(members, axis=0, ddof=1)
-    error = data.truth - np.nanmean(members, axis=0)
-    least = 0.05 * np.nanmean(spread, axis=(0, 1, 2))
+    spread = members.std(axis=0, ddof=1)
+    error = data.truth - members.mean(axis=0)
+    least = 0.05 * np.array([np.nanmean(_mean(spread[..., i])) for i in range(spread.shape[-1])])
     with np.errstate(invalid="ignore", divide="ignore"):
         standard = np.where(spread > least, np.clip(error / spread, -5, 5), np.nan)[..., own]
     both = np.isfinite(standard[1:]) & np.isfinite(standard[:-1])
-    products = np.where(both, standard[1:] * standard[:-1], np.nan)
-    persistence = np.nanmean(products, axis=(0, 1, 2)) / np.nanmean(standard**2, axis=(0, 1, 2))
+    products = np.where(both, standard[1:] * standard[:-1], 0.0).sum(axis=(0, 1, 2))
+    squares = np.where(both, standard[1:] ** 2, 0.0).sum(axis=(0, 1, 2))
+    persistence = products / np.maximum(squares, 1e-12)
     clipped = np.clip(np.nan_to_num(persistence), 0, MOST_PERSISTENCE)
     kept = tuple(float(p) if p >= LEAST_PERSISTENCE else 0.0 for p in clipped)
     if not any(kept):
@@ -189,9 +190,7 @@ def _temperature(
         scaled = {names[target]: {ALL_SEASONS: temperature}}
         members = part.members(dataclasses.replace(latent, temperature=scaled))
         own, truth = members[..., target][:, chosen], part.truth[..., target][chosen]
-        error = (np.nanmean(own, axis=0) - truth) ** 2
-        spread = np.nanvar(own, axis=0, ddof=1)
-        return tuple(np.nanmean(x, axis=(1, 2)) for x in (error, spread))
+        return _mean((own.mean(axis=0) - truth) ** 2), _mean(own.var(axis=0, ddof=1))
 
     before, *_ = _ratio(*errors_and_spreads(1.0))
     if not (np.isfinite(before) and before > 0):
@@ -273,7 +272,15 @@ def _note_overfitting(
 def _all_ratios(part: _Part, latent: LatentFields) -> np.ndarray:
     """Return the spread-skill ratio of each target."""
     members = part.members(latent)
-    error = np.nanmean((np.nanmean(members, axis=0) - part.truth) ** 2, axis=(0, 1, 2))
-    spread = np.nanmean(np.nanvar(members, axis=0, ddof=1), axis=(0, 1, 2))
-    found: np.ndarray = np.sqrt((MEMBERS + 1) / MEMBERS * spread / error)
-    return found
+    targets = range(part.truth.shape[-1])
+    errors = [_mean((members[..., i].mean(axis=0) - part.truth[..., i]) ** 2) for i in targets]
+    spreads = [_mean(members[..., i].var(axis=0, ddof=1)) for i in targets]
+    return np.array([_ratio(e, s)[0] for e, s in zip(errors, spreads, strict=True)])
+
+
+def _mean(cells: np.ndarray) -> np.ndarray:
+    """Return the mean over valid cells of each step ``(time, y, x)``; NaN without any."""
+    valid = np.isfinite(cells)
+    count = valid.sum(axis=(1, 2))
+    total = np.where(valid, cells, 0.0).sum(axis=(1, 2))
+    return np.divide(total, count, out=np.full(len(cells), np.nan), where=count > 0)

@@ -141,7 +141,7 @@ def _latent(config: Json | None) -> LatentFields | None:
     if config is None:
         return None
     correlation = tuple(tuple(row) for row in config["correlation"])
-    lists = {name: tuple(config[name]) for name in ("lengths", "persistence")}
+    lists = {name: tuple(config[name]) for name in ("lengths", "sizes", "persistence")}
     return LatentFields(**{**config, **lists, "correlation": correlation})
 
 

@@ -17,7 +17,6 @@ import keras
 from keras import layers
 
 from xr_dl4ds.config import LEARNED_UPSAMPLINGS, Network
-from xr_dl4ds.config.distribution_channels import is_latent_amount
 from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import by_step, hr_filters
 from xr_dl4ds.networks.keras_settings import building
@@ -25,7 +24,6 @@ from xr_dl4ds.networks.layers import (
     CellsToChannels,
     FoldTime,
     Interpolation,
-    LogAmount,
     UnfoldTime,
     through_curves,
 )
@@ -35,9 +33,6 @@ from xr_dl4ds.networks.output import output
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.networks.upsampling import upsample
-
-#: Added to LR amounts before their logarithm.
-SEEN_TRACE = 0.03
 
 
 def generator(
@@ -76,7 +71,7 @@ def generator(
         near = min(ports.context, REACH)
         fields["lr_near"] = cropped(fields["lr"], square(ports.context - near), "near")
         fields["lr_inside"] = cropped(fields["lr_near"], square(near), "inside")
-        seen = _with_logarithms(through_curves(lr, ports.curves, "lr_curves"), lr, ports)
+        seen = through_curves(lr, ports.curves, "lr_curves")
         if seen is not lr:
             fields["lr"] = by_step(seen, lr)
         x = _refine(seen, fields, network, ports)
@@ -92,24 +87,6 @@ def generator(
         if ports.sequence:
             x = UnfoldTime(dtype="float32", name="sequence")([x, lr])
         return keras.Model(inputs, x, name="generator")
-
-
-def _with_logarithms(seen: Tensor, lr: Tensor, ports: Ports) -> Tensor:
-    """Append the logarithms of LR amounts from which latent members are drawn."""
-    kinds, zeros = ports.distributions or (), ports.offsets_from_zero or ()
-    own = [
-        (channel, zero)
-        for channel, kind, zero in zip(ports.lr_channels, kinds, zeros, strict=False)
-        if channel is not None and is_latent_amount(kind)
-    ]
-    if not own:
-        return seen
-    channels, offsets = zip(*own, strict=True)
-    logarithm = LogAmount(
-        channels, offsets, SEEN_TRACE, gradient=True, dtype="float32", name="lr_logarithms"
-    )(lr)
-    scaled = layers.Rescaling(0.5, dtype="float32", name="lr_logarithms_scaled")(logarithm)
-    return layers.Concatenate(dtype="float32", name="lr_and_logarithms")([seen, scaled])
 
 
 def _inputs(network: Network, ports: Ports) -> dict[str, Tensor]:

@@ -18,7 +18,7 @@ from xr_dl4ds.training.latent_noise import LatentNoise
 
 #: Weights of the scores of block means, and of spectral amplitudes, beside that of cells. Without
 #: them the spectra of members were 2.7 instead of 1.7 dB from those of radar rain.
-POOLED, SPECTRAL = 0.3, 0.05
+POOLED, SPECTRAL = 0.3, 0.1
 #: Most samples of which the usual amplitudes are taken.
 SAMPLES = 512
 
@@ -39,7 +39,8 @@ class LatentLoss:
     n : int
         Number of members.
     usual : mapping
-        Mean amplitudes ``(y, x // 2 + 1, target)`` of true fields, by their shape.
+        Amplitudes ``(y, x // 2 + 1, target)`` by which those of fields are divided, by the shape of
+        the fields: mean amplitudes of true fields, relative to the error of the first guess.
     """
 
     members: LatentMembers

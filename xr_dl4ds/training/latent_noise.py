@@ -36,6 +36,8 @@ class LatentNoise:
         self.around = around
         self.fields = latent.fields(kinds)
         self.mixture = latent.mixture.astype("f4")
+        #: Mean absolute residual of the first guess, by target with latent members.
+        self.sizes = np.asarray(latent.sizes or (1.0,) * len(latent.lengths), "f4")
         self._roots: dict[tuple[int, int], np.ndarray] = {}
 
     def draw(self, n: int, batch: Tensor, shape: tuple[int, int], key: Tensor) -> Tensor:

@@ -249,12 +249,13 @@ def _latent_loss(
         return None
     edges = samples.target.shape[1:3]
     shapes = {edges} if sampling.patch_size is None else {edges, (sampling.patch_size,) * 2}
-    channels = task.members.channels
+    usual = usual_amplitudes(samples, shapes, task.members.channels)
     return LatentLoss(
         members=task.members,
         noise=task.noise,
         n=training.loss_realizations or LATENT_REALIZATIONS,
-        usual=usual_amplitudes(samples, shapes, channels),
+        # relative amplitudes, times the error of the first guess, are in the units of cells
+        usual={shape: each / task.noise.sizes for shape, each in usual.items()},
     )
 
 

@@ -13,10 +13,10 @@ from xr_dl4ds.networks.tensors import Tensor
 
 @keras.saving.register_keras_serializable(package="xr_dl4ds")
 class LogAmount(keras.layers.Layer):
-    """Layer that returns ``log(max(x + zero, 0) + trace)`` of channels.
+    """Layer that returns ``log(max(x + zero, 0) + TRACE)`` of channels, without a gradient.
 
-    Near 0 the slope of the logarithm is 1 / trace. Without the gradient, the parameters of a
-    distribution learn from the amount, but the amount does not learn from the parameters.
+    Near 0 the slope of the logarithm is 1 / TRACE. Without the gradient, the parameters learn from
+    the amount, but the amount does not learn from the parameters.
 
     Parameters
     ----------
@@ -25,10 +25,6 @@ class LogAmount(keras.layers.Layer):
     zeros : sequence of float
         For each selected channel, the offset that is added to a scaled value to measure it from the
         physical zero.
-    trace : float
-        Added to the amounts.
-    gradient : bool
-        Whether the layer passes a gradient.
 
     Input shape
         ``(..., channel)``
@@ -36,25 +32,15 @@ class LogAmount(keras.layers.Layer):
         ``(..., len(channels))``
     """
 
-    def __init__(
-        self,
-        channels: tuple[int, ...],
-        zeros: tuple[float, ...],
-        trace: float = TRACE,
-        gradient: bool = False,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, channels: tuple[int, ...], zeros: tuple[float, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.trace = float(trace)
-        self.gradient = gradient
         self.channels = tuple(channels)
         self.zeros = tuple(float(z) for z in zeros)
 
     def call(self, inputs: Tensor) -> Tensor:
         """Select the channels and compute the logarithm."""
         parts = [
-            ops.log(ops.relu(inputs[..., c : c + 1] + zero) + self.trace)
+            ops.log(ops.relu(inputs[..., c : c + 1] + zero) + TRACE)
             for c, zero in zip(self.channels, self.zeros, strict=True)
         ]
-        logarithm = ops.concatenate(parts, axis=-1)
-        return logarithm if self.gradient else ops.stop_gradient(logarithm)
+        return ops.stop_gradient(ops.concatenate(parts, axis=-1))
