@@ -1,6 +1,6 @@
 """ERA5 UK 2 m temperature at scale 4: scores of networks beside interpolation, as a Markdown table.
 
-    python benchmarks/era5_uk.py ../shared/data --epochs 60 --seeds 3 --backbones convnet resnet
+    python benchmarks/era5_uk.py ../shared/data --epochs 30 --seeds 3 --backbones convnet resnet
     python benchmarks/era5_uk.py ../shared/data --epochs 10 --seeds 3 --matrix
     python benchmarks/era5_uk.py ../shared/data --best --seeds 3
 
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument(
         "--upsamplings", nargs="*", default=["subpixel"], help=" ".join(UPSAMPLINGS)
     )
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--without-static", action="store_true", help="a line without them, too")
     parser.add_argument("--matrix", action="store_true", help="every backbone and upsampling")

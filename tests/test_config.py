@@ -651,12 +651,15 @@ def test_learning_rates_of_both_networks(given, expected):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (Supervised(), ("cosine", 4e-3)),
-        (Supervised(optimizer="adamw"), ("cosine", 4e-3)),
+        (Supervised(), ("cosine", 8e-3)),
+        (Supervised(optimizer="adamw"), ("cosine", 8e-3)),
+        (Supervised(loss="crps"), ("cosine", 4e-3)),
+        (Supervised(loss={"tas": "mae", "pr": "bernoulli_gamma_nll"}), ("cosine", 4e-3)),
+        (Supervised(loss="crps", schedule="constant"), ("constant", 1e-3)),
         (Supervised(learning_rate=0.1), ("cosine", 0.1)),
         (Supervised(optimizer="sgd"), ("constant", 1e-3)),
         (Supervised(schedule="constant"), ("constant", 1e-3)),
-        (Supervised(schedule="cosine", optimizer="sgd"), ("cosine", 4e-3)),
+        (Supervised(schedule="cosine", optimizer="sgd"), ("cosine", 8e-3)),
         (Supervised(learning_rate=(0.1, 0.01), lr_decay_after=1), ("step", 0.1)),
         (Adversarial(), ("constant", 1e-3)),
         (Adversarial(schedule="cosine"), ("cosine", 1e-3)),
@@ -667,6 +670,32 @@ def test_learning_rates_of_both_networks(given, expected):
 def test_schedule_by_itself(options, expected):
     assert (options.rate_schedule, options.rates_of(0)[0]) == expected
     assert options.has_fixed_length == (expected[0] == "cosine")
+
+
+@pytest.mark.parametrize(
+    ("network", "filters", "rate"),
+    [
+        (Network(), 32, 8e-3),
+        (Network(n_filters=8), 8, 8e-3),
+        (Network(n_filters=64, backbone="convnext"), 64, 4e-3),
+        (Network(backbone="unet"), 256, 1e-3),
+        (Network(backbone="unet", n_filters=8), 64, 4e-3),
+        (Network(backbone="unet", n_filters=8, n_blocks=2), 32, 8e-3),
+        (Network(backbone="unet", n_filters=64), 256, 1e-3),
+    ],
+    ids=str,
+)
+def test_wide_networks_have_a_smaller_rate(network, filters, rate):
+    assert network.widest == filters
+    assert Supervised().with_rate_for(filters).rates_of(0) == (rate,)
+    assert Supervised(loss="crps").with_rate_for(filters).rates_of(0) == (rate / 2,)
+    for others in (
+        Supervised(learning_rate=0.1),
+        Supervised(schedule="constant"),
+        Supervised(learning_rate=(0.1, 0.01), lr_decay_after=1),
+        Adversarial(schedule="cosine"),
+    ):
+        assert others.with_rate_for(filters) is others
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,12 @@ ROOT = pathlib.Path(__file__).parents[2]
 )
 def test_the_optimizer_asked_for(name, kind):
     network = line()
-    optimizer = optimizer_for(network, Supervised(optimizer=name, learning_rate=0.3))
+    given = Supervised(optimizer=name, learning_rate=0.3, schedule="constant")
+    optimizer = optimizer_for(network, given)
     assert type(optimizer) is kind
     assert float(optimizer.learning_rate) == pytest.approx(0.3)
     assert optimizer.built
-    assert optimizer.global_clipnorm is None
+    assert optimizer.global_clipnorm == (None if name == "sgd" else CLIPNORM)
 
 
 def test_each_network_has_its_rate_and_adam_the_first_moment_of_isola():
@@ -51,7 +52,9 @@ def test_each_network_has_its_rate_and_adam_the_first_moment_of_isola():
         (Supervised(loss={"tas": "mae", "pr": "bernoulli_gamma_nll"}), CLIPNORM),
         (Supervised(loss="crps"), CLIPNORM),
         (Supervised(loss="crps", clipnorm=None), None),
-        (Supervised(loss="mae"), None),
+        (Supervised(loss="mae"), CLIPNORM),
+        (Supervised(loss="mae", optimizer="sgd"), None),
+        (Supervised(loss="gaussian_nll", optimizer="sgd"), CLIPNORM),
         (Supervised(loss="mae", clipnorm=0.5), 0.5),
         (Adversarial(), None),
         (Adversarial(clipnorm=2), 2),
@@ -151,6 +154,7 @@ TRAININGS = {
     "adamw": lambda: fit(tiny(), toy(), optimizer="adamw"),
     "validated": lambda: fit(tiny(), toy(), toy(4, seed=2)),
     "likelihood": lambda: fit(tiny(distribution="gaussian"), toy(), loss="gaussian_nll"),
+    "averaged": lambda: fit(tiny(), toy(), toy(4, seed=2), ema=0.9, schedule="cosine"),
     "half": lambda: fit(tiny(precision="mixed_float16"), toy(), precision="mixed_float16"),
     "adversarial": lambda: compete(tiny(), judge(), toy(), noise_channels=0),
 }

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from tests.conftest import analytic
 from tests.training import fit, tiny, toy
 from xr_dl4ds.config import Adversarial, Supervised
 from xr_dl4ds.config.choices import LR_SCALINGS, SCHEDULES
@@ -155,3 +156,11 @@ def test_the_history_has_the_rate_of_the_last_step():
     history = fit(tiny(), toy(8), schedule="cosine", learning_rate=0.01, epochs=3).history
     expected = every(cosine(steps=1, epochs=3, learning_rate=0.01))
     np.testing.assert_allclose(history["learning_rate"], expected, rtol=1e-6)
+
+
+def test_fit_has_the_default_rate_of_the_network():
+    options = {"n_filters": 64, "n_blocks": 1, "epochs": 2, "verbose": False}
+    model = analytic()[["t2m"]].downscale.fit(scale=2, **options)
+    # one step an epoch: the full rate of 64 filters, and the end of the cosine
+    np.testing.assert_allclose(model.history["learning_rate"], [4e-3, 4e-3 * LAST], rtol=1e-6)
+    assert model.options.training.learning_rate is None  # so that fine-tuning has its own default

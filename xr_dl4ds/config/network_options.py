@@ -144,6 +144,14 @@ class Network:
         """Share of values that is dropped."""
         return 0.2 if self.dropout_rate is None else self.dropout_rate
 
+    @property
+    def widest(self) -> int:
+        """Largest number of filters of a layer of the backbone."""
+        if self.backbone != "unet":
+            return self.n_filters
+        levels = self.n_blocks or choices.DEFAULT_BLOCKS["unet"]
+        return min(self.n_filters * int(2**levels), choices.UNET_FILTERS)
+
     def _check_first_guess(self) -> None:
         if not self.interpolation_skip and self.first_guess not in ("auto", "none"):
             raise ValueError(

@@ -108,8 +108,8 @@ class Training:
         if self.rate_schedule != "cosine":
             return None
         # the half-life, in steps, is that share of all steps, and at least one step
-        short: float = 0.5 ** (1 / max(choices.EMA_HALF_LIFE * steps, 1.0))
-        return min(choices.EMA, short)
+        half_life = max(choices.EMA_HALF_LIFE * steps, 1.0)
+        return min(choices.EMA, float(0.5 ** (1 / half_life)))
 
     @property
     def gradient_norm(self) -> float | None:
@@ -120,7 +120,7 @@ class Training:
 
     @property
     def _clips(self) -> bool:
-        """True if `clipnorm="auto"` clips the gradients."""
+        """True if ``clipnorm="auto"`` clips the gradients."""
         return self.fits_distributions
 
     @property
@@ -202,6 +202,10 @@ class Training:
 
     def with_loss_for(self, amounts: Mapping[str, bool]) -> Training:
         """Return the options with the loss for these targets, which are amounts or not."""
+        return self
+
+    def with_rate_for(self, filters: int) -> Training:
+        """Return the options with the learning rate for a network of so many filters."""
         return self
 
     def _check_loss(self, option: str, known: Sequence[str]) -> None:
@@ -288,8 +292,9 @@ class Supervised(Training):
         draws members, see `Network.noise`. A dict of names gives each target a separate loss:
         ``{"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}``.
     learning_rate : float or pair of float, optional
-        Full learning rate of the optimizer; two rates with `lr_decay_after`. The default is 4e-3
-        for the schedule "cosine", else 1e-3.
+        Full learning rate of the optimizer; two rates with `lr_decay_after`. The default for the
+        schedule "cosine" is 8e-3, or 4e-3 for likelihoods and "crps", times 32 / n for networks of
+        more than 32 filters (the U-Net has up to 256); for other schedules it is 1e-3.
     epochs : int
         Passes over the training samples.
     optimizer : {"adam", "adamw", "sgd"}
@@ -310,8 +315,8 @@ class Supervised(Training):
         statistics of batch normalization are not averaged. None turns the average off.
     clipnorm : float or "auto", optional
         Largest norm of all gradients together; larger gradients are scaled down to it (Pascanu et
-        al. 2013, arXiv:1211.5063). "auto" is 1 for likelihoods and for "crps"; other losses, and
-        None, are not clipped.
+        al. 2013, arXiv:1211.5063). "auto" is 1, but with the optimizer "sgd" only likelihoods are
+        clipped. None turns clipping off.
     early_stopping : bool
         Stop training when `val_loss` has not fallen by more than `min_delta` for `patience` epochs.
         With validation data the best weights are restored at the end, early or not.
@@ -391,6 +396,13 @@ class Supervised(Training):
         one = set(chosen.values())
         return dataclasses.replace(self, loss=one.pop() if len(one) == 1 else chosen)
 
+    def with_rate_for(self, filters: int) -> Supervised:
+        """Return the options with the default learning rate for a network of so many filters."""
+        if self.learning_rate is not None or self.rate_schedule != "cosine":
+            return self
+        share = min(1.0, choices.RATE_FILTERS / filters)
+        return dataclasses.replace(self, learning_rate=cast("float", self._rate) * share)
+
     @property
     def cell_loss(self) -> Loss:
         """The option `loss`."""
@@ -420,9 +432,12 @@ class Supervised(Training):
         """`learning_rate`, or its default."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return choices.COSINE_RATE if self.rate_schedule == "cosine" else choices.RATE
+        if self.rate_schedule != "cosine":
+            return choices.RATE
+        values = not (self.fits_distributions or self.draws_members)
+        return choices.COSINE_RATE if values else choices.ENSEMBLE_RATE
 
     @property
     def _clips(self) -> bool:
-        """True if `clipnorm="auto"` clips the gradients."""
-        return self.fits_distributions or self.draws_members
+        """True if ``clipnorm="auto"`` clips the gradients."""
+        return self.fits_distributions or self.optimizer != "sgd"

@@ -148,7 +148,8 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
     from xr_dl4ds.inference import log_hardware
     from xr_dl4ds.training import TrainingTask, train
 
-    training, precision = options.training, options.training.precision
+    training = options.training.with_rate_for(options.network.widest)
+    precision = training.precision
     log_hardware(precision)
     network = _initial_network(prepared.state, options, start)
     train_samples, validation_samples = _samples(prepared, network, options.sampling)

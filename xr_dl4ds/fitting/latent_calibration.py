@@ -283,4 +283,6 @@ def _mean(cells: np.ndarray) -> np.ndarray:
     valid = np.isfinite(cells)
     count = valid.sum(axis=(1, 2))
     total = np.where(valid, cells, 0.0).sum(axis=(1, 2))
-    return np.divide(total, count, out=np.full(len(cells), np.nan), where=count > 0)
+    found = np.full(len(cells), np.nan)
+    np.divide(total, count, out=found, where=count > 0)
+    return found

@@ -5,14 +5,12 @@ from __future__ import annotations
 from keras import layers
 
 from xr_dl4ds.config import Network, Scale
+from xr_dl4ds.config.choices import UNET_FILTERS
 from xr_dl4ds.networks.blocks import convolutional_block
 from xr_dl4ds.networks.layers import CropTo
 from xr_dl4ds.networks.margins import NO_MARGIN, Margin, halved
 from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.networks.upsampling import UPSAMPLINGS
-
-#: Maximum number of filters of a level.
-CAP = 256
 
 
 def unet(x: Tensor, network: Network, margin: Margin = NO_MARGIN) -> Tensor:
@@ -24,7 +22,7 @@ def unet(x: Tensor, network: Network, margin: Margin = NO_MARGIN) -> Tensor:
     assert network.n_blocks is not None
     assert network.decoder_upsampling is not None
     upsample = UPSAMPLINGS[network.decoder_upsampling]
-    filters = [min(network.n_filters * 2**i, CAP) for i in range(network.n_blocks + 1)]
+    filters = [min(network.n_filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
     levels: list[tuple[Tensor, Margin]] = []
     for i, n in enumerate(filters[:-1], start=1):
         x = convolutional_block(x, n, network, f"backbone_encoder{i}", margin)
