@@ -84,8 +84,12 @@ def scores(product: xr.DataArray, truth: xr.DataArray) -> dict[str, float]:
 
 
 def in_blocks(*fields: xr.DataArray) -> list[xr.DataArray]:
-    """Sums over blocks of cells, without the last rows and columns that fill none."""
-    return [one.coarsen(rlat=BLOCK, rlon=BLOCK, boundary="trim").sum() for one in fields]
+    """Sums over blocks of cells, without the last rows and columns that fill none.
+
+    Blocks begin inside LR cells, because the constraint fixes the sums over whole LR cells.
+    """
+    inside = [one.isel(rlat=slice(1, None), rlon=slice(1, None)) for one in fields]
+    return [one.coarsen(rlat=BLOCK, rlon=BLOCK, boundary="trim").sum() for one in inside]
 
 
 def in_spells(*fields: xr.DataArray) -> list[xr.DataArray]:

@@ -54,6 +54,9 @@ LAYOUTS = {
     "scalar_time": lambda lr: lr.isel(time=5),
     "bare_time": lambda lr: lr.assign_coords(time=lr.time.drop_attrs()),
     "bare_scalar_time": lambda lr: lr.isel(time=5).assign_coords(time=lr.time[5].drop_attrs()),
+    "reference_time": lambda lr: lr.assign_coords(
+        time=lr.time.assign_attrs(standard_name="forecast_reference_time")
+    ),
     "beside_time": lambda lr: lr.assign_coords(
         day=("time", lr.time.dt.day.data, {"long_name": "day of the month"})
     ),

@@ -33,6 +33,9 @@ PROVENANCE = "xr_dl4ds_provenance"
 #: Suffix of the name of a standard deviation.
 SPREAD = "_spread"
 
+#: Standard name of the dates at which forecasts begin.
+REFERENCE_TIME = "forecast_reference_time"
+
 
 def target_attrs(attrs: Attrs) -> Attrs:
     """Return the attributes that a prediction inherits from its target.
@@ -140,6 +143,9 @@ def georeference(
     out.attrs = _global_attrs(source.attrs, provenance)
     for name in out.coords:
         out[name].attrs = storable_attrs(out[name].attrs)
+        # cfgrib's name of the axis of analyses, whose dates are those of validity too
+        if name in out.dims and out[name].attrs.get("standard_name") == REFERENCE_TIME:
+            out[name].attrs["standard_name"] = "time"
     return with_encodings(with_names(out, beside), beside)
 
 
