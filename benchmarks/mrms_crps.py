@@ -39,19 +39,14 @@ DIMS = ("sample", "y", "x")
 #: Shares of the tiles that are scored, and that choose the weights.
 TEST, VALIDATION = 0.25, 0.15
 
-#: The same for every loss, chosen on the validation tiles.
-OPTIONS = {
-    "n_filters": 16,
-    "epochs": 25,
-    "learning_rate": (3e-3, 3e-4),
-    "lr_decay_after": 19,
-}
+#: The same for every loss: the default number of epochs, and no other option.
+OPTIONS = {"epochs": 30}
 
 #: What is compared, and what each has beside these options.
 RUNS: dict[str, dict[str, object]] = {
     "mae": {"loss": "mae"},
     "crps": {"loss": "crps"},
-    "crps, multiplicative": {"loss": "crps", "constraint": "multiplicative"},
+    "crps, noise inside": {"loss": "crps", "noise": "inside", "constraint": "multiplicative"},
     "bernoulli_gamma_nll": {"loss": "bernoulli_gamma_nll"},
 }
 
@@ -240,8 +235,7 @@ def given_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def runs_of(given: argparse.Namespace) -> dict[str, dict[str, object]]:
     """The options of each run; those of `--set` hold over all others."""
-    decay = given.epochs * OPTIONS["lr_decay_after"] // OPTIONS["epochs"]
-    usual = {**OPTIONS, "epochs": given.epochs, "lr_decay_after": max(decay, 1)}
+    usual = {**OPTIONS, "epochs": given.epochs}
     pairs = (one.partition("=") for one in given.options)
     own = {name: from_yaml(value) for name, _, value in pairs}
     if given.loss is not None:
