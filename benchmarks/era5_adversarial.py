@@ -30,7 +30,7 @@ LINES = ("supervised, mae", "supervised, crps", "adversarial")
 #: What is trained, with as many epochs as it still gets better by on the validation steps.
 RUNS = {
     "supervised, mae": {"epochs": 60},
-    "supervised, crps": {"epochs": 40, "loss": "crps"},
+    "supervised, crps": {"epochs": 40, "loss": "crps", "noise": "inside"},
     "adversarial": {"training": xd.Adversarial(epochs=40)},
     "adversarial, mae": {"training": xd.Adversarial(epochs=60, pixel_loss="mae")},
     "adversarial, mae, weight 10": {

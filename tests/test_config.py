@@ -687,15 +687,16 @@ def test_schedule_by_itself(options, expected):
 )
 def test_wide_networks_have_a_smaller_rate(network, filters, rate):
     assert network.widest == filters
-    assert Supervised().with_rate_for(filters).rates_of(0) == (rate,)
-    assert Supervised(loss="crps").with_rate_for(filters).rates_of(0) == (rate / 2,)
+    assert Supervised().with_rate_for(filters, 32).rates_of(0) == (rate,)
+    assert Supervised(loss="crps").with_rate_for(filters, 32).rates_of(0) == (rate / 2,)
+    assert Supervised().with_rate_for(filters, 8).rates_of(0) == (rate / 2,)
     for others in (
         Supervised(learning_rate=0.1),
         Supervised(schedule="constant"),
         Supervised(learning_rate=(0.1, 0.01), lr_decay_after=1),
         Adversarial(schedule="cosine"),
     ):
-        assert others.with_rate_for(filters) is others
+        assert others.with_rate_for(filters, 32) is others
 
 
 @pytest.mark.parametrize(
@@ -814,12 +815,12 @@ def test_latent_noise_is_taken_where_it_fits(network, training, expected):
         (
             {"noise": "latent"},
             Supervised(loss="crps", noise_channels=2),
-            r"no noise_channels=2 with noise='latent'.* or remove noise_channels",
+            r"noise='inside' for noise_channels=2, got 'latent'.* or remove noise_channels",
         ),
         (
             {"noise": "latent"},
             Adversarial(pixel_loss="crps"),
-            r"no training=xr_dl4ds\.Adversarial with noise='latent'.*Use noise='inside'",
+            r"noise='inside' for training=xr_dl4ds\.Adversarial, got 'latent'.*Use noise='inside'",
         ),
         (
             {"noise": "inside", "anisotropic": True},

@@ -118,6 +118,8 @@ def fitted(kind):
     low, high = lr(), hr()
     if kind == "plain":
         return high.downscale.fit(scale=2, **TINY)
+    if kind == "latent":
+        return high[["t2m"]].downscale.fit(scale=2, loss="crps", validation=None, **TINY)
     if kind == "localized, windows, members":
         return high[["t2m"]].downscale.fit(
             scale=2,

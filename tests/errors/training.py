@@ -59,7 +59,7 @@ NOISE = {
     "latent noise and channels": case(
         "Latent noise with an option of noise inside the network.",
         ValueError,
-        r"no noise_channels=2 with noise='latent', .*Use noise='inside', or remove noise_channels",
+        r"noise='inside' for noise_channels=2, got 'latent', .*Use noise='inside', or remove noise",
         d.alone(),
         lambda hr: d.perfect(hr, loss="crps", noise="latent", noise_channels=2),
         lambda hr: d.perfect(hr, loss="crps", noise="inside", noise_channels=2),
@@ -103,6 +103,14 @@ START = {
         r"start= to be a Downscaler, got str\. Pass a fitted model, or xr_dl4ds\.load\(path\)",
         begun(),
         lambda hr, model: d.perfect(hr, start="model"),
+        lambda hr, model: d.perfect(hr, start=model),
+    ),
+    "members of the model": case(
+        "A model with latent noise is to be trained without members.",
+        ValueError,
+        r"loss='crps' for a model with latent noise in start=, got loss='mae'\. Keep loss='crps'",
+        begun(kind="latent"),
+        lambda hr, model: d.perfect(hr, loss="mae", start=model),
         lambda hr, model: d.perfect(hr, start=model),
     ),
     "another scale": case(

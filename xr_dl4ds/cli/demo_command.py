@@ -26,10 +26,10 @@ TEST = 0.1
 #: Training options for the synthetic dataset. An epoch in batches of 4 has eight times as many
 #: steps as an epoch in batches of 32: 3 epochs in batches of 4 give an RMSE of 0.18 K, and 20
 #: epochs in batches of 32 give 0.17 K.
-SYNTHETIC = {"epochs": 3, "batch_size": 4}
+SYNTHETIC: dict[str, object] = {"epochs": 3, "batch_size": 4, "schedule": "constant"}
 
 #: Training options for a file of the user.
-FILE = {"epochs": 20}
+FILE: dict[str, object] = {"epochs": 20}
 
 
 def add(commands: Any) -> None:
@@ -110,9 +110,9 @@ def demo(options: argparse.Namespace) -> None:
         say(f"{what:<11}{path}")
 
 
-def _training(options: argparse.Namespace) -> dict[str, int]:
+def _training(options: argparse.Namespace) -> dict[str, object]:
     """Return the options of `fit` that follow from the data, from --epochs and from --seed."""
-    given = {"seed": options.seed}
+    given: dict[str, object] = {"seed": options.seed}
     if options.epochs is not None:
         given["epochs"] = options.epochs
     return {**(SYNTHETIC if options.data is None else FILE), **given}

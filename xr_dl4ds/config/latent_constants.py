@@ -10,6 +10,8 @@ from __future__ import annotations
 #: length of the residuals.
 RELATIVE_LENGTHS = (0.4, 1.0, 2.5)
 VOLATILITY_LENGTH = 5.0
+#: Longest length in HR cells. The white noise around a tile, which it needs, is four times as wide.
+LONGEST = 40.0
 #: Directions of elongated fields, in radians from the x axis, and ratio of their axes.
 DIRECTIONS = (0.0, 0.7853981633974483, 1.5707963267948966, 2.356194490192345)
 RATIO = 3.0

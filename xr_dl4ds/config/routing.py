@@ -153,8 +153,8 @@ def noise_of(network: Network, training: Training) -> str:
         )
     if network.noise == "latent" and reasons:
         raise ValueError(
-            f"Expected no {reasons[0]} with noise='latent', whose members are drawn after the"
-            f" network. Use noise='inside', or remove {reasons[0].split('=')[0]}."
+            f"Expected noise='inside' for {reasons[0]}, got 'latent', whose members are drawn after"
+            f" the network. Use noise='inside', or remove {reasons[0].split('=')[0]}."
         )
     if network.anisotropic and (network.noise == "inside" or reasons):
         raise ValueError(

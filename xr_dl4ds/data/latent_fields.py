@@ -10,6 +10,7 @@ import numpy as np
 from xr_dl4ds.config.distribution_channels import is_latent, n_mixed
 from xr_dl4ds.config.latent_constants import (
     DIRECTIONS,
+    LONGEST,
     RATIO,
     RELATIVE_LENGTHS,
     VOLATILITY_LENGTH,
@@ -119,7 +120,10 @@ class LatentFields:
         """
         latent = [kind for kind in kinds if kind is not None and is_latent(kind)]
         return [
-            [*self._mixed(length, n_mixed(kind)), self._field(length * VOLATILITY_LENGTH)]
+            [
+                *self._mixed(length, n_mixed(kind)),
+                self._field(min(length * VOLATILITY_LENGTH, max(LONGEST, length))),
+            ]
             for length, kind in zip(self.lengths, latent, strict=True)
         ]
 

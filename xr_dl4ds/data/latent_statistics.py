@@ -12,6 +12,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Options
 from xr_dl4ds.config.distribution_channels import is_latent, is_latent_amount
+from xr_dl4ds.config.latent_constants import LONGEST
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.guess_choice import guess_of
 from xr_dl4ds.data.latent_fields import LatentFields
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 #: Most training steps, evenly spread, and most HR cells of all steps and targets together.
 STEPS, CELLS = 128, 2**23
 #: Limits of a length in HR cells; the upper limit is also half of the smaller edge of the domain.
-SHORTEST, LONGEST = 0.5, 40.0
+SHORTEST = 0.5
 #: ``(1 + u) exp(-u)`` is 1/2 at this u: the half-decay distance of the Matern-3/2 correlation.
 HALF_DECAY = 1.6783469900166605
 
@@ -118,6 +119,8 @@ def length_of(residual: np.ndarray, aspect: float) -> float:
         return 1.0
     found = []
     for axis, width in ((1, 1.0), (2, aspect)):
+        if residual.shape[axis] < 2:
+            continue
         lags = np.arange(1, max(2, residual.shape[axis] // 2))
         before, at = 1.0, float(lags[-1])
         for lag in lags:
@@ -132,6 +135,8 @@ def length_of(residual: np.ndarray, aspect: float) -> float:
             before = now
         found.append(at * width)
     longest = min(LONGEST, min(residual.shape[1], residual.shape[2] * aspect) / 2)
+    if not found:
+        return 1.0
     return float(np.clip(np.mean(found) / HALF_DECAY, SHORTEST, max(longest, SHORTEST)))
 
 

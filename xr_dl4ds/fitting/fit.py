@@ -97,12 +97,12 @@ def _fit(
         inputs = dataclasses.replace(inputs, start=start.state)
     with reading:
         prepared = prepare(inputs, options)
+        if options.latent:
+            prepared = with_latent_fields(prepared, options)
     check_output(options.network, options.sampling, prepared.state)
     check_loss(options.training, options.network, prepared.state)
     asked, synthetic_pairs = options.network.constraint, inputs.lr is None
     options = _completed(options, prepared.state, synthetic_pairs=synthetic_pairs)
-    if options.latent:
-        prepared = with_latent_fields(prepared, options)
     trained = _trained(prepared, options, start)
     network = build(prepared.state, options)
     network.set_weights(trained.network.get_weights())
@@ -125,8 +125,8 @@ def _fit(
     )
     training = options.training
     calibrate = isinstance(training, Supervised) and training.calibrate
-    model = with_latent_calibration(model, prepared, calibrate)
-    return with_calibration(with_means(model, prepared), prepared)
+    model = with_latent_calibration(with_means(model, prepared), prepared, calibrate)
+    return with_calibration(model, prepared)
 
 
 def _completed(options: Options, state: State, *, synthetic_pairs: bool) -> Options:
@@ -148,7 +148,7 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
     from xr_dl4ds.inference import log_hardware
     from xr_dl4ds.training import TrainingTask, train
 
-    training = options.training.with_rate_for(options.network.widest)
+    training = options.training.with_rate_for(options.network.widest, options.sampling.batch_size)
     precision = training.precision
     log_hardware(precision)
     network = _initial_network(prepared.state, options, start)
@@ -249,6 +249,7 @@ def options_of(
         given = {role: inherited[role] if one is None else one for role, one in given.items()}
     options = route(given, flat)
     if start is not None:
+        _require_latent(options, start)
         require_same_scaling(options.sampling.scaling, start.options.sampling.scaling)
     noise = noise_of(options.network, options.training)
     network = dataclasses.replace(options.network, noise=noise)
@@ -258,6 +259,20 @@ def options_of(
             "`early_stopping` needs validation data. Pass validation=0.1, or early_stopping=False."
         )
     return options
+
+
+def _require_latent(options: Options, start: Downscaler) -> None:
+    """Raise a `ValueError` if a model with latent noise is to be trained without members."""
+    training = options.training
+    if not start.options.latent or (training.draws_members and isinstance(training, Supervised)):
+        return
+    what = f"loss={training.cell_loss!r}"
+    if not isinstance(training, Supervised):
+        what = f"training=xr_dl4ds.{type(training).__name__}(...)"
+    raise ValueError(
+        f"Expected loss='crps' for a model with latent noise in start=, got {what}. Keep"
+        " loss='crps', or leave start= out."
+    )
 
 
 def _inherited(start: Downscaler) -> Options:

@@ -22,8 +22,10 @@ from xr_dl4ds.prediction.latent_blocks import SEASONS
 logger = logging.getLogger(__name__)
 
 MEMBERS = 10
+#: Expected standard deviation of a sample of `MEMBERS` normal numbers with variance 1.
+C4 = 0.9727
 #: Most time steps, and most HR cells of them and of all targets together.
-STEPS, CELLS = 128, 2**22
+STEPS, CELLS = 192, 2**22
 #: Consecutive steps whose correlation in time is measured.
 RUN = 48
 #: Correlations in time below this one are taken as none.
@@ -36,6 +38,8 @@ LIMITS, ATTEMPTS = (0.4, 3.0), 4
 STEPS_OF_SEASON = 40
 #: Parts of the validation data whose temperatures tell how certain it is.
 PARTS = 8
+#: Standard errors by which the logarithm of a temperature must differ from 0.
+SIGNIFICANT = 2.0
 #: Spread-skill ratio in training, divided by that in validation, above which a model overfits.
 OVERFITS = 1.3
 
@@ -52,11 +56,14 @@ class _Part:
         Output of the network, in memory.
     truth : numpy.ndarray
         ``(time, y, x, target)``, scaled, NaN where masked.
+    ratios : numpy.ndarray
+        Factor of each target, measured from its physical zero.
     """
 
     draws: Draws
     output: xr.DataArray
     truth: np.ndarray
+    ratios: np.ndarray
 
     @classmethod
     def of(
@@ -66,13 +73,17 @@ class _Part:
         given, truth = network_input_of(model, prepared, part, steps, CELLS)
         draws = Draws(sources=sources, runner=model.runner, network_input=given)
         output, true = dask.compute(draws.run(None), truth.transpose(TIME, Y, X, CHANNEL))
-        return cls(draws=draws, output=output, truth=true.to_numpy())
+        names = model.state.features.targets
+        ratios = np.array([model.state.mean_ratios.get(name, 1.0) for name in names], "f4")
+        return cls(draws=draws, output=output, truth=true.to_numpy(), ratios=ratios)
 
     def members(self, latent: LatentFields) -> np.ndarray:
         """Return members ``(member, time, y, x, target)``, scaled, NaN where masked."""
         sources = dataclasses.replace(self.draws.sources, latent=latent)
         draws = dataclasses.replace(self.draws, sources=sources, shared=self.output)
         found = np.stack([one.to_numpy() for one in draws.members(MEMBERS, seed=0)])
+        zeros = np.array(sources.heads.offsets_from_zero, "f4")
+        found = (found + zeros) * self.ratios - zeros
         return np.where(np.isfinite(self.truth), found, np.nan)
 
 
@@ -114,15 +125,9 @@ def _with_persistence(model: Downscaler, prepared: Prepared, latent: LatentField
     data = _Part.of(model, prepared, part, steps)
     members = data.members(latent)
     own = data.draws.sources.latent_targets
-    spread = members.std(axis=0, ddof=1)
-    error = data.truth - members.mean(axis=0)
-    least = 0.05 * np.array([np.nanmean(_mean(spread[..., i])) for i in range(spread.shape[-1])])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        standard = np.where(spread > least, np.clip(error / spread, -5, 5), np.nan)[..., own]
-    both = np.isfinite(standard[1:]) & np.isfinite(standard[:-1])
-    products = np.where(both, standard[1:] * standard[:-1], 0.0).sum(axis=(0, 1, 2))
-    squares = np.where(both, standard[1:] ** 2, 0.0).sum(axis=(0, 1, 2))
-    persistence = products / np.maximum(squares, 1e-12)
+    spread = members.std(axis=0, ddof=1)[..., own]
+    error = (data.truth - members.mean(axis=0))[..., own]
+    persistence = [_persistence(error[..., i], spread[..., i]) for i in range(len(own))]
     clipped = np.clip(np.nan_to_num(persistence), 0, MOST_PERSISTENCE)
     kept = tuple(float(p) if p >= LEAST_PERSISTENCE else 0.0 for p in clipped)
     if not any(kept):
@@ -133,6 +138,24 @@ def _with_persistence(model: Downscaler, prepared: Prepared, latent: LatentField
             *(model.state.features.targets[i], value),
         )
     return dataclasses.replace(latent, persistence=kept, step=seconds)
+
+
+def _persistence(error: np.ndarray, spread: np.ndarray) -> float:
+    """Return the correlation of noise between successive steps ``(time, y, x)``.
+
+    Errors of a fully persistent ensemble have the products of its spreads. Their size relative to
+    the spread is that of single steps, without the variance of the mean of the members.
+    """
+    inflation = (_total(error**2) - _total(spread**2) / MEMBERS) / _total(spread**2)
+    products = _total(error[1:] * error[:-1])
+    expected = inflation * _total(spread[1:] * spread[:-1]) / C4**2
+    return products / expected if expected > 0 else 0.0
+
+
+def _total(cells: np.ndarray) -> float:
+    """Return the mean over valid cells, or 0 without any."""
+    valid = cells[np.isfinite(cells)]
+    return float(valid.mean()) if valid.size else 0.0
 
 
 def _longest_run(part: SampleChannels) -> tuple[slice, float] | None:
@@ -158,11 +181,11 @@ def _with_temperature(model: Downscaler, part: _Part, latent: LatentFields) -> L
     for i in sources.latent_targets:
         steps = {ALL_SEASONS: np.ones(len(part.output), bool), **seasons}
         found[names[i]] = {
-            season: one
+            season: _temperature(part, latent, names, i, chosen, season)
             for season, chosen in steps.items()
-            if (one := _temperature(part, latent, names, i, chosen, season)) is not None
         }
-    return dataclasses.replace(latent, temperature={k: v for k, v in found.items() if v})
+    scaled = {name: own for name, own in found.items() if any(t != 1 for t in own.values())}
+    return dataclasses.replace(latent, temperature=scaled)
 
 
 def _seasons(output: xr.DataArray) -> dict[str, np.ndarray]:
@@ -183,8 +206,8 @@ def _temperature(
     target: int,
     chosen: np.ndarray,
     season: str,
-) -> float | None:
-    """Return the temperature of a target at some steps, or None where it cannot be told from 1."""
+) -> float:
+    """Return the temperature of a target at some steps; 1 where it cannot be told from 1."""
 
     def errors_and_spreads(temperature: float) -> tuple[np.ndarray, np.ndarray]:
         scaled = {names[target]: {ALL_SEASONS: temperature}}
@@ -194,7 +217,7 @@ def _temperature(
 
     before, *_ = _ratio(*errors_and_spreads(1.0))
     if not (np.isfinite(before) and before > 0):
-        return None
+        return 1.0
     factor, ratio = 1.0, before
     for _ in range(ATTEMPTS):
         factor = float(np.clip(factor / ratio, *LIMITS))
@@ -204,9 +227,9 @@ def _temperature(
             break
     uncertain = _ratio(errors, spreads)[1]
     where = "" if season == ALL_SEASONS else f" in {season}"
-    if abs(np.log(factor)) < uncertain:
+    if abs(np.log(factor)) < SIGNIFICANT * uncertain:
         _note_uncertain(names[target], where, before, len(errors), uncertain)
-        return None
+        return 1.0
     logger.info(
         "members of %r%s: noise multiplied by %.2f, spread-skill %.2f before and %.2f after",
         *(names[target], where, factor, before, ratio),

@@ -284,16 +284,22 @@ class Ensemble:
             if sources.cell_distributions:
                 members.add(self.physics.fields(self.draws.drawn(output, member_seed)))
         mean = outputs.mean if sources.averaged else self.mean(seed)
-        return mean, (members if sources.cell_distributions else outputs).std
+        spread = (members if sources.cell_distributions else outputs).std
+        return mean, spread if sources.network else spread[self._stochastic]
 
     def _analytic(self, output: xr.DataArray) -> xr.Dataset:
         """Return the spread by the formulas of the distributions, in physical units."""
-        state, heads = self.physics.state, self.draws.sources.heads
+        heads = self.draws.sources.heads
         spread = by_block(heads.spread, output, len(heads.kinds))
+        return self.physics.spreads(spread, self._stochastic)
+
+    @property
+    def _stochastic(self) -> list[str]:
+        """Targets with a distribution, or with a slice that has one."""
+        state, heads = self.physics.state, self.draws.sources.heads
         names = state.features.targets
         having = state.bases(n for n, kind in zip(names, heads.kinds, strict=True) if kind)
-        own = [name for name in names if state.bases([name])[0] in having]
-        return self.physics.spreads(spread, own)
+        return [name for name in names if state.bases([name])[0] in having]
 
 
 def by_block(

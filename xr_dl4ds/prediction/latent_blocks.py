@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -34,7 +33,7 @@ def temperatures(latent: LatentFields, names: tuple[str, ...], output: xr.DataAr
     """
     steps = output.sizes[TIME]
     months = None
-    if any(len(by_season) > 1 for by_season in latent.temperature.values()):
+    if any(set(by_season) - {ALL_SEASONS} for by_season in latent.temperature.values()):
         index = output.indexes.get(TIME)
         months = getattr(index, "month", None)
     columns = []
@@ -112,17 +111,21 @@ def latent_members(
     if period is not None:
         columns = columns % period
     if output.chunks is None:
-        found: Any = block(output.to_numpy(), keys.to_numpy(), rows, columns, temperature, counted)
+        found: np.ndarray | da.Array = block(
+            output.to_numpy(), keys.to_numpy(), rows, columns, temperature, counted
+        )
     else:
-        given = [output.data, da.asarray(keys.data), rows, columns, temperature, counted]
-        found = _by_chunk(block, given, len(member.targets))
+        given = [keys.data, rows, columns, temperature, counted]
+        found = _by_chunk(block, output.data, given, len(member.targets))
     coords = {TIME: output[TIME]} if TIME in output.coords else {}
     return xr.DataArray(found, dims=(TIME, Y, X, CHANNEL), coords=coords)
 
 
-def _by_chunk(block: _Block, given: list[Any], targets: int) -> Any:
+def _by_chunk(
+    block: _Block, network_output: da.Array, given: list[np.ndarray], targets: int
+) -> da.Array:
     """Apply a function to chunks of a network output, which are widened by a few LR cells."""
-    output = given[0].rechunk({3: -1})
+    output = network_output.rechunk({3: -1})
     times, y, x = output.chunks[:3]
     edges = block.member.scale.edges
     reach = [CORRECTIONS * n if len(c) > 1 else 0 for n, c in zip(edges, (y, x), strict=True)]
@@ -130,17 +133,17 @@ def _by_chunk(block: _Block, given: list[Any], targets: int) -> Any:
         (times,),
         (y,),
         (x,),
-        (times, (targets_of(given[4]),)),
-        (y, x, (targets_of(given[5]),)),
+        (times, (targets_of(given[3]),)),
+        (y, x, (targets_of(given[4]),)),
     ]
-    beside = [_chunked(one, chunks) for one, chunks in zip(given[1:], shapes, strict=True)]
+    beside = [_chunked(one, chunks) for one, chunks in zip(given, shapes, strict=True)]
     sides = "periodic" if block.around == sum(x) and reach[1] else "none"
     axes = [(1, 2), (), (0, None), (None, 0), (), (0, 1)]
     arrays = [
         _widened(one, along, reach, sides)
         for one, along in zip([output, *beside], axes, strict=True)
     ]
-    made = da.blockwise(
+    made: da.Array = da.blockwise(
         block,
         "tyxn",
         *(arrays[0], "tyxc"),
@@ -158,7 +161,8 @@ def _by_chunk(block: _Block, given: list[Any], targets: int) -> Any:
     if not any(reach):
         return made
     depth = {1: reach[0], 2: reach[1]}
-    return da.overlap.trim_internal(made, depth, {1: "none", 2: sides})
+    trimmed: da.Array = da.overlap.trim_internal(made, depth, {1: "none", 2: sides})
+    return trimmed
 
 
 def targets_of(array: np.ndarray) -> int:
@@ -166,11 +170,14 @@ def targets_of(array: np.ndarray) -> int:
     return int(array.shape[-1])
 
 
-def _chunked(array: Any, chunks: tuple[tuple[int, ...], ...]) -> Any:
-    return array.rechunk(chunks) if isinstance(array, da.Array) else da.from_array(array, chunks)
+def _chunked(array: np.ndarray, chunks: tuple[tuple[int, ...], ...]) -> da.Array:
+    found: da.Array = da.asarray(array).rechunk(chunks)
+    return found
 
 
-def _widened(array: da.Array, along: tuple[int | None, ...], reach: list[int], sides: str) -> Any:
+def _widened(
+    array: da.Array, along: tuple[int | None, ...], reach: list[int], sides: str
+) -> da.Array:
     """Add the cells of neighbouring chunks along y and x, where the array has these axes."""
     depth, boundary = {}, {}
     for axis, n, side in zip(along, reach, ("none", sides), strict=False):
@@ -178,4 +185,5 @@ def _widened(array: da.Array, along: tuple[int | None, ...], reach: list[int], s
             depth[axis], boundary[axis] = n, side
     if not depth:
         return array
-    return da.overlap.overlap(array, depth, boundary)
+    wide: da.Array = da.overlap.overlap(array, depth, boundary)
+    return wide

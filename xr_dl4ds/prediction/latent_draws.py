@@ -37,6 +37,8 @@ from xr_dl4ds.prediction.random_numbers import LATENT, normal
 #: Terms of the moving average in time are added until the correlation falls below this value, or
 #: until there are this many.
 NEGLIGIBLE, MOST_TERMS = 0.1, 16
+#: Most bytes of white noise of successive steps that are held for the next steps.
+HELD_BYTES = 2**28
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,7 +203,8 @@ class _Noises:
         self.member, self.cells, self.keys = member, cells, [int(key) for key in keys.ravel()]
         fields = member.latent.fields(member.kinds)
         self.mixing = mixing(fields, member.latent.mixture)
-        self.kernels = kernels_of(tuple(field for own in fields for field in own))
+        every = tuple(field for own in fields for field in own)
+        self.kernels = kernels_of(every, cells.around)
         self.reach = [max(k.shape[axis] // 2 for k in self.kernels) for axis in (0, 1)]
         wide = [
             n + 2 * r
@@ -239,6 +242,8 @@ class _Noises:
                 n = len(self.kernels)
                 self._white[one] = normal(self.member.seed, one, LATENT, rows, columns, n)
             total = total + weights * self._white[one]
+            if len(self.terms) * self._white[one].nbytes > HELD_BYTES:
+                del self._white[one]  # draw it again rather than hold it
         return total
 
 
@@ -252,12 +257,34 @@ class _Kernels(tuple[np.ndarray, ...]):
 
 
 @functools.lru_cache(maxsize=32)
-def kernels_of(fields: tuple[Field, ...]) -> _Kernels:
-    """Return the kernels of fields, float32."""
-    return _Kernels(field.kernel().astype("f4") for field in fields)
+def kernels_of(fields: tuple[Field, ...], around: int | None = None) -> _Kernels:
+    """Return the kernels of fields, float32; none is longer than the circle of columns."""
+    kernels = (field.kernel() for field in fields)
+    return _Kernels(folded(kernel, around).astype("f4") for kernel in kernels)
 
 
-@functools.lru_cache(maxsize=8)
+def folded(kernel: np.ndarray, around: int | None) -> np.ndarray:
+    """Fold a kernel around the globe, and keep the sum of its squares.
+
+    Parameters
+    ----------
+    kernel : numpy.ndarray
+        ``(y, x)``, with odd lengths.
+    around : int, optional
+        Number of columns around the globe; None for a domain with edges.
+    """
+    if around is None or kernel.shape[1] <= around:
+        return kernel
+    half = around // 2
+    whole = np.zeros((kernel.shape[0], 2 * half + 1))
+    places = (np.arange(kernel.shape[1]) - kernel.shape[1] // 2 + half) % around
+    for to, column in zip(places, kernel.T, strict=True):
+        whole[:, to] += column
+    found: np.ndarray = whole / np.sqrt(np.sum(whole**2))
+    return found
+
+
+@functools.lru_cache(maxsize=2)
 def spectra_of(kernels: _Kernels, shape: tuple[int, int]) -> np.ndarray:
     """Return the transforms of kernels that are centred on the first cell, ``(field, y, x)``."""
     whole = np.zeros((len(kernels), *shape), "f4")

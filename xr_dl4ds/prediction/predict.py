@@ -246,7 +246,7 @@ def _ensemble(
             tile_size=request.tile_size,
             guess=guess,
             corner=_corner(state, placement),
-            period=state.pairing.hr.x.size if state.pairing.hr.x.periodic else None,
+            period=_period(state, placement),
         ),
     )
     inside = inner(varying, state.pairing.context)
@@ -267,6 +267,14 @@ def _corner(state: State, placement: Placement) -> tuple[int, int]:
         )
     ]
     return apart[0], apart[1]
+
+
+def _period(state: State, placement: Placement) -> int | None:
+    """Return the number of HR columns around the globe, if the domains of both go around it."""
+    if placement.lr.x.periodic:
+        return placement.lr.x.size * state.pairing.scale.x
+    hr = state.pairing.hr
+    return hr.x.size if hr.x.periodic else None
 
 
 def _note_suspicions(state: State, fields: Fields) -> None:

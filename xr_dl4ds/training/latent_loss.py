@@ -117,7 +117,7 @@ def usual_amplitudes(
     samples : Samples
         Training samples.
     shapes : set of tuple of int
-        Rows and columns of the fields; smaller fields are cut from the middle of the samples.
+        Rows and columns of the fields; smaller fields are cut from the samples at random places.
     channels : tuple of int
         The targets.
 
@@ -128,15 +128,13 @@ def usual_amplitudes(
     """
     at = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES)).astype(int))
     steps = np.unique(samples.rows(samples.starts[at]).ravel())[:SAMPLES]
-    whole = samples.target.shape[1:3]
-    found = {}
+    whole, rng, found = samples.target.shape[1:3], np.random.default_rng(0), {}
     for shape in shapes:
-        rows, columns = (
-            slice((n - k) // 2, (n - k) // 2 + k) for n, k in zip(whole, shape, strict=True)
-        )
         sums = []
-        for first in range(0, len(steps), 32):
-            fields = np.asarray(samples.true_fields(steps[first : first + 32], rows, columns))
+        for first in range(0, len(steps), 16):  # each time in another place, as in training
+            corner = [int(rng.integers(0, n - k + 1)) for n, k in zip(whole, shape, strict=True)]
+            rows, columns = (slice(c, c + k) for c, k in zip(corner, shape, strict=True))
+            fields = samples.true_fields(steps[first : first + 16], rows, columns)
             fields = np.nan_to_num(fields[..., list(channels)])
             sums.append(amplitude(tf.constant(fields, tf.float32)).numpy().sum(axis=0))
         found[shape] = np.sum(sums, axis=0) / len(steps)

@@ -3,6 +3,7 @@ import numpy as np
 import tensorflow as tf
 
 from xr_dl4ds.config.choices import PARAMETERS
+from xr_dl4ds.config.distribution_channels import HELD
 from xr_dl4ds.networks.layers import DistributionParameters
 from xr_dl4ds.networks.layers.distribution_parameters import FORMS
 
@@ -15,7 +16,21 @@ def made(*values):
 
 
 def test_every_parameter_has_a_form():
-    assert set(FORMS) == {name for names in PARAMETERS.values() for name in names}
+    every = {name for names in PARAMETERS.values() for name in names}
+    learned = {"mix" if name.startswith("mix_") else name for name in every - set(HELD)}
+    assert set(FORMS) == learned
+
+
+def test_weights_of_latent_fields():
+    names = ("reference", "scale", "volatility", "mix_1", "mix_2", "mix_3")
+    raw = np.zeros((1, 2, 5), "f4")
+    raw[0, 1, 2:] = [5.0, -5.0, -500.0]
+    out = np.asarray(DistributionParameters(names)([raw, np.full((1, 2, 1), 7.0, "f4")]))
+    assert out.shape == (1, 2, 6)
+    np.testing.assert_allclose(out[..., 0], 7)
+    np.testing.assert_allclose(out[0, 0, 1:], [0.15, 0.3 * np.log(2), *[3**-0.5] * 3], rtol=1e-5)
+    np.testing.assert_allclose((out[..., 3:] ** 2).sum(-1), 1, rtol=1e-5)
+    assert out[0, 1, 3] > 0.99
 
 
 def test_first_guesses():

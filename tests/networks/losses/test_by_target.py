@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 from xr_dl4ds.config import choices
-from xr_dl4ds.config.distribution_channels import parameter_channels
+from xr_dl4ds.config.distribution_channels import is_latent, parameter_channels
 from xr_dl4ds.networks import losses
 from xr_dl4ds.networks.losses import (
     composite,
@@ -33,9 +34,17 @@ def of(loss, *wanted, output=OUTPUT):
 
 
 def test_every_distribution_has_a_term():
-    assert (
-        set(DISTRIBUTION_LOSSES) == set(choices.PARAMETERS) == set(choices.DISTRIBUTIONS.values())
-    )
+    kinds = set(choices.DISTRIBUTIONS.values())
+    assert set(DISTRIBUTION_LOSSES) == kinds
+    # the loss of latent members is that of `training.latent_loss`
+    assert {kind for kind in choices.PARAMETERS if not is_latent(kind)} == kinds
+
+
+def test_targets_with_latent_members_are_left_out():
+    loss = losses.build_target_loss(["mae", "crps"], kinds=[None, "latent"])
+    target, weight = ops.ones((1, 4, 4, 2)), ops.ones((1, 4, 4, 2))
+    output = ops.zeros((1, 4, 4, 8))
+    assert float(loss(target, output, weight)) == 0.5  # half of the targets, with the error 1
 
 
 @pytest.mark.parametrize("loss", ["mae", "mse", "dssim_mae", {"dssim": 0.3, "mse": 2.0}], ids=str)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -105,7 +103,7 @@ class DistributionParameters(keras.layers.Layer):
         ``(..., len(parameters))``
     """
 
-    def __init__(self, parameters: tuple[str, ...], **kwargs: Any) -> None:
+    def __init__(self, parameters: tuple[str, ...], **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.parameters = tuple(parameters)
 

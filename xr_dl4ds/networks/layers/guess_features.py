@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -30,7 +28,7 @@ class GuessFeatures(keras.layers.Layer):
     """
 
     def __init__(
-        self, channels: tuple[int, ...], zeros: tuple[float | None, ...], **kwargs: Any
+        self, channels: tuple[int, ...], zeros: tuple[float | None, ...], **kwargs: object
     ) -> None:
         super().__init__(**kwargs)
         self.channels = tuple(channels)

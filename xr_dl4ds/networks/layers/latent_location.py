@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -42,7 +40,7 @@ class LatentLocation(keras.layers.Layer):
         amounts: tuple[int, ...],
         constrained: tuple[bool, ...],
         zeros: tuple[float, ...],
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.amounts = tuple(amounts)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -32,7 +30,9 @@ class LogAmount(keras.layers.Layer):
         ``(..., len(channels))``
     """
 
-    def __init__(self, channels: tuple[int, ...], zeros: tuple[float, ...], **kwargs: Any) -> None:
+    def __init__(
+        self, channels: tuple[int, ...], zeros: tuple[float, ...], **kwargs: object
+    ) -> None:
         super().__init__(**kwargs)
         self.channels = tuple(channels)
         self.zeros = tuple(float(z) for z in zeros)

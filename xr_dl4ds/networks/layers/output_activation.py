@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -37,7 +35,7 @@ class OutputActivation(keras.layers.Layer):
         activation: str,
         zeros: tuple[float, ...],
         channels: tuple[int, ...] | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self.activation = activation

@@ -9,8 +9,9 @@ from xr_dl4ds.networks.tensors import Tensor
 
 #: Edges, in HR cells, of the blocks whose means are scored.
 BLOCKS = (2, 4)
-#: Added to squares before a root, whose slope is otherwise infinite at 0.
-TINY = 1e-8
+#: Least amplitude, relative to that of white noise with variance 1. Without it the slope of the
+#: root would be infinite at 0.
+LEAST = 0.01
 
 
 def pooled_crps(target: Tensor, members: Tensor, weight: Tensor, size: int) -> Tensor:
@@ -51,8 +52,7 @@ def spectral_crps(target: Tensor, members: Tensor, weight: Tensor, usual: Tensor
     target, members, weight
         See `pooled_crps`.
     usual : tensor ``(y, x // 2 + 1, channel)``
-        Mean amplitude of the truth, by which amplitudes are divided. Wavenumbers with 0 are left
-        out.
+        Usual amplitudes, > 0, by which amplitudes are divided.
 
     Returns
     -------
@@ -64,17 +64,15 @@ def spectral_crps(target: Tensor, members: Tensor, weight: Tensor, usual: Tensor
         amplitude(ops.where(valid, ops.cast(x, "float32"), 0.0))
         for x in (target, *ops.unstack(members, axis=0))
     ]
-    counted = ops.where(usual > 0, 1 / ops.where(usual > 0, usual, 1.0), 0.0)
-    true, *drawn = [x * counted for x in amplitudes]
-    some = ops.any(valid, axis=(1, 2), keepdims=True)
-    counts = ops.cast(some, "float32") * ops.cast(usual > 0, "float32")
-    return crps(true, ops.stack(drawn), counts * ops.ones_like(true))
+    true, *drawn = [x / usual for x in amplitudes]
+    some = ops.cast(ops.any(valid, axis=(1, 2), keepdims=True), "float32")
+    return crps(true, ops.stack(drawn), some * ops.ones_like(true))
 
 
 def amplitude(field: Tensor) -> Tensor:
     """Return the amplitudes of a real transform ``(batch, y, x // 2 + 1, channel)``.
 
-    They are divided by the number of cells.
+    They are divided by the number of cells, and not below `LEAST`.
     """
     _, y, x, _ = ops.shape(field)
     turned = ops.transpose(field, (0, 3, 1, 2))
@@ -82,7 +80,7 @@ def amplitude(field: Tensor) -> Tensor:
     half = x // 2 + 1
     squares = ops.square(real[..., :half]) + ops.square(imaginary[..., :half])
     cells = ops.cast(y * x, "float32")
-    return ops.transpose(ops.sqrt(squares / ops.square(cells) + TINY), (0, 2, 3, 1))
+    return ops.transpose(ops.sqrt(squares / ops.square(cells) + LEAST**2 / cells), (0, 2, 3, 1))
 
 
 def _block_means(x: Tensor, size: int) -> Tensor:
