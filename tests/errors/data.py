@@ -119,7 +119,7 @@ def fitted(kind):
     if kind == "plain":
         return high.downscale.fit(scale=2, **TINY)
     if kind == "latent":
-        return high[["t2m"]].downscale.fit(scale=2, loss="crps", validation=None, **TINY)
+        return high.downscale.fit(scale=2, loss="crps", validation=None, **TINY)
     if kind == "localized, windows, members":
         return high[["t2m"]].downscale.fit(
             scale=2,

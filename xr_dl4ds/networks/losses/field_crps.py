@@ -49,8 +49,12 @@ def spectral_crps(target: Tensor, members: Tensor, weight: Tensor, usual: Tensor
 
     Parameters
     ----------
-    target, members, weight
-        See `pooled_crps`.
+    target : tensor ``(batch, y, x, channel)``
+        True values.
+    members : tensor ``(member, batch, y, x, channel)``
+        At least two members; their number must be known.
+    weight : tensor ``(batch, y, x, channel)``
+        1 in valid cells, 0 in masked cells.
     usual : tensor ``(y, x // 2 + 1, channel)``
         Usual amplitudes, > 0, by which amplitudes are divided.
 
