@@ -33,7 +33,7 @@ LEAST_PERSISTENCE = 0.15
 #: Highest correlation in time: a moving average of few terms has no higher one.
 MOST_PERSISTENCE = 0.9
 #: Limits of a temperature, and attempts to find it.
-LIMITS, ATTEMPTS = (0.4, 3.0), 4
+LIMITS, ATTEMPTS = (0.3, 5.0), 4
 #: A season has a temperature of its own if the validation data have this many of its steps.
 STEPS_OF_SEASON = 40
 #: Parts of the validation data whose temperatures tell how certain it is.
