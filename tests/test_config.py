@@ -690,6 +690,7 @@ def test_wide_networks_have_a_smaller_rate(network, filters, rate):
     assert Supervised().with_rate_for(filters, 32).rates_of(0) == (rate,)
     assert Supervised(loss="crps").with_rate_for(filters, 32).rates_of(0) == (rate / 2,)
     assert Supervised().with_rate_for(filters, 8).rates_of(0) == (rate / 2,)
+    assert Supervised().with_rate_for(filters, 32, guessed=True).rates_of(0) == (rate / 8,)
     for others in (
         Supervised(learning_rate=0.1),
         Supervised(schedule="constant"),

@@ -204,8 +204,11 @@ class Training:
         """Return the options with the loss for these targets, which are amounts or not."""
         return self
 
-    def with_rate_for(self, filters: int, batch_size: int) -> Training:
-        """Return the options with the learning rate for a network and a batch of these sizes."""
+    def with_rate_for(self, filters: int, batch_size: int, *, guessed: bool = False) -> Training:
+        """Return the options with the learning rate for a network and a batch of these sizes.
+
+        `guessed` says whether the network corrects a first guess that was fitted to the data.
+        """
         return self
 
     def _check_loss(self, option: str, known: Sequence[str]) -> None:
@@ -295,8 +298,8 @@ class Supervised(Training):
         Full learning rate of the optimizer; two rates with `lr_decay_after`. The default for the
         schedule "cosine" is 8e-3, or 4e-3 for likelihoods and "crps", times 32 / n for networks of
         more than 32 filters (the U-Net has up to 256), and times the root of b / 32 for batches of
-        less than 32 samples (Malladi et al. 2022, arXiv:2205.10287); for other schedules it is
-        1e-3.
+        less than 32 samples (Malladi et al. 2022, arXiv:2205.10287), and an eighth of that for a
+        fitted first guess; for other schedules it is 1e-3.
     epochs : int
         Passes over the training samples.
     optimizer : {"adam", "adamw", "sgd"}
@@ -398,12 +401,13 @@ class Supervised(Training):
         one = set(chosen.values())
         return dataclasses.replace(self, loss=one.pop() if len(one) == 1 else chosen)
 
-    def with_rate_for(self, filters: int, batch_size: int) -> Supervised:
+    def with_rate_for(self, filters: int, batch_size: int, *, guessed: bool = False) -> Supervised:
         """Return the options with the default learning rate for these filters and this batch."""
         if self.learning_rate is not None or self.rate_schedule != "cosine":
             return self
         share = min(1.0, choices.RATE_FILTERS / filters)
         share *= min(1.0, (batch_size / choices.RATE_BATCH) ** 0.5)
+        share *= choices.GUESSED_SHARE if guessed else 1.0
         return dataclasses.replace(self, learning_rate=cast("float", self._rate) * share)
 
     @property

@@ -148,7 +148,9 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
     from xr_dl4ds.inference import log_hardware
     from xr_dl4ds.training import TrainingTask, train
 
-    training = options.training.with_rate_for(options.network.widest, options.sampling.batch_size)
+    guess = prepared.state.first_guess is not None
+    filters, batch_size = options.network.widest, options.sampling.batch_size
+    training = options.training.with_rate_for(filters, batch_size, guessed=guess)
     precision = training.precision
     log_hardware(precision)
     network = _initial_network(prepared.state, options, start)
