@@ -122,7 +122,8 @@ def test_table_shows_the_scores_of_the_prediction(run, test_part):
         (line,) = re.findall(rf"^{product} +(-?\d.*)$", said, re.MULTILINE)
         one = scores.sel(product=product)
         expected = [f"{float(one[s]):.3f}" for s in ("bias", "mae", "rmse")]
-        assert line.split() == [*expected, f"{float(one.correlation):.4f}"]
+        texture = f"{float(one.ralsd):.2f}"
+        assert line.split() == [*expected, f"{float(one.correlation):.4f}", texture]
     skill = {r: f"{float(scores.rmse_skill.sel(reference=r)):.0%}" for r in ("bilinear", "bicubic")}
     expected = f"RMSE skill: {skill['bilinear']} against bilinear, {skill['bicubic']} against"
     assert expected in said

@@ -82,6 +82,14 @@ def test_few_validation_steps_are_warned_of(caplog):
     assert "2 validation steps are too few to calibrate the spread of 'tas'" in caplog.text
 
 
+def test_samples_without_dates_set_no_temperature(caplog):
+    hr = noisy(60).drop_vars("time").rename(time="sample").assign_coords(sample=range(60))
+    with caplog.at_level(logging.INFO, logger="xr_dl4ds"):
+        latent = fitted(hr).state.latent
+    assert latent.temperature == {}
+    assert "is not calibrated: validation samples without dates" in caplog.text
+
+
 def test_ratio_is_one_for_a_perfect_ensemble():
     errors = np.full(40, (MEMBERS + 1) / MEMBERS)
     assert _ratio(errors, np.ones(40))[0] == pytest.approx(1)

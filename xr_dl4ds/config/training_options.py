@@ -340,7 +340,7 @@ class Supervised(Training):
     calibrate : bool
         Scale latent noise after training so that the spread of members equals the error of their
         mean in the validation data, for each target and, with enough data, for each season. Where
-        these data cannot tell the factor from 1, the noise is left as it is.
+        these data cannot tell the factor from 1, or have no dates, the noise is left as it is.
     precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
         Arithmetic of training; weights, losses and predictions stay float32. "auto" is
         mixed_bfloat16 where the hardware multiplies it natively in matrix units (GPUs of compute
