@@ -258,9 +258,9 @@ def _note_uncertain(name: str, where: str, ratio: float, steps: int, uncertain: 
     )
     if not where and uncertain > 0.1:
         logger.warning(
-            "%d validation steps are too few to calibrate the spread of %r: pass more validation"
-            " data, or calibrate=False",
-            *(steps, name),
+            "%d validation steps are too few to calibrate the spread of %r (at most %d HR cells of"
+            " all steps are used): pass more validation data, or calibrate=False",
+            *(steps, name, CELLS),
         )
 
 
