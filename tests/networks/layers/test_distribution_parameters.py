@@ -3,7 +3,7 @@ import numpy as np
 import tensorflow as tf
 
 from xr_dl4ds.config.choices import PARAMETERS
-from xr_dl4ds.config.distribution_channels import HELD
+from xr_dl4ds.config.distribution_channels import HELD, parameter_channels
 from xr_dl4ds.networks.layers import DistributionParameters
 from xr_dl4ds.networks.layers.distribution_parameters import FORMS
 
@@ -77,3 +77,11 @@ def test_saving(tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     values = np.random.default_rng(0).normal(size=(1, 2, 3, 3)).astype("f4")
     np.testing.assert_array_equal(loaded(values), network(values))
+
+
+def test_channels_of_directed_fields():
+    plain = ("mix_1", "mix_2", "mix_3")
+    names = ("reference", "scale", "volatility", *plain, "mix_4", "mix_5", "mix_6", "mix_7")
+    (found,) = parameter_channels(["latent_directed"])
+    assert found == {name: i for i, name in enumerate(names, start=1)}
+    assert tuple(parameter_channels(["latent"])[0]) == names[:6]

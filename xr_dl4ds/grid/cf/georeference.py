@@ -22,7 +22,7 @@ from xr_dl4ds.grid.cf.dimensions import auxiliary_names
 from xr_dl4ds.grid.cf.storable import storable_attrs
 from xr_dl4ds.grid.crs import crs_of, geographic, is_planar, named_axes, placed
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import REALIZATION, Attrs
+from xr_dl4ds.grid.names import REALIZATION, TIME, Attrs
 from xr_dl4ds.grid.units import difference_of, has_own_zero
 
 logger = logging.getLogger(__name__)
@@ -143,10 +143,20 @@ def georeference(
     out.attrs = _global_attrs(source.attrs, provenance)
     for name in out.coords:
         out[name].attrs = storable_attrs(out[name].attrs)
-        # cfgrib's name of the axis of analyses, whose dates are those of validity too
-        if name in out.dims and out[name].attrs.get("standard_name") == REFERENCE_TIME:
-            out[name].attrs["standard_name"] = "time"
-    return with_encodings(with_names(out, beside), beside)
+    return with_encodings(with_names(_with_time_of_analyses(out), beside), beside)
+
+
+def _with_time_of_analyses(out: xr.Dataset) -> xr.Dataset:
+    """Call the axis `time` of analyses, which cfgrib calls a reference time, the time of validity.
+
+    The axis of forecasts with several lead times keeps its name.
+    """
+    if TIME not in out.coords or out[TIME].attrs.get("standard_name") != REFERENCE_TIME:
+        return out
+    valid = [v for v in out.coords.values() if v.attrs.get("standard_name") == "time"]
+    if not any(set(v.dims) - {TIME} for v in valid):
+        out[TIME].attrs["standard_name"] = "time"
+    return out
 
 
 def _with_members(out: xr.Dataset) -> xr.Dataset:
