@@ -14,7 +14,7 @@ from xr_dl4ds.config.distribution_channels import (
 from xr_dl4ds.config.latent_constants import LEAST, VOLATILITY_LIMIT
 from xr_dl4ds.networks.heads import fixed_channels, latent_channels
 from xr_dl4ds.networks.layers.channel_selection import take
-from xr_dl4ds.networks.layers.constraint import LRBlocks, toward_means
+from xr_dl4ds.networks.layers.constraint import CONSTRAINTS, LRBlocks, toward_means
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -131,13 +131,13 @@ class LatentMembers:
         if not self.fixed[i]:
             return value - zero if amount else value
         coarse = held["reference"][:, :: self.scale.y, :: self.scale.x]
-        blocks = LRBlocks(coarse, valid, self.scale)
+        blocks = LRBlocks(coarse, valid, self.scale, wrap=self.around)
         if not amount:
-            moved = value + blocks.spread(coarse - blocks.mean(value))
+            moved = CONSTRAINTS["additive"](value, coarse, zero, blocks)
             return moved if valid is None else ops.where(blocks.spread(blocks.some), moved, value)
         wanted = ops.relu(coarse + zero)
         value = (value + LEAST) * ops.relu(held["smooth_reference"] + zero)
-        value = toward_means(value, wanted, blocks, self.around)
+        value = toward_means(value, wanted, blocks)
         return value * blocks.spread(wanted / (blocks.mean(value) + TINY)) - zero
 
 

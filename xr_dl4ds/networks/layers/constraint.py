@@ -31,7 +31,16 @@ class LRBlocks:
     Rows of a block are reduced before its columns, because a reduction over both would transpose.
     """
 
-    def __init__(self, lr: Tensor, valid: Tensor | None, scale: Scale) -> None:
+    def __init__(
+        self,
+        lr: Tensor,
+        valid: Tensor | None,
+        scale: Scale,
+        corrections: int = CORRECTIONS,
+        wrap: bool = False,
+    ) -> None:
+        self.corrections = corrections
+        self.wrap = wrap
         self.shape = ops.shape(lr)  # (batch, y, x, channel)
         self.scale = scale
         self.valid = valid
@@ -61,7 +70,7 @@ class LRBlocks:
 
     def spread(self, values: Tensor) -> Tensor:
         """Repeat LR values on the HR cells."""
-        return on_hr_cells(values, self.scale)
+        return ops.repeat(ops.repeat(values, self.scale.y, axis=1), self.scale.x, axis=2)
 
     def _reduce(self, reduce: Callable[..., Any], cells: Tensor) -> Tensor:
         batch, y, x, channel = self.shape
@@ -70,18 +79,7 @@ class LRBlocks:
         return reduce(ops.reshape(rows, (batch, y, x, wide, channel)), axis=3)
 
 
-def on_hr_cells(values: Tensor, scale: Scale) -> Tensor:
-    """Repeat LR values on the HR cells."""
-    return ops.repeat(ops.repeat(values, scale.y, axis=1), scale.x, axis=2)
-
-
-def toward_means(
-    amounts: Tensor,
-    wanted: Tensor,
-    blocks: LRBlocks,
-    wrap: bool = False,
-    corrections: int = CORRECTIONS,
-) -> Tensor:
+def toward_means(amounts: Tensor, wanted: Tensor, blocks: LRBlocks) -> Tensor:
     """Multiply amounts by a smooth field that brings their means near the LR amounts.
 
     Each correction interpolates the logarithm of the ratio ``(wanted + 0.01) / (mean + 0.01)``,
@@ -95,18 +93,14 @@ def toward_means(
     wanted : tensor
         LR amounts ``(batch, y, x, channel)``.
     blocks : LRBlocks
-        The LR cells.
-    wrap : bool
-        Whether the first column follows the last one.
-    corrections : int
-        Number of corrections.
+        The LR cells, and the number of corrections.
     """
-    for _ in range(corrections):
+    for _ in range(blocks.corrections):
         ratio = (wanted + CORRECTION_OFFSET) / (blocks.mean(amounts) + CORRECTION_OFFSET)
         if blocks.valid is not None:
             ratio = ops.where(blocks.some, ratio, 1.0)
         logarithm = ops.log(ops.clip(ratio, *CORRECTION_LIMITS))
-        amounts = amounts * ops.exp(refined(logarithm, blocks.scale, "bilinear", wrap))
+        amounts = amounts * ops.exp(refined(logarithm, blocks.scale, "bilinear", blocks.wrap))
     return amounts
 
 
@@ -115,8 +109,9 @@ def _additive(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> T
 
 
 def _multiplicative(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> Tensor:
-    ratio = ops.relu(lr + offsets) / blocks.mean(cells)
-    return cells * blocks.spread(ratio) - offsets
+    wanted = ops.relu(lr + offsets)
+    amounts = toward_means(ops.relu(cells + offsets) + TINY, wanted, blocks)
+    return amounts * blocks.spread(wanted / blocks.mean(amounts)) - offsets
 
 
 def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> Tensor:
@@ -126,8 +121,7 @@ def _softmax(cells: Tensor, lr: Tensor, offsets: Tensor, blocks: LRBlocks) -> Te
     return weight * blocks.spread(wanted / blocks.mean(weight)) - offsets
 
 
-#: Formulas ``(cells, lr, offsets, blocks) -> cells`` for scaled values; "multiplicative" takes
-#: cells measured from the physical zero, > 0.
+#: Formulas ``(cells, lr, offsets, blocks) -> cells`` for scaled values.
 CONSTRAINTS: dict[str, Callable[[Tensor, Tensor, Tensor, LRBlocks], Tensor]] = {
     "additive": _additive,
     "multiplicative": _multiplicative,
@@ -216,15 +210,10 @@ class Constraint(keras.layers.Layer):
         lr = take(lr, [c for c in self.channels if c is not None])
         valid = ops.not_equal(take(masks[0], own), 0) if masks else None
         offsets = ops.convert_to_tensor([self.offsets[i] for i in own], dtype=cells.dtype)
-        blocks = LRBlocks(lr, valid, Scale.of(self.scale))
+        blocks = LRBlocks(lr, valid, Scale.of(self.scale), self.corrections, self.wrap)
         if valid is not None:  # without valid cells the LR value may be NaN, as may its gradient
             lr = ops.where(blocks.some, lr, 0.0)
-        given = cells
-        if self.kind == "multiplicative":
-            wanted = ops.relu(lr + offsets)
-            given = ops.relu(cells + offsets) + TINY
-            given = toward_means(given, wanted, blocks, self.wrap, self.corrections)
-        moved = CONSTRAINTS[self.kind](given, lr, offsets, blocks)
+        moved = CONSTRAINTS[self.kind](cells, lr, offsets, blocks)
         if valid is not None:
             moved = ops.where(blocks.spread(blocks.some), moved, cells)
         if len(own) == len(self.channels):
