@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from xr_dl4ds.networks.losses.probabilistic_losses import crps
+from xr_dl4ds.networks.losses.probabilistic_losses import crps, where_valid
 from xr_dl4ds.networks.tensors import Tensor
 
 #: Edges, in HR cells, of the blocks whose means are scored.
@@ -34,12 +34,9 @@ def pooled_crps(target: Tensor, members: Tensor, weight: Tensor, size: int) -> T
         Scalar; 0 for fields that are smaller than a block.
     """
     share = _block_means(weight, size)
-    means = [
-        _block_means(ops.where(ops.cast(weight, "bool"), ops.cast(x, "float32"), 0.0), size)
-        / ops.where(share > 0, share, 1.0)
-        for x in (target, *ops.unstack(members, axis=0))
-    ]
-    return crps(means[0], ops.stack(means[1:]), ops.cast(share > 0, "float32"))
+    counted = ops.where(share > 0, share, 1.0)
+    true, *drawn = (_block_means(x, size) / counted for x in _fields(target, members, weight))
+    return crps(true, ops.stack(drawn), ops.cast(share > 0, "float32"))
 
 
 def spectral_crps(target: Tensor, members: Tensor, weight: Tensor, usual: Tensor) -> Tensor:
@@ -63,13 +60,8 @@ def spectral_crps(target: Tensor, members: Tensor, weight: Tensor, usual: Tensor
     tensor
         Scalar, without unit.
     """
-    valid = ops.cast(weight, "bool")
-    amplitudes = [
-        amplitude(ops.where(valid, ops.cast(x, "float32"), 0.0))
-        for x in (target, *ops.unstack(members, axis=0))
-    ]
-    true, *drawn = [x / usual for x in amplitudes]
-    some = ops.cast(ops.any(valid, axis=(1, 2), keepdims=True), "float32")
+    true, *drawn = (amplitude(x) / usual for x in _fields(target, members, weight))
+    some = ops.cast(ops.any(ops.cast(weight, "bool"), axis=(1, 2), keepdims=True), "float32")
     return crps(true, ops.stack(drawn), some * ops.ones_like(true))
 
 
@@ -85,6 +77,11 @@ def amplitude(field: Tensor) -> Tensor:
     squares = ops.square(real[..., :half]) + ops.square(imaginary[..., :half])
     cells = ops.cast(y * x, "float32")
     return ops.transpose(ops.sqrt(squares / ops.square(cells) + LEAST**2 / cells), (0, 2, 3, 1))
+
+
+def _fields(target: Tensor, members: Tensor, weight: Tensor) -> list[Tensor]:
+    """Return the truth and each member, float32, 0 in masked cells."""
+    return where_valid(weight, *((x, 0.0) for x in (target, *ops.unstack(members, axis=0))))
 
 
 def _block_means(x: Tensor, size: int) -> Tensor:

@@ -29,8 +29,8 @@ def gaussian_nll(target: Tensor, mean: Tensor, spread: Tensor, weight: Tensor) -
     tensor
         Scalar, in nats per cell.
     """
-    target, mean = _where_valid(weight, (target, 0.0), (mean, 0.0))
-    (spread,) = _where_valid(weight, (spread, 1.0))
+    target, mean = where_valid(weight, (target, 0.0), (mean, 0.0))
+    (spread,) = where_valid(weight, (spread, 1.0))
     spread = ops.maximum(spread, TINY)
     cells = 0.5 * ops.square((target - mean) / spread) + ops.log(spread)
     return weighted_mean(cells + 0.5 * math.log(2 * math.pi), weight)
@@ -63,8 +63,8 @@ def bernoulli_gamma_nll(
         Scalar, in nats per cell.
     """
     zero = ops.convert_to_tensor(zero, dtype="float32")
-    target, mean, wet = _where_valid(weight, (target, -zero), (mean, 1.0), (wet, 0.0))
-    (k,) = _where_valid(weight, (shape, 1.0))
+    target, mean, wet = where_valid(weight, (target, -zero), (mean, 1.0), (wet, 0.0))
+    (k,) = where_valid(weight, (shape, 1.0))
     amount, k = target + zero, ops.maximum(k, TINY)
     rains = amount > TRACE
     log_amount = ops.log(ops.where(rains, amount, 1.0))
@@ -98,14 +98,14 @@ def crps(target: Tensor, members: Tensor, weight: Tensor) -> Tensor:
         Scalar, in the units of the values.
     """
     n = members.shape[0]
-    target, members = _where_valid(weight, (target, 0.0), (members, 0.0))
+    target, members = where_valid(weight, (target, 0.0), (members, 0.0))
     distance = ops.mean(ops.abs(members - target), axis=0)
     # each pair once, grouped by the difference of the member numbers: needs no sorting
     pairs = sum(ops.sum(ops.abs(members[step:] - members[:-step]), axis=0) for step in range(1, n))
     return weighted_mean(distance - pairs / (n * (n - 1)), weight)
 
 
-def _where_valid(weight: Tensor, *given: tuple[Tensor, Tensor]) -> list[Tensor]:
+def where_valid(weight: Tensor, *given: tuple[Tensor, Tensor]) -> list[Tensor]:
     """Return each tensor in float32, with a replacement value in masked cells.
 
     Multiplication by the weight is not enough, because 0 * inf is NaN.
