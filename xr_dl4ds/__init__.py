@@ -16,6 +16,7 @@ from xr_dl4ds import metrics as metrics
 from xr_dl4ds import plotting as plotting
 from xr_dl4ds import tutorial as tutorial
 from xr_dl4ds.config import Adversarial as Adversarial
+from xr_dl4ds.config import FlowMatching as FlowMatching
 from xr_dl4ds.config import Network as Network
 from xr_dl4ds.config import Sampling as Sampling
 from xr_dl4ds.config import Supervised as Supervised
@@ -29,6 +30,7 @@ __version__ = _version()
 __all__ = [
     "Adversarial",
     "Downscaler",
+    "FlowMatching",
     "Network",
     "Sampling",
     "Supervised",

@@ -16,7 +16,12 @@ from xr_dl4ds.explanation import Question, explain
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.model import display, storage
-from xr_dl4ds.model.build import build, latent_members, trains_on_global_domain
+from xr_dl4ds.model.build import (
+    build,
+    field_network,
+    latent_members,
+    trains_on_global_domain,
+)
 from xr_dl4ds.model.provenance import digest_of
 from xr_dl4ds.plotting import plot_history
 from xr_dl4ds.prediction.predict import predict
@@ -47,6 +52,9 @@ class Downscaler:
         Variables, grids, statistics and static fields of the training data.
     provenance : mapping
         Plain values about data and training, which predictions get as attributes.
+    mean : Downscaler, optional
+        The supervised model whose prediction is the deterministic one, for models of flow matching
+        that were trained with it in ``start=``.
     """
 
     network: keras.Model
@@ -54,6 +62,7 @@ class Downscaler:
     options: Options
     state: State
     provenance: Json
+    mean: Downscaler | None = None
 
     @property
     def scale(self) -> int | tuple[int, int]:
@@ -304,8 +313,19 @@ class Downscaler:
     @functools.cached_property
     def runner(self) -> Runner:
         """Runner that applies the network to the fields of a prediction."""
-        from xr_dl4ds.inference import Runner
+        from xr_dl4ds.inference import Flow, Runner
 
+        state, training = self.state, self.options.flow
+        flow = None
+        if training is not None and state.flow is not None:
+            flow = Flow(
+                targets=state.features.targets,
+                steps=training.steps,
+                solver=training.solver,
+                temperature=state.flow.temperature,
+                fields=lambda around: field_network(state, self.options, global_domain=around),
+                mean=None if self.mean is None else self.mean.runner,
+            )
         return Runner(
             network=self.network,
             global_domain=trains_on_global_domain(self.state, self.options.sampling),
@@ -314,6 +334,7 @@ class Downscaler:
             scale=self.state.pairing.scale,
             context=self.state.pairing.context,
             latent=latent_members(self.state, self.options),
+            flow=flow,
         )
 
     def _other_form(self) -> keras.Model:

@@ -6,6 +6,7 @@ from xr_dl4ds.config.choices import BACKBONES as BACKBONES
 from xr_dl4ds.config.choices import CONSTRAINTS as CONSTRAINTS
 from xr_dl4ds.config.choices import LEARNED_UPSAMPLINGS as LEARNED_UPSAMPLINGS
 from xr_dl4ds.config.choices import UPSAMPLINGS as UPSAMPLINGS
+from xr_dl4ds.config.flow_options import FlowMatching as FlowMatching
 from xr_dl4ds.config.network_options import Network as Network
 from xr_dl4ds.config.options import OPTION_CLASSES as OPTION_CLASSES
 from xr_dl4ds.config.options import TRAININGS as TRAININGS

@@ -6,6 +6,10 @@ The implementations are in tables beside the code that uses them (in `networks`,
 
 from __future__ import annotations
 
+#: Backbone and number of filters if the options give none: of flow matching, which works on the HR
+#: grid and runs several times for each member, and of other trainings.
+FLOW_BACKBONE, FLOW_FILTERS = "unet", 16
+BACKBONE, FILTERS = "resnet", 32
 BACKBONES = ("convnet", "resnet", "densenet", "unet", "convnext")
 #: Backbones without a recurrent form, which take only single time steps.
 SPATIAL_ONLY = ("unet", "convnext")
@@ -74,6 +78,11 @@ EMA, EMA_HALF_LIFE = 0.99, 0.05
 LR_SCALINGS = ("linear", "sqrt")
 #: Formats in which workers exchange gradients; None exchanges them as they are.
 COMPRESSIONS = ("float16",)
+
+#: Learning rate of flow matching.
+FLOW_RATE = 2e-3
+#: Runge-Kutta methods of second order from noise to members.
+SOLVERS = ("midpoint", "heun")
 
 LOSSES = (
     "mae",

@@ -16,12 +16,13 @@ class Network:
 
     Parameters
     ----------
-    backbone : {"resnet", "convnet", "densenet", "unet", "convnext"}
+    backbone : {"auto", "resnet", "convnet", "densenet", "unet", "convnext"}
         Main part of the network: a stack of residual blocks (Lim et al. 2017, EDSR,
         arXiv:1707.02921), of plain convolutions, of dense blocks (Huang et al. 2017,
         arXiv:1608.06993) or of ConvNeXt blocks (Liu et al. 2022, arXiv:2201.03545), a U-Net
         (Ronneberger et al. 2015, arXiv:1505.04597), or a name given to `register_backbone`. U-Net,
-        ConvNeXt and registered backbones take only spatial samples.
+        ConvNeXt and registered backbones take only spatial samples. "auto" is unet for
+        `FlowMatching`, and else resnet.
     upsampling : {"auto", "subpixel", "resize", "deconvolution", "interpolation"}
         Where and how the network refines the grid. `interpolation` first interpolates the LR fields
         to the HR grid and works there (pre-upsampling, the only choice for the U-Net). The others
@@ -31,9 +32,9 @@ class Network:
         transposed convolution. "auto" is interpolation for the U-Net, resize for latent noise, and
         else subpixel. DL4DS's names
         `spc`, `rc`, `dc`, `pin` are accepted and translated.
-    n_filters : int
-        Number of filters of each convolution of the backbone. The U-Net doubles it at each level,
-        up to 256.
+    n_filters : int, optional
+        Number of filters of each convolution of the backbone, by default 32, or 16 for
+        `FlowMatching`, which works on HR cells. The U-Net doubles it at each level, up to 256.
     n_blocks : int, optional
         Number of blocks of the backbone, or of levels of the U-Net. The default is 6; 3 for the
         U-Net; 2 recurrent blocks with `Sampling.time_window`.
@@ -96,9 +97,9 @@ class Network:
     'subpixel'
     """
 
-    backbone: str = "resnet"
+    backbone: str = "auto"
     upsampling: str = "auto"
-    n_filters: int = 32
+    n_filters: int | None = None
     n_blocks: int | None = None
     normalization: str | None = None
     dropout: str | None = None
@@ -122,7 +123,7 @@ class Network:
             if isinstance(value, str):
                 alias = choices.UPSAMPLING_ALIASES.get(value, value)
                 object.__setattr__(self, option, alias)
-        one_of("backbone", self.backbone, (*choices.BACKBONES, *CUSTOM_BACKBONES))
+        one_of("backbone", self.backbone, ("auto", *choices.BACKBONES, *CUSTOM_BACKBONES))
         one_of("upsampling", self.upsampling, ("auto", *choices.UPSAMPLINGS))
         one_of("first_guess", self.first_guess, choices.FIRST_GUESSES)
         one_of("activation", self.activation, choices.ACTIVATIONS)
@@ -130,7 +131,7 @@ class Network:
         one_of("output_activation", self.output_activation, (None, *choices.OUTPUT_ACTIVATIONS))
         one_of("constraint", self.constraint, ("auto", None, *choices.CONSTRAINTS))
         one_of("noise", self.noise, choices.NOISES)
-        whole_number(self, "n_filters", 1)
+        whole_number(self, "n_filters", 1, optional=True)
         whole_number(self, "n_blocks", 1, optional=True)
         for name in ("monte_carlo", "attention", "localized", "interpolation_skip", "anisotropic"):
             flag(name, getattr(self, name))
@@ -146,7 +147,8 @@ class Network:
 
     @property
     def widest(self) -> int:
-        """Largest number of filters of a layer of the backbone."""
+        """Largest number of filters of a layer of the backbone, if both are settled."""
+        assert self.n_filters is not None
         if self.backbone != "unet":
             return self.n_filters
         levels = self.n_blocks or choices.DEFAULT_BLOCKS["unet"]

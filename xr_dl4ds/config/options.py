@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.adversarial_options import Adversarial
+from xr_dl4ds.config.flow_options import FlowMatching
 from xr_dl4ds.config.network_options import Network
 from xr_dl4ds.config.sampling_options import Sampling
 from xr_dl4ds.config.training_options import Supervised, Training
@@ -17,7 +18,11 @@ Json: TypeAlias = dict[str, Any]
 #: The classes that hold the options of one role.
 OptionGroup = Network | Sampling | Training
 #: Training classes, by the names that saved models use.
-TRAININGS: dict[str, type[Training]] = {"supervised": Supervised, "adversarial": Adversarial}
+TRAININGS: dict[str, type[Training]] = {
+    "supervised": Supervised,
+    "adversarial": Adversarial,
+    "flow_matching": FlowMatching,
+}
 #: The default class of each role.
 OPTION_CLASSES: dict[str, type[OptionGroup]] = {
     "network": Network,
@@ -36,7 +41,7 @@ class Options:
         The architecture.
     sampling : Sampling
         How samples are made from the data.
-    training : Supervised or Adversarial
+    training : Supervised, Adversarial or FlowMatching
         How the network is trained.
     """
 
@@ -48,6 +53,16 @@ class Options:
     def latent(self) -> bool:
         """True if members are drawn from latent Gaussian fields."""
         return self.network.noise == "latent" and self.training.draws_members
+
+    @property
+    def flow(self) -> FlowMatching | None:
+        """The training options, if these are of flow matching."""
+        return self.training if isinstance(self.training, FlowMatching) else None
+
+    @property
+    def interpolates_first(self) -> bool:
+        """True if the whole network works on LR fields that are interpolated to HR cells."""
+        return self.network.upsampling == "interpolation" and self.flow is None
 
     @property
     def n_noise(self) -> int:

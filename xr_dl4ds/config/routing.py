@@ -6,12 +6,16 @@ import dataclasses
 from collections.abc import Mapping
 
 from xr_dl4ds.config import choices
+from xr_dl4ds.config.flow_options import FlowMatching
 from xr_dl4ds.config.network_options import Network
 from xr_dl4ds.config.options import OPTION_CLASSES, TRAININGS, OptionGroup, Options
 from xr_dl4ds.config.registry import CUSTOM_BACKBONES
 from xr_dl4ds.config.sampling_options import Sampling
 from xr_dl4ds.config.training_options import Supervised, Training
 from xr_dl4ds.config.value_checks import nearest
+
+#: The default training.
+_SUPERVISED = Supervised()
 
 
 def route(groups: Mapping[str, OptionGroup | None], flat: Mapping[str, object]) -> Options:
@@ -70,7 +74,9 @@ def _unknown(name: str, owners: Mapping[str, str], training: type) -> None:
     )
 
 
-def settled(network: Network, sampling: Sampling) -> Network:
+def settled(
+    network: Network, sampling: Sampling, training: Training = _SUPERVISED
+) -> Network:
     """Return the architecture with its defaults filled in, except for the constraint.
 
     Parameters
@@ -79,17 +85,22 @@ def settled(network: Network, sampling: Sampling) -> Network:
         Architecture as given, with `noise` settled by `noise_of`.
     sampling : Sampling
         Sampling options, which decide between spatial and spatio-temporal samples.
+    training : Training
+        Training options, which decide on the default backbone.
 
     Returns
     -------
     Network
-        Architecture with `upsampling`, `n_blocks` and the U-Net's `decoder_upsampling`.
+        Architecture with `backbone`, `n_filters`, `upsampling`, `n_blocks` and the U-Net's `decoder_upsampling`.
 
     Raises
     ------
     ValueError
         If architecture and sampling are incompatible.
     """
+    network = _with_backbone(network, training)
+    if isinstance(training, FlowMatching):
+        _require_flow(network, sampling)
     name, recurrent = network.backbone, sampling.time_window is not None
     if recurrent and (name in choices.SPATIAL_ONLY or name in CUSTOM_BACKBONES):
         fit_for = [b for b in choices.BACKBONES if b not in choices.SPATIAL_ONLY]
@@ -108,16 +119,45 @@ def settled(network: Network, sampling: Sampling) -> Network:
     blocks = choices.RECURRENT_BLOCKS if recurrent else choices.OTHER_BLOCKS
     return dataclasses.replace(
         network,
-        upsampling=_upsampling(network),
+        upsampling=_upsampling(network, training),
         n_blocks=network.n_blocks or choices.DEFAULT_BLOCKS.get(name, blocks),
         decoder_upsampling=(network.decoder_upsampling or "resize") if name == "unet" else None,
     )
 
 
-def _upsampling(network: Network) -> str:
+def _with_backbone(network: Network, training: Training) -> Network:
+    """Return the architecture with a backbone and its number of filters."""
+    backbone, filters = training.network_defaults
+    return dataclasses.replace(
+        network,
+        backbone=backbone if network.backbone == "auto" else network.backbone,
+        n_filters=network.n_filters or filters,
+    )
+
+
+def _require_flow(network: Network, sampling: Sampling) -> None:
+    """Raise a `ValueError` for options that flow matching has not."""
+    against = {
+        f"time_window={sampling.time_window}": sampling.time_window is not None,
+        f"upsampling={network.upsampling!r}": network.upsampling in choices.LEARNED_UPSAMPLINGS,
+        f"output_activation={network.output_activation!r}": network.output_activation is not None,
+        "constraint='softmax'": network.constraint == "softmax",
+        "monte_carlo=True": network.monte_carlo,
+        "localized=True": network.localized,
+    }
+    for option, applies in against.items():
+        if applies:
+            raise ValueError(
+                "Expected options that go together with training=xr_dl4ds.FlowMatching(...), which"
+                f" makes single fields on HR cells from noise, got {option}. Remove"
+                f" {option.split('=')[0]}, or use another training."
+            )
+
+
+def _upsampling(network: Network, training: Training) -> str:
     if network.upsampling != "auto":
         return network.upsampling
-    if network.backbone == "unet":
+    if network.backbone == "unet" or isinstance(training, FlowMatching):
         return "interpolation"
     # CRPS of radar rain at scale 8 (validation tiles): 0.253 with resize, 0.255 with subpixel,
     # which has three times the weights

@@ -17,7 +17,7 @@ Loss = str | Mapping[str, float] | Mapping[str, str]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """Options that `Supervised` and `Adversarial` share; these classes document them."""
+    """Options that all kinds of training share; their classes document them."""
 
     epochs: int = 60
     optimizer: str = "adam"
@@ -76,6 +76,11 @@ class Training:
         These are the rates of `learning_rate`, before warm-up and cosine.
         """
         raise NotImplementedError
+
+    @property
+    def network_defaults(self) -> tuple[str, int]:
+        """Backbone and number of filters if the options give none."""
+        return choices.BACKBONE, choices.FILTERS
 
     @property
     def rate_schedule(self) -> str:

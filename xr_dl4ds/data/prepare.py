@@ -128,7 +128,7 @@ def prepare(inputs: Inputs, options: Options) -> Prepared:
     inputs, *further = split_members(inputs.decoded())
     hr = read_hr(inputs)
     inputs, *further = (one.with_counterparts(hr) for one in (inputs, *further))
-    direct_method = sampling.interpolation if network.upsampling == "interpolation" else None
+    direct_method = sampling.interpolation if options.interpolates_first else None
     lr, hr, pairing = pair_grids(inputs, hr, direct_method)
     check_patches(sampling, options.training, pairing)
     if sampling.patch_size is None:
@@ -225,7 +225,7 @@ def _with_context(
     synthetic_lr: bool,
 ) -> Pairing:
     """Settle how many LR cells around the domain the network sees."""
-    sampling, first = options.sampling, options.network.upsampling == "interpolation"
+    sampling, first = options.sampling, options.interpolates_first
     if synthetic_lr:
         if sampling.context not in (0, "auto"):
             raise GridError(

@@ -28,6 +28,29 @@ from xr_dl4ds.grid.regridding.surroundings import inner
 from xr_dl4ds.grid.units import has_own_zero
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlowScales:
+    """Sizes of the residuals that flow matching makes from noise, and of the noise.
+
+    Parameters
+    ----------
+    sizes : tuple of float
+        Standard deviation of the residual of each target, in scaled units.
+    roots : tuple of bool
+        True for amounts, whose cube roots are compared with those of the first guess.
+    from_mean : bool
+        True if the first guess is the prediction of a supervised model.
+    temperature : mapping
+        For targets, the factor of the noise by season, see `ALL_SEASONS` of
+        `xr_dl4ds.data.latent_fields`.
+    """
+
+    sizes: tuple[float, ...]
+    roots: tuple[bool, ...]
+    from_mean: bool = False
+    temperature: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class State:
     """Everything that a fitted model stores except its network.
@@ -65,6 +88,8 @@ class State:
         What the network corrects; None for the interpolated LR field, or for nothing.
     latent : LatentFields, optional
         The fields from which members are drawn; None without such members.
+    flow : FlowScales, optional
+        Residuals of flow matching; None for other trainings.
     corrections : int
         Number of smooth corrections before the multiplicative constraint; 0 in models of earlier
         versions.
@@ -85,6 +110,7 @@ class State:
     attention_margin: int = 0
     first_guess: FirstGuess | None = None
     latent: LatentFields | None = None
+    flow: FlowScales | None = None
     corrections: int = 0
 
     def network_input(

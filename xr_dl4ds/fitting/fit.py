@@ -14,6 +14,7 @@ from xr_dl4ds.config import OptionGroup, Options, Sampling, Supervised, noise_of
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.augmentation import ORIENTATIONS
 from xr_dl4ds.data.checks import check_loss, check_output, constraint_for
+from xr_dl4ds.data.flow_scales import with_flow_scales
 from xr_dl4ds.data.inputs import Inputs
 from xr_dl4ds.data.latent_statistics import with_latent_fields
 from xr_dl4ds.data.prepare import Prepared, SampleChannels, prepare
@@ -26,7 +27,9 @@ from xr_dl4ds.fitting.means import with_means
 from xr_dl4ds.model.build import (
     build,
     build_discriminator,
+    field_network,
     latent_members,
+    residual_network,
     targets_of,
     trains_on_global_domain,
 )
@@ -37,7 +40,7 @@ from xr_dl4ds.processes import is_first, launcher
 if TYPE_CHECKING:
     import keras
 
-    from xr_dl4ds.training import LatentTask, Trained
+    from xr_dl4ds.training import FlowTask, LatentTask, Trained
     from xr_dl4ds.training.batches import Samples
 
 
@@ -99,6 +102,8 @@ def _fit(
         prepared = prepare(inputs, options)
         if options.latent:
             prepared = with_latent_fields(prepared, options)
+        if options.flow is not None:
+            prepared = with_flow_scales(prepared, options, from_mean=False)
     check_output(options.network, options.sampling, prepared.state)
     check_loss(options.training, options.network, prepared.state)
     asked, synthetic_pairs = options.network.constraint, inputs.lr is None
@@ -165,6 +170,7 @@ def _trained(prepared: Prepared, options: Options, start: Downscaler | None) -> 
         discriminator=build_discriminator(prepared.state, options, precision=precision),
         fingerprint=fingerprint,
         latent=_latent_task(prepared.state, options),
+        flow=_flow_task(prepared.state, options),
     )
     return train(
         task,
@@ -185,6 +191,16 @@ def _latent_task(state: State, options: Options) -> LatentTask | None:
     kinds = state.distributions(options)
     noise = LatentNoise(state.latent, kinds, trains_on_global_domain(state, options.sampling))
     return LatentTask(members=members, noise=noise, kinds=kinds)
+
+
+def _flow_task(state: State, options: Options) -> FlowTask | None:
+    from xr_dl4ds.training import FlowTask
+
+    if options.flow is None:
+        return None
+    around = trains_on_global_domain(state, options.sampling)
+    fields = field_network(state, options, global_domain=around)
+    return FlowTask(residuals=residual_network(state, options), fields=fields)
 
 
 def _initial_network(state: State, options: Options, start: Downscaler | None) -> keras.Model:
@@ -255,7 +271,7 @@ def options_of(
         require_same_scaling(options.sampling.scaling, start.options.sampling.scaling)
     noise = noise_of(options.network, options.training)
     network = dataclasses.replace(options.network, noise=noise)
-    options = options.replace(network=settled(network, options.sampling))
+    options = options.replace(network=settled(network, options.sampling, options.training))
     if options.training.early_stopping and not inputs.validation:
         raise ValueError(
             "`early_stopping` needs validation data. Pass validation=0.1, or early_stopping=False."

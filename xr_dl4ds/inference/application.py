@@ -25,8 +25,12 @@ from xr_dl4ds.prediction.random_numbers import NETWORK, normal
 
 #: Names of the network's inputs for normal noise, and for row and column of the first cell.
 NOISE, POSITION = "noise", "position"
-#: Name of the network's input for the first guess.
+#: Inputs on HR cells that change in time, in the order in which LR channels carry them: the first
+#: guess, and the residuals of a flow on their way.
 GUESS = "guess"
+CARRIED = (GUESS, "noisy")
+#: Input of the time of a flow.
+FLOW_TIME = "flow_time"
 
 #: HR cells that the network processes at once: about 16 MiB for each 16 channels of activations.
 #: Larger batches are not faster on a CPU.
@@ -78,6 +82,8 @@ class Application:
         for name, field in self.fixed.items():
             if name == POSITION:
                 cut[name] = field + np.array(corner, field.dtype)
+            elif name == FLOW_TIME:
+                cut[name] = field
             else:
                 cut[name] = field[rows[0] : rows[-1] + 1, inside]
         return dataclasses.replace(self, fixed=cut, place=place)
@@ -107,7 +113,7 @@ class Application:
         `draws_noise` is True, `keys` ``(..., [time])`` are required, see
         `xr_dl4ds.prediction.random_numbers.step_keys`.
         """
-        sample = len(self.network.inputs[0].shape) - 1
+        sample = next(len(x.shape) for x in self.network.inputs if x.name == "lr") - 1
         lead, inner = lr.shape[: lr.ndim - sample], lr.shape[lr.ndim - sample :]
         flat = lr.reshape(-1, *inner).astype("f4", copy=False)
         *steps, y, x = *inner[:-3], *self.domain_of(lr.shape)
@@ -128,9 +134,11 @@ class Application:
         """
         own = next(int(x.shape[-1]) for x in self.network.inputs if x.name == "lr")
         inputs: dict[str, Tensor] = {"lr": tf.constant(part[..., :own])}
-        for tensor in (x for x in self.network.inputs if x.name == GUESS):
-            guess = unpacked(part[..., own:], int(tensor.shape[-1]), self.scale, self.context)
-            inputs[GUESS] = tf.constant(guess)
+        channels = {x.name: int(x.shape[-1]) for x in self.network.inputs}
+        for name in (one for one in CARRIED if one in channels):
+            end = own + channels[name] * self.scale.cells
+            field = unpacked(part[..., own:end], channels[name], self.scale, self.context)
+            inputs[name], own = tf.constant(field), end
         if self.n_noise:
             inputs[NOISE] = tf.constant(self._noise(part, keys))
         for tensor in self.network.inputs:

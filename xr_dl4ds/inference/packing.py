@@ -58,7 +58,7 @@ def _to_lr_cells(guess: np.ndarray, scale: Scale, context: int) -> np.ndarray:
 
 
 def unpacked(part: np.ndarray, channels: int, scale: Scale, context: int) -> np.ndarray:
-    """Return the first guess on HR cells from the further channels ``(..., y, x, channel)``."""
+    """Return a field on HR cells from its further channels ``(..., y, x, channel)``."""
     *lead, y, x, _ = part.shape
     inside = part[..., context : y - context, context : x - context, :]
     y, x = inside.shape[-3:-1]

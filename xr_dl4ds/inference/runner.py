@@ -8,13 +8,15 @@ import logging
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import xarray as xr
 
 from xr_dl4ds.config import Scale
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.grid.names import TIME, X, Y
-from xr_dl4ds.inference.application import Application
+from xr_dl4ds.inference.application import FLOW_TIME, Application
 from xr_dl4ds.inference.blockwise import apply
+from xr_dl4ds.inference.flow_path import Flow
 from xr_dl4ds.inference.hardware import log_hardware
 from xr_dl4ds.inference.packing import packed
 from xr_dl4ds.inference.path import Path
@@ -22,6 +24,7 @@ from xr_dl4ds.inference.tiles import Tiling
 from xr_dl4ds.networks import Reach, reach_of
 from xr_dl4ds.networks.latent_members import LatentMembers
 from xr_dl4ds.networks.layers import thins_by_cell
+from xr_dl4ds.networks.solvers import integrated
 from xr_dl4ds.prediction.network_input import NetworkInput
 
 logger = logging.getLogger(__name__)
@@ -47,6 +50,8 @@ class Runner:
         LR cells around the domain, on each side, that the network sees.
     latent : LatentMembers, optional
         Members of a network whose targets have latent noise.
+    flow : Flow, optional
+        How members follow the velocity that the network returns.
     """
 
     network: keras.Model
@@ -56,6 +61,7 @@ class Runner:
     scale: Scale
     context: int = 0
     latent: LatentMembers | None = None
+    flow: Flow | None = None
 
     def run(self, network_input: NetworkInput, realization: int | None) -> xr.DataArray:
         """Apply the network, in tiles if the domain is large.
@@ -73,11 +79,49 @@ class Runner:
             ``(time, y, x, channel)`` on HR cells, scaled, float32; lazy if the input is.
         """
         log_hardware("float32")
+        if self.flow is not None:
+            return self._member(self.flow, network_input, realization)
+        return self._applied(self._form, network_input, realization)
+
+    def _member(
+        self, flow: Flow, network_input: NetworkInput, realization: int | None
+    ) -> xr.DataArray:
+        """Return a member of flow matching, or the prediction of its supervised model."""
+        if flow.mean is not None:
+            guess = flow.mean.run(network_input, None)
+            if realization is None:
+                return guess
+            network_input = dataclasses.replace(network_input, guess=guess)
+        assert realization is not None
+        lr = network_input.lr
+        shape = self.scale.fine(
+            (lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context)
+        )
+
+        def velocity(residuals: xr.DataArray, at: float) -> xr.DataArray:
+            time = {FLOW_TIME: xr.DataArray(np.array([at], "f4"), dims=CHANNEL)}
+            fixed = {**network_input.fixed, **time}
+            given = dataclasses.replace(network_input, fixed=fixed)
+            return self._applied(self._form, given, realization, residuals)
+
+        noise = flow.noise(network_input, shape, realization)
+        residuals = integrated(velocity, noise, flow.steps, flow.solver)
+        return self._applied(self._fields_form, network_input, realization, residuals)
+
+    def _applied(
+        self,
+        form: Callable[[bool], tuple[keras.Model, str]],
+        network_input: NetworkInput,
+        realization: int | None,
+        residuals: xr.DataArray | None = None,
+    ) -> xr.DataArray:
+        """Apply one form of a network, with residuals of a flow if it takes them."""
         lr, windows = network_input.lr, network_input.windows
-        if network_input.guess is not None:
-            lr = packed(lr, network_input.guess, self.scale, self.context)
+        for carried in (network_input.guess, residuals):
+            if carried is not None:
+                lr = packed(lr, carried, self.scale, self.context)
         shape = lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context
-        network, token = self._form(network_input.global_domain)
+        network, token = form(network_input.global_domain)
         steps = 1 if windows is None else int(windows.length.max())
         reach = reach_of(network, steps, self.context)
         sees_all = reach.cells is None
@@ -86,7 +130,7 @@ class Runner:
             reach = Reach(cells=None, align=reach.align)
         tiling = Tiling.of(reach, shape, self.scale, network_input.tile_size)
         if tiling.edge[1] < shape[1]:  # tiles are not periodic; they read beyond their edges
-            network, token = self._form(False)
+            network, token = form(False)
         if sees_all and tiling.edge != shape:
             _warn_of_tile_means(token, *self.scale.fine(tiling.edge))
         return apply(
@@ -143,6 +187,16 @@ class Runner:
         if global_domain == self.global_domain:
             return self.network, self.name
         return self._other, f"{self.name} in another form"
+
+    def _fields_form(self, global_domain: bool) -> tuple[keras.Model, str]:
+        """Return the function from residuals to fields for the kind of domain, and its name."""
+        kind = "around" if global_domain else "bounded"
+        return self._fields[global_domain], f"{self.name} fields {kind}"
+
+    @functools.cached_property
+    def _fields(self) -> dict[bool, keras.Model]:
+        assert self.flow is not None
+        return {around: self.flow.fields(around) for around in (False, True)}
 
     @functools.cached_property
     def _other(self) -> keras.Model:

@@ -43,7 +43,7 @@ def build(
     keras.Model
         See `xr_dl4ds.networks.generator`.
     """
-    from xr_dl4ds.networks import generator, periodic
+    from xr_dl4ds.networks import generator, periodic, velocity_network
 
     place = local()
     if place is not None:  # one of several workers: assign devices before first use
@@ -52,11 +52,30 @@ def build(
         pin(*place)
     network, sampling = options.network, options.sampling
     ports = _ports(state, options)
-    built = generator(network, ports, seed=sampling.seed, precision=precision)
+    make = generator if options.flow is None else velocity_network
+    built = make(network, ports, seed=sampling.seed, precision=precision)
     global_domain = (
         trains_on_global_domain(state, sampling) if global_domain is None else global_domain
     )
     return periodic(built) if global_domain else built
+
+
+def field_network(state: State, options: Options, *, global_domain: bool) -> keras.Model:
+    """Build the function from residuals to fields of flow matching, see `networks.flow`."""
+    from xr_dl4ds.networks import field_network as build_fields
+    from xr_dl4ds.networks import periodic
+
+    built = build_fields(options.network, _ports(state, options))
+    return periodic(built) if global_domain else built
+
+
+def residual_network(state: State, options: Options) -> keras.Model:
+    """Build the function from fields to residuals of flow matching, see `networks.flow`."""
+    from xr_dl4ds.networks import periodic
+    from xr_dl4ds.networks import residual_network as build_residuals
+
+    built = build_residuals(options.network, _ports(state, options))
+    return periodic(built) if trains_on_global_domain(state, options.sampling) else built
 
 
 def build_discriminator(
@@ -77,7 +96,7 @@ def _ports(state: State, options: Options) -> Ports:
     from xr_dl4ds.networks import Ports
 
     network, sampling = options.network, options.sampling
-    features, kinds = state.features, state.distributions(options)
+    features, kinds, flow = state.features, state.distributions(options), state.flow
     return Ports(
         n_lr=features.n_lr,
         n_static=len(features.static),
@@ -93,13 +112,15 @@ def _ports(state: State, options: Options) -> Ports:
         attention_margin=state.attention_margin,
         curves=_seen_amounts(
             _curves(sampling, [*features.lr_varying, *features.static], features.n_lr),
-            [c for c, kind in zip(features.skips, kinds, strict=True) if is_latent_amount(kind)],
+            _amounts_of_members(state, kinds),
         ),
         static_curves=_curves(sampling, features.static, len(features.static)),
-        guessed=state.first_guess is not None,
+        guessed=state.first_guess is not None or (flow is not None and flow.from_mean),
         n_noise=options.n_noise,
         distributions=kinds,
         corrections=state.corrections,
+        residual_sizes=() if flow is None else flow.sizes,
+        roots=() if flow is None else flow.roots,
     )
 
 
@@ -109,10 +130,17 @@ def _curves(sampling: Sampling, names: Sequence[str], channels: int) -> tuple[st
     return (*found, *[None] * (channels - len(found)))
 
 
+def _amounts_of_members(state: State, kinds: Sequence[str | None]) -> list[int | None]:
+    """Return the LR channels of amounts with latent noise, or made by flow matching."""
+    roots = (False,) * len(kinds) if state.flow is None else state.flow.roots
+    either = [is_latent_amount(kind) or root for kind, root in zip(kinds, roots, strict=True)]
+    return [c for c, own in zip(state.features.skips, either, strict=True) if own]
+
+
 def _seen_amounts(
     curves: tuple[str | None, ...], amounts: Sequence[int | None]
 ) -> tuple[str | None, ...]:
-    """Show amounts with latent members to the network as cube roots, unless they have a curve."""
+    """Show amounts of which members are made as cube roots, unless they have a curve."""
     return tuple("cbrt" if c is None and i in amounts else c for i, c in enumerate(curves))
 
 

@@ -13,7 +13,7 @@ from xr_dl4ds.data.channels import Features
 from xr_dl4ds.data.first_guess import FirstGuess
 from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.data.scaling import STATISTICS, Scaler
-from xr_dl4ds.data.state import State
+from xr_dl4ds.data.state import FlowScales, State
 from xr_dl4ds.grid.axis import Axis
 from xr_dl4ds.grid.cf.extra_dims import Level, Slice
 from xr_dl4ds.grid.geolocation import Geolocation
@@ -38,6 +38,7 @@ def state_config(state: State) -> Json:
         "mean_ratios": dict(state.mean_ratios),
         "first_guess": _guess_config(state.first_guess),
         "latent": None if state.latent is None else dataclasses.asdict(state.latent),
+        "flow": None if state.flow is None else dataclasses.asdict(state.flow),
         "corrections": state.corrections,
         "grids": {name: _grid_config(grid) for name, grid in _grids(pairing).items()},
         "attrs": {n: _plain(a) for n, a in state.attrs.items()},
@@ -145,6 +146,13 @@ def _latent(config: Json | None) -> LatentFields | None:
     return LatentFields(**{**config, **lists, "correlation": correlation})
 
 
+def _flow(config: Json | None) -> FlowScales | None:
+    if config is None:
+        return None
+    lists = {name: tuple(config[name]) for name in ("sizes", "roots")}
+    return FlowScales(**{**config, **lists})
+
+
 def state(config: Json, data: xr.Dataset) -> State:
     """Rebuild the state from the results of `state_config` and `state_dataset`."""
     grids = {name: _grid(about, data, name) for name, about in config["grids"].items()}
@@ -191,6 +199,7 @@ def state(config: Json, data: xr.Dataset) -> State:
         mean_ratios=config.get("mean_ratios", {}),
         first_guess=_guess(config.get("first_guess"), data),
         latent=_latent(config.get("latent")),
+        flow=_flow(config.get("flow")),
         corrections=config.get("corrections", 0),
     )
 

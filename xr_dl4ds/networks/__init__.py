@@ -2,6 +2,9 @@
 
 import xr_dl4ds.networks.quiet_import  # noqa: F401  first, to silence TensorFlow's start
 from xr_dl4ds.networks.discriminator import discriminator as discriminator
+from xr_dl4ds.networks.flow import field_network as field_network
+from xr_dl4ds.networks.flow import residual_network as residual_network
+from xr_dl4ds.networks.flow import velocity_network as velocity_network
 from xr_dl4ds.networks.generator import generator as generator
 from xr_dl4ds.networks.keras_settings import own_keras as own_keras
 from xr_dl4ds.networks.periodic import periodic as periodic

@@ -27,7 +27,7 @@ from xr_dl4ds.networks.layers import (
     UnfoldTime,
     through_curves,
 )
-from xr_dl4ds.networks.layers.interpolation import REACH
+from xr_dl4ds.networks.lr_fields import fields_of
 from xr_dl4ds.networks.margins import cropped, padded, square
 from xr_dl4ds.networks.output import output
 from xr_dl4ds.networks.ports import Ports
@@ -65,16 +65,10 @@ def generator(
         target)``, followed by the channels of distribution parameters.
     """
     with building(seed, precision):
-        inputs = _inputs(network, ports)
+        inputs = inputs_of(network, ports)
         lr = inputs["lr"]
-        fields = {name: by_step(x, lr) for name, x in inputs.items() if name != "static"}
-        near = min(ports.context, REACH)
-        fields["lr_near"] = cropped(fields["lr"], square(ports.context - near), "near")
-        fields["lr_inside"] = cropped(fields["lr_near"], square(near), "inside")
-        seen = through_curves(lr, ports.curves, "lr_curves")
-        if seen is not lr:
-            fields["lr"] = by_step(seen, lr)
-        x = _refine(seen, fields, network, ports)
+        fields = fields_of(inputs, ports)
+        x = _refine(fields["seen"], fields, network, ports)
         if ports.n_static:
             block = backbone_by_name(network.backbone).block
             static = through_curves(inputs["static"], ports.static_curves, "static_curves")
@@ -89,7 +83,8 @@ def generator(
         return keras.Model(inputs, x, name="generator")
 
 
-def _inputs(network: Network, ports: Ports) -> dict[str, Tensor]:
+def inputs_of(network: Network, ports: Ports) -> dict[str, Tensor]:
+    """Return the inputs of a generator by name."""
     time = (None,) if ports.sequence else ()
     inputs = {"lr": keras.Input((*time, None, None, ports.n_lr), name="lr")}
     if ports.n_static:

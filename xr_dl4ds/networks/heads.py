@@ -78,8 +78,10 @@ def with_parameters(
 
 
 def amount_channels(ports: Ports) -> tuple[int, ...]:
-    """Return the targets whose mean is an amount, which is never negative."""
-    return tuple(i for i, kind in enumerate(ports.distributions or ()) if kind == AMOUNTS)
+    """Return the targets whose mean is an amount, or that are made from roots of amounts."""
+    kinds, roots = (ports.distributions or ()), ports.roots
+    found = {i for i, kind in enumerate(kinds) if kind == AMOUNTS}
+    return tuple(sorted(found | {i for i, root in enumerate(roots) if root}))
 
 
 def latent_channels(ports: Ports) -> tuple[int, ...]:

@@ -17,9 +17,8 @@ from xr_dl4ds.networks.heads import (
     seen_guess,
     with_parameters,
 )
-from xr_dl4ds.networks.layers import Constraint, Interpolation, LocallyConnected, OutputActivation
-from xr_dl4ds.networks.layers.interpolation import REACH
-from xr_dl4ds.networks.margins import cropped, square
+from xr_dl4ds.networks.layers import Constraint, LocallyConnected, OutputActivation
+from xr_dl4ds.networks.lr_fields import first_guess
 from xr_dl4ds.networks.ports import Ports
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -49,7 +48,7 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
         distribution parameters.
     """
     filters = hr_filters(network)
-    guess = _guess(fields, network, ports)
+    guess = first_guess(fields, network, ports)
     if guess is not None and latent_channels(ports):
         features = [x, seen_guess(guess, ports)]
         x = layers.Concatenate(name="guess_features_concatenate")(features)
@@ -60,19 +59,6 @@ def output(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Por
     held = held_references(fields, network.constraint, ports)
     values = _fields(features, guess, held, fields, network, ports)
     return with_parameters(values, features, held, ports)
-
-
-def _guess(fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor | None:
-    """Return the first guess of the targets, ``(batch, hr_y, hr_x, target)``; None without one."""
-    if ports.guessed:
-        return fields["guess"]
-    if not network.interpolation_skip or all(s is None for s in ports.lr_channels):
-        return None
-    coarse = Interpolation(
-        ports.scale.public, ports.interpolation, ports.lr_channels, dtype="float32", name="skip"
-    )(fields["lr_near"])
-    near = square(min(ports.context, REACH))
-    return cropped(coarse, ports.scale.fine(near), "skip_crop")
 
 
 def _fields(
@@ -90,12 +76,22 @@ def _fields(
         start = as_location(guess, held, network.constraint, ports)
         x = layers.Add(dtype="float32", name=name)([x, start])
     zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
-    activations, constraints = _activations(network, ports), _constraints(network, ports)
-    for activation, channels in activations.items():
+    for activation, channels in _activations(network, ports).items():
         x = OutputActivation(
             activation, zeros, channels, dtype="float32", name="output_activation"
         )(x)
-    for i, (kind, own) in enumerate(constraints.items()):
+    return constrained(x, fields, network, ports)
+
+
+def constrained(
+    x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports
+) -> Tensor:
+    """Apply the constraints to ``(batch, hr_y, hr_x, target)``.
+
+    `fields` has "lr_inside" and, with masks, "valid".
+    """
+    zeros = ports.offsets_from_zero or (0.0,) * len(ports.lr_channels)
+    for i, (kind, own) in enumerate(_constraints(network, ports).items()):
         name = "constraint" if i == 0 else f"constraint_{kind}"
         constraint = Constraint(
             kind,

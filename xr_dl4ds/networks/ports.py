@@ -57,6 +57,10 @@ class Ports:
     corrections : int
         Number of smooth corrections before the multiplicative constraint; 0 in models of earlier
         versions.
+    residual_sizes : tuple of float
+        For flow matching, the standard deviation of the residual of each target.
+    roots : tuple of bool
+        For flow matching, the targets whose cube roots are compared with those of the first guess.
     """
 
     n_lr: int
@@ -77,3 +81,5 @@ class Ports:
     n_noise: int = 0
     distributions: tuple[str | None, ...] | None = None
     corrections: int = 0
+    residual_sizes: tuple[float, ...] = ()
+    roots: tuple[bool, ...] = ()

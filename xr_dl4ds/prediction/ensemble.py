@@ -69,11 +69,11 @@ class MemberSources:
         kinds = state.distributions(options)
         constrained = features.counterparts if network.constraint is not None else ()
         return cls(
-            network=network.monte_carlo or options.n_noise > 0,
+            network=network.monte_carlo or options.n_noise > 0 or state.flow is not None,
             heads=Heads(
                 kinds=kinds, offsets_from_zero=state.offsets_from_zero(network.output_activation)
             ),
-            averaged=training.draws_members,
+            averaged=training.draws_members or _without_mean(state),
             constrained=tuple(name in constrained for name in features.targets),
             scale=state.pairing.scale,
             latent=state.latent,
@@ -94,6 +94,11 @@ class MemberSources:
     def cell_distributions(self) -> bool:
         """True if members are drawn from distributions of single cells."""
         return any(kind is not None and not is_latent(kind) for kind in self.heads.kinds)
+
+
+def _without_mean(state: State) -> bool:
+    """Return True for flow matching from a first guess, which has no deterministic prediction."""
+    return state.flow is not None and not state.flow.from_mean
 
 
 def check(
@@ -230,7 +235,7 @@ class Draws:
             member,
             output,
             given.keys,
-            temperatures(sources.latent, sources.names, output),
+            temperatures(sources.latent.temperature, sources.names, output),
             self._valid,
             corner=given.corner,
             period=given.period,

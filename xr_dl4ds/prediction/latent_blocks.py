@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import dask.array as da
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 
 from xr_dl4ds.config.latent_constants import CORRECTIONS
 from xr_dl4ds.data.channels import CHANNEL
-from xr_dl4ds.data.latent_fields import ALL_SEASONS, LatentFields
+from xr_dl4ds.data.latent_fields import ALL_SEASONS
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.prediction.latent_draws import CellPositions, LatentMember
 
@@ -19,26 +20,28 @@ SEASONS = {12: "DJF", 1: "DJF", 2: "DJF", 3: "MAM", 4: "MAM", 5: "MAM"}
 SEASONS |= {6: "JJA", 7: "JJA", 8: "JJA", 9: "SON", 10: "SON", 11: "SON"}
 
 
-def temperatures(latent: LatentFields, names: tuple[str, ...], output: xr.DataArray) -> np.ndarray:
-    """Return the factor of the noise ``(time, target)`` at the steps of a network output.
+def temperatures(
+    factors: Mapping[str, Mapping[str, float]], names: tuple[str, ...], output: xr.DataArray
+) -> np.ndarray:
+    """Return the factor of the noise ``(time, target)`` at the steps of an array.
 
     Parameters
     ----------
-    latent : LatentFields
-        Statistics of the fields.
+    factors : mapping
+        Factors by target and season; 1 for others.
     names : tuple of str
         Names of the targets.
     output : xarray.DataArray
-        Output of the network, with its times.
+        An array with times.
     """
     steps = output.sizes[TIME]
     months = None
-    if any(set(by_season) - {ALL_SEASONS} for by_season in latent.temperature.values()):
+    if any(set(by_season) - {ALL_SEASONS} for by_season in factors.values()):
         index = output.indexes.get(TIME)
         months = getattr(index, "month", None)
     columns = []
     for name in names:
-        by_season = latent.temperature.get(name, {ALL_SEASONS: 1.0})
+        by_season = factors.get(name, {ALL_SEASONS: 1.0})
         usual = by_season.get(ALL_SEASONS, 1.0)
         if months is None:
             columns.append(np.full(steps, usual))

@@ -89,7 +89,8 @@ class Physics:
             return bounded, ()
         if not bounded:
             return False, (kind,)
-        drawn = is_amount(distribution_of(self.state, self.options, name))
+        made = self.state.flow is not None
+        drawn = made or is_amount(distribution_of(self.state, self.options, name))
         if kind == "additive":
             return drawn, ("multiplicative",) if drawn else ("additive", "multiplicative")
         return True, (kind,)

@@ -1,6 +1,7 @@
 """Training of networks on batches."""
 
 import xr_dl4ds.networks.quiet_import  # noqa: F401  first, to silence TensorFlow's start
+from xr_dl4ds.training.flow_step import FlowTask as FlowTask
 from xr_dl4ds.training.latent_noise import LatentNoise as LatentNoise
 from xr_dl4ds.training.loop import LatentTask as LatentTask
 from xr_dl4ds.training.loop import Trained as Trained
@@ -12,6 +13,7 @@ from xr_dl4ds.training.workers import compute_on_first_worker as compute_on_firs
 from xr_dl4ds.training.workers import explain_lost_workers as explain_lost_workers
 
 __all__ = [
+    "FlowTask",
     "LatentNoise",
     "LatentTask",
     "Trained",

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 import xarray as xr
 
-from xr_dl4ds.config import Adversarial, Sampling, Training
+from xr_dl4ds.config import Adversarial, FlowMatching, Sampling, Training
 from xr_dl4ds.config.choices import LATENT_REALIZATIONS
 from xr_dl4ds.data.augmentation import AS_GIVEN, Orientation
 from xr_dl4ds.data.channels import Targets
@@ -29,6 +29,7 @@ from xr_dl4ds.training.callbacks import (
     StopIfNotFinite,
 )
 from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, length_of, resume
+from xr_dl4ds.training.flow_step import FlowStep, FlowTask
 from xr_dl4ds.training.latent_loss import LatentLoss, usual_amplitudes
 from xr_dl4ds.training.latent_noise import LatentNoise
 from xr_dl4ds.training.optimizers import optimizer_for
@@ -96,6 +97,8 @@ class TrainingTask:
         Identifies this training, see `xr_dl4ds.training.checkpoint`.
     latent : LatentTask, optional
         How members are drawn from latent fields, if they are.
+    flow : FlowTask, optional
+        From fields to residuals and back, for flow matching.
     """
 
     network: keras.Model
@@ -103,6 +106,7 @@ class TrainingTask:
     discriminator: keras.Model | None = None
     fingerprint: str = ""
     latent: LatentTask | None = None
+    flow: FlowTask | None = None
 
 
 @own_keras()
@@ -220,14 +224,17 @@ def _step(
     task: TrainingTask, samples: Samples, training: Training, sampling: Sampling, workers: Workers
 ) -> Step:
     """Build the compiled training step with its optimizers."""
-    loss, seed = _loss(task, training), sampling.seed
+    seed = sampling.seed
     step: Step
-    if isinstance(training, Adversarial):
+    if isinstance(training, FlowMatching):
+        assert task.flow is not None
+        step = FlowStep(task.network, task.flow, training, seed=seed, workers=workers)
+    elif isinstance(training, Adversarial):
         assert task.discriminator is not None
         step = AdversarialStep(
             task.network,
             task.discriminator,
-            loss,
+            _loss(task, training),
             training,
             seed=seed,
             shape=samples.target.shape[-3:],
@@ -236,6 +243,7 @@ def _step(
         step.add_optimizer(optimizer_for(task.discriminator, training, 1))
     else:
         latent = _latent_loss(task.latent, samples, training, sampling)
+        loss = _loss(task, training)
         step = SupervisedStep(task.network, loss, training, seed, workers, latent)
     # with XLA these steps were twice as slow on a CPU
     step.compile(optimizer=optimizer_for(task.network, training), jit_compile=False)

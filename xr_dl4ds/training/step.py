@@ -27,7 +27,7 @@ class Step(keras.Model):
     ----------
     network : keras.Model
         A generator.
-    loss : callable
+    loss : callable, optional
         ``(target, output, weight) -> scalar``, see `xr_dl4ds.networks.losses`. The output has a
         leading dimension of realizations if the options draw members.
     training : Training
@@ -50,7 +50,7 @@ class Step(keras.Model):
     def __init__(
         self,
         network: keras.Model,
-        loss: Loss,
+        loss: Loss | None,
         training: Training,
         seed: int,
         workers: Workers = ALONE,

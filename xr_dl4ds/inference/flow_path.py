@@ -1,0 +1,102 @@
+"""Members of flow matching: noise on HR cells that follows the velocity of a network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import xarray as xr
+
+from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.prediction.latent_blocks import temperatures
+from xr_dl4ds.prediction.network_input import NetworkInput
+from xr_dl4ds.prediction.random_numbers import NETWORK, normal
+
+if TYPE_CHECKING:
+    from xr_dl4ds.inference.runner import Runner
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Flow:
+    """How members follow the velocity of a network.
+
+    Parameters
+    ----------
+    targets : tuple of str
+        Names of the targets.
+    steps : int
+        Number of steps from noise to a member.
+    solver : {"midpoint", "heun"}
+        See `xr_dl4ds.networks.solvers`.
+    temperature : mapping
+        Factors of the noise by target and season.
+    fields : callable
+        Builds the function from residuals to fields; its argument says whether the first column
+        follows the last one.
+    mean : Runner, optional
+        Runs the supervised model whose prediction is the first guess.
+    """
+
+    targets: tuple[str, ...]
+    steps: int
+    solver: str
+    temperature: Mapping[str, Mapping[str, float]]
+    fields: Callable[[bool], keras.Model]
+    mean: Runner | None = None
+
+    def noise(self, given: NetworkInput, shape: tuple[int, int], seed: int) -> xr.DataArray:
+        """Return the noise from which a member begins: ``(time, y, x, target)``, lazy if LR is.
+
+        Parameters
+        ----------
+        given : NetworkInput
+            The input of a prediction.
+        shape : tuple of int
+            Rows and columns of HR cells.
+        seed : int
+            Seed of the member.
+        """
+        rows, columns = (
+            np.arange(first, first + n) for first, n in zip(given.corner, shape, strict=True)
+        )
+        if given.period is not None:
+            columns = columns % given.period
+        factors = temperatures(self.temperature, self.targets, given.lr)
+        steps = xr.DataArray(factors, dims=(TIME, CHANNEL))
+        keys = given.keys
+        if given.lr.chunks is not None:
+            sizes = {TIME: given.lr.chunksizes[TIME]}
+            keys, steps = keys.chunk(sizes), steps.chunk({**sizes, CHANNEL: -1})
+        block = _Noise(seed=seed, rows=rows, columns=columns)
+        found: xr.DataArray = xr.apply_ufunc(
+            block,
+            keys.drop_vars(list(keys.coords)),
+            steps,
+            input_core_dims=[[], [CHANNEL]],
+            output_core_dims=[[Y, X, CHANNEL]],
+            dask="parallelized",
+            output_dtypes=[np.float32],
+            dask_gufunc_kwargs={"output_sizes": dict(zip((Y, X), shape, strict=True))},
+        )
+        return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Noise:
+    """Noise of the cells of some steps, as a function of their keys and factors."""
+
+    seed: int
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def __call__(self, keys: np.ndarray, factors: np.ndarray) -> np.ndarray:
+        steps, targets = factors.shape
+        out = np.empty((steps, self.rows.size, self.columns.size, targets), "f4")
+        for step in range(steps):
+            white = normal(self.seed, int(keys[step]), NETWORK, self.rows, self.columns, targets)
+            out[step] = white * factors[step]
+        return out

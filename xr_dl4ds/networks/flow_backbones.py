@@ -1,0 +1,117 @@
+"""Backbones of flow matching: features on HR cells, modulated by the time of the flow."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from xr_dl4ds.config import CUSTOM_BACKBONES, Network, Scale
+from xr_dl4ds.config.choices import UNET_FILTERS
+from xr_dl4ds.networks.backbones import backbone_by_name
+from xr_dl4ds.networks.blocks import attention, conv, dropout, normalization
+from xr_dl4ds.networks.layers import CropTo, Modulation
+from xr_dl4ds.networks.tensors import Tensor
+from xr_dl4ds.networks.upsampling import UPSAMPLINGS
+
+#: Scale of the initial weights of the last convolution of a block, relative to Keras's default
+#: variance: blocks begin near the identity.
+LAST_SCALE = 0.2
+#: Name of the parameter by which registered backbones take the embedding.
+EMBEDDING = "embedding"
+
+#: ``(x, network, embedding) -> x``
+FlowBackbone = Callable[[Tensor, Network, Tensor], Tensor]
+
+
+def modulated_block(x: Tensor, filters: int, network: Network, name: str, by: Tensor) -> Tensor:
+    """Add two convolutions to the input, the first one modulated by an embedding.
+
+    Parameters
+    ----------
+    x : tensor
+        ``(batch, y, x, channel)``.
+    filters : int
+        Number of channels of the result.
+    network : Network
+        Architecture.
+    name : str
+        Name of the block.
+    by : tensor
+        Embedding of the time of the flow, ``(batch, feature)``.
+    """
+    shortcut = x if x.shape[-1] == filters else conv(x, filters, f"{name}_shortcut", size=1)
+    x = normalization(conv(x, filters, f"{name}_conv1"), network, f"{name}_conv1")
+    x = Modulation(name=f"{name}_modulation")([x, by])
+    x = layers.Activation(network.activation, name=f"{name}_activation")(x)
+    x = dropout(x, network, name)
+    x = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        kernel_initializer=keras.initializers.VarianceScaling(LAST_SCALE),
+        name=f"{name}_conv2",
+    )(x)
+    return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
+
+
+def modulated_unet(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
+    """Apply a U-Net of modulated blocks.
+
+    A level is made from blocks of 2 x 2 cells of the finer one by a strided convolution; an odd
+    last row or column is completed by zeros. The decoder adds the features of each level.
+    """
+    assert network.n_blocks is not None
+    assert network.n_filters is not None
+    assert network.decoder_upsampling is not None
+    upsample = UPSAMPLINGS[network.decoder_upsampling]
+    filters = [min(network.n_filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
+    x = conv(x, filters[0], "backbone_first")
+    levels = []
+    for i, n in enumerate(filters[:-1], start=1):
+        x = modulated_block(x, n, network, f"backbone_encoder{i}", embedding)
+        levels.append(x)
+        coarser = layers.Conv2D(filters[i], 2, 2, padding="same", name=f"backbone_down{i}")
+        x = coarser(x)
+    for part in ("a", "b"):
+        x = modulated_block(x, filters[-1], network, f"backbone_bottleneck_{part}", embedding)
+    for i, level in reversed(list(enumerate(levels, start=1))):
+        x = upsample(x, filters[i - 1], Scale(2, 2), f"backbone_decoder{i}_upsampling")
+        x = CropTo(name=f"backbone_decoder{i}_crop")([x, level])
+        x = layers.Add(name=f"backbone_decoder{i}_add")([level, x])
+        x = modulated_block(x, filters[i - 1], network, f"backbone_decoder{i}_block", embedding)
+    return x
+
+
+def _stack(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
+    """Apply the blocks of a backbone, each after a modulation of its input."""
+    assert network.n_blocks is not None
+    assert network.n_filters is not None
+    block = backbone_by_name(network.backbone).block
+    first = x = conv(x, network.n_filters, "backbone_first")
+    for i in range(network.n_blocks):
+        x = Modulation(name=f"backbone_modulation{i + 1}")([x, embedding])
+        x = block(x, network.n_filters, network, f"backbone_block{i + 1}")
+    return layers.Add(name="backbone_add")([first, conv(x, network.n_filters, "backbone_last")])
+
+
+def flow_backbone(name: str) -> FlowBackbone:
+    """Return a backbone of flow matching by its name, built in or registered.
+
+    Raises
+    ------
+    ValueError
+        If a registered backbone takes no embedding.
+    """
+    if name not in CUSTOM_BACKBONES:
+        return modulated_unet if name == "unet" else _stack
+    build = CUSTOM_BACKBONES[name]
+    if EMBEDDING not in inspect.signature(build).parameters:
+        raise ValueError(
+            f"Expected the backbone {name!r} to take the time of the flow for"
+            f" training=xr_dl4ds.FlowMatching(...), got {name}{inspect.signature(build)}. Add the"
+            f" parameter {EMBEDDING!r}, features (batch, feature) on which its blocks depend."
+        )
+    return lambda x, network, embedding: build(x, network, embedding=embedding)
