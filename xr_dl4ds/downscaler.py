@@ -353,6 +353,8 @@ class Downscaler:
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder with config.json, state.nc and network.weights.h5.
 
+        A model of flow matching that begins at a supervised model has it in the folder `mean`.
+
         Parameters
         ----------
         path : path
@@ -373,6 +375,7 @@ class Downscaler:
             {**options, "provenance": dict(self.provenance)},
             self.history,
             self.network.save_weights,
+            None if self.mean is None else self.mean.save,
             overwrite=overwrite,
         )
 
@@ -463,4 +466,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         options=options,
         state=state,
         provenance=config["provenance"],
+        mean=load(storage.mean_of(path))
+        if state.flow is not None and state.flow.from_mean
+        else None,
     )

@@ -88,8 +88,8 @@ class FlowMatching(Training):
 
     @property
     def cell_loss(self) -> Loss:
-        """The loss of the velocity."""
-        return "mse"
+        """The name of this training: the loss is the squared error of the velocity."""
+        return "flow_matching"
 
     @property
     def n_noise(self) -> int:

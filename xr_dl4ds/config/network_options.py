@@ -146,13 +146,17 @@ class Network:
         return 0.2 if self.dropout_rate is None else self.dropout_rate
 
     @property
+    def filters(self) -> int:
+        """`n_filters`, or its default."""
+        return choices.FILTERS if self.n_filters is None else self.n_filters
+
+    @property
     def widest(self) -> int:
-        """Largest number of filters of a layer of the backbone, if both are settled."""
-        assert self.n_filters is not None
+        """Largest number of filters of a layer of the backbone."""
         if self.backbone != "unet":
-            return self.n_filters
+            return self.filters
         levels = self.n_blocks or choices.DEFAULT_BLOCKS["unet"]
-        return min(self.n_filters * int(2**levels), choices.UNET_FILTERS)
+        return min(self.filters * int(2**levels), choices.UNET_FILTERS)
 
     def _check_first_guess(self) -> None:
         if not self.interpolation_skip and self.first_guess not in ("auto", "none"):

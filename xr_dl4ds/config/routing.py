@@ -74,9 +74,7 @@ def _unknown(name: str, owners: Mapping[str, str], training: type) -> None:
     )
 
 
-def settled(
-    network: Network, sampling: Sampling, training: Training = _SUPERVISED
-) -> Network:
+def settled(network: Network, sampling: Sampling, training: Training = _SUPERVISED) -> Network:
     """Return the architecture with its defaults filled in, except for the constraint.
 
     Parameters
@@ -91,7 +89,8 @@ def settled(
     Returns
     -------
     Network
-        Architecture with `backbone`, `n_filters`, `upsampling`, `n_blocks` and the U-Net's `decoder_upsampling`.
+        Architecture with `backbone`, `n_filters`, `upsampling`, `n_blocks` and the U-Net's
+        `decoder_upsampling`.
 
     Raises
     ------

@@ -33,7 +33,8 @@ MEMBERS = 10
 #: Number of time steps that are scored, evenly spread over the validation data; for spatio-temporal
 #: models one run of consecutive steps.
 STEPS = 64
-#: Most HR cells of all members, steps and targets together; scores take about 42 bytes for each.
+#: Most HR cells of all members, steps and targets together, times the runs of the network for a
+#: member; scores take about 42 bytes for each.
 CELLS = 2**25
 #: Mean correlation of the detail that members add to the LR fields, above which an ensemble has
 #: collapsed.
@@ -94,7 +95,8 @@ def _drawn(
     """Return members ``(realization, time, y, x)``, truth and first guess, physical, in memory."""
     assert prepared.validation is not None
     state = model.state
-    given, truth = network_input_of(model, prepared, prepared.validation, STEPS, CELLS // MEMBERS)
+    cells = CELLS // MEMBERS // sources.passes
+    given, truth = network_input_of(model, prepared, prepared.validation, STEPS, cells)
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
     scaled = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
     guess = given.guess

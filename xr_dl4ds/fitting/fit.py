@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xr_dl4ds.config import OptionGroup, Options, Sampling, Supervised, noise_of, route, settled
+from xr_dl4ds.config import (
+    FlowMatching,
+    OptionGroup,
+    Options,
+    Sampling,
+    Supervised,
+    noise_of,
+    route,
+    settled,
+)
 from xr_dl4ds.config.xarray_options import with_expected_options
 from xr_dl4ds.data.augmentation import ORIENTATIONS
 from xr_dl4ds.data.checks import check_loss, check_output, constraint_for
@@ -22,7 +31,9 @@ from xr_dl4ds.data.state import State
 from xr_dl4ds.data.warm_start import require_same_scaling
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.calibration import with_calibration
+from xr_dl4ds.fitting.flow_calibration import with_flow_calibration
 from xr_dl4ds.fitting.latent_calibration import with_latent_calibration
+from xr_dl4ds.fitting.mean_model import mean_model, network_beside, with_mean_guess
 from xr_dl4ds.fitting.means import with_means
 from xr_dl4ds.model.build import (
     build,
@@ -96,19 +107,22 @@ def _fit(
 ) -> Downscaler:
     """Run `fit`; the pass over the data before training runs within `reading`."""
     options = options_of(inputs, given, flat, start)
+    mean = mean_model(start, options)
     if start is not None:
         inputs = dataclasses.replace(inputs, start=start.state)
     with reading:
         prepared = prepare(inputs, options)
+        if mean is not None:
+            prepared = with_mean_guess(prepared, mean, options)
         if options.latent:
             prepared = with_latent_fields(prepared, options)
         if options.flow is not None:
-            prepared = with_flow_scales(prepared, options, from_mean=False)
+            prepared = with_flow_scales(prepared, options, from_mean=mean is not None)
     check_output(options.network, options.sampling, prepared.state)
     check_loss(options.training, options.network, prepared.state)
     asked, synthetic_pairs = options.network.constraint, inputs.lr is None
     options = _completed(options, prepared.state, synthetic_pairs=synthetic_pairs)
-    trained = _trained(prepared, options, start)
+    trained = _trained(prepared, options, None if start is mean else start)
     network = build(prepared.state, options)
     network.set_weights(trained.network.get_weights())
     model = Downscaler(
@@ -127,10 +141,13 @@ def _fit(
             augment=prepared.augment,
             start=None if start is None else start.provenance["model"],
         ),
+        mean=mean,
     )
     training = options.training
-    calibrate = isinstance(training, Supervised) and training.calibrate
-    model = with_latent_calibration(with_means(model, prepared), prepared, calibrate)
+    calibrate = isinstance(training, (Supervised, FlowMatching)) and training.calibrate
+    model = with_means(model, prepared)
+    model = with_latent_calibration(model, prepared, calibrate)
+    model = with_flow_calibration(model, prepared, calibrate)
     return with_calibration(model, prepared)
 
 
@@ -263,7 +280,7 @@ def options_of(
                 f"Expected start= to be a Downscaler, got {type(start).__name__}. Pass a fitted"
                 " model, or xr_dl4ds.load(path)."
             )
-        inherited = _inherited(start)
+        inherited = _inherited(start, given)
         given = {role: inherited[role] if one is None else one for role, one in given.items()}
     options = route(given, flat)
     if start is not None:
@@ -293,13 +310,15 @@ def _require_latent(options: Options, start: Downscaler) -> None:
     )
 
 
-def _inherited(start: Downscaler) -> Options:
-    """Return the options that fine-tuning takes over from a model.
+def _inherited(start: Downscaler, given: Mapping[str, OptionGroup | None]) -> Options:
+    """Return the options that training takes over from a model.
 
     The checkpoint is left out, because it belongs to the earlier training. The constraint is the
     one that the user asked for, because "auto" depends on the data.
     """
     network, training = start.options.network, start.options.training
+    if isinstance(given.get("training"), FlowMatching) and start.options.flow is None:
+        return start.options.replace(network=network_beside(start))
     return start.options.replace(
         network=dataclasses.replace(network, constraint=start.provenance["constraint"]),
         training=dataclasses.replace(training, checkpoint=None),

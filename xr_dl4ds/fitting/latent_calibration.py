@@ -14,6 +14,12 @@ from xr_dl4ds.data.latent_fields import ALL_SEASONS, LatentFields
 from xr_dl4ds.data.prepare import Prepared, SampleChannels
 from xr_dl4ds.downscaler import Downscaler
 from xr_dl4ds.fitting.samples_of import network_input_of
+from xr_dl4ds.fitting.temperature import (
+    MEMBERS,
+    mean_of_steps,
+    spread_skill_of,
+    temperature_of,
+)
 from xr_dl4ds.grid.cf.time_axis import has_dates
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.prediction.ensemble import Draws, MemberSources
@@ -21,7 +27,6 @@ from xr_dl4ds.prediction.latent_blocks import SEASONS
 
 logger = logging.getLogger(__name__)
 
-MEMBERS = 10
 #: Expected standard deviation of a sample of `MEMBERS` normal numbers with variance 1.
 C4 = 0.9727
 #: Most time steps, and most HR cells of them and of all targets together.
@@ -32,14 +37,8 @@ RUN = 48
 LEAST_PERSISTENCE = 0.15
 #: Highest correlation in time: a moving average of few terms has no higher one.
 MOST_PERSISTENCE = 0.9
-#: Limits of a temperature, and attempts to find it.
-LIMITS, ATTEMPTS = (0.3, 5.0), 4
 #: A season has a temperature of its own if the validation data have this many of its steps.
 STEPS_OF_SEASON = 40
-#: Parts of the validation data whose temperatures tell how certain it is.
-PARTS = 8
-#: Standard errors by which the logarithm of a temperature must differ from 0.
-SIGNIFICANT = 3.0
 #: Spread-skill ratio in training, divided by that in validation, above which a model overfits.
 OVERFITS = 1.3
 
@@ -221,68 +220,12 @@ def _temperature(
         scaled = {names[target]: {ALL_SEASONS: temperature}}
         members = part.members(dataclasses.replace(latent, temperature=scaled))
         own, truth = members[..., target][:, chosen], part.truth[..., target][chosen]
-        return _mean((own.mean(axis=0) - truth) ** 2), _mean(own.var(axis=0, ddof=1))
-
-    before, *_ = _ratio(*errors_and_spreads(1.0))
-    if not (np.isfinite(before) and before > 0):
-        return 1.0
-    factor, ratio = 1.0, before
-    for _ in range(ATTEMPTS):
-        factor = float(np.clip(factor / ratio, *LIMITS))
-        errors, spreads = errors_and_spreads(factor)
-        ratio = _ratio(errors, spreads)[0]
-        if abs(ratio - 1) < 0.01:
-            break
-    uncertain = _ratio(errors, spreads)[1]
-    where = "" if season == ALL_SEASONS else f" in {season}"
-    if abs(np.log(factor)) <= SIGNIFICANT * uncertain:
-        _note_uncertain(names[target], where, before, len(errors), uncertain)
-        return 1.0
-    # towards 1 by the share of the change that chance may explain (James & Stein 1961)
-    factor **= 1 - (SIGNIFICANT * uncertain / np.log(factor)) ** 2
-    ratio = _ratio(*errors_and_spreads(factor))[0]
-    logger.info(
-        "members of %r%s: noise multiplied by %.2f, spread-skill %.2f before and %.2f after",
-        *(names[target], where, factor, before, ratio),
-    )
-    return float(factor)
-
-
-def _note_uncertain(name: str, where: str, ratio: float, steps: int, uncertain: float) -> None:
-    """Say that the validation data cannot tell a temperature from 1, and warn if they are few."""
-    known = f"to {100 * uncertain:.0f} %" if np.isfinite(uncertain) else "to nothing"
-    logger.info(
-        "members of %r%s: spread-skill %.2f; their noise is not scaled, because %d validation steps"
-        " determine the factor only %s",
-        *(name, where, ratio, steps, known),
-    )
-    if not where and uncertain > 0.1:
-        logger.warning(
-            "%d validation steps are too few to calibrate the spread of %r (at most %d HR cells of"
-            " all steps are used): pass more validation data, or calibrate=False",
-            *(steps, name, CELLS),
+        return mean_of_steps((own.mean(axis=0) - truth) ** 2), mean_of_steps(
+            own.var(axis=0, ddof=1)
         )
 
-
-def _ratio(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, float]:
-    """Return the spread-skill ratio and its relative standard error, from mean squares by step.
-
-    The ratio has the factor of Fortin et al. (2014, doi:10.1175/JHM-D-14-0008.1), eq. 15. Its error
-    is that of the jackknife over `PARTS` runs of steps.
-    """
-    correction = np.sqrt((MEMBERS + 1) / MEMBERS)
-
-    def of(kept: np.ndarray) -> float:
-        return float(correction * np.sqrt(np.nanmean(spreads[kept]) / np.nanmean(errors[kept])))
-
-    every = np.arange(len(errors))
-    parts = [p for p in np.array_split(every, PARTS) if p.size]
-    if len(parts) < 3:
-        return of(every), np.inf
-    without = np.log([of(np.setdiff1d(every, part)) for part in parts])
-    n = len(parts)
-    error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
-    return of(every), float(error)
+    where = "" if season == ALL_SEASONS else f" in {season}"
+    return temperature_of(errors_and_spreads, names[target], where=where, cells=CELLS)
 
 
 def _note_overfitting(
@@ -307,16 +250,8 @@ def _all_ratios(part: _Part, latent: LatentFields) -> np.ndarray:
     """Return the spread-skill ratio of each target."""
     members = part.members(latent)
     targets = range(part.truth.shape[-1])
-    errors = [_mean((members[..., i].mean(axis=0) - part.truth[..., i]) ** 2) for i in targets]
-    spreads = [_mean(members[..., i].var(axis=0, ddof=1)) for i in targets]
-    return np.array([_ratio(e, s)[0] for e, s in zip(errors, spreads, strict=True)])
-
-
-def _mean(cells: np.ndarray) -> np.ndarray:
-    """Return the mean over valid cells of each step ``(time, y, x)``; NaN without any."""
-    valid = np.isfinite(cells)
-    count = valid.sum(axis=(1, 2))
-    total = np.where(valid, cells, 0.0).sum(axis=(1, 2))
-    found = np.full(len(cells), np.nan)
-    np.divide(total, count, out=found, where=count > 0)
-    return found
+    errors = [
+        mean_of_steps((members[..., i].mean(axis=0) - part.truth[..., i]) ** 2) for i in targets
+    ]
+    spreads = [mean_of_steps(members[..., i].var(axis=0, ddof=1)) for i in targets]
+    return np.array([spread_skill_of(e, s)[0] for e, s in zip(errors, spreads, strict=True)])

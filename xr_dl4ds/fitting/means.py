@@ -51,7 +51,9 @@ def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
     ]
     if not names or options.network.output_activation in BOUNDED:
         return model
-    given, truth = network_input_of(model, prepared, prepared.train, STEPS, CELLS)
+    given, truth = network_input_of(
+        model, prepared, prepared.train, STEPS, CELLS // sources.passes**2
+    )
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
     each = (
         [draws.without_cell_noise(*one) for one in draws.outputs(MEMBERS, 0)]

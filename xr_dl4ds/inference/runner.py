@@ -94,9 +94,7 @@ class Runner:
             network_input = dataclasses.replace(network_input, guess=guess)
         assert realization is not None
         lr = network_input.lr
-        shape = self.scale.fine(
-            (lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context)
-        )
+        shape = self.scale.fine((lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context))
 
         def velocity(residuals: xr.DataArray, at: float) -> xr.DataArray:
             time = {FLOW_TIME: xr.DataArray(np.array([at], "f4"), dims=CHANNEL)}

@@ -13,6 +13,7 @@ import os
 import pathlib
 import shutil
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import xarray as xr
@@ -27,6 +28,8 @@ from xr_dl4ds.writing.paths import require_makeable, swap
 #: Version of the format, increased when readers of the preceding version cannot read the folder.
 FORMAT_VERSION = 4
 CONFIG, STATE, WEIGHTS = "config.json", "state.nc", "network.weights.h5"
+#: Folder of the supervised model at whose prediction flow matching begins.
+MEAN = "mean"
 
 
 def write(
@@ -35,6 +38,7 @@ def write(
     options: Json,
     history: xr.Dataset,
     save_weights: Any,
+    save_mean: Callable[[pathlib.Path], None] | None = None,
     *,
     overwrite: bool,
 ) -> None:
@@ -52,6 +56,8 @@ def write(
         The learning curve.
     save_weights : callable
         ``(filename) -> None``.
+    save_mean : callable, optional
+        ``(folder) -> None``, for a model with another one inside.
     overwrite : bool
         Replace an existing model. Other folders are never replaced.
     """
@@ -63,12 +69,16 @@ def write(
     try:
         serialization.state_dataset(state, history).to_netcdf(draft / STATE, engine="netcdf4")
         save_weights(str(draft / WEIGHTS))
+        files = [STATE, WEIGHTS]
+        if save_mean is not None:
+            save_mean(draft / MEAN)
+            files.append(f"{MEAN}/{CONFIG}")
         config = {
             "format": "xr_dl4ds model",
             "format_version": FORMAT_VERSION,
             **options,
             "state": serialization.state_config(state),
-            "sha256": {name: _digest(draft / name) for name in (STATE, WEIGHTS)},
+            "sha256": {name: _digest(draft / name) for name in files},
         }
         config["sha256"][CONFIG] = _own_digest(config)
         (draft / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
@@ -90,7 +100,7 @@ def require_writable(path: str | os.PathLike[str], *, overwrite: bool = False) -
     folder = pathlib.Path(path).expanduser().resolve()  # a link is kept, its target is replaced
     if folder.exists():
         inside = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
-        is_model = inside == {CONFIG, STATE, WEIGHTS}
+        is_model = inside - {MEAN} == {CONFIG, STATE, WEIGHTS}
         empty = folder.is_dir() and not inside
         if is_model and not overwrite:
             raise FileExistsError(
@@ -124,8 +134,9 @@ def read(path: str | os.PathLike[str]) -> tuple[State, Json, xr.Dataset, pathlib
     if not folder.exists():
         raise FileNotFoundError(f"The model folder {str(folder)!r} does not exist.")
     config = _read_config(folder)
-    for name in (STATE, WEIGHTS):
-        expected = config["sha256"][name]
+    for name, expected in config["sha256"].items():
+        if name == CONFIG:
+            continue
         if not (folder / name).is_file():
             raise ModelFileError(f"The model in {str(folder)!r} is damaged: {name} is missing.")
         if _digest(folder / name) != expected:
@@ -142,6 +153,11 @@ def read(path: str | os.PathLike[str]) -> tuple[State, Json, xr.Dataset, pathlib
             f"The model in {str(folder)!r} is damaged: {CONFIG} lacks {error}."
         ) from error
     return state, config, history, folder / WEIGHTS
+
+
+def mean_of(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Return the folder of the supervised model in the folder of a model."""
+    return pathlib.Path(path).expanduser() / MEAN
 
 
 def _read_config(folder: pathlib.Path) -> Json:

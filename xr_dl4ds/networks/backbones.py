@@ -68,10 +68,10 @@ def _stack(
 ) -> Tensor:
     """Apply a convolution, `n_blocks` blocks and a convolution, then join both convolutions."""
     assert network.n_blocks is not None
-    first = x = conv(x, network.n_filters, "backbone_first")
+    first = x = conv(x, network.filters, "backbone_first")
     for i in range(network.n_blocks):
-        x = block(x, network.n_filters, network, f"backbone_block{i + 1}", margin)
-    return join(first, conv(x, network.n_filters, "backbone_last"))
+        x = block(x, network.filters, network, f"backbone_block{i + 1}", margin)
+    return join(first, conv(x, network.filters, "backbone_last"))
 
 
 def _stack_of(block: Block, join: Callable[[Tensor, Tensor], Tensor]) -> Backbone:

@@ -73,7 +73,7 @@ def hr_filters(network: Network) -> int:
 
     A filter costs more there, by the number of HR cells in an LR cell.
     """
-    return max(network.n_filters // 2, 4)
+    return max(network.filters // 2, 4)
 
 
 def conv_unit(

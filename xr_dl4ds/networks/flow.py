@@ -150,11 +150,10 @@ def _lr_features(
     fields: Mapping[str, Tensor], network: Network, ports: Ports, embedding: Tensor
 ) -> Tensor:
     """Return features of the LR fields and their surroundings, interpolated to HR cells."""
-    assert network.n_filters is not None
-    filters = 2 * network.n_filters
+    filters = 2 * network.filters
     x = conv(fields["lr"], filters, "lr_first")
     for i in (1, 2):
         x = modulated_block(x, filters, network, f"lr_block{i}", embedding)
-    x = conv(x, network.n_filters, "lr_last", size=1)
+    x = conv(x, network.filters, "lr_last", size=1)
     x = Interpolation(ports.scale.public, "bilinear", dtype="float32", name="lr_interpolation")(x)
     return cropped(x, ports.scale.fine(square(ports.context)), "lr_crop")

@@ -64,10 +64,9 @@ def modulated_unet(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
     last row or column is completed by zeros. The decoder adds the features of each level.
     """
     assert network.n_blocks is not None
-    assert network.n_filters is not None
     assert network.decoder_upsampling is not None
     upsample = UPSAMPLINGS[network.decoder_upsampling]
-    filters = [min(network.n_filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
+    filters = [min(network.filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
     x = conv(x, filters[0], "backbone_first")
     levels = []
     for i, n in enumerate(filters[:-1], start=1):
@@ -88,13 +87,12 @@ def modulated_unet(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
 def _stack(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
     """Apply the blocks of a backbone, each after a modulation of its input."""
     assert network.n_blocks is not None
-    assert network.n_filters is not None
     block = backbone_by_name(network.backbone).block
-    first = x = conv(x, network.n_filters, "backbone_first")
+    first = x = conv(x, network.filters, "backbone_first")
     for i in range(network.n_blocks):
         x = Modulation(name=f"backbone_modulation{i + 1}")([x, embedding])
-        x = block(x, network.n_filters, network, f"backbone_block{i + 1}")
-    return layers.Add(name="backbone_add")([first, conv(x, network.n_filters, "backbone_last")])
+        x = block(x, network.filters, network, f"backbone_block{i + 1}")
+    return layers.Add(name="backbone_add")([first, conv(x, network.filters, "backbone_last")])
 
 
 def flow_backbone(name: str) -> FlowBackbone:
@@ -107,7 +105,7 @@ def flow_backbone(name: str) -> FlowBackbone:
     """
     if name not in CUSTOM_BACKBONES:
         return modulated_unet if name == "unet" else _stack
-    build = CUSTOM_BACKBONES[name]
+    build: Callable[..., Tensor] = CUSTOM_BACKBONES[name]
     if EMBEDDING not in inspect.signature(build).parameters:
         raise ValueError(
             f"Expected the backbone {name!r} to take the time of the flow for"

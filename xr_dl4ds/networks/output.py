@@ -83,9 +83,7 @@ def _fields(
     return constrained(x, fields, network, ports)
 
 
-def constrained(
-    x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports
-) -> Tensor:
+def constrained(x: Tensor, fields: Mapping[str, Tensor], network: Network, ports: Ports) -> Tensor:
     """Apply the constraints to ``(batch, hr_y, hr_x, target)``.
 
     `fields` has "lr_inside" and, with masks, "valid".

@@ -22,7 +22,7 @@ def unet(x: Tensor, network: Network, margin: Margin = NO_MARGIN) -> Tensor:
     assert network.n_blocks is not None
     assert network.decoder_upsampling is not None
     upsample = UPSAMPLINGS[network.decoder_upsampling]
-    filters = [min(network.n_filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
+    filters = [min(network.filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
     levels: list[tuple[Tensor, Margin]] = []
     for i, n in enumerate(filters[:-1], start=1):
         x = convolutional_block(x, n, network, f"backbone_encoder{i}", margin)

@@ -52,6 +52,8 @@ class MemberSources:
         Statistics of latent fields, for targets whose members are drawn from them.
     names : tuple of str
         Names of the targets.
+    passes : int
+        Number of times that the network runs for each member.
     """
 
     network: bool
@@ -61,6 +63,7 @@ class MemberSources:
     scale: Scale
     latent: LatentFields | None = None
     names: tuple[str, ...] = ()
+    passes: int = 1
 
     @classmethod
     def of(cls, state: State, options: Options) -> MemberSources:
@@ -78,6 +81,7 @@ class MemberSources:
             scale=state.pairing.scale,
             latent=state.latent,
             names=features.targets,
+            passes=1 if options.flow is None else 2 * options.flow.steps,
         )
 
     @property

@@ -184,7 +184,10 @@ def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
 def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
     """Return the guess, the members, the prediction, or the prediction and its spread."""
     guess = ensemble.draws.network_input.guess
+    flow = ensemble.physics.state.flow
     if request.first_guess_only:
+        if flow is not None and flow.from_mean:
+            guess = ensemble.draws.run(None)
         assert guess is not None
         state = dataclasses.replace(ensemble.physics.state, mean_ratios={})
         return (dataclasses.replace(ensemble.physics, state=state).fields(guess),)

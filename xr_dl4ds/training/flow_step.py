@@ -99,7 +99,8 @@ class FlowStep(Step):
         inputs, target, weight = data
         key, members = self._noise_key(training=False), []
         for i in range(MEMBERS):
-            noise = tf.random.stateless_normal(tf.shape(target), seed=key + [i * 2**20, 0])
+            offset = tf.constant([i * 2**20, 0], tf.int32)
+            noise = tf.random.stateless_normal(tf.shape(target), seed=key + offset)
             path = integrated(
                 lambda x, t: self.velocity(inputs, x, tf.fill([tf.shape(x)[0], 1], t)),
                 noise,
@@ -123,7 +124,9 @@ class FlowStep(Step):
         key = self._noise_key(training=True)
         noise = tf.random.stateless_normal(tf.shape(residual), seed=key)
         n = tf.cast(tf.shape(residual)[0], tf.float32)
-        shifts = tf.random.stateless_uniform(tf.shape(residual)[:1], seed=key + [2**20, 0])
+        shifts = tf.random.stateless_uniform(
+            tf.shape(residual)[:1], seed=key + tf.constant([2**20, 0], tf.int32)
+        )
         return noise, ((tf.range(n) + shifts) / n)[:, None]
 
 

@@ -151,6 +151,7 @@ class Step(keras.Model):
             static = output.shape
             output = tf.reshape(output, shape)
             output = tf.ensure_shape(output, [self.members, None, *static[1:]])
+        assert self.cell_loss is not None
         with counted_by(self.over_workers):
             return self.cell_loss(target, output, weight)
 

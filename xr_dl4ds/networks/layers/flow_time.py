@@ -55,9 +55,10 @@ class Modulation(keras.layers.Layer):
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
         """Make the weights."""
-        channels, features = input_shape[0][-1], input_shape[1][-1]
-        shape = (features, 2 * channels)
-        self.kernel = self.add_weight(shape=shape, initializer="zeros", name="kernel")
+        channels, features = (int(shape[-1] or 0) for shape in input_shape)
+        self.kernel = self.add_weight(
+            shape=(features, 2 * channels), initializer="zeros", name="kernel"
+        )
         self.bias = self.add_weight(shape=(2 * channels,), initializer="zeros", name="bias")
 
     def call(self, inputs: Tensor) -> Tensor:
