@@ -23,7 +23,7 @@ class FlowMatching(Training):
 
     The network works on HR cells: a U-Net whose blocks the time of the flow modulates (FiLM, Perez
     et al. 2018, arXiv:1709.07871), or another backbone. The validation loss, which selects the
-    weights, is the CRPS of two members in two steps. Only spatial samples.
+    weights, is the CRPS of two members in a single step. Only spatial samples.
 
     Parameters
     ----------

@@ -34,7 +34,8 @@ class Network:
         `spc`, `rc`, `dc`, `pin` are accepted and translated.
     n_filters : int, optional
         Number of filters of each convolution of the backbone, by default 32, or 16 for
-        `FlowMatching`, which works on HR cells. The U-Net doubles it at each level, up to 256.
+        `FlowMatching`, which works on HR cells. The U-Net doubles it at each level, up to 256,
+        or up to four times as many for `FlowMatching`.
     n_blocks : int, optional
         Number of blocks of the backbone, or of levels of the U-Net. The default is 6; 3 for the
         U-Net; 2 recurrent blocks with `Sampling.time_window`.
@@ -79,7 +80,7 @@ class Network:
         is additive for synthetic pairs, where the LR value is that mean, unless masks change in
         time or there is an `output_activation`; else None.
     decoder_upsampling : {None, "resize", "subpixel", "deconvolution"}
-        Upsampling in the U-Net's decoder; None is resize.
+        Upsampling in the U-Net's decoder; None is resize. `FlowMatching` has one of its own.
     noise : {"auto", "latent", "inside"}
         Where the randomness of members enters, for targets with the loss "crps". `latent`: the
         network runs once and gives, for each HR cell, a location, a scale, and weights of Gaussian

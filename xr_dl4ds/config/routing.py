@@ -120,8 +120,14 @@ def settled(network: Network, sampling: Sampling, training: Training = _SUPERVIS
         network,
         upsampling=_upsampling(network, training),
         n_blocks=network.n_blocks or choices.DEFAULT_BLOCKS.get(name, blocks),
-        decoder_upsampling=(network.decoder_upsampling or "resize") if name == "unet" else None,
+        decoder_upsampling=_decoder_upsampling(network, training),
     )
+
+
+def _decoder_upsampling(network: Network, training: Training) -> str | None:
+    if network.backbone != "unet" or isinstance(training, FlowMatching):
+        return None
+    return network.decoder_upsampling or "resize"
 
 
 def _with_backbone(network: Network, training: Training) -> Network:
@@ -143,6 +149,8 @@ def _require_flow(network: Network, sampling: Sampling) -> None:
         "constraint='softmax'": network.constraint == "softmax",
         "monte_carlo=True": network.monte_carlo,
         "localized=True": network.localized,
+        f"decoder_upsampling={network.decoder_upsampling!r}": network.decoder_upsampling
+        is not None,
     }
     for option, applies in against.items():
         if applies:

@@ -8,17 +8,17 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
-from xr_dl4ds.config import CUSTOM_BACKBONES, Network, Scale
-from xr_dl4ds.config.choices import UNET_FILTERS
+from xr_dl4ds.config import CUSTOM_BACKBONES, Network
 from xr_dl4ds.networks.backbones import backbone_by_name
 from xr_dl4ds.networks.blocks import attention, conv, dropout, normalization
-from xr_dl4ds.networks.layers import CropTo, Modulation
+from xr_dl4ds.networks.layers import ChannelsToCells, CropTo, Modulation
 from xr_dl4ds.networks.tensors import Tensor
-from xr_dl4ds.networks.upsampling import UPSAMPLINGS
 
 #: Scale of the initial weights of the last convolution of a block, relative to Keras's default
 #: variance: blocks begin near the identity.
 LAST_SCALE = 0.2
+#: Largest number of filters of a level, relative to the first.
+WIDEST = 4
 #: Name of the parameter by which registered backbones take the embedding.
 EMBEDDING = "embedding"
 
@@ -61,12 +61,12 @@ def modulated_unet(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
     """Apply a U-Net of modulated blocks.
 
     A level is made from blocks of 2 x 2 cells of the finer one by a strided convolution; an odd
-    last row or column is completed by zeros. The decoder adds the features of each level.
+    last row or column is completed by zeros. The decoder makes 2 x 2 cells of each cell by a 1 x 1
+    convolution, and adds the features of each level. The number of filters doubles at each level,
+    up to four times that of the first.
     """
     assert network.n_blocks is not None
-    assert network.decoder_upsampling is not None
-    upsample = UPSAMPLINGS[network.decoder_upsampling]
-    filters = [min(network.filters * 2**i, UNET_FILTERS) for i in range(network.n_blocks + 1)]
+    filters = [network.filters * min(2**i, WIDEST) for i in range(network.n_blocks + 1)]
     x = conv(x, filters[0], "backbone_first")
     levels = []
     for i, n in enumerate(filters[:-1], start=1):
@@ -77,7 +77,8 @@ def modulated_unet(x: Tensor, network: Network, embedding: Tensor) -> Tensor:
     for part in ("a", "b"):
         x = modulated_block(x, filters[-1], network, f"backbone_bottleneck_{part}", embedding)
     for i, level in reversed(list(enumerate(levels, start=1))):
-        x = upsample(x, filters[i - 1], Scale(2, 2), f"backbone_decoder{i}_upsampling")
+        x = conv(x, 4 * filters[i - 1], f"backbone_decoder{i}_conv", size=1)
+        x = ChannelsToCells(2, name=f"backbone_decoder{i}_cells")(x)
         x = CropTo(name=f"backbone_decoder{i}_crop")([x, level])
         x = layers.Add(name=f"backbone_decoder{i}_add")([level, x])
         x = modulated_block(x, filters[i - 1], network, f"backbone_decoder{i}_block", embedding)

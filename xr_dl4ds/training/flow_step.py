@@ -19,7 +19,9 @@ from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Members and steps of the validation.
-MEMBERS, STEPS = 2, 2
+MEMBERS, STEPS = 2, 1
+#: Multiples of the golden ratio, modulo 1, spread evenly over 0 to 1, however many there are.
+GOLDEN = 0.6180339887
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +72,8 @@ class FlowStep(Step):
         super().__init__(network, None, training, seed, workers)
         self.flow = flow
         self.solver = training.solver
+        # as a function, which is traced once and not for each of the steps
+        self._still = tf.function(self.velocity)
 
     @property
     def trained(self) -> list[keras.Model]:
@@ -97,17 +101,18 @@ class FlowStep(Step):
     def test_step(self, data: Any) -> dict[str, Any]:
         """Compute the CRPS of a few members of one batch, in scaled units."""
         inputs, target, weight = data
-        key, members = self._noise_key(training=False), []
-        for i in range(MEMBERS):
-            offset = tf.constant([i * 2**20, 0], tf.int32)
-            noise = tf.random.stateless_normal(tf.shape(target), seed=key + offset)
-            path = integrated(
-                lambda x, t: self.velocity(inputs, x, tf.fill([tf.shape(x)[0], 1], t)),
-                noise,
-                STEPS,
-                self.solver,
-            )
-            members.append(_of(self.flow.fields, {**inputs, NOISY: path}))
+        key, n = self._noise_key(training=False), tf.shape(target)[0]
+        repeated = {name: tf.repeat(x, MEMBERS, axis=0) for name, x in inputs.items()}
+        shape = tf.concat([[MEMBERS * n], tf.shape(target)[1:]], axis=0)
+        noise = tf.random.stateless_normal(shape, key)
+
+        def velocity(path: Tensor, at: float) -> Tensor:
+            return self._still(repeated, path, tf.fill([MEMBERS * n, 1], at))
+
+        path = integrated(velocity, noise, STEPS, self.solver)
+        path = tf.ensure_shape(path, [None, *target.shape[1:]])
+        drawn = _of(self.flow.fields, {**repeated, NOISY: path})
+        members = [drawn[i::MEMBERS] for i in range(MEMBERS)]
         with losses.counted_by(self.over_workers):
             loss = crps(target, tf.stack(members), weight)
         return self.report(loss, weight)
@@ -120,14 +125,27 @@ class FlowStep(Step):
         return _of(self.network, given, training=training)
 
     def _drawn(self, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the noise of a batch, and its times ``(batch, 1)``."""
-        key = self._noise_key(training=True)
-        noise = tf.random.stateless_normal(tf.shape(residual), seed=key)
-        n = tf.cast(tf.shape(residual)[0], tf.float32)
-        shifts = tf.random.stateless_uniform(
-            tf.shape(residual)[:1], seed=key + tf.constant([2**20, 0], tf.int32)
+        """Return the noise of a batch, and its times ``(batch, 1)``.
+
+        They belong to the place of a sample in the batches of all workers together, so that several
+        workers train as one with their batches.
+        """
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        key = tf.stack([tf.constant(self.noise_seed, tf.int32), step])
+        n = tf.shape(residual)[0]
+        places = tf.range(n) * self.workers.size + self.workers.rank
+        noise = tf.map_fn(
+            lambda place: tf.random.stateless_normal(tf.shape(residual)[1:], _folded(key, place)),
+            places,
+            fn_output_signature=tf.TensorSpec(residual.shape[1:], tf.float32),
         )
-        return noise, ((tf.range(n) + shifts) / n)[:, None]
+        shift = tf.random.stateless_uniform([], seed=_folded(key, -1))
+        times = tf.math.floormod(shift + GOLDEN * tf.cast(places, tf.float32), 1.0)
+        return noise, times[:, None]
+
+
+def _folded(key: Tensor, place: Tensor | int) -> Tensor:
+    return tf.random.experimental.stateless_fold_in(key, place)
 
 
 def _of(network: keras.Model, given: Mapping[str, Tensor], *, training: bool = False) -> Tensor:
