@@ -8,10 +8,7 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
-from xr_dl4ds.fitting import latent_calibration
-from xr_dl4ds.fitting.latent_calibration import _longest_run, _ratio
-
-MEMBERS = latent_calibration.MEMBERS
+from xr_dl4ds.fitting.latent_calibration import _longest_run
 
 
 def noisy(steps=120, persistence=0.7, size=1.0):
@@ -88,23 +85,6 @@ def test_samples_without_dates_set_no_temperature(caplog):
         latent = fitted(hr).state.latent
     assert latent.temperature == {}
     assert "is not calibrated: validation samples without dates" in caplog.text
-
-
-def test_ratio_is_one_for_a_perfect_ensemble():
-    errors = np.full(40, (MEMBERS + 1) / MEMBERS)
-    assert _ratio(errors, np.ones(40))[0] == pytest.approx(1)
-    assert _ratio(errors, np.full(40, 4.0))[0] == pytest.approx(2)
-
-
-def test_error_of_the_ratio_is_that_of_repeated_draws():
-    rng = np.random.default_rng(0)
-    draws = [_ratio(rng.gamma(2, size=80), np.ones(80)) for _ in range(200)]
-    ratios, errors = np.array(draws).T
-    assert np.std(np.log(ratios)) == pytest.approx(errors.mean(), rel=0.25)
-
-
-def test_too_few_steps_have_no_known_error():
-    assert _ratio(np.ones(2), np.ones(2))[1] == np.inf
 
 
 class Part:

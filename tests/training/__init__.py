@@ -1,12 +1,29 @@
 """Samples and networks so small that training takes milliseconds a step."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
-from xr_dl4ds.config import Adversarial, Network, Sampling, Scale, Supervised, settled
+from xr_dl4ds.config import (
+    Adversarial,
+    FlowMatching,
+    Network,
+    Sampling,
+    Scale,
+    Supervised,
+    settled,
+)
 from xr_dl4ds.data.channels import Targets
-from xr_dl4ds.networks import Ports, discriminator, generator
-from xr_dl4ds.training import TrainingTask, train
+from xr_dl4ds.networks import (
+    Ports,
+    discriminator,
+    field_network,
+    generator,
+    residual_network,
+    velocity_network,
+)
+from xr_dl4ds.training import FlowTask, TrainingTask, train
 from xr_dl4ds.training.batches import Samples
 
 #: The targets of `toy`: one, of scaled values about -3 to 3.
@@ -61,6 +78,28 @@ def judge(seed=1, precision="float32", n_static=0, **options):
     """The smallest discriminator for `toy`."""
     training = Adversarial(**{"discriminator_filters": 4, "discriminator_blocks": 1, **options})
     return discriminator(training, ports(n_static), seed=seed, precision=precision)
+
+
+def flowing(seed=1, precision="float32", **options):
+    """The smallest velocity network for `toy`, and from fields to residuals and back."""
+    given = {"n_filters": 2, "n_blocks": 1, "constraint": None, **options}
+    network = settled(Network(**given), Sampling(), FlowMatching())
+    own = dataclasses.replace(ports(), residual_sizes=(0.5,), roots=(False,))
+    made = velocity_network(network, own, seed=seed, precision=precision)
+    flow = FlowTask(residuals=residual_network(network, own), fields=field_network(network, own))
+    return made, flow
+
+
+def flow(network, task, samples, validation=None, *, sampling=None, **training):
+    """Flow matching with quiet float32 defaults."""
+    options = {"precision": "float32", "verbose": False, "epochs": 2, "steps": 1, **training}
+    return train(
+        TrainingTask(network=network, targets=TARGETS, flow=task),
+        samples,
+        validation,
+        sampling=Sampling(**(sampling or {})),
+        training=FlowMatching(**options),
+    )
 
 
 def line(weight=1.0):

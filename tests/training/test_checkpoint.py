@@ -15,8 +15,8 @@ import pytest
 from tests.conftest import analytic
 from tests.errors.data import plane
 from tests.tiers import thinned
-from tests.training import TARGETS, judge, tiny, toy
-from xr_dl4ds.config import Adversarial, Sampling
+from tests.training import TARGETS, flowing, judge, tiny, toy
+from xr_dl4ds.config import Adversarial, FlowMatching, Sampling
 from xr_dl4ds.config import Supervised as AnySupervised
 from xr_dl4ds.data.augmentation import ORIENTATIONS
 from xr_dl4ds.exceptions import CheckpointError
@@ -34,10 +34,17 @@ class Killed(BaseException):
 def run(training, *, fingerprint="a", seed=0, dropout=None, validated=True, augment="none"):
     """The generator, the discriminator if there is one, and what training gave."""
     options = {"dropout": dropout} if dropout else {}
-    network = tiny(n_noise=training.n_noise, **options)
-    against = judge() if isinstance(training, Adversarial) else None
+    path, against = None, judge() if isinstance(training, Adversarial) else None
+    if isinstance(training, FlowMatching):
+        network, path = flowing(**options)
+    else:
+        network = tiny(n_noise=training.n_noise, **options)
     task = TrainingTask(
-        network=network, targets=TARGETS, discriminator=against, fingerprint=fingerprint
+        network=network,
+        targets=TARGETS,
+        discriminator=against,
+        fingerprint=fingerprint,
+        flow=path,
     )
     sampling = Sampling(batch_size=4, seed=seed)
     trained = train(
@@ -81,6 +88,7 @@ KINDS = {
         {"learning_rate": 0.02, "schedule": "cosine", "ema": 0.9, "clipnorm": 0.1},
     ),
     "crps": (Supervised, {"loss": "crps", "noise_channels": 1, "loss_realizations": 2}),
+    "flow matching": (FlowMatching, {"learning_rate": 0.02, "ema": 0.9}),
     "adversarial": (
         Adversarial,
         {"noise_channels": 2, "spectral_normalization": True, "learning_rates": (0.01, 0.02)},
@@ -96,7 +104,12 @@ KINDS = {
     ("kind", "dropout"),
     thinned(
         itertools.product(KINDS, [None, "vanilla"]),
-        [("supervised", "vanilla"), ("adversarial", None), ("cosine", "vanilla")],
+        [
+            ("supervised", "vanilla"),
+            ("adversarial", None),
+            ("cosine", "vanilla"),
+            ("flow matching", "vanilla"),
+        ],
     ),
 )
 def test_a_resumed_run_ends_as_an_uninterrupted_one(kind, dropout, tmp_path, monkeypatch):
@@ -340,6 +353,7 @@ def cell(kind, folder, epochs):
     training = {
         "supervised": Supervised(epochs=epochs, checkpoint=folder, **QUIET),
         "adversarial": Adversarial(epochs=epochs, checkpoint=folder, **QUIET),
+        "flow matching": FlowMatching(epochs=epochs, steps=1, checkpoint=folder, **QUIET),
     }[kind]
     hr = analytic(time=40)
     options = {"n_filters": 4, "n_blocks": 1, "dropout": "spatial", "batch_size": 4}
@@ -347,7 +361,7 @@ def cell(kind, folder, epochs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["supervised", "adversarial"])
+@pytest.mark.parametrize("kind", ["supervised", "adversarial", "flow matching"])
 def test_a_killed_process_goes_on(kind, tmp_path):
     folder = tmp_path / "killed"
     code = textwrap.dedent(CELL.format(kind=kind, folder=str(folder)))

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training import compete, constant, fit, judge, line, tiny, toy
+from tests.training import compete, constant, fit, flow, flowing, judge, line, tiny, toy
 from tests.training.test_adversarial import judge_of_value, weight_of
 from xr_dl4ds.config import Supervised
 from xr_dl4ds.exceptions import LostWorkerError, TrainingError
 from xr_dl4ds.processes import LAUNCHERS, is_first
 from xr_dl4ds.training.adversarial import AdversarialStep
 from xr_dl4ds.training.batches import Share
+from xr_dl4ds.training.flow_step import FlowStep
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
 from xr_dl4ds.training.workers import (
@@ -438,7 +439,7 @@ def spied(monkeypatch, seen):
     def note(first, weight):
         seen.extend(first[weight.numpy().reshape(len(first), -1).max(axis=1) > 0].numpy().tolist())
 
-    for kind in (SupervisedStep, AdversarialStep):
+    for kind in (SupervisedStep, AdversarialStep, FlowStep):
         original = kind.train_step
 
         def train_step(self, data, original=original):
@@ -450,6 +451,8 @@ def spied(monkeypatch, seen):
 
 def untrained(kind, seed=1, n_noise=0, precision="float32", **features):
     """The networks of a training, before it begins."""
+    if kind == "flow":
+        return [flowing(seed=seed, precision=precision)[0]]
     networks = [tiny(seed=seed, n_noise=n_noise, precision=precision, **features)]
     if kind == "adversarial":
         networks.append(judge(seed=seed, precision=precision))
@@ -473,6 +476,8 @@ def trained(kind, size=1, seed=1, n=11, y=4, x=5, how=None, network=None, **opti
         networks = untrained(kind, seed, **features)
         if kind == "supervised":
             found = fit(*networks, samples, toy(5, y, x, seed=4), **given)
+        elif kind == "flow":
+            found = flow(*networks, flowing()[1], samples, toy(5, y, x, seed=4), **given)
         else:
             found = compete(
                 *networks, samples, toy(5, y, x, seed=4), **{"pixel_weight": 1, **given}
@@ -496,6 +501,7 @@ SAME = {
     "clipped": ("supervised", {"loss": "mse", "clipnorm": 0.5}),
     "cosine": ("supervised", {"loss": "mse", "schedule": "cosine", "ema": "auto"}),
     "adversarial": ("adversarial", {"noise_channels": 0}),
+    "flow matching": ("flow", {"how": holed}),
     "adversarial, other cells on each": (
         "adversarial",
         {"noise_channels": 0, "gradient_penalty": 1.0, "how": holed},

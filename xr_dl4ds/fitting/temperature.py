@@ -97,9 +97,10 @@ def spread_skill_of(errors: np.ndarray, spreads: np.ndarray) -> tuple[float, flo
     parts = [p for p in np.array_split(every, PARTS) if p.size]
     if len(parts) < 3:
         return of(every), np.inf
-    without = np.log([of(np.setdiff1d(every, part)) for part in parts])
     n = len(parts)
-    error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
+    with np.errstate(divide="ignore", invalid="ignore"):  # members without any spread
+        without = np.log([of(np.setdiff1d(every, part)) for part in parts])
+        error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
     return of(every), float(error)
 
 
