@@ -299,7 +299,9 @@ def options_of(
 def _require_latent(options: Options, start: Downscaler) -> None:
     """Raise a `ValueError` if a model with latent noise is to be trained without members."""
     training = options.training
-    if not start.options.latent or (training.draws_members and isinstance(training, Supervised)):
+    if not start.options.latent or isinstance(training, FlowMatching):
+        return
+    if training.draws_members and isinstance(training, Supervised):
         return
     what = f"loss={training.cell_loss!r}"
     if not isinstance(training, Supervised):
