@@ -7,6 +7,7 @@ import pytest
 from xr_dl4ds import config
 from xr_dl4ds.config import (
     Adversarial,
+    FlowMatching,
     Network,
     Options,
     Sampling,
@@ -15,6 +16,7 @@ from xr_dl4ds.config import (
     noise_of,
     settled,
 )
+from xr_dl4ds.config.loss_choice import ensemble_weights
 
 
 def network_side():
@@ -24,6 +26,7 @@ def network_side():
     from xr_dl4ds.networks.blocks import DROPOUTS, NORMALIZATIONS
     from xr_dl4ds.networks.losses import ADVERSARIAL
     from xr_dl4ds.networks.losses.composite import LOSSES
+    from xr_dl4ds.networks.losses.ensemble_losses import ENSEMBLE
     from xr_dl4ds.networks.upsampling import UPSAMPLINGS
     from xr_dl4ds.training.optimizers import OPTIMIZERS
 
@@ -32,6 +35,7 @@ def network_side():
         # pre-upsampling stands before the backbone, so it has no function in the table
         "UPSAMPLINGS": {*UPSAMPLINGS, "interpolation"},
         "LOSSES": set(LOSSES),
+        "ENSEMBLE_LOSSES": set(ENSEMBLE),
         "ADVERSARIAL_LOSSES": set(ADVERSARIAL),
         "NORMALIZATIONS": set(NORMALIZATIONS),
         "DROPOUTS": set(DROPOUTS),
@@ -121,6 +125,9 @@ NOT_DEFAULT = [
     Supervised(schedule="cosine", ema=None, clipnorm=None, learning_rate=0.1),
     Supervised(loss="crps", noise_channels=2, loss_realizations=3),
     Supervised(loss={"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}),
+    Supervised(loss={"crps": 1, "pooled_crps": 0.3, "spectral_crps": 0.2, "energy": 0.1}),
+    Supervised(loss={"tas": "gaussian_nll", "pr": "energy"}),
+    Adversarial(pixel_loss={"crps": 1.0, "energy": 0.5}),
     Adversarial(
         loss="hinge",
         pixel_loss={"mae": 1.0, "dssim": 0.5},
@@ -292,7 +299,7 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         (
             Network,
             {"decoder_upsampling": "rc"},
-            r"`decoder_upsampling` only with backbone='unet', got backbone='resnet'\. Use `up",
+            r"`decoder_upsampling` only with backbone='unet', got backbone='auto'\. Use `up",
         ),
         (Sampling, {"time_window": 1}, r"`time_window` .* >= 2, got 1\. Use None for spatial"),
         (Sampling, {"time_window": 2.0}, r"`time_window` to be a whole number >= 2, got 2\.0"),
@@ -347,7 +354,24 @@ def test_changing_the_dict_of_losses_later_changes_nothing():
         ),
         (Supervised, {"loss": {"tas": "mae", "mse": 1}}, r"or a loss for each variable, got both"),
         (Supervised, {"loss": {"tas": "maee"}}, r"`loss\['tas'\]` .*Did you mean 'mae'\?"),
-        (Supervised, {"loss": {"crps": 1.0}}, r"`loss` to be one of mae, .*got 'crps'"),
+        (Supervised, {"loss": {"gaussian_nll": 1.0}}, r"`loss` to be one of mae, .*got 'gauss"),
+        (
+            Supervised,
+            {"loss": {"crps": 1.0, "mae": 0.5}},
+            r"`loss` to be all of losses that draw members \(crps, pooled_crps, spectral_crps, "
+            r"energy\) or all of .*got both: \{'crps': 1\.0, 'mae': 0\.5\}\. Remove 'mae', or use",
+        ),
+        (
+            Adversarial,
+            {"pixel_loss": {"dssim": 1, "energy": 1, "mae": 1}},
+            r"`pixel_loss` to be all of .* Remove 'dssim', 'mae', or use 'crps' instead",
+        ),
+        (
+            Supervised,
+            {"loss": {"energy": 0}},
+            r"`loss\['energy'\]` to be a finite number > 0, got 0",
+        ),
+        (Supervised, {"loss": "enery"}, r"got 'enery'\. Did you mean 'energy'\?"),
         (Supervised, {"loss": {"tas": "auto"}}, r"`loss\['tas'\]` to be one of .*got 'auto'"),
         (Supervised, {"noise_channels": 2}, r"loss='crps' for noise_channels=2, got 'auto'"),
         (
@@ -502,7 +526,7 @@ def test_route_names_the_nearest_of_an_unknown_option():
         ({"network": Network}, r"`network` to be an xr_dl4ds\.Network, got type"),
         (
             {"training": {"epochs": 3}},
-            r"`training` to be an xr_dl4ds\.Supervised or xr_dl4ds\.Adversarial, got dict",
+            r"`training` to be an xr_dl4ds\.Supervised or xr_dl4ds\.Adversarial or xr_dl4ds\.Flow",
         ),
     ],
 )
@@ -533,6 +557,9 @@ def test_an_option_of_the_other_training_is_told():
         (Supervised(loss={"mae": 1.0, "mse": 2.0}), False, 0, [None, None]),
         (Supervised(loss="gaussian_nll"), False, 0, ["gaussian", "gaussian"]),
         (Supervised(loss="crps"), True, 4, [None, None]),
+        (Supervised(loss="energy"), True, 4, [None, None]),
+        (Supervised(loss={"pooled_crps": 1.0}, noise_channels=2), True, 2, [None, None]),
+        (Adversarial(pixel_loss={"crps": 1, "energy": 0.5}), True, 4, [None, None]),
         (
             Supervised(loss={"tas": "crps", "pr": "bernoulli_gamma_nll"}, noise_channels=2),
             True,
@@ -761,6 +788,8 @@ def test_options_of_earlier_versions_train_as_they_did(training, expected):
         ({"mae": 1, "dssim_mse": 0.1}, 11),
         ("msdssim", 81),
         ({"dssim": 1, "msdssim_mae": 0.1}, 81),
+        ("energy", 1),
+        ({"crps": 1, "pooled_crps": 0.1}, 1),
     ],
     ids=str,
 )
@@ -770,7 +799,7 @@ def test_cells_that_a_loss_needs_are_those_of_its_largest_window(loss, expected)
 
 #: Another default gives other models: change it here and in the change log.
 DEFAULTS = [
-    Network(backbone="resnet", n_filters=32, activation="relu", interpolation_skip=True,
+    Network(backbone="auto", n_filters=None, activation="relu", interpolation_skip=True,
             constraint="auto", upsampling="auto", noise="auto", anisotropic=False),
     Sampling(batch_size=32, interpolation="bicubic", scaling="standard", seed=0, cache="auto",
              time_features="auto", augment="auto"),
@@ -779,6 +808,7 @@ DEFAULTS = [
                schedule="auto", ema="auto", clipnorm="auto", calibrate=True),
     Adversarial(loss="bce", epochs=60, pixel_weight=100.0, discriminator_filters=32,
                 discriminator_blocks=4, spectral_normalization=False, gradient_penalty=0.0),
+    FlowMatching(epochs=60, steps=3, solver="midpoint", learning_rate=None, calibrate=True),
 ]  # fmt: skip
 
 
@@ -795,6 +825,9 @@ def test_defaults_do_not_change_unnoticed(options):
     [
         ({}, Supervised(loss="crps"), "latent"),
         ({}, Supervised(loss={"tas": "crps", "pr": "bernoulli_gamma_nll"}), "latent"),
+        ({}, Supervised(loss={"tas": "mae", "pr": "energy"}), "latent"),
+        ({}, Supervised(loss={"crps": 1, "pooled_crps": 0.3}), "latent"),
+        ({}, Supervised(loss="spectral_crps", noise_channels=2), "inside"),
         ({"noise": "inside"}, Supervised(loss="crps"), "inside"),
         ({}, Supervised(loss="crps", noise_channels=2), "inside"),
         ({"output_activation": "relu"}, Supervised(loss="crps"), "inside"),
@@ -843,7 +876,7 @@ def test_latent_noise_is_refused_where_it_does_not_fit(network, training, messag
 
 
 def test_distributions_of_targets():
-    loss = {"tas": "crps", "pr": "crps", "wind": "gaussian_nll", "snow": "mae"}
+    loss = {"tas": "crps", "pr": "energy", "wind": "gaussian_nll", "snow": "mae"}
     amounts = {"tas": False, "pr": True, "wind": False, "snow": True}
     options = Options().replace(network=Network(noise="latent"), training=Supervised(loss=loss))
     assert options.distributions(amounts) == ("latent", "latent_amount", "gaussian", None)
@@ -853,6 +886,30 @@ def test_distributions_of_targets():
     assert inside.n_noise == 4
     directed = options.replace(network=Network(noise="latent", anisotropic=True))
     assert directed.distributions(amounts)[:2] == ("latent_directed", "latent_amount_directed")
+
+
+def test_weights_give_every_target_latent_noise():
+    training = Supervised(loss={"crps": 1, "energy": 0.1})
+    options = Options().replace(network=Network(noise="latent"), training=training)
+    assert options.distributions({"tas": False, "pr": True}) == ("latent", "latent_amount")
+
+
+@pytest.mark.parametrize(
+    ("loss", "latent", "expected"),
+    [
+        ("crps", False, {"crps": 1.0}),
+        ("crps", True, {"crps": 1.0, "pooled_crps": 0.3, "spectral_crps": 0.1}),
+        ({"crps": 1}, True, {"crps": 1.0}),
+        ("energy", True, {"energy": 1.0}),
+        ({"energy": 2, "pooled_crps": 0.5}, False, {"energy": 2.0, "pooled_crps": 0.5}),
+        ("mae", True, None),
+        ({"mae": 1.0, "mse": 1.0}, False, None),
+        ("gaussian_nll", True, None),
+    ],
+    ids=str,
+)
+def test_weights_of_losses_of_members(loss, latent, expected):
+    assert ensemble_weights(loss, latent=latent) == expected
 
 
 def test_models_of_earlier_versions_have_their_noise_inside():

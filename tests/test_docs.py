@@ -15,7 +15,7 @@ from tests.errors import CASES
 from tests.errors.case import outcome
 from xr_dl4ds import metrics, plotting
 from xr_dl4ds.config import Options
-from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
+from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSSES
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
 
@@ -124,7 +124,7 @@ def test_the_page_of_training_has_the_defaults():
 
 def test_the_page_of_ensembles_names_every_loss_of_members():
     page = (DOCS / "ensembles.md").read_text("utf-8")
-    for loss in (*DISTRIBUTIONS, ENSEMBLE_LOSS):
+    for loss in (*DISTRIBUTIONS, *ENSEMBLE_LOSSES):
         assert f'"{loss}"' in page
     assert "ensembles\n" in (DOCS / "index.md").read_text("utf-8")
 

@@ -16,12 +16,7 @@ from xr_dl4ds.explanation import Question, explain
 from xr_dl4ds.grid.cf.dimensions import Dims
 from xr_dl4ds.grid.names import Data
 from xr_dl4ds.model import display, storage
-from xr_dl4ds.model.build import (
-    build,
-    field_network,
-    latent_members,
-    trains_on_global_domain,
-)
+from xr_dl4ds.model.build import build
 from xr_dl4ds.model.provenance import digest_of
 from xr_dl4ds.plotting import plot_history
 from xr_dl4ds.prediction.predict import predict
@@ -102,7 +97,7 @@ class Downscaler:
             Monte-Carlo dropout (each member is one thinned network for all time steps), from noise,
             or from the fitted distributions. None returns a single deterministic prediction:
             without dropout, without noise, or the mean of a fitted distribution; after training
-            with "crps", the mean of 16 members.
+            with "crps" or another loss of members, the mean of 16 members.
         seed : int
             Seed of the members. The first n members are the same in an ensemble of any size. Random
             numbers depend on the time of a step, so predicting a subset of time steps gives the
@@ -313,36 +308,11 @@ class Downscaler:
     @functools.cached_property
     def runner(self) -> Runner:
         """Runner that applies the network to the fields of a prediction."""
-        from xr_dl4ds.inference import Flow, Runner
+        from xr_dl4ds.inference import runner_of
 
-        state, training = self.state, self.options.flow
-        flow = None
-        if training is not None and state.flow is not None:
-            flow = Flow(
-                targets=state.features.targets,
-                steps=training.steps,
-                solver=training.solver,
-                temperature=state.flow.temperature,
-                fields=lambda around: field_network(state, self.options, global_domain=around),
-                mean=None if self.mean is None else self.mean.runner,
-            )
-        return Runner(
-            network=self.network,
-            global_domain=trains_on_global_domain(self.state, self.options.sampling),
-            other_form=self._other_form,
-            name=str(self.provenance["model"]),
-            scale=self.state.pairing.scale,
-            context=self.state.pairing.context,
-            latent=latent_members(self.state, self.options),
-            flow=flow,
-        )
-
-    def _other_form(self) -> keras.Model:
-        """Build the network for a global domain if it was trained on a region, or the reverse."""
-        trained = trains_on_global_domain(self.state, self.options.sampling)
-        network = build(self.state, self.options, global_domain=not trained)
-        network.set_weights(self.network.get_weights())
-        return network
+        mean = None if self.mean is None else self.mean.runner
+        name = str(self.provenance["model"])
+        return runner_of(self.network, self.state, self.options, name=name, mean=mean)
 
     def __reduce__(self) -> tuple[Any, ...]:
         from xr_dl4ds.inference import Carried

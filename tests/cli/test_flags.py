@@ -59,7 +59,9 @@ VALUES = {
     "gradient_compression": ("float16", "float16"),
     "loss": ("{mae: 0.8, mse: 2e-1}", {"mae": 0.8, "mse": 0.2}),
     "learning_rate": ("[1e-3, 1.0e-4]", [1e-3, 1e-4]),
-    "pixel_loss": ("mae", "mae"),
+    "pixel_loss": ("{crps: 1, energy: 0.1}", {"crps": 1, "energy": 0.1}),
+    "steps": ("2", 2),
+    "solver": ("heun", "heun"),
     "pixel_weight": ("5", 5.0),
     "learning_rates": ("[2e-4, 1e-4]", [2e-4, 1e-4]),
     "discriminator_filters": ("8", 8),
@@ -68,6 +70,7 @@ VALUES = {
     "gradient_penalty": ("0.5", 0.5),
 }
 CLASSES = [config.Network, config.Sampling, config.Supervised, config.Adversarial]
+CLASSES += [config.FlowMatching]
 
 
 def parse(*arguments):

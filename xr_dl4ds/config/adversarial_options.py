@@ -34,7 +34,8 @@ class Adversarial(Training):
     pixel_loss : str or dict, optional
         Loss between prediction and truth, as `Supervised.loss`, except the losses that fit a
         distribution. By default "crps" over realizations that differ by their noise, or "mae"
-        without noise. With "mae" generators learn to ignore the noise, and their ensembles
+        without noise. "pooled_crps", "spectral_crps", "energy" and weighted sums of these also
+        score realizations. With "mae" generators learn to ignore the noise, and their ensembles
         collapse.
     pixel_weight : float
         Weight of `pixel_loss` relative to the adversarial loss.

@@ -82,11 +82,12 @@ class Network:
     decoder_upsampling : {None, "resize", "subpixel", "deconvolution"}
         Upsampling in the U-Net's decoder; None is resize. `FlowMatching` has one of its own.
     noise : {"auto", "latent", "inside"}
-        Where the randomness of members enters, for targets with the loss "crps". `latent`: the
-        network runs once and gives, for each HR cell, a location, a scale, and weights of Gaussian
-        random fields, from which members are drawn. `inside`: the network receives channels of
-        noise and runs once for each member. "auto" is latent for supervised training, unless
-        `noise_channels`, an `output_activation` or the softmax constraint ask for inside.
+        Where the randomness of members enters, for targets with the loss "crps" or another loss of
+        members. `latent`: the network runs once and gives, for each HR cell, a location, a scale,
+        and weights of Gaussian random fields, from which members are drawn. `inside`: the network
+        receives channels of noise and runs once for each member. "auto" is latent for supervised
+        training, unless `noise_channels`, an `output_activation` or the softmax constraint ask for
+        inside.
     anisotropic : bool
         Give latent noise also elongated fields in four directions, so that the network can choose
         direction and ratio of bands and fronts in each cell; only with latent noise.

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.adversarial_options import Adversarial
 from xr_dl4ds.config.flow_options import FlowMatching
+from xr_dl4ds.config.loss_choice import ensemble_weights
 from xr_dl4ds.config.network_options import Network
 from xr_dl4ds.config.sampling_options import Sampling
 from xr_dl4ds.config.training_options import Supervised, Training
@@ -77,7 +78,8 @@ class Options:
         return tuple(self._distribution(name, amount) for name, amount in amounts.items())
 
     def _distribution(self, target: str, amount: bool) -> str | None:
-        if not self.latent or self.training.loss_name_of(target) != choices.ENSEMBLE_LOSS:
+        loss = self.training.loss_name_of(target)
+        if not self.latent or ensemble_weights(loss) is None:
             return self.training.distribution_of(target)
         kind = "latent_amount" if amount else "latent"
         return f"{kind}_directed" if self.network.anisotropic else kind

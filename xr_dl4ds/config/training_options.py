@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from xr_dl4ds.config import choices
+from xr_dl4ds.config.loss_choice import Loss as Loss
+from xr_dl4ds.config.loss_choice import checked_loss
 from xr_dl4ds.config.value_checks import flag, one_of, positive, whole_number, without_numpy
 
 Rate = float | Sequence[float]
-#: A loss: a name, a weight for each of several names, or a name for each variable.
-Loss = str | Mapping[str, float] | Mapping[str, str]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ class Training:
     @property
     def draws_members(self) -> bool:
         """True if the loss is taken over several realizations of each sample."""
-        return choices.ENSEMBLE_LOSS in self._names()
+        return any(name in choices.ENSEMBLE_LOSSES for name in self._names())
 
     @property
     def fits_distributions(self) -> bool:
@@ -217,26 +217,8 @@ class Training:
         return self
 
     def _check_loss(self, option: str, known: Sequence[str]) -> None:
-        """Check a loss in any of its three forms, and store a private copy of a dict."""
-        loss: Any = getattr(self, option)
-        if not isinstance(loss, Mapping):
-            one_of(option, loss, known)
-            return
-        if not loss:
-            raise ValueError(f"Expected `{option}` to name at least one loss, got an empty dict.")
-        texts = [isinstance(value, str) for value in loss.values()]
-        if any(texts) and not all(texts):
-            raise ValueError(
-                f"Expected `{option}` to hold a weight for each loss, or a loss for each variable,"
-                f" got both: {dict(loss)}."
-            )
-        for name, value in loss.items():
-            if all(texts):
-                one_of(f"{option}[{name!r}]", value, [one for one in known if one != "auto"])
-            else:
-                one_of(option, name, choices.LOSSES)
-                positive(f"{option}[{name!r}]", value)
-        object.__setattr__(self, option, dict(loss))
+        """Check a loss in any of its three forms, and store a copy of a dict."""
+        object.__setattr__(self, option, checked_loss(option, getattr(self, option), known))
 
     def _check_rate(self, option: str, rate: Any) -> Rate:
         """Check a learning rate: one number, or two numbers for the schedule "step"."""
@@ -297,14 +279,18 @@ class Supervised(Training):
         "gaussian_nll" fits the mean and the spread of each cell. "bernoulli_gamma_nll" fits the
         probability of a wet cell and a gamma distribution of the amount (precipitation; Cannon
         2008). Both are likelihoods. "crps" (Gneiting & Raftery 2007, in its fair form, Ferro 2014)
-        draws members, see `Network.noise`. A dict of names gives each target a separate loss:
-        ``{"tas": "gaussian_nll", "pr": "bernoulli_gamma_nll"}``.
+        draws members, see `Network.noise`. Three further losses of members see more than single
+        cells: "pooled_crps" (means over blocks of 2 x 2 and of 4 x 4 cells, added), "spectral_crps"
+        (amplitudes of wavenumbers, relative to usual ones) and "energy" (the energy score of
+        patches of 8 x 8 cells). Weights such as ``{"crps": 1, "energy": 0.1}`` add them. With
+        latent noise, "crps" stands for ``{"crps": 1, "pooled_crps": 0.3, "spectral_crps": 0.1}``. A
+        dict of names gives each target a separate loss: ``{"tas": "gaussian_nll", "pr": "crps"}``.
     learning_rate : float or pair of float, optional
         Full learning rate of the optimizer; two rates with `lr_decay_after`. The default for the
-        schedule "cosine" is 8e-3, or 4e-3 for likelihoods and "crps", times 32 / n for networks of
-        more than 32 filters (the U-Net has up to 256), and times the root of b / 32 for batches of
-        less than 32 samples (Malladi et al. 2022, arXiv:2205.10287), and an eighth of that for a
-        fitted first guess; for other schedules it is 1e-3.
+        schedule "cosine" is 8e-3, or 4e-3 for likelihoods and losses of members, times 32 / n for
+        networks of more than 32 filters (the U-Net has up to 256), and times the root of b / 32 for
+        batches of less than 32 samples (Malladi et al. 2022, arXiv:2205.10287), and an eighth of
+        that for a fitted first guess; for other schedules it is 1e-3.
     epochs : int
         Passes over the training samples.
     optimizer : {"adam", "adamw", "sgd"}
@@ -336,12 +322,13 @@ class Supervised(Training):
         Smallest decrease of `val_loss` that counts as an improvement for early stopping.
     noise_channels : int, optional
         Number of channels of normal noise on the HR grid inside the network; see `Network.noise`,
-        which a number here makes "inside". The default is then 4; losses other than "crps" take
+        which a number here makes "inside". The default is then 4; losses that draw no members take
         none.
     loss_realizations : int, optional
-        Number of realizations of each training sample over which "crps" is taken, >= 2; other
-        losses take none. The default is 4 with latent noise, whose members share one pass of the
-        network, and 2 with noise inside the network, where the cost of a step grows by this factor.
+        Number of realizations of each training sample over which "crps" and the other losses of
+        members are taken, >= 2; other losses take none. The default is 4 with latent noise, whose
+        members share one pass of the network, and 2 with noise inside the network, where the cost
+        of a step grows by this factor.
     calibrate : bool
         Scale latent noise after training so that the spread of members equals the error of their
         mean in the validation data, for each target and, with enough data, for each season. Where

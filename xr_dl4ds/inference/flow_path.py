@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,11 +12,8 @@ import xarray as xr
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.prediction.latent_blocks import temperatures
-from xr_dl4ds.prediction.network_input import NetworkInput
+from xr_dl4ds.prediction.network_input import AppliesNetwork, NetworkInput
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal
-
-if TYPE_CHECKING:
-    from xr_dl4ds.inference.runner import Runner
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +33,7 @@ class Flow:
     fields : callable
         Builds the function from residuals to fields; its argument says whether the first column
         follows the last one.
-    mean : Runner, optional
+    mean : AppliesNetwork, optional
         Runs the supervised model whose prediction is the first guess.
     """
 
@@ -46,7 +42,7 @@ class Flow:
     solver: str
     temperature: Mapping[str, Mapping[str, float]]
     fields: Callable[[bool], keras.Model]
-    mean: Runner | None = None
+    mean: AppliesNetwork | None = None
 
     def noise(self, given: NetworkInput, shape: tuple[int, int], seed: int) -> xr.DataArray:
         """Return the noise from which a member begins: ``(time, y, x, target)``, lazy if LR is.

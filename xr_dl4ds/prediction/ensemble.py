@@ -24,7 +24,7 @@ from xr_dl4ds.prediction.postprocess import Physics
 from xr_dl4ds.prediction.random_numbers import seeds
 from xr_dl4ds.prediction.request import Request
 
-#: Number of members for the mean of a network trained with "crps", and for a spread without a
+#: Number of members for the mean of a network trained with members, and for a spread without a
 #: formula. The standard error of the mean of 16 members is a quarter of their spread.
 MEMBERS_OF_MEAN = 16
 
@@ -40,7 +40,7 @@ class MemberSources:
     heads : Heads
         The distribution of each target.
     averaged : bool
-        True if the deterministic prediction is the mean of members. A network trained with "crps"
+        True if the deterministic prediction is the mean of members. A network trained with members
         has no better deterministic prediction, because it was never trained on zero noise. Other
         networks are trained to predict well without dropout, or (adversarial training) with any
         noise, including zero.

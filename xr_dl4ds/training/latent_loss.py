@@ -5,30 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
 from xr_dl4ds.networks.latent_members import LatentMembers
 from xr_dl4ds.networks.layers.channel_selection import take
-from xr_dl4ds.networks.losses.field_crps import BLOCKS, amplitude, pooled_crps, spectral_crps
-from xr_dl4ds.networks.losses.probabilistic_losses import crps
+from xr_dl4ds.networks.losses import Loss
 from xr_dl4ds.networks.tensors import Tensor
-from xr_dl4ds.training.batches import Samples
 from xr_dl4ds.training.latent_noise import LatentNoise
-
-#: Weights of the scores of block means, and of spectral amplitudes, beside that of cells. Without
-#: them the spectra of members were 2.7 instead of 1.7 dB from those of radar rain.
-POOLED, SPECTRAL = 0.3, 0.1
-#: Most samples of which the usual amplitudes are taken.
-SAMPLES = 512
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class LatentLoss:
     """The loss of latent members, as a function of a network's output.
-
-    It is the fair CRPS of cells, of means over blocks of 2 x 2 and 4 x 4 cells, and of spectral
-    amplitudes, in scaled units.
 
     Parameters
     ----------
@@ -38,15 +26,14 @@ class LatentLoss:
         Draws the latent fields.
     n : int
         Number of members.
-    usual : mapping
-        Amplitudes ``(y, x // 2 + 1, target)`` by which those of fields are divided, by the shape of
-        the fields: mean amplitudes of true fields, relative to the error of the first guess.
+    loss : callable
+        ``(target, members, weight) -> scalar`` of the targets with latent noise.
     """
 
     members: LatentMembers
     noise: LatentNoise
     n: int
-    usual: Mapping[tuple[int, int], np.ndarray]
+    loss: Loss
 
     def drawn(
         self,
@@ -90,14 +77,7 @@ class LatentLoss:
         """
         channels = list(self.members.channels)
         target, weight = (folded(take(x, channels)) for x in (target, weight))
-        loss = crps(target, members, weight)
-        for size in BLOCKS:
-            if min(target.shape[1:3]) >= size:
-                loss += POOLED * pooled_crps(target, members, weight, size)
-        usual = self.usual.get((int(target.shape[1]), int(target.shape[2])))
-        if usual is not None:
-            loss += SPECTRAL * spectral_crps(target, members, weight, tf.constant(usual))
-        return loss
+        return self.loss(target, members, weight)
 
 
 def folded(x: Tensor) -> Tensor:
@@ -105,37 +85,3 @@ def folded(x: Tensor) -> Tensor:
     if len(x.shape) < 5:
         return x
     return tf.reshape(x, [-1, *x.shape[2:]])
-
-
-def usual_amplitudes(
-    samples: Samples, shapes: set[tuple[int, int]], channels: tuple[int, ...]
-) -> dict[tuple[int, int], np.ndarray]:
-    """Return the mean amplitudes of true fields, by their shape.
-
-    Parameters
-    ----------
-    samples : Samples
-        Training samples.
-    shapes : set of tuple of int
-        Rows and columns of the fields; smaller fields are cut from the samples at random places.
-    channels : tuple of int
-        The targets.
-
-    Returns
-    -------
-    dict
-        ``(y, x // 2 + 1, channel)`` by shape, float32.
-    """
-    at = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES)).astype(int))
-    steps = np.unique(samples.rows(samples.starts[at]).ravel())[:SAMPLES]
-    whole, rng, found = samples.target.shape[1:3], np.random.default_rng(0), {}
-    for shape in shapes:
-        sums = []
-        for first in range(0, len(steps), 16):  # each time in another place, as in training
-            corner = [int(rng.integers(0, n - k + 1)) for n, k in zip(whole, shape, strict=True)]
-            rows, columns = (slice(c, c + k) for c, k in zip(corner, shape, strict=True))
-            fields = samples.true_fields(steps[first : first + 16], rows, columns)
-            fields = np.nan_to_num(fields[..., list(channels)])
-            sums.append(amplitude(tf.constant(fields, tf.float32)).numpy().sum(axis=0))
-        found[shape] = np.sum(sums, axis=0) / len(steps)
-    return found

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import xarray as xr
 
 from xr_dl4ds.config import Adversarial, FlowMatching, Sampling, Training
 from xr_dl4ds.config.choices import LATENT_REALIZATIONS
+from xr_dl4ds.config.loss_choice import ensemble_weights
 from xr_dl4ds.data.augmentation import AS_GIVEN, Orientation
 from xr_dl4ds.data.channels import Targets
 from xr_dl4ds.exceptions import TrainingError
@@ -30,16 +32,20 @@ from xr_dl4ds.training.callbacks import (
 )
 from xr_dl4ds.training.checkpoint import Checkpoint, TrainingState, length_of, resume
 from xr_dl4ds.training.flow_step import FlowStep, FlowTask
-from xr_dl4ds.training.latent_loss import LatentLoss, usual_amplitudes
+from xr_dl4ds.training.latent_loss import LatentLoss
 from xr_dl4ds.training.latent_noise import LatentNoise
 from xr_dl4ds.training.optimizers import optimizer_for
 from xr_dl4ds.training.rates import Rates
 from xr_dl4ds.training.step import Step
 from xr_dl4ds.training.supervised import SupervisedStep
+from xr_dl4ds.training.usual_amplitudes import TINY, deviations, usual_amplitudes
 from xr_dl4ds.training.weight_average import WeightAverage
 from xr_dl4ds.training.workers import Workers
 
 logger = logging.getLogger(__name__)
+
+#: The loss that needs usual amplitudes.
+SPECTRAL = "spectral_crps"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -234,7 +240,7 @@ def _step(
         step = AdversarialStep(
             task.network,
             task.discriminator,
-            _loss(task, training),
+            _loss(task, samples, training, sampling),
             training,
             seed=seed,
             shape=samples.target.shape[-3:],
@@ -242,8 +248,8 @@ def _step(
         )
         step.add_optimizer(optimizer_for(task.discriminator, training, 1))
     else:
-        latent = _latent_loss(task.latent, samples, training, sampling)
-        loss = _loss(task, training)
+        latent = _latent_loss(task, samples, training, sampling)
+        loss = _loss(task, samples, training, sampling)
         step = SupervisedStep(task.network, loss, training, seed, workers, latent)
     # with XLA these steps were twice as slow on a CPU
     step.compile(optimizer=optimizer_for(task.network, training), jit_compile=False)
@@ -251,32 +257,54 @@ def _step(
 
 
 def _latent_loss(
-    task: LatentTask | None, samples: Samples, training: Training, sampling: Sampling
+    task: TrainingTask, samples: Samples, training: Training, sampling: Sampling
 ) -> LatentLoss | None:
-    if task is None:
+    latent, names = task.latent, task.targets.names
+    if latent is None:
         return None
-    edges = samples.target.shape[1:3]
-    shapes = {edges} if sampling.patch_size is None else {edges, (sampling.patch_size,) * 2}
-    usual = usual_amplitudes(samples, shapes, task.members.channels)
-    return LatentLoss(
-        members=task.members,
-        noise=task.noise,
-        n=training.loss_realizations or LATENT_REALIZATIONS,
+    channels = latent.members.channels
+    asked = [training.loss_name_of(names[i]) for i in channels]
+    weights = [ensemble_weights(loss, latent=True) or {} for loss in asked]
+    usual = {}
+    if any(SPECTRAL in one for one in weights):
         # relative amplitudes, times the error of the first guess, are in the units of cells
-        usual={shape: each / task.noise.sizes for shape, each in usual.items()},
+        size = np.maximum(latent.noise.sizes, TINY)
+        found = usual_amplitudes(samples, _shapes(samples, sampling), channels)
+        usual = {shape: each / size for shape, each in found.items()}
+    return LatentLoss(
+        members=latent.members,
+        noise=latent.noise,
+        n=training.loss_realizations or LATENT_REALIZATIONS,
+        loss=losses.build_target_loss(weights, members=True, usual=usual),
     )
 
 
-def _loss(task: TrainingTask, training: Training) -> losses.Loss:
+def _shapes(samples: Samples, sampling: Sampling) -> set[tuple[int, int]]:
+    """Return the rows and columns of fields in training and validation."""
+    edges = samples.target.shape[1:3]
+    return {edges} if sampling.patch_size is None else {edges, (sampling.patch_size,) * 2}
+
+
+def _loss(
+    task: TrainingTask, samples: Samples, training: Training, sampling: Sampling
+) -> losses.Loss:
+    """Build the loss of the network's output, except for targets with latent noise."""
     targets, latent = task.targets, task.latent
+    asked, usual = [training.loss_name_of(name) for name in targets.names], {}
+    if latent is None and any(SPECTRAL in (ensemble_weights(loss) or {}) for loss in asked):
+        channels, shapes = range(len(asked)), _shapes(samples, sampling)
+        size = deviations(samples, channels, targets.curves)
+        found = usual_amplitudes(samples, shapes, channels, targets.curves)
+        usual = {shape: each / size for shape, each in found.items()}
     return losses.build_target_loss(
-        [training.loss_name_of(name) for name in targets.names],
+        asked,
         low=targets.low,
         high=targets.high,
         offsets_from_zero=targets.offsets_from_zero,
         curves=targets.curves,
         members=training.draws_members and latent is None,
         kinds=None if latent is None else latent.kinds,
+        usual=usual,
     )
 
 

@@ -8,6 +8,7 @@ from xr_dl4ds.config.distribution_channels import is_latent, parameter_channels
 from xr_dl4ds.networks import losses
 from xr_dl4ds.networks.losses import (
     composite,
+    field_crps,
     structure,
 )
 from xr_dl4ds.networks.losses import (
@@ -121,6 +122,26 @@ def test_crps_is_taken_over_members():
     np.testing.assert_array_equal(built(TARGET, MEMBERS, WEIGHT), expected)
 
 
+def test_each_target_has_its_loss_of_members():
+    asked = ["energy", {"crps": 1.0, "spectral_crps": 0.2}, "crps", "energy"]
+    usual = {SHAPE[1:]: RNG.uniform(0.5, 2, (12, 7, 4)).astype("f4")}
+    built = losses.build_target_loss(asked, members=True, usual=usual)
+    one = [channels(x, 1) for x in (TARGET, MEMBERS, WEIGHT)]
+    terms = [
+        of(field_crps.energy_score, 0, 3, output=MEMBERS) / 2,
+        of(probabilistic.crps, 1, output=MEMBERS) / 4,
+        0.2 * float(field_crps.spectral_crps(*one, usual[SHAPE[1:]][..., 1:2])) / 4,
+        of(probabilistic.crps, 2, output=MEMBERS) / 4,
+    ]
+    np.testing.assert_allclose(built(TARGET, MEMBERS, WEIGHT), sum(terms), rtol=1e-6)
+
+
+def test_losses_of_members_follow_the_curve():
+    built = losses.build_target_loss(["energy"] * 4, members=True, curves=["log1p"] * 4)
+    expected = field_crps.energy_score(np.log1p(TARGET), np.log1p(MEMBERS), WEIGHT)
+    np.testing.assert_allclose(built(TARGET, MEMBERS, WEIGHT), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("loss", ["mae", {"dssim": 0.3, "mse": 2.0}], ids=str)
 def test_other_losses_are_of_each_member(loss):
     built = losses.build_target_loss([loss] * 4, members=True)
@@ -163,7 +184,9 @@ def test_sequences_and_open_sizes_in_a_graph():
 # --- errors ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["huber", {"crps": 1.0}, {"gaussian_nll": 1.0}], ids=str)
+@pytest.mark.parametrize(
+    "loss", ["huber", {"crps": 1.0, "mae": 1.0}, {"gaussian_nll": 1.0}], ids=str
+)
 def test_unknown_losses_are_named(loss):
     with pytest.raises(ValueError, match="Expected `loss` to be one of mae"):
         losses.build_target_loss([loss], members=True)

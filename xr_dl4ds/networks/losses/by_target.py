@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from xr_dl4ds.config.choices import DISTRIBUTIONS, ENSEMBLE_LOSS
+from xr_dl4ds.config.choices import DISTRIBUTIONS
 from xr_dl4ds.config.distribution_channels import is_latent, parameter_channels
+from xr_dl4ds.config.loss_choice import ensemble_weights
 from xr_dl4ds.networks.layers.amount_curve import AmountCurve, bent
 from xr_dl4ds.networks.layers.channel_selection import take
 from xr_dl4ds.networks.losses.composite import Loss, build, weighted_sum
-from xr_dl4ds.networks.losses.probabilistic_losses import bernoulli_gamma_nll, crps, gaussian_nll
+from xr_dl4ds.networks.losses.ensemble_losses import Usual, build_ensemble_loss
+from xr_dl4ds.networks.losses.probabilistic_losses import bernoulli_gamma_nll, gaussian_nll
 from xr_dl4ds.networks.tensors import Tensor
 
 #: The name of a loss, or weights of several losses.
@@ -25,24 +27,26 @@ def build_target_loss(
     curves: Sequence[str | None] = (),
     members: bool = False,
     kinds: Sequence[str | None] | None = None,
+    usual: Usual | None = None,
 ) -> Loss:
     """Build the loss of all output channels of a generator from the loss of each target.
 
-    Targets with the same plain loss, or with "crps", are evaluated together, as channels of one
-    field; if all targets have the same loss, the result is `build` of this loss. A loss that fits a
-    distribution ("gaussian_nll", "bernoulli_gamma_nll") is evaluated for each target separately,
-    from its mean and its parameters. The result is the mean over targets: each term is weighted by
-    its share of the targets.
+    Targets with the same plain loss, or with the same loss of members, are evaluated together, as
+    channels of one field; if all targets have the same loss, the result is `build` of this loss. A
+    loss that fits a distribution ("gaussian_nll", "bernoulli_gamma_nll") is evaluated for each
+    target separately, from its mean and its parameters. The result is the mean over targets: each
+    term is weighted by its share of the targets.
 
-    With ``members=True`` the first axis of the output holds ensemble members. "crps" is evaluated
-    over the members. Every other loss is evaluated for each member separately, then averaged over
-    members.
+    With ``members=True`` the first axis of the output holds ensemble members. The losses in
+    `config.choices.ENSEMBLE_LOSSES` are evaluated over the members. Every other loss is evaluated
+    for each member separately, then averaged over members.
 
     Parameters
     ----------
     losses : sequence of str or mapping
         For each target, in the order of the channels, a name in `config.choices.SUPERVISED_LOSSES`
-        or weights for names in `LOSSES`, as returned by `Training.loss_name_of`.
+        or weights for names in `LOSSES` or in `ENSEMBLE_LOSSES`, as returned by
+        `Training.loss_name_of`.
     offsets_from_zero : sequence of float, optional
         For each target, the offset that is added to a scaled value to measure it from the physical
         zero; 0 by default. Only "bernoulli_gamma_nll" needs it.
@@ -50,13 +54,15 @@ def build_target_loss(
         For each target, the lowest and highest value in training, see `build`.
     curves : sequence of str or None, optional
         For each target, the curve (`xr_dl4ds.networks.layers.amount_curve`) of truth and output on
-        which plain losses and "crps" are evaluated; none by default.
+        which plain losses and losses of members are evaluated; none by default.
     members : bool
-        Whether the output has a leading axis of members; their number must be known. "crps"
-        requires it.
+        Whether the output has a leading axis of members; their number must be known. Losses of
+        members require it.
     kinds : sequence of str or None, optional
         For each target, its distribution; by default as the losses say. Targets with latent
         Gaussian members are left out: their loss is that of `xr_dl4ds.training.latent_loss`.
+    usual : mapping, optional
+        Usual amplitudes of all targets for "spectral_crps", see `build_ensemble_loss`.
 
     Returns
     -------
@@ -90,22 +96,16 @@ def build_target_loss(
             None if v is None else [float(bent(v[i], bends[i])) for i in channels]
             for v in (low, high)
         ]
-        term = _of_group(losses[channels[0]], channels, limits, own, members)
+        loss = losses[channels[0]]
+        weights = ensemble_weights(loss)
+        if weights is None:
+            plain_loss = _of_channels(build(loss, *limits), channels, own)
+            term = _over_members(plain_loss, members)
+        else:
+            amplitudes = {shape: each[..., channels] for shape, each in (usual or {}).items()}
+            term = _of_channels(build_ensemble_loss(weights, amplitudes), channels, own)
         terms.append((len(channels) / n, term))
     return weighted_sum(terms)
-
-
-def _of_group(
-    loss: Asked,
-    channels: Sequence[int],
-    limits: Sequence[Sequence[float] | None],
-    curves: tuple[str | None, ...],
-    members: bool,
-) -> Loss:
-    """Build the loss of the targets that have the same loss."""
-    if loss == ENSEMBLE_LOSS:
-        return _of_channels(crps, channels, curves)
-    return _over_members(_of_channels(build(loss, *limits), channels, curves), members)
 
 
 def _together(losses: Sequence[Asked], plain: Sequence[int]) -> list[list[int]]:
