@@ -29,6 +29,22 @@ def test_length_of_nothing_is_finite():
     assert 0.5 <= length_of(np.cumsum(np.ones((2, 4, 4)), axis=1), 1.0) <= 40
 
 
+def test_length_of_single_cells_needs_no_neighbours():
+    field = np.full((5, 8, 8), np.nan)
+    assert length_of(field, 1.0) == 1.0
+    field[:, 3, 4] = np.arange(5.0)
+    assert length_of(field, 1.0) == 1.0
+    field[:, 3, 6] = np.arange(5.0)  # valid cells lie two cells apart, along x only
+    assert length_of(field, 1.0) == pytest.approx(2 / 1.6783, rel=1e-3)
+
+
+def test_length_of_every_second_cell():
+    field = simulated(6.0)
+    thinned = np.full_like(field, np.nan)
+    thinned[:, ::2, ::2] = field[:, ::2, ::2]
+    assert length_of(thinned, 1.0) == pytest.approx(length_of(field, 1.0), rel=0.1)
+
+
 def test_correlations_between_targets():
     a, b = simulated(1.0), np.random.default_rng(1).normal(size=(40, 64, 72))
     found = _correlations([a, 0.6 * a + 0.8 * b])

@@ -1,5 +1,6 @@
 """Losses that do not suit the data, and training that goes on from a model."""
 
+import xr_dl4ds as xd
 from tests.errors import data as d
 from tests.errors.case import section
 from xr_dl4ds.exceptions import GridError, VariableError
@@ -82,6 +83,35 @@ NOISE = {
     ),
 }
 
+# --- flow matching --------------------------------------------------------------------------------
+
+case = section("Flow matching")
+
+
+def flowing(hr, **options):
+    training = xd.FlowMatching(steps=1, calibrate=False)
+    return d.perfect(hr, training=training, **{"n_filters": 2, "n_blocks": 1, **options})
+
+
+FLOW = {
+    "options of other networks": case(
+        "An option that the network of flow matching has not.",
+        ValueError,
+        r"go together with training=xr_dl4ds\.FlowMatching\(.*, got time_window=2\. Remove time_w",
+        d.alone(),
+        lambda hr: flowing(hr, time_window=2),
+        flowing,
+    ),
+    "noise channels of flow matching": case(
+        "Channels of noise for flow matching, which begins with noise on every cell.",
+        ValueError,
+        r"no noise_channels for training=xr_dl4ds\.FlowMatching\(.*, got 2\. Remove noise_channels",
+        d.alone(),
+        lambda hr: flowing(hr, noise_channels=2),
+        flowing,
+    ),
+}
+
 # --- start= ---------------------------------------------------------------------------------------
 
 case = section("Going on from a model")
@@ -112,6 +142,22 @@ START = {
         begun(kind="latent"),
         lambda hr, model: d.perfect(hr, loss="mae", start=model),
         lambda hr, model: d.perfect(hr, start=model),
+    ),
+    "noise of the model": case(
+        "A model with latent noise is to be trained with noise inside the network.",
+        ValueError,
+        r"noise='latent' for a model with latent noise .*got noise='inside'\. Keep noise='latent'",
+        begun(kind="latent"),
+        lambda hr, model: d.perfect(hr, noise="inside", start=model),
+        lambda hr, model: d.perfect(hr, noise="latent", start=model),
+    ),
+    "no single answer": case(
+        "Flow matching is to begin at the prediction of a model that draws members.",
+        ValueError,
+        r"a supervised model of one answer in start= .*, got Supervised training with loss='crps'",
+        begun(kind="latent"),
+        lambda hr, model: flowing(hr, start=model),
+        lambda hr, model: [flowing(hr), flowing(hr, start=d.fitted("plain"))],
     ),
     "another scale": case(
         "The scale is another one than the model's.",
@@ -179,4 +225,4 @@ START = {
     ),
 }
 
-PARTS = (LOSSES, NOISE, START)
+PARTS = (LOSSES, NOISE, FLOW, START)

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
-from xr_dl4ds.fitting.latent_calibration import _longest_run
+from xr_dl4ds.fitting.latent_calibration import _longest_run, _persistence
 
 
 def noisy(steps=120, persistence=0.7, size=1.0):
@@ -77,6 +77,7 @@ def test_few_validation_steps_are_warned_of(caplog):
         latent = fitted(noisy(20), validation=0.1).state.latent
     assert latent.temperature == {}
     assert "2 validation steps are too few to calibrate the spread of 'tas'" in caplog.text
+    assert "because 2 validation steps determine the factor not at all" in caplog.text
 
 
 def test_samples_without_dates_set_no_temperature(caplog):
@@ -85,6 +86,23 @@ def test_samples_without_dates_set_no_temperature(caplog):
         latent = fitted(hr).state.latent
     assert latent.temperature == {}
     assert "is not calibrated: validation samples without dates" in caplog.text
+
+
+def test_no_spread_has_no_persistence():
+    nothing = np.zeros((9, 4, 4))
+    assert _persistence(nothing, nothing) == 0
+    assert _persistence(1e-6 + nothing, 1e-6 + nothing) == 0
+
+
+def test_a_dry_season_scales_no_noise(caplog):
+    hr = noisy(30).rename(tas="pr")
+    amounts = np.maximum(hr.pr + 5, 0).where(hr.time < hr.time[15], 0.0)
+    hr["pr"] = amounts.assign_attrs(units="mm/day", standard_name="precipitation_flux")
+    with caplog.at_level(logging.WARNING, logger="xr_dl4ds"):
+        latent = fitted(hr, validation=0.5, epochs=1).state.latent
+    assert latent.temperature == {}
+    assert latent.persistence == ()
+    assert "too sure of new data" not in caplog.text
 
 
 class Part:

@@ -25,6 +25,25 @@ def test_too_few_steps_have_no_known_error():
     assert spread_skill_of(np.ones(2), np.ones(2))[1] == np.inf
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_ratio_that_rests_on_one_part_has_no_known_error():
+    errors = np.zeros(40)
+    assert np.isnan(spread_skill_of(errors, errors)[0])
+    errors[3] = 1.0
+    assert spread_skill_of(errors, errors)[1] == np.inf
+    assert spread_skill_of(np.ones(40), 0 * errors) == (0, np.inf)  # of a target without members
+
+
+def test_steps_without_valid_cells_do_not_count(caplog):
+    errors, spreads = np.random.default_rng(0).gamma(2, size=(2, 40))
+    gaps = np.insert(errors, [4, 9], np.nan), np.insert(spreads, [4, 9], np.nan)
+    assert spread_skill_of(*gaps) == spread_skill_of(errors, spreads)
+    assert np.isnan(spread_skill_of(np.full(5, np.nan), np.full(5, np.nan))[0])
+    some = np.array([np.nan, 1.0, np.nan])
+    assert temperature_of(lambda factor: (some, factor * some), "tas", cells=10) == 1.0
+    assert "1 validation step is too few" in caplog.text
+
+
 def even(spread, steps=200, noise=0.2):
     """Errors that vary, and spreads that grow with the square of the factor."""
     errors = np.random.default_rng(0).gamma(1 / noise**2, noise**2, size=steps)
@@ -46,3 +65,10 @@ def test_what_chance_explains_is_left(caplog):
 
 def test_no_spread_has_no_factor():
     assert temperature_of(even(0.0), "tas", cells=10) == 1.0
+
+
+def test_rounding_and_what_no_factor_helps_are_left():
+    errors = np.random.default_rng(0).gamma(25, 0.04, size=200)
+    for size in (1e-6, 1.0):  # spreads that no factor changes
+        given = size**2 * errors, np.full(200, size**2 / 4)
+        assert temperature_of(lambda _, given=given: given, "pr", cells=10) == 1.0

@@ -113,31 +113,41 @@ def length_of(residual: np.ndarray, aspect: float) -> float:
     float
         In HR cells along y.
     """
-    centred = residual - np.nanmean(residual)
-    variance = np.nanmean(centred**2)
-    if not variance > 0:
+    if not np.isfinite(residual).any():
         return 1.0
+    centred = residual - np.nanmean(residual)
     found = []
     for axis, width in ((1, 1.0), (2, aspect)):
-        if residual.shape[axis] < 2:
-            continue
-        lags = np.arange(1, max(2, residual.shape[axis] // 2))
-        before, at = 1.0, float(lags[-1])
-        for lag in lags:
-            ahead, behind = (
-                np.take(centred, range(*ends), axis=axis)
-                for ends in ((lag, residual.shape[axis]), (0, residual.shape[axis] - lag))
-            )
-            now = float(np.nanmean(ahead * behind) / variance)
-            if not now > 0.5:
-                at = lag - 1 + (before - 0.5) / max(before - now, 1e-9)
-                break
-            before = now
-        found.append(at * width)
+        distance = _half_decay(centred, axis)
+        if distance is not None:
+            found.append(distance * width)
     longest = min(LONGEST, min(residual.shape[1], residual.shape[2] * aspect) / 2)
     if not found:
         return 1.0
     return float(np.clip(np.mean(found) / HALF_DECAY, SHORTEST, max(longest, SHORTEST)))
+
+
+def _half_decay(centred: np.ndarray, axis: int) -> float | None:
+    """Return the distance in cells at which the correlation along an axis is 1/2, if it is known.
+
+    Distances at which no two valid cells lie are left out.
+    """
+    n, variance = centred.shape[axis], np.nanmean(centred**2)
+    if n < 2 or not variance > 0:
+        return None
+    last, before = 0, 1.0
+    for lag in range(1, max(2, n // 2)):
+        ahead, behind = (
+            np.take(centred, range(*ends), axis=axis) for ends in ((lag, n), (0, n - lag))
+        )
+        products = ahead * behind
+        if not np.isfinite(products).any():
+            continue
+        now = float(np.nanmean(products) / variance)
+        if not now > 0.5:
+            return last + (lag - last) * (before - 0.5) / max(before - now, 1e-9)
+        last, before = lag, now
+    return float(last) if last else None
 
 
 def _correlations(residuals: Sequence[np.ndarray]) -> tuple[tuple[float, ...], ...]:

@@ -12,6 +12,7 @@ import xarray as xr
 
 from xr_dl4ds import metrics
 from xr_dl4ds.config import Scale
+from xr_dl4ds.config.distribution_channels import is_latent
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.guess_choice import guess_of
 from xr_dl4ds.data.prepare import Prepared
@@ -85,7 +86,10 @@ def with_calibration(model: Downscaler, prepared: Prepared) -> Downscaler:
         found[name] = _scores(members[name], truth[name], scale, guess[name])
         unit = model.state.units.get(name)
         logger.info("validation of %r: %s", name, _sentence(found[name], unit, truth[name]))
-        _warn(name, found[name], drawn_by_cell=kind is not None, noise=_halves(truth[name]))
+        latent = is_latent(kind)
+        by_cell = kind is not None and not latent
+        noise = _halves(truth[name])
+        _warn(name, found[name], drawn_by_cell=by_cell, latent=latent, noise=noise)
     return dataclasses.replace(model, provenance={**model.provenance, "calibration": found})
 
 
@@ -173,11 +177,18 @@ def _sentence(scores: Mapping[str, float], unit: str | None, truth: xr.DataArray
     return ", ".join(text.format(scores[name]) for name, text in words.items() if name in scores)
 
 
-def _warn(name: str, scores: Mapping[str, float], *, drawn_by_cell: bool, noise: float) -> None:
+def _warn(
+    name: str,
+    scores: Mapping[str, float],
+    *,
+    drawn_by_cell: bool,
+    noise: float,
+    latent: bool = False,
+) -> None:
     """Warn of the worst fault of an ensemble.
 
-    With `drawn_by_cell` each cell has a distribution of its own. `noise` is the RALSD that differs
-    from 0 by chance.
+    With `drawn_by_cell` each cell has a distribution of its own, and with `latent` members are
+    drawn from latent fields. `noise` is the RALSD that differs from 0 by chance.
     """
     ratio, correlation = scores["spread_skill_ratio"], scores["member_correlation"]
     texture = scores.get("ralsd", 0.0)
@@ -191,12 +202,18 @@ def _warn(name: str, scores: Mapping[str, float], *, drawn_by_cell: bool, noise:
             ratio,
         )
     elif ratio < OVERCONFIDENT:
+        cure = (
+            "Pass more validation data, by which it is calibrated, or train longer (`epochs`)"
+            if latent
+            else "Train with loss='crps' or pixel_loss='crps', or fit a distribution"
+            " (loss='gaussian_nll')"
+        )
         logger.warning(
             "the ensemble of %r is too sure of itself: its spread is %.2f of the error of its mean"
-            " (1 is right). Train with loss='crps' or pixel_loss='crps', or fit a distribution"
-            " (loss='gaussian_nll')",
+            " (1 is right). %s",
             name,
             ratio,
+            cure,
         )
     elif texture > max(TEXTURE, noise):
         cure = (

@@ -297,18 +297,23 @@ def options_of(
 
 
 def _require_latent(options: Options, start: Downscaler) -> None:
-    """Raise a `ValueError` if a model with latent noise is to be trained without members."""
+    """Raise a `ValueError` if a model with latent noise is to be trained without latent members.
+
+    The output of its network is the location and the parameters of these members.
+    """
     training = options.training
     if not start.options.latent or isinstance(training, FlowMatching):
         return
-    if training.draws_members and isinstance(training, Supervised):
-        return
-    what = f"loss={training.cell_loss!r}"
+    kept, what = "loss='crps'", f"loss={training.cell_loss!r}"
     if not isinstance(training, Supervised):
         what = f"training=xr_dl4ds.{type(training).__name__}(...)"
+    elif training.draws_members:
+        if noise_of(options.network, training) == "latent":
+            return
+        kept, what = "noise='latent'", "noise='inside'"
     raise ValueError(
-        f"Expected loss='crps' for a model with latent noise in start=, got {what}. Keep"
-        " loss='crps', or leave start= out."
+        f"Expected {kept} for a model with latent noise in start=, got {what}. Keep {kept}, or"
+        " leave start= out."
     )
 
 

@@ -9,6 +9,7 @@ import dask
 import numpy as np
 import xarray as xr
 
+from xr_dl4ds.config.distribution_channels import TRACE
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.data.latent_fields import ALL_SEASONS, LatentFields
 from xr_dl4ds.data.prepare import Prepared, SampleChannels
@@ -19,6 +20,7 @@ from xr_dl4ds.fitting.temperature import (
     mean_of_steps,
     spread_skill_of,
     temperature_of,
+    typical,
 )
 from xr_dl4ds.grid.cf.time_axis import has_dates
 from xr_dl4ds.grid.names import TIME, X, Y
@@ -153,7 +155,10 @@ def _persistence(error: np.ndarray, spread: np.ndarray) -> float:
     Errors of a fully persistent ensemble have the products of its spreads. Their size relative to
     the spread is that of single steps, without the variance of the mean of the members.
     """
-    inflation = (_total(error**2) - _total(spread**2) / MEMBERS) / _total(spread**2)
+    variance = _total(spread**2)
+    if not variance > TRACE**2:
+        return 0.0
+    inflation = (_total(error**2) - variance / MEMBERS) / variance
     products = _total(error[1:] * error[:-1])
     expected = inflation * _total(spread[1:] * spread[:-1]) / C4**2
     return products / expected if expected > 0 else 0.0
@@ -234,9 +239,9 @@ def _note_overfitting(
     """Warn if members are much less sure of the training data than the validation data allow."""
     training = _Part.of(model, prepared, prepared.train, STEPS // 2)
     plain = dataclasses.replace(latent, temperature={})
-    ratios = [_all_ratios(one, plain) for one in (training, part)]
+    ratios = [_ratios(one, plain) for one in (training, part)]
     for i in part.draws.sources.latent_targets:
-        inside, outside = (float(one[i]) for one in ratios)
+        inside, outside = (one[i] for one in ratios)
         if inside > OVERFITS * outside and outside < 0.85:
             logger.warning(
                 "the members of %r are too sure of new data: before calibration their spread is"
@@ -246,12 +251,12 @@ def _note_overfitting(
             )
 
 
-def _all_ratios(part: _Part, latent: LatentFields) -> np.ndarray:
-    """Return the spread-skill ratio of each target."""
-    members = part.members(latent)
-    targets = range(part.truth.shape[-1])
-    errors = [
-        mean_of_steps((members[..., i].mean(axis=0) - part.truth[..., i]) ** 2) for i in targets
-    ]
-    spreads = [mean_of_steps(members[..., i].var(axis=0, ddof=1)) for i in targets]
-    return np.array([spread_skill_of(e, s)[0] for e, s in zip(errors, spreads, strict=True)])
+def _ratios(part: _Part, latent: LatentFields) -> dict[int, float]:
+    """Return the spread-skill ratio of each target with latent noise; NaN where it has no error."""
+    members, found = part.members(latent), {}
+    for i in part.draws.sources.latent_targets:
+        own = members[..., i]
+        errors = mean_of_steps((own.mean(axis=0) - part.truth[..., i]) ** 2)
+        spreads = mean_of_steps(own.var(axis=0, ddof=1))
+        found[i] = spread_skill_of(errors, spreads)[0] if typical(errors) > TRACE else np.nan
+    return found
