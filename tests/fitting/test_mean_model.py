@@ -50,6 +50,12 @@ def test_members_lie_around_it(model, start, hr):
     np.testing.assert_allclose(lazy, members.isel(realization=slice(0, 2)), atol=1e-3)
 
 
+def test_the_supervised_model_is_explained(model, start, hr):
+    lr = hr.downscale.coarsen(2).isel(time=slice(0, 3))
+    one, other = (m.explain(lr, hr, repeats=1, steps=2) for m in (model, start))
+    np.testing.assert_allclose(one.saliency, other.saliency, atol=1e-6)
+
+
 def test_the_architecture_is_that_of_a_flow(model, start):
     assert model.options.network.backbone == "unet"
     assert start.options.network.backbone == "resnet"

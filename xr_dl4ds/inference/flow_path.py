@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 
 from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.explanation.saliency import FollowsPaths
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.prediction.latent_blocks import temperatures
-from xr_dl4ds.prediction.network_input import AppliesNetwork, NetworkInput
+from xr_dl4ds.prediction.network_input import NetworkInput
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal
 
 
@@ -33,7 +34,7 @@ class Flow:
     fields : callable
         Builds the function from residuals to fields; its argument says whether the first column
         follows the last one.
-    mean : AppliesNetwork, optional
+    mean : Runner, optional
         Runs the supervised model whose prediction is the first guess.
     """
 
@@ -42,7 +43,7 @@ class Flow:
     solver: str
     temperature: Mapping[str, Mapping[str, float]]
     fields: Callable[[bool], keras.Model]
-    mean: AppliesNetwork | None = None
+    mean: FollowsPaths | None = None
 
     def noise(self, given: NetworkInput, shape: tuple[int, int], seed: int) -> xr.DataArray:
         """Return the noise from which a member begins: ``(time, y, x, target)``, lazy if LR is.

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xr_dl4ds.config import Scale
 from xr_dl4ds.data.channels import CHANNEL
+from xr_dl4ds.explanation.saliency import HasGradients
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.inference.application import FLOW_TIME, Application
 from xr_dl4ds.inference.blockwise import apply
@@ -140,7 +141,7 @@ class Runner:
             around=network_input.global_domain,
         )
 
-    def path(self, actual: NetworkInput, baseline: NetworkInput, steps: int) -> Path:
+    def path(self, actual: NetworkInput, baseline: NetworkInput, steps: int) -> HasGradients:
         """Return the path from a baseline to the input of a prediction, without tiles.
 
         Parameters
@@ -150,6 +151,8 @@ class Runner:
         steps : int
             Points of the path at which gradients are taken.
         """
+        if self.flow is not None and self.flow.mean is not None:
+            return self.flow.mean.path(actual, baseline, steps)
         network, token = self._form(actual.global_domain)
         ends = [
             one.lr if one.guess is None else packed(one.lr, one.guess, self.scale, self.context)
