@@ -74,7 +74,7 @@ ASKED = {
     "no single answer": case(
         "A model of flow matching is explained, whose predictions begin as noise.",
         ValueError,
-        r"a model with one answer to explain, got flow matching from a first guess, .*\. Fit it with",
+        r"a model with one answer to explain, got flow matching from a first guess, .*\. Fit it",
         given(kind="flow"),
         explain,
         lambda lr, hr, model: explain(lr, hr, fitted("plain")),

@@ -6,7 +6,8 @@ import xr_dl4ds as xd
 from tests.networks.test_flow import inputs, ports, shaken, small
 from xr_dl4ds.config import CUSTOM_BACKBONES
 from xr_dl4ds.networks import velocity_network
-from xr_dl4ds.networks.flow_backbones import LAST_SCALE, modulated_block
+from xr_dl4ds.networks.blocks import BRANCH
+from xr_dl4ds.networks.flow_backbones import modulated_block
 
 
 @pytest.fixture
@@ -48,8 +49,8 @@ def test_blocks_begin_near_the_identity():
     rng = np.random.default_rng(0)
     given = [rng.normal(size=(4, 16, 16, 8)).astype("f4"), rng.normal(size=(4, 4)).astype("f4")]
     added = np.asarray(block(given)) - given[0]
-    # variance: 1 of the first convolution, half of its squares after relu, then LAST_SCALE
-    assert added.std() == pytest.approx((LAST_SCALE / 2) ** 0.5, rel=0.25)
+    # variance: 1 of the first convolution, half of its squares after relu, then BRANCH
+    assert added.std() == pytest.approx((BRANCH / 2) ** 0.5, rel=0.25)
 
 
 @pytest.mark.parametrize(

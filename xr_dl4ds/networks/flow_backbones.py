@@ -5,18 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
-import keras
 from keras import layers
 
 from xr_dl4ds.config import CUSTOM_BACKBONES, Network
 from xr_dl4ds.networks.backbones import backbone_by_name
-from xr_dl4ds.networks.blocks import attention, conv, dropout, normalization
+from xr_dl4ds.networks.blocks import BRANCH, attention, conv, dropout, normalization
 from xr_dl4ds.networks.layers import ChannelsToCells, CropTo, Modulation
 from xr_dl4ds.networks.tensors import Tensor
 
-#: Scale of the initial weights of the last convolution of a block, relative to Keras's default
-#: variance: blocks begin near the identity.
-LAST_SCALE = 0.2
 #: Largest number of filters of a level, relative to the first.
 WIDEST = 4
 #: Name of the parameter by which registered backbones take the embedding.
@@ -47,13 +43,7 @@ def modulated_block(x: Tensor, filters: int, network: Network, name: str, by: Te
     x = Modulation(name=f"{name}_modulation")([x, by])
     x = layers.Activation(network.activation, name=f"{name}_activation")(x)
     x = dropout(x, network, name)
-    x = layers.Conv2D(
-        filters,
-        3,
-        padding="same",
-        kernel_initializer=keras.initializers.VarianceScaling(LAST_SCALE),
-        name=f"{name}_conv2",
-    )(x)
+    x = conv(x, filters, f"{name}_conv2", variance=BRANCH)
     return layers.Add(name=f"{name}_add")([shortcut, attention(x, network, name)])
 
 
