@@ -2,7 +2,7 @@
 
     python benchmarks/cordex_ensemble.py ../shared/data
 
-Members from latent noise (loss "crps") beside a distribution of each cell, normal for temperature
+Members from latent noise (loss "crps") and flow matching beside a distribution of each cell, normal for temperature
 and zero or gamma distributed for precipitation: 20 members of the three held-out winters, scored
 beside the same network trained for one answer (loss "mae") and interpolation. The last winter of
 training sets the size of latent noise. `--figure FOLDER` draws rank histograms and maps of the last
@@ -142,7 +142,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=OPTIONS["epochs"])
     parser.add_argument("--variables", nargs="+", choices=LOSS, default=list(LOSS))
     parser.add_argument(
-        "--runs", nargs="+", default=["one answer", "distributions", "latent noise"]
+        "--runs",
+        nargs="+",
+        default=["one answer", "distributions", "latent noise", "flow matching"],
     )
     parser.add_argument("--figure", type=pathlib.Path, metavar="FOLDER")
     given = parser.parse_args()
@@ -155,18 +157,23 @@ def main() -> None:
     products = {"bilinear": lr.downscale.interpolate(test, method="bilinear")}
     options = {**OPTIONS, "epochs": given.epochs}
     costs = {}
-    runs = {"one answer": "mae", "distributions": fitted, "latent noise": "crps"}
+    runs: dict[str, dict[str, object]] = {
+        "one answer": {"loss": "mae"},
+        "distributions": {"loss": fitted},
+        "latent noise": {"loss": "crps"},
+        "flow matching": {"training": xd.FlowMatching()},
+    }
     for name in given.runs:
-        loss, members = runs[name], None if name == "one answer" else MEMBERS
+        members = None if name == "one answer" else MEMBERS
         begin = time.perf_counter(), time.process_time()
         model = past.downscale.fit(
             scale=2,
             static=static,
             seed=given.seed,
             verbose=False,
-            loss=loss,
             validation=VALIDATION,
             **options,
+            **runs[name],
         )
         wall, own = time.perf_counter() - begin[0], time.process_time() - begin[1]
         costs[name] = f"{wall:.0f} ({own:.0f})"

@@ -40,6 +40,12 @@ RUNS = {
         "start": "supervised, mae",
         "training": xd.Adversarial(epochs=20),
     },
+    "latent noise": {"loss": "crps"},
+    "flow matching": {"training": xd.FlowMatching()},
+    "flow matching after supervised": {
+        "start": "supervised, mae",
+        "training": xd.FlowMatching(),
+    },
 }
 
 

@@ -23,6 +23,7 @@ import os
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
+from unittest import mock
 
 import numpy as np
 import xarray as xr
@@ -31,6 +32,8 @@ from matplotlib.figure import Figure
 
 import xr_dl4ds as xd
 from xr_dl4ds.cli.flags import from_yaml
+from xr_dl4ds.inference import runner
+from xr_dl4ds.networks import solvers
 
 SCALE = 8
 MEMBERS = 20
@@ -39,7 +42,8 @@ DIMS = ("sample", "y", "x")
 #: Shares of the tiles that are scored, and that choose the weights.
 TEST, VALIDATION = 0.25, 0.15
 
-#: The same for every loss: the default number of epochs, and no other option.
+#: The same for every loss: the default number of epochs, and no other option. Flow matching has
+#: its own.
 OPTIONS = {"epochs": 30}
 
 #: What is compared, and what each has beside these options.
@@ -48,6 +52,7 @@ RUNS: dict[str, dict[str, object]] = {
     "crps": {"loss": "crps"},
     "crps, noise inside": {"loss": "crps", "noise": "inside", "constraint": "multiplicative"},
     "bernoulli_gamma_nll": {"loss": "bernoulli_gamma_nll"},
+    "flow matching": {"training": xd.FlowMatching(), "epochs": 60, "batch_size": 16},
 }
 
 #: The columns of the table, and how their numbers are written.
@@ -243,6 +248,37 @@ def runs_of(given: argparse.Namespace) -> dict[str, dict[str, object]]:
     return {run: {**usual, **RUNS[run], **own} for run in given.runs}
 
 
+def paths(model: xd.Downscaler, test: xr.Dataset, scale: int, members: int = 2) -> Figure:
+    """Residuals of members on their way from noise, where it rains most, and the members."""
+    at = int(test["pr"].mean(("y", "x")).argmax("sample"))
+    truth = test.isel(sample=[at])
+    lr = truth.downscale.coarsen(scale)
+    seen: list[np.ndarray] = []
+
+    def noted(velocity: object, start: xr.DataArray, steps: int, solver: str) -> xr.DataArray:
+        for i in range(steps + 1):  # anew up to each step
+            ends = solvers.times(steps)[: i + 1]
+            seen.append(solvers.followed(velocity, start, ends, solver).to_numpy().squeeze())
+        return solvers.followed(velocity, start, solvers.times(steps), solver)
+
+    with mock.patch.object(runner, "integrated", noted):
+        product = lr.downscale.predict(model, realizations=members)["pr"].squeeze()
+    ends = solvers.times(model.options.training.steps)
+    figure = Figure(figsize=(2.1 * (len(ends) + 2), 2.2 * members), layout="constrained")
+    rain = PowerNorm(0.5, vmin=0.0, vmax=float(truth["pr"].max()))
+    for k, row in enumerate(figure.subplots(members, len(ends) + 2, squeeze=False)):
+        for axes, field, end in zip(row, seen[k * len(ends) :], ends, strict=False):
+            axes.imshow(field, cmap="RdBu_r", vmin=-3, vmax=3)
+            axes.set_title(f"member {k + 1}, t = {end:.2f}", fontsize=9)
+        beside = {f"member {k + 1}": product[k], "truth": truth["pr"][0]}
+        for axes, (name, field) in zip(row[-2:], beside.items(), strict=True):
+            axes.imshow(field, norm=rain)
+            axes.set_title(name, fontsize=9)
+        for axes in row:
+            axes.set_axis_off()
+    return figure
+
+
 class Table:
     """Lines of scores, printed as they are found, and their means."""
 
@@ -286,6 +322,9 @@ def main() -> None:
                 found = {**scores(product.pr, truth.pr, lr.pr, scale), **cost, **more}
                 table.add(run, found, split=split, seed=seed)
                 shown.setdefault(run, product)
+                if given.figure and run == "flow matching" and split == seed == 0:
+                    given.figure.mkdir(parents=True, exist_ok=True)
+                    paths(model, truth, scale).savefig(given.figure / "mrms_paths.png", dpi=90)
         products = products or {**shown, "truth": truth}
     table.close()
     if given.figure and "crps" in products:

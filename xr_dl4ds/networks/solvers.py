@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 #: A field: a tensor or an array.
@@ -40,9 +41,20 @@ def integrated(
     >>> round(integrated(lambda x, t: x, 1.0, 8, "midpoint"), 2)  # e
     2.71
     """
+    return followed(velocity, start, times(steps), solver)
+
+
+def times(steps: int) -> list[float]:
+    """Return the times at which steps begin, and 1."""
+    return [(i / steps) ** EARLY for i in range(steps + 1)]
+
+
+def followed(
+    velocity: Callable[[Field, float], Field], start: Field, ends: Sequence[float], solver: str
+) -> Field:
+    """Follow a velocity from one time to the next."""
     x = start
-    for i in range(steps):
-        begin, end = (i / steps) ** EARLY, ((i + 1) / steps) ** EARLY
+    for begin, end in itertools.pairwise(ends):
         x = SOLVERS[solver](velocity, x, begin, end - begin)
     return x
 
