@@ -5,8 +5,8 @@
 Members from latent noise (loss "crps") and flow matching beside a distribution of each cell, normal
 for temperature and zero or gamma distributed for precipitation: 20 members of the three held-out
 winters, scored beside the same network trained for one answer (loss "mae") and interpolation. The
-last winter of training sets the size of the noise. `--figure FOLDER` draws rank histograms and maps of the last
-product.
+last winter of training sets the size of the noise. `--figure FOLDER` draws rank histograms and maps
+of the last product.
 
 MAE, CRPS and the CRPS of maxima over 4 x 4 cells (MAX4) in degC and mm day-1; RALSD in dB, of
 members. CRPS and spread / skill of cells do not see texture: RALSD, MAX4 and the spread / skill of
