@@ -6,10 +6,6 @@ The implementations are in tables beside the code that uses them (in `networks`,
 
 from __future__ import annotations
 
-#: Backbone and number of filters if the options give none: of flow matching, which works on the HR
-#: grid and runs several times for each member, and of other trainings.
-FLOW_BACKBONE, FLOW_FILTERS = "unet", 16
-BACKBONE, FILTERS = "resnet", 32
 BACKBONES = ("convnet", "resnet", "densenet", "unet", "convnext")
 #: Backbones without a recurrent form, which take only single time steps.
 SPATIAL_ONLY = ("unet", "convnext")
@@ -18,6 +14,10 @@ DEFAULT_BLOCKS = {"unet": 3}
 OTHER_BLOCKS, RECURRENT_BLOCKS = 6, 2
 #: Maximum number of filters of a level of the U-Net.
 UNET_FILTERS = 256
+#: Backbone and number of filters if the options give none: of flow matching, which works on the HR
+#: grid and runs several times for each member, and of other trainings.
+FLOW_BACKBONE, FLOW_FILTERS = "unet", 16
+BACKBONE, FILTERS = "resnet", 32
 
 LEARNED_UPSAMPLINGS = ("subpixel", "resize", "deconvolution")
 UPSAMPLINGS = ("interpolation", *LEARNED_UPSAMPLINGS)
