@@ -88,12 +88,13 @@ class Modelling:
             LR variables by target where their names differ, such as ``{"precip": "pr"}``. By
             default, the only LR variable with the standard name of the target, if there is no LR
             variable with its name.
-        network, sampling, training : Network, Sampling, Supervised or Adversarial, optional
-            Option objects.
+        network, sampling, training : Network, Sampling, Training, optional
+            Option objects; `training` is a `Supervised`, `Adversarial` or `FlowMatching`.
         start : Downscaler, optional
             Model to fine-tune, on the same variables and scale: for example a supervised model
             before adversarial training, or a model to transfer to new data or another region. Its
-            statistics stay in use, and its options are the defaults.
+            statistics stay in use, and its options are the defaults. For `FlowMatching`, a
+            supervised model whose prediction is the first guess and the deterministic prediction.
         workers : int, optional
             Number of processes on this machine that train together by Horovod, each on its share of
             the samples; a batch has `batch_size` samples of each process. Processes that

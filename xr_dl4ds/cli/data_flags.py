@@ -32,6 +32,7 @@ _CALLS = {
     r"lr\.downscale\.fit\(hr\)": "'xr-dl4ds fit HR --lr LR'",
     r"(?:\w+)?\.downscale\.coarsen\((\w+)\)": r"'xr-dl4ds coarsen --scale \1'",
     r"training=xr_dl4ds\.Adversarial\([^)]*\)": "--training adversarial",
+    r"training=xr_dl4ds\.FlowMatching\([^)]*\)": "--training flow_matching",
 }
 _ARGUMENT = re.compile(r"(?<![\w.(])(\w+)=((?:'[^']*'|\{[^}]*\}|\[[^]]*\]|[\w+-]+(?:\.\w+)*)?)")
 
