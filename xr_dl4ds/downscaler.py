@@ -97,7 +97,8 @@ class Downscaler:
             Monte-Carlo dropout (each member is one thinned network for all time steps), from noise,
             or from the fitted distributions. None returns a single deterministic prediction:
             without dropout, without noise, or the mean of a fitted distribution; after training
-            with "crps" or another loss of members, the mean of 16 members.
+            with "crps" or another loss of members, and for flow matching from a first guess, the
+            mean of 16 members.
         seed : int
             Seed of the members. The first n members are the same in an ensemble of any size. Random
             numbers depend on the time of a step, so predicting a subset of time steps gives the

@@ -6,8 +6,7 @@ import xr_dl4ds as xd
 from tests.networks.test_flow import inputs, ports, shaken, small
 from xr_dl4ds.config import CUSTOM_BACKBONES
 from xr_dl4ds.networks import velocity_network
-from xr_dl4ds.networks.blocks import BRANCH
-from xr_dl4ds.networks.flow_backbones import modulated_block
+from xr_dl4ds.networks.flow_backbones import BRANCH, modulated_block
 
 
 @pytest.fixture
