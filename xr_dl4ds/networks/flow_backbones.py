@@ -14,8 +14,8 @@ from xr_dl4ds.networks.layers import ChannelsToCells, CropTo, Modulation
 from xr_dl4ds.networks.tensors import Tensor
 
 #: Variance of the initial weights of the last convolution of a block, relative to Keras's default:
-#: blocks begin near the identity (Zhang et al. 2019, Fixup, arXiv:1901.09321). In generators the same
-#: changed nothing that could be told from chance (CRPS on test tiles, RMSE of ERA5).
+#: blocks begin near the identity (Zhang et al. 2019, Fixup, arXiv:1901.09321). In generators the
+#: same changed nothing that could be told from chance (CRPS on test tiles, RMSE of ERA5).
 BRANCH = 0.2
 #: Largest number of filters of a level, relative to the first.
 WIDEST = 4
