@@ -21,7 +21,7 @@ PACKAGING := setup.cfg pyproject.toml
 # ruff looks at what there is of these
 SOURCES = $(wildcard xr_dl4ds tests examples benchmarks docs .ci)
 
-.PHONY: help demo test test-slow test-full horovod test-horovod lint types contracts docstrings docs format dev clean FORCE
+.PHONY: help demo test test-slow test-full horovod test-horovod lint types contracts docstrings docs release-check format dev clean FORCE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
@@ -59,6 +59,9 @@ contracts: $(VENV)/.dev  ## import-linter: the layers of the package
 
 docstrings: $(VENV)/.dev  ## numpydoc: parameters and returns against the signatures
 	$(BIN)/numpydoc lint $$(find xr_dl4ds -name '*.py')
+
+release-check:  ## build the distributions in dist, check them, and import the wheel in an empty environment
+	$(PYTHON) .ci/alone.py setup.cfg $(PYTHON) .ci/release_check.py
 
 format: $(VENV)/.dev  ## ruff: put the format right, and what else can be put right safely
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -1,14 +1,20 @@
-"""Tests of the extras in setup.cfg, the Makefile and the marker `horovod`."""
+"""Tests of setup.cfg, the Makefile, front matter, distributions and the marker `horovod`."""
 
 import configparser
+import importlib.util
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 
 import pytest
+import yaml
+
+from xr_dl4ds.model import storage
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -16,10 +22,14 @@ ROOT = pathlib.Path(__file__).parents[1]
 # --- packaging and make ---------------------------------------------------------------------------
 
 
-def extras():
+def metadata():
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    return parser["options.extras_require"]
+    return parser
+
+
+def extras():
+    return metadata()["options.extras_require"]
 
 
 def test_no_other_extra_has_horovod():
@@ -91,6 +101,141 @@ def test_development_environment_holds_the_others(installed):
     expected = ["venv", "begin .[dev,docs]", "end .[dev,docs]"]
     assert installed(".dev") == expected
     assert installed(".base", ".test", ".docs", ".dev") == expected
+
+
+# --- front matter ---------------------------------------------------------------------------------
+
+
+def read(name):
+    return (ROOT / name).read_text("utf-8")
+
+
+def test_citation_has_the_version_and_licence_of_the_package():
+    citation, package = yaml.safe_load(read("CITATION.cff")), metadata()["metadata"]
+    assert citation["version"] == package["version"]
+    assert citation["license"] == package["license_expression"]
+    assert citation["authors"] == [{"name": package["author"]}]
+    assert citation["keywords"] == package["keywords"].split(", ")
+    assert {"cff-version", "message", "title"} <= set(citation)
+    (paper,) = citation["references"]
+    assert paper["doi"] in read("README.md")
+
+
+def test_read_the_docs_builds_as_make_does():
+    described = yaml.safe_load(read(".readthedocs.yaml"))
+    (install,) = described["python"]["install"]
+    assert install == {"method": "pip", "path": ".", "extra_requirements": ["docs"]}
+    assert described["sphinx"] == {"configuration": "docs/conf.py", "fail_on_warning": True}
+    assert " -W " in re.search(r"^docs: .*\n\t(.*)$", read("Makefile"), re.MULTILINE)[1]
+    python = described["build"]["tools"]["python"]
+    assert f"Python :: {python}\n" in metadata()["metadata"]["classifiers"] + "\n"
+
+
+def test_conda_environment_installs_extras_that_exist():
+    *conda, pip = yaml.safe_load(read("environment.yml"))["dependencies"]
+    assert {"python=3.11", "pip"} <= set(conda)
+    named = re.fullmatch(r"\.\[(.*)\]", pip["pip"][0])[1].split(",")
+    assert set(named) <= set(extras())
+
+
+@pytest.mark.parametrize("name", ["bug_report", "feature_request", "question"])
+def test_forms_of_issues_are_complete(name):
+    form = yaml.safe_load(read(f".github/ISSUE_TEMPLATE/{name}.yml"))
+    assert set(form) == {"name", "description", "labels", "body"}
+    fields = [one for one in form["body"] if one["type"] != "markdown"]
+    assert all(one["type"] == "textarea" and one["attributes"]["label"] for one in fields)
+    assert len({one["id"] for one in fields}) == len(fields)
+    assert any(one.get("validations") == {"required": True} for one in fields)
+
+
+def test_bug_reports_ask_for_data_model_and_versions():
+    form = read(".github/ISSUE_TEMPLATE/bug_report.yml")
+    for wanted in ("ds.info()", "ds.downscale.grid", "print(model)", "xr-dl4ds --version"):
+        assert wanted in form
+    config = yaml.safe_load(read(".github/ISSUE_TEMPLATE/config.yml"))
+    assert config == {"blank_issues_enabled": False}
+
+
+def test_supported_versions_are_those_of_setup_cfg():
+    page, package = read("docs/support.md"), metadata()
+    rows = re.findall(r"^\| (\w+)(?: \(.*\))? \| ([\d.]+) \| ([^|]+) \|", page, re.MULTILINE)
+    oldest = {name.lower(): version for name, version, _ in rows}
+    pythons = re.findall(r"Python :: (3\.\d+)$", package["metadata"]["classifiers"], re.MULTILINE)
+    assert (oldest.pop("python"), rows[0][2]) == (pythons[0], pythons[-1])
+    required = package["options"]["install_requires"] + "".join(extras().values())
+    bounds = dict(re.findall(r"^(\w+)(?:>=|==)([\d.]+)$", required, re.MULTILINE))
+    # 2.18.* of Horovod stands in the row of Horovod
+    assert oldest == {name: bounds[name] for name in oldest}
+    assert set(bounds) == set(oldest)
+    assert f"`format_version`, at present {storage.FORMAT_VERSION}." in page
+
+
+def test_release_guide_is_short():
+    steps = re.findall(r"^(\d+)\. ", read("docs/releasing.md"), re.MULTILINE)
+    assert steps == [str(number) for number in range(1, len(steps) + 1)]
+    assert len(steps) <= 12
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").glob("*.md")],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_relative_links_lead_somewhere(path):
+    prose = re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(<?([^)>\s]+)>?\)", re.sub(r"`[^`\n]*`", "", prose))
+    files = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
+    assert [name for name in files if name and not (path.parent / name).exists()] == []
+
+
+# --- release --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def release():
+    spec = importlib.util.spec_from_file_location("release", ROOT / ".ci" / "release_check.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_manifest_names_all_that_git_has(release):
+    files = release.tracked()
+    if files is None:
+        pytest.skip("no git repository")
+    words = set(read("MANIFEST.in").split())
+    assert {name.partition("/")[0] for name in files} <= words | {"setup.cfg", "pyproject.toml"}
+
+
+def test_distributions_are_compared_with_the_repository(release, tmp_path):
+    files = {"README.md", "tests/conftest.py", "xr_dl4ds/__init__.py", "xr_dl4ds/py.typed"}
+    sdist, wheel = tmp_path / "p-1.tar.gz", tmp_path / "p-1-py3-none-any.whl"
+
+    def build(source, package):
+        with tarfile.open(sdist, "w:gz") as archive:
+            for name in {*source, "PKG-INFO", "xr_dl4ds.egg-info/SOURCES.txt"}:
+                archive.addfile(tarfile.TarInfo(f"p-1/{name}"))
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for name in {*package, "p-1.dist-info/RECORD"}:
+                archive.writestr(name, "")
+        return release.differences(sdist, wheel, files)
+
+    package = {"xr_dl4ds/__init__.py", "xr_dl4ds/py.typed"}
+    assert build(files, package) == []
+    assert build(files - {"tests/conftest.py"}, package) == ["the sdist lacks tests/conftest.py"]
+    assert build({*files, "notes.txt"}, package - {"xr_dl4ds/py.typed"}) == [
+        "the sdist has notes.txt, which git does not",
+        "the wheel lacks xr_dl4ds/py.typed",
+    ]
+    assert build(files, {*package, "tests/conftest.py"}) == [
+        "the wheel has tests/conftest.py, which git does not"
+    ]
+
+
+def test_no_registry_is_named():
+    # pip's own configuration says where packages come from
+    for name in ("Makefile", "setup.cfg", "environment.yml", ".ci/release_check.py"):
+        assert not re.search(r"index-url|--find-links|pypi\.|https?://", read(name))
 
 
 # --- the marker -----------------------------------------------------------------------------------
