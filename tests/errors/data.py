@@ -6,6 +6,7 @@ import pyproj
 import numpy as np
 import xarray as xr
 
+import xr_dl4ds as xd
 from tests.conftest import analytic
 
 TINY = {"n_filters": 4, "n_blocks": 1, "epochs": 1, "verbose": False}
@@ -120,6 +121,11 @@ def fitted(kind):
         return high.downscale.fit(scale=2, **TINY)
     if kind == "latent":
         return high.downscale.fit(scale=2, loss="crps", validation=None, **TINY)
+    if kind == "windows":
+        return high.downscale.fit(scale=2, time_window=2, validation=None, **TINY)
+    if kind == "flow":
+        training = xd.FlowMatching(steps=1, calibrate=False)
+        return high.downscale.fit(scale=2, training=training, validation=None, **TINY)
     if kind == "localized, windows, members":
         return high[["t2m"]].downscale.fit(
             scale=2,

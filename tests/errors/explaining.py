@@ -3,7 +3,6 @@
 import functools
 
 import tests.errors.data as d
-import xr_dl4ds as xd
 from tests.errors.case import section
 from tests.untrained import untrained
 from xr_dl4ds import plotting
@@ -16,11 +15,8 @@ QUICK = {"repeats": 1, "steps": 1}
 
 @functools.cache
 def fitted(kind):
-    """A model: "plain", of "flow" matching, or "masked", without values in the first HR column."""
+    """A model, whose first HR column never has a value for the kind "masked"."""
     hr = d.hr()[["t2m"]]
-    if kind == "flow":
-        training = xd.FlowMatching(steps=1, calibrate=False)
-        return untrained(hr, scale=2, constraint=None, training=training)
     return untrained(hr if kind == "plain" else masked(hr), scale=2, constraint=None)
 
 
@@ -70,14 +66,6 @@ ASKED = {
         given(lambda lr: lr.isel(time=[0])),
         explain,
         lambda lr, hr, model: explain(d.lr(), hr, model),
-    ),
-    "no single answer": case(
-        "A model of flow matching is explained, whose predictions begin as noise.",
-        ValueError,
-        r"a model with one answer to explain, got flow matching from a first guess, .*\. Fit it",
-        given(kind="flow"),
-        explain,
-        lambda lr, hr, model: explain(lr, hr, fitted("plain")),
     ),
     "no target": case(
         "The truth of an explanation has no target of the model.",

@@ -102,6 +102,14 @@ FLOW = {
         lambda hr: flowing(hr, time_window=2),
         flowing,
     ),
+    "noise of other networks": case(
+        "A choice of noise for flow matching, whose members always begin as noise on each cell.",
+        ValueError,
+        r"go together with training=xr_dl4ds\.FlowMatching\(.*, got noise='latent'\. Remove noise",
+        d.alone(),
+        lambda hr: flowing(hr, noise="latent"),
+        flowing,
+    ),
     "noise channels of flow matching": case(
         "Channels of noise for flow matching, which begins with noise on every cell.",
         ValueError,
@@ -158,6 +166,22 @@ START = {
         begun(kind="latent"),
         lambda hr, model: flowing(hr, start=model),
         lambda hr, model: [flowing(hr), flowing(hr, start=d.fitted("plain"))],
+    ),
+    "windows of time steps": case(
+        "Flow matching is to begin at the prediction of a spatio-temporal model.",
+        ValueError,
+        r"a model of single time steps in start= .*, got one with time_window=2\. Fit it without",
+        begun(kind="windows"),
+        lambda hr, model: flowing(hr, start=model),
+        lambda hr, model: [flowing(hr), flowing(hr, start=d.fitted("plain"))],
+    ),
+    "a velocity": case(
+        "A model of flow matching is to be trained in another way.",
+        ValueError,
+        r"training=xr_dl4ds\.FlowMatching\(\.\.\.\) for a model .* got Supervised\. Keep FlowMat",
+        begun(kind="flow"),
+        lambda hr, model: d.perfect(hr, training=xd.Supervised(), start=model),
+        lambda hr, model: d.perfect(hr, start=model),
     ),
     "another scale": case(
         "The scale is another one than the model's.",

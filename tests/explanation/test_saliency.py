@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import xr_dl4ds as xd
 from tests import test_first_guess as pairs
 from tests.conftest import analytic
 from tests.errors import data as d
 from tests.untrained import untrained
+from xr_dl4ds.fitting.flow_calibration import _with_temperature
 
 #: Without curved activations the network is an affine function of its LR fields.
 LINEAR = {"activation": "linear", "noise": 0.3}
@@ -181,3 +183,19 @@ def test_members_of_the_input_are_averaged():
     alone = [model.explain(members.sel(number=n, drop=True), hr, **QUICK) for n in (1, 2)]
     expected = (alone[0].saliency + alone[1].saliency) / 2
     np.testing.assert_allclose(found.saliency, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_flow_matching_is_explained_by_its_member_without_noise(begun):
+    hr = analytic()[["t2m"]]
+    lr = hr.downscale.coarsen(2)
+    more = {"start": untrained(hr, scale=2, **LINEAR)} if begun else {}
+    training = xd.FlowMatching(steps=1, calibrate=False, verbose=False)
+    model = untrained(hr, scale=2, training=training, constraint=None, **LINEAR, **more)
+    still = model if begun else _with_temperature(model, {"t2m": {"all": 0.0}})
+    found = model.explain(lr, hr, **QUICK)
+    expected = mean_of(still, lr, "t2m"), mean_of(still, at_mean(model, lr), "t2m")
+    assert float(found.region_mean) == pytest.approx(expected[0], rel=1e-5)
+    assert float(found.baseline_mean) == pytest.approx(expected[1], rel=1e-5)
+    scale = float(found.saliency_size.max())
+    assert abs(float(found.saliency_residual)) < 1e-3 * scale

@@ -141,11 +141,12 @@ def test_masked_cells_do_not_count():
         (1.0, 0.5, {"ralsd": 3.1}, r"of 't2m' have the wrong texture.* 3\.1 dB.*\(`epochs`\)"),
         (1.0, 0.5, {"ralsd": 3.1, "by": True}, r"wrong texture.*train with loss='crps'"),
         (1.0, 0.5, {"ralsd": 3.1, "noise": 3.2}, None),
-        (1.0, 0.5, {"ralsd": 3.1, "latent": True}, r"wrong texture.*\(`epochs`\)"),
-        (0.49, 0.5, {"latent": True}, r"too sure of itself.*\. Pass more validation data"),
+        (1.0, 0.5, {"ralsd": 3.1, "scaled": True}, r"wrong texture.*\(`epochs`\)"),
+        (0.49, 0.5, {"scaled": True}, r"too sure of itself.*\. Pass more validation data"),
         (0.51, 0.999, {}, None),
         (0.49, 0.5, {"ralsd": 9}, r"of 't2m' is too sure of itself: its spread is 0\.49 of the er"),
         (0.01, 0.9999, {"ralsd": 9}, r"of 't2m' has collapsed: its members correlate by 0\.9999"),
+        (0.01, 0.9999, {"scaled": True}, r"of the error\. Train longer \(`epochs`\)$"),
         (float("nan"), float("nan"), {}, None),
     ],
 )
@@ -154,7 +155,7 @@ def test_warnings(ratio, correlation, more, says, caplog):
     if "ralsd" in more:
         scores["ralsd"] = more["ralsd"]
     noise = more.get("noise", 0.5)
-    kind = {"drawn_by_cell": more.get("by", False), "latent": more.get("latent", False)}
+    kind = {"drawn_by_cell": more.get("by", False), "scaled": more.get("scaled", False)}
     calibration._warn("t2m", scores, **kind, noise=noise)
     if says is None:
         assert not caplog.records

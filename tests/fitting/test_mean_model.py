@@ -7,6 +7,8 @@ import xarray as xr
 import xr_dl4ds as xd
 from tests.conftest import analytic
 from xr_dl4ds.exceptions import ModelFileError
+from xr_dl4ds.fitting.samples_of import network_input_of
+from xr_dl4ds.inference import Runner
 
 TINY = {"n_filters": 2, "n_blocks": 1, "epochs": 1, "verbose": False}
 
@@ -112,3 +114,38 @@ def test_a_model_of_members_has_no_answer(hr, options, got):
     start = hr.downscale.fit(scale=2, **TINY, **options)
     with pytest.raises(ValueError, match=rf"a supervised model of one answer in start=.*{got}"):
         hr.downscale.fit(scale=2, start=start, training=flow(), verbose=False)
+
+
+def test_its_prediction_is_computed_once_for_all_members(model, hr, monkeypatch):
+    runs, run = [], Runner.run
+
+    def counted(self, *args):
+        runs.append(self.flow is None)
+        return run(self, *args)
+
+    monkeypatch.setattr(Runner, "run", counted)
+    model.predict(hr.downscale.coarsen(2), realizations=3)
+    assert sum(runs) == 1
+
+
+def test_samples_of_the_fit_hold_its_prediction(monkeypatch):
+    # as a first guess it would go through the supervised model once more
+    from tests.test_first_guess import pairs
+
+    given = []
+
+    def keep(model, prepared):
+        given.append((model, network_input_of(model, prepared, prepared.train, 4, 10**6)[0]))
+        return model
+
+    monkeypatch.setattr("xr_dl4ds.fitting.fit.with_calibration", keep)
+    lr, hr = pairs(steps=60)
+    start = lr.downscale.fit(hr, first_guess="regression", **TINY)
+    lr.downscale.fit(hr, start=start, training=flow(), n_filters=2, n_blocks=1)
+    model, sample = given[-1]
+    assert sample.guess is None
+    name = next(iter(hr.data_vars))
+    factor, offset = (model.state.scaler.of(name, one) for one in ("factor", "offset"))
+    actual = factor * model.runner.run(sample, None).isel(channel=0).to_numpy() + offset
+    expected = start.predict(lr.sel(time=sample.lr.time))[name]
+    np.testing.assert_allclose(np.sort(actual, None), np.sort(expected, None), rtol=1e-4)

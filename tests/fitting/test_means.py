@@ -64,3 +64,27 @@ def test_the_factor_is_kept(tmp_path):
     assert (
         float(model.predict(low, first_guess_only=True).pr.std()) == 0
     )  # not multiplied: the mean
+
+
+def test_members_of_flow_matching_have_their_own_factor(monkeypatch):
+    # noise twice as large changes the mean of amounts, before the factor is measured
+    monkeypatch.setattr("xr_dl4ds.fitting.flow_calibration.temperature_of", lambda *a, **k: 2.0)
+    lr, hr = rain()
+    low = without_name(lr)
+    start = low.downscale.fit(hr, **OPTIONS)
+    training = xd.FlowMatching(epochs=1, steps=1, verbose=False)
+    model = low.downscale.fit(
+        hr, start=start, training=training, n_filters=2, n_blocks=1, validation=0.2
+    )
+    assert model.state.flow.temperature == {"pr": {"all": 2.0}}
+    assert model.state.flow.guess_ratios == start.state.mean_ratios
+    assert model.state.mean_ratios["pr"] != pytest.approx(start.state.mean_ratios["pr"], rel=0.01)
+    expected = start.predict(low).pr
+    for found in (
+        model.predict(low),
+        model.predict(low, first_guess_only=True),
+        model.predict(low, spread=True),
+    ):
+        np.testing.assert_allclose(found.pr, expected, rtol=1e-5, atol=1e-5)
+    members = model.predict(low, realizations=8).pr
+    assert float(members.mean()) == pytest.approx(float(hr.pr.mean()), rel=0.1)

@@ -121,3 +121,29 @@ def test_noise_is_standard_normal_and_multiplied(model, hr):
     np.testing.assert_array_equal(moved, noise.isel(y=slice(2, None), x=slice(4, None)))
     around = flow.noise(dataclasses.replace(given, corner=(0, 60), period=64), (48, 8), 7)
     np.testing.assert_array_equal(around.isel(x=slice(4, None)), noise.isel(x=slice(0, 4)))
+
+
+def test_only_the_form_of_the_domain_is_built(caplog):
+    inside = analytic()[["t2m"]].isel(latitude=slice(2, 6), longitude=slice(2, 8))
+    low = analytic()[["t2m"]].downscale.coarsen(2)
+    found = flowing(low, inside, context=1)
+    found.predict(low, realizations=1)
+    assert list(found.runner._fields) == [False]
+    assert "seam" not in caplog.text
+
+
+def test_cells_without_truth_do_not_count_without_a_constraint(hr, monkeypatch):
+    land = hr.isel(latitude=slice(0, 16), longitude=slice(0, 16))
+    land = land.where(land.longitude > float(land.longitude[7]))
+    found, lr = flowing(land, scale=2, constraint=None), land.downscale.coarsen(2)
+    before = found.predict(lr, realizations=1).t2m
+    noise = flow_path.Flow.noise
+
+    def larger(*args):
+        drawn = noise(*args)
+        return drawn.where(xr.DataArray(np.arange(16), dims="x") > 7, 100.0)
+
+    monkeypatch.setattr(flow_path.Flow, "noise", larger)
+    after = found.predict(lr, realizations=1).t2m
+    assert bool(before.notnull().any())
+    np.testing.assert_allclose(after, before, atol=1e-4)

@@ -151,6 +151,8 @@ def _require_flow(network: Network, sampling: Sampling) -> None:
         "localized=True": network.localized,
         f"decoder_upsampling={network.decoder_upsampling!r}": network.decoder_upsampling
         is not None,
+        f"noise={network.noise!r}": network.noise != "auto",
+        "anisotropic=True": network.anisotropic,
     }
     for option, applies in against.items():
         if applies:
@@ -186,6 +188,8 @@ def noise_of(network: Network, training: Training) -> str:
     ValueError
         If latent noise does not go together with another option.
     """
+    if isinstance(training, FlowMatching):
+        return network.noise  # which must be "auto", see `settled`
     against = {
         f"training=xr_dl4ds.{type(training).__name__}": not isinstance(training, Supervised),
         f"noise_channels={training.noise_channels}": training.noise_channels is not None,

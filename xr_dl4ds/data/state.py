@@ -43,12 +43,16 @@ class FlowScales:
     temperature : mapping
         For targets, the factor of the noise by season, see `ALL_SEASONS` of
         `xr_dl4ds.data.latent_fields`.
+    guess_ratios : mapping
+        For amounts, the factor of the supervised model's prediction, see
+        `xr_dl4ds.fitting.means`. Members have `State.mean_ratios`.
     """
 
     sizes: tuple[float, ...]
     roots: tuple[bool, ...]
     from_mean: bool = False
     temperature: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    guess_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -210,6 +214,12 @@ class State:
             return None
         missing = inner(varying[[target]], self.pairing.context)[target].isnull()
         return to_hr_cells(missing, self.pairing.scale)
+
+    def ratios(self, *, of_guess: bool) -> Mapping[str, float]:
+        """Return the factors of amounts in predictions, or in first guesses."""
+        if not of_guess:
+            return self.mean_ratios
+        return {} if self.flow is None else self.flow.guess_ratios
 
     def never_negative(self, target: str) -> bool:
         """Return True if a target is a non-negative amount, such as precipitation.

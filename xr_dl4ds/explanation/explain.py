@@ -88,12 +88,6 @@ def explain(
     xarray.Dataset
         See `xr_dl4ds.downscaler.Downscaler.explain`.
     """
-    if state.flow is not None and not state.flow.from_mean:
-        raise ValueError(
-            "Expected a model with one answer to explain, got flow matching from a first guess,"
-            " whose predictions begin as noise. Fit it with start=, a supervised model, which is"
-            " then explained."
-        )
     task = Task.of(state, options, request)
     truth, names = _truth(task, question)
     ensembles = list(task.ensembles(runner))

@@ -89,7 +89,8 @@ def with_calibration(model: Downscaler, prepared: Prepared) -> Downscaler:
         latent = is_latent(kind)
         by_cell = kind is not None and not latent
         noise = _halves(truth[name])
-        _warn(name, found[name], drawn_by_cell=by_cell, latent=latent, noise=noise)
+        scaled = latent or model.state.flow is not None
+        _warn(name, found[name], drawn_by_cell=by_cell, scaled=scaled, noise=noise)
     return dataclasses.replace(model, provenance={**model.provenance, "calibration": found})
 
 
@@ -103,15 +104,14 @@ def _drawn(
     given, truth = network_input_of(model, prepared, prepared.validation, STEPS, cells)
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
     scaled = xr.concat(list(draws.members(MEMBERS, seed=0)), REALIZATION)
-    guess = given.guess
+    guess = given.guess if given.mean is None else given.mean
     if guess is None:
         guess = guess_of(state, given.lr, model.options.sampling.interpolation)
     physics = _physics(model, given)
-    as_they_are = dataclasses.replace(state, mean_ratios={})
     found = dask.compute(
         physics.fields(scaled),
         state.scaler.inverse(state.features.unstack(truth)),
-        dataclasses.replace(physics, state=as_they_are).fields(guess),
+        physics.guesses.fields(guess),
     )
     plain = [one.drop_vars(list(one.coords)).drop_attrs() for one in found]
     return plain[0], plain[1], plain[2]
@@ -183,28 +183,34 @@ def _warn(
     *,
     drawn_by_cell: bool,
     noise: float,
-    latent: bool = False,
+    scaled: bool = False,
 ) -> None:
     """Warn of the worst fault of an ensemble.
 
-    With `drawn_by_cell` each cell has a distribution of its own, and with `latent` members are
-    drawn from latent fields. `noise` is the RALSD that differs from 0 by chance.
+    With `drawn_by_cell` each cell has a distribution of its own, and with `scaled` validation data
+    scale the noise of members. `noise` is the RALSD that differs from 0 by chance.
     """
     ratio, correlation = scores["spread_skill_ratio"], scores["member_correlation"]
     texture = scores.get("ralsd", 0.0)
     if correlation > COLLAPSED:
+        cure = (
+            "Train longer (`epochs`)"
+            if scaled
+            else "Train longer, with loss='crps' or pixel_loss='crps', or fit a distribution"
+            " (loss='gaussian_nll')"
+        )
         logger.warning(
             "the ensemble of %r has collapsed: its members correlate by %.4f in what they add to"
-            " LR, and their spread is %.2f of the error. Train longer, with loss='crps' or"
-            " pixel_loss='crps', or fit a distribution (loss='gaussian_nll')",
+            " LR, and their spread is %.2f of the error. %s",
             name,
             correlation,
             ratio,
+            cure,
         )
     elif ratio < OVERCONFIDENT:
         cure = (
             "Pass more validation data, by which it is calibrated, or train longer (`epochs`)"
-            if latent
+            if scaled
             else "Train with loss='crps' or pixel_loss='crps', or fit a distribution"
             " (loss='gaussian_nll')"
         )

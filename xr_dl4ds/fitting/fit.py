@@ -145,9 +145,9 @@ def _fit(
     )
     training = options.training
     calibrate = isinstance(training, (Supervised, FlowMatching)) and training.calibrate
+    model = with_flow_calibration(model, prepared, calibrate)  # changes the mean of amounts
     model = with_means(model, prepared)
     model = with_latent_calibration(model, prepared, calibrate)
-    model = with_flow_calibration(model, prepared, calibrate)
     return with_calibration(model, prepared)
 
 
@@ -285,6 +285,7 @@ def options_of(
     options = route(given, flat)
     if start is not None:
         _require_latent(options, start)
+        _require_flow(options, start)
         require_same_scaling(options.sampling.scaling, start.options.sampling.scaling)
     noise = noise_of(options.network, options.training)
     network = dataclasses.replace(options.network, noise=noise)
@@ -317,6 +318,18 @@ def _require_latent(options: Options, start: Downscaler) -> None:
     )
 
 
+def _require_flow(options: Options, start: Downscaler) -> None:
+    """Raise a `ValueError` if a model of flow matching is to be trained in another way.
+
+    Its network returns a velocity.
+    """
+    if start.options.flow is not None and options.flow is None:
+        raise ValueError(
+            "Expected training=xr_dl4ds.FlowMatching(...) for a model of flow matching in start=,"
+            f" got {type(options.training).__name__}. Keep FlowMatching, or leave start= out."
+        )
+
+
 def _inherited(start: Downscaler, given: Mapping[str, OptionGroup | None]) -> Options:
     """Return the options that training takes over from a model.
 
@@ -325,7 +338,8 @@ def _inherited(start: Downscaler, given: Mapping[str, OptionGroup | None]) -> Op
     """
     network, training = start.options.network, start.options.training
     if isinstance(given.get("training"), FlowMatching) and start.options.flow is None:
-        return start.options.replace(network=network_beside(start))
+        sampling = dataclasses.replace(start.options.sampling, time_window=None)
+        return start.options.replace(network=network_beside(start), sampling=sampling)
     return start.options.replace(
         network=dataclasses.replace(network, constraint=start.provenance["constraint"]),
         training=dataclasses.replace(training, checkpoint=None),

@@ -8,7 +8,6 @@ from xr_dl4ds.config import Network, Options, Supervised
 from xr_dl4ds.data.guess_choice import guess_of
 from xr_dl4ds.data.prepare import Prepared, SampleChannels
 from xr_dl4ds.downscaler import Downscaler
-from xr_dl4ds.model.build import trains_on_global_domain
 from xr_dl4ds.prediction.network_input import NetworkInput
 from xr_dl4ds.prediction.random_numbers import step_keys
 
@@ -21,13 +20,20 @@ def mean_model(start: Downscaler | None, options: Options) -> Downscaler | None:
     Raises
     ------
     ValueError
-        If the model in ``start=`` has no deterministic prediction.
+        If the model in ``start=`` has no deterministic prediction of single time steps.
     """
     if start is None or options.flow is None:
         return None
     if start.options.flow is not None:
         return start.mean
     training, network = start.options.training, start.options.network
+    window = start.options.sampling.time_window
+    if window is not None:
+        raise ValueError(
+            "Expected a model of single time steps in start= for"
+            " training=xr_dl4ds.FlowMatching(...), which takes its prediction as the mean, got one"
+            f" with time_window={window}. Fit it without time_window, or leave start= out."
+        )
     values = not (training.draws_members or training.fits_distributions)
     if not isinstance(training, Supervised) or not values or network.monte_carlo:
         raise ValueError(
@@ -57,7 +63,7 @@ def with_mean_guess(prepared: Prepared, mean: Downscaler, options: Options) -> P
         The options of the flow.
     """
     state = dataclasses.replace(prepared.state, first_guess=mean.state.first_guess)
-    around = trains_on_global_domain(state, options.sampling)
+    around = state.pairing.lr.x.periodic  # whole fields, also for samples that are patches
 
     def guessed(part: SampleChannels) -> SampleChannels:
         own = None

@@ -35,6 +35,9 @@ LIMITS = (0.2, 5.0)
 def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
     """Return the model with a factor for each amount that no constraint binds to LR.
 
+    Members of flow matching have factors apart from those of the supervised model at whose
+    prediction they begin.
+
     Parameters
     ----------
     model : Downscaler
@@ -42,6 +45,11 @@ def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
     prepared : Prepared
         The data on which it was fitted.
     """
+    if model.mean is not None and model.state.flow is not None:
+        flow = dataclasses.replace(
+            model.state.flow, guess_ratios=dict(model.mean.state.mean_ratios)
+        )
+        model = dataclasses.replace(model, state=dataclasses.replace(model.state, flow=flow))
     state, options = model.state, model.options
     sources = MemberSources.of(state, options)
     names = [
@@ -57,7 +65,7 @@ def with_means(model: Downscaler, prepared: Prepared) -> Downscaler:
     draws = Draws(sources=sources, runner=model.runner, network_input=given)
     each = (
         [draws.without_cell_noise(*one) for one in draws.outputs(MEMBERS, 0)]
-        if sources.averaged
+        if sources.averaged or state.flow is not None
         else [draws.run(None)]
     )
     runs = [state.features.unstack(one)[names] for one in each]

@@ -36,6 +36,8 @@ def network_input_of(
     window = model.options.sampling.time_window
     chosen = _some(part, window or 1, steps, cells)
     lr = part.lr.isel({TIME: chosen})
+    guess = None if part.guess is None else part.guess.isel({TIME: chosen})
+    of_mean = model.state.flow is not None and model.state.flow.from_mean
     windows = None if window is None else windows_ending([slice(0, lr.sizes[TIME])], window)
     given = NetworkInput(
         lr=lr,
@@ -44,7 +46,8 @@ def network_input_of(
         keys=step_keys(lr, {}),
         global_domain=trains_on_global_domain(model.state, model.options.sampling),
         period=model.state.pairing.hr.x.size if model.state.pairing.hr.x.periodic else None,
-        guess=None if part.guess is None else part.guess.isel({TIME: chosen}),
+        guess=None if of_mean else guess,
+        mean=guess if of_mean else None,
     )
     return given, part.target.isel({TIME: chosen})
 

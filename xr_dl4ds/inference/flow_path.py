@@ -12,6 +12,10 @@ import xarray as xr
 from xr_dl4ds.data.channels import CHANNEL
 from xr_dl4ds.explanation.saliency import FollowsPaths
 from xr_dl4ds.grid.names import TIME, X, Y
+from xr_dl4ds.inference.application import FLOW_TIME
+from xr_dl4ds.networks.flow import NOISY
+from xr_dl4ds.networks.solvers import integrated
+from xr_dl4ds.networks.tensors import Tensor
 from xr_dl4ds.prediction.latent_blocks import temperatures
 from xr_dl4ds.prediction.network_input import NetworkInput
 from xr_dl4ds.prediction.random_numbers import NETWORK, normal
@@ -85,6 +89,43 @@ class Flow:
             dask_gufunc_kwargs={"output_sizes": dict(zip((Y, X), shape, strict=True))},
         )
         return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Noiseless:
+    """The member that begins at noise 0, as tensors through which gradients pass.
+
+    Parameters
+    ----------
+    fields : keras.Model
+        From residuals to fields.
+    steps : int
+        Number of steps.
+    solver : {"midpoint", "heun"}
+        See `xr_dl4ds.networks.solvers`.
+    """
+
+    fields: keras.Model
+    steps: int
+    solver: str
+
+    @property
+    def passes(self) -> int:
+        """Number of times that the network runs."""
+        return 2 * self.steps
+
+    def member(self, network: keras.Model, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return the fields ``(batch, hr_y, hr_x, target)``, scaled.
+
+        `inputs` are those of the velocity network, with the residuals at the beginning.
+        """
+
+        def velocity(residuals: Tensor, at: float) -> Tensor:
+            given = {**inputs, NOISY: residuals, FLOW_TIME: inputs[FLOW_TIME] + at}
+            return network(given, training=False)
+
+        end = {**inputs, NOISY: integrated(velocity, inputs[NOISY], self.steps, self.solver)}
+        return self.fields({x.name: end[x.name] for x in self.fields.inputs}, training=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

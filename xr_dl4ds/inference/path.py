@@ -17,6 +17,7 @@ from xr_dl4ds.inference.application import (
     Application,
     whole_float32,
 )
+from xr_dl4ds.inference.flow_path import Noiseless
 from xr_dl4ds.networks.latent_members import LatentMembers
 from xr_dl4ds.networks.tensors import Tensor
 
@@ -64,6 +65,8 @@ class Path:
     members : LatentMembers, optional
         Members of a network whose targets have latent noise. Gradients are those of the member
         without noise.
+    noiseless : Noiseless, optional
+        Follows the velocity that a network of flow matching returns, from noise 0.
     """
 
     application: Application
@@ -71,6 +74,7 @@ class Path:
     end: xr.DataArray
     steps: int
     members: LatentMembers | None = None
+    noiseless: Noiseless | None = None
 
     def batches(self, rows: np.ndarray) -> Iterator[slice]:
         """Yield the samples that fit into memory at once, for `rows` of `gradients`."""
@@ -80,7 +84,8 @@ class Path:
     def _most(self, rows: np.ndarray) -> int:
         """Return the number of samples like these that the network processes at once."""
         cells = np.prod(self.application.scale.fine(self.application.domain_of(self.end.shape)))
-        return max(1, CELLS // int(cells * np.prod(rows.shape[1:])))
+        passes = 1 if self.noiseless is None else self.noiseless.passes
+        return max(1, CELLS // int(passes * cells * np.prod(rows.shape[1:])))
 
     def gradients(self, rows: np.ndarray, weights: np.ndarray, target: int) -> Gradients:
         """Return mean gradients of the weighted sum of a target.
@@ -131,7 +136,7 @@ class Path:
     @functools.cached_property
     def _gradient(self) -> Callable[..., tuple[dict[str, Tensor], Tensor]]:
         """The gradient at a point of the path, and the value there, as one traced function."""
-        network, members = self.application.network, self.members
+        network, members, noiseless = self.application.network, self.members, self.noiseless
 
         def gradient(
             fixed: Mapping[str, Tensor],
@@ -146,7 +151,10 @@ class Path:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(point)
                 every = {**inputs, **point}
-                out = network(every, training=False)
+                if noiseless is None:
+                    out = network(every, training=False)
+                else:
+                    out = noiseless.member(network, every)
                 if members is not None:
                     out = _central(members, out, every.get("valid"))
                 out = tf.gather(out, target, axis=-1)

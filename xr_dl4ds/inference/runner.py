@@ -17,7 +17,7 @@ from xr_dl4ds.explanation.saliency import HasGradients
 from xr_dl4ds.grid.names import TIME, X, Y
 from xr_dl4ds.inference.application import FLOW_TIME, Application
 from xr_dl4ds.inference.blockwise import apply
-from xr_dl4ds.inference.flow_path import Flow
+from xr_dl4ds.inference.flow_path import Flow, Noiseless
 from xr_dl4ds.inference.hardware import log_hardware
 from xr_dl4ds.inference.packing import packed
 from xr_dl4ds.inference.path import Path
@@ -89,13 +89,13 @@ class Runner:
     ) -> xr.DataArray:
         """Return a member of flow matching, or the prediction of its supervised model."""
         if flow.mean is not None:
-            guess = flow.mean.run(network_input, None)
+            mean = network_input.mean
+            if mean is None:
+                mean = flow.mean.run(network_input, None)
             if realization is None:
-                return guess
-            network_input = dataclasses.replace(network_input, guess=guess)
+                return mean
+            network_input = dataclasses.replace(network_input, guess=mean)
         assert realization is not None
-        lr = network_input.lr
-        shape = self.scale.fine((lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context))
 
         def velocity(residuals: xr.DataArray, at: float) -> xr.DataArray:
             time = {FLOW_TIME: xr.DataArray(np.array([at], "f4"), dims=CHANNEL)}
@@ -103,7 +103,7 @@ class Runner:
             given = dataclasses.replace(network_input, fixed=fixed)
             return self._applied(self._form, given, realization, residuals)
 
-        noise = flow.noise(network_input, shape, realization)
+        noise = flow.noise(network_input, self._shape(network_input.lr), realization)
         residuals = integrated(velocity, noise, flow.steps, flow.solver)
         return self._applied(self._fields_form, network_input, realization, residuals)
 
@@ -115,10 +115,7 @@ class Runner:
         residuals: xr.DataArray | None = None,
     ) -> xr.DataArray:
         """Apply one form of a network, with residuals of a flow if it takes them."""
-        lr, windows = network_input.lr, network_input.windows
-        for carried in (network_input.guess, residuals):
-            if carried is not None:
-                lr = packed(lr, carried, self.scale, self.context)
+        lr, windows = self._with_carried(network_input, residuals), network_input.windows
         shape = lr.sizes[Y] - 2 * self.context, lr.sizes[X] - 2 * self.context
         network, token = form(network_input.global_domain)
         steps = 1 if windows is None else int(windows.length.max())
@@ -141,6 +138,21 @@ class Runner:
             around=network_input.global_domain,
         )
 
+    def _with_carried(
+        self, network_input: NetworkInput, residuals: xr.DataArray | None
+    ) -> xr.DataArray:
+        """Return LR channels with the first guess and residuals of a flow as further channels."""
+        lr = network_input.lr
+        for carried in (network_input.guess, residuals):
+            if carried is not None:
+                lr = packed(lr, carried, self.scale, self.context)
+        return lr
+
+    def _shape(self, lr: xr.DataArray) -> tuple[int, int]:
+        """Return rows and columns of the HR cells of the domain."""
+        around = 2 * self.context
+        return self.scale.fine((lr.sizes[Y] - around, lr.sizes[X] - around))
+
     def path(self, actual: NetworkInput, baseline: NetworkInput, steps: int) -> HasGradients:
         """Return the path from a baseline to the input of a prediction, without tiles.
 
@@ -151,19 +163,24 @@ class Runner:
         steps : int
             Points of the path at which gradients are taken.
         """
-        if self.flow is not None and self.flow.mean is not None:
+        if self.flow is not None and self.flow.mean is not None:  # its prediction has no noise
             return self.flow.mean.path(actual, baseline, steps)
         network, token = self._form(actual.global_domain)
-        ends = [
-            one.lr if one.guess is None else packed(one.lr, one.guess, self.scale, self.context)
-            for one in (baseline, actual)
-        ]
+        residuals, noiseless = None, None
+        if self.flow is not None:
+            residuals = 0 * self.flow.noise(actual, self._shape(actual.lr), 0)
+            begin = {FLOW_TIME: xr.DataArray(np.zeros(1, "f4"), dims=CHANNEL)}
+            actual = dataclasses.replace(actual, fixed={**actual.fixed, **begin})
+            fields, _ = self._fields_form(actual.global_domain)
+            noiseless = Noiseless(fields=fields, steps=self.flow.steps, solver=self.flow.solver)
+        ends = [self._with_carried(one, residuals) for one in (baseline, actual)]
         return Path(
             application=self._application(network, token, actual, None),
             start=ends[0].transpose(TIME, Y, X, CHANNEL),
             end=ends[1].transpose(TIME, Y, X, CHANNEL),
             steps=steps,
             members=self.latent,
+            noiseless=noiseless,
         )
 
     def _application(
@@ -192,12 +209,15 @@ class Runner:
     def _fields_form(self, global_domain: bool) -> tuple[keras.Model, str]:
         """Return the function from residuals to fields for the kind of domain, and its name."""
         kind = "around" if global_domain else "bounded"
+        if global_domain not in self._fields:
+            assert self.flow is not None
+            self._fields[global_domain] = self.flow.fields(global_domain)
         return self._fields[global_domain], f"{self.name} fields {kind}"
 
     @functools.cached_property
     def _fields(self) -> dict[bool, keras.Model]:
-        assert self.flow is not None
-        return {around: self.flow.fields(around) for around in (False, True)}
+        """The functions from residuals to fields that are built so far."""
+        return {}
 
     @functools.cached_property
     def _other(self) -> keras.Model:

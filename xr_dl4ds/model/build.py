@@ -107,7 +107,7 @@ def _ports(state: State, options: Options) -> Ports:
         shape=state.pairing.hr.shape,
         global_domain=state.pairing.hr.x.periodic,
         offsets_from_zero=state.offsets_from_zero(network.output_activation),
-        masked=network.constraint is not None and state.masked,
+        masked=state.masked and (network.constraint is not None or flow is not None),
         context=state.pairing.context,
         attention_margin=state.attention_margin,
         curves=_seen_amounts(

@@ -54,6 +54,8 @@ class MemberSources:
         Names of the targets.
     passes : int
         Number of times that the network runs for each member.
+    from_mean : bool
+        True if members of flow matching begin at the prediction of a supervised model.
     """
 
     network: bool
@@ -64,6 +66,7 @@ class MemberSources:
     latent: LatentFields | None = None
     names: tuple[str, ...] = ()
     passes: int = 1
+    from_mean: bool = False
 
     @classmethod
     def of(cls, state: State, options: Options) -> MemberSources:
@@ -82,6 +85,7 @@ class MemberSources:
             latent=state.latent,
             names=features.targets,
             passes=1 if options.flow is None else 2 * options.flow.steps,
+            from_mean=state.flow is not None and state.flow.from_mean,
         )
 
     @property
@@ -178,8 +182,13 @@ class Draws:
     def outputs(self, n: int, seed: int) -> Iterator[tuple[xr.DataArray, int]]:
         """Yield the output of the network for each of `n` members, and the seed of the member.
 
-        A network without randomness runs once for all members.
+        A network without randomness runs once for all members, and so does the supervised model
+        at whose prediction members of flow matching begin.
         """
+        if self.sources.from_mean and self.network_input.mean is None:
+            given = dataclasses.replace(self.network_input, mean=self.run(None))
+            yield from dataclasses.replace(self, network_input=given).outputs(n, seed)
+            return
         shared = self.shared
         if shared is None and not self.sources.network:
             shared = self.run(None)
@@ -274,7 +283,9 @@ class Ensemble:
     def mean(self, seed: int) -> xr.Dataset:
         """Return the deterministic prediction of the model."""
         if not self.draws.sources.averaged:
-            return self.physics.fields(self.draws.run(None))
+            flow = self.physics.state.flow  # its supervised model predicts the first guess
+            physics = self.physics if flow is None else self.physics.guesses
+            return physics.fields(self.draws.run(None))
         outputs = RunningMoments()
         for output, member_seed in self.draws.outputs(MEMBERS_OF_MEAN, seed):
             outputs.add(self.physics.fields(self.draws.without_cell_noise(output, member_seed)))

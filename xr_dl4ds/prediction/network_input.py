@@ -23,6 +23,9 @@ class NetworkInput:
         Inputs without time, in memory.
     guess : xarray.DataArray, optional
         First guess ``(time, y, x, channel)`` on HR cells, for a network that corrects one.
+    mean : xarray.DataArray, optional
+        Prediction ``(time, y, x, channel)`` of the supervised model at which members of flow
+        matching begin, if it is already known.
     windows : Windows, optional
         The window of each step, for a spatio-temporal network.
     keys : xarray.DataArray
@@ -45,6 +48,7 @@ class NetworkInput:
     global_domain: bool
     tile_size: int | None = None
     guess: xr.DataArray | None = None
+    mean: xr.DataArray | None = None
     corner: tuple[int, int] = (0, 0)
     period: int | None = None
 

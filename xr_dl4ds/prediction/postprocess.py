@@ -36,12 +36,20 @@ class Physics:
         LR fields ``(time, y, x)`` in physical units.
     placement : Placement
         Position of the LR fields relative to the training domain.
+    of_guess : bool
+        Whether the fields are first guesses, and not what the model makes of them.
     """
 
     state: State
     options: Options
     varying: xr.Dataset
     placement: Placement
+    of_guess: bool = False
+
+    @property
+    def guesses(self) -> Physics:
+        """Return the postprocessing of first guesses."""
+        return dataclasses.replace(self, of_guess=True)
 
     def fields(self, scaled: xr.DataArray) -> xr.Dataset:
         """Return named targets from scaled channels ``(..., time, y, x, channel)`` of each member.
@@ -74,7 +82,7 @@ class Physics:
         return xr.Dataset(found)
 
     def _ratio(self, name: str) -> float:
-        return self.state.mean_ratios.get(name, 1.0)
+        return self.state.ratios(of_guess=self.of_guess).get(name, 1.0)
 
     def _bounds(self, name: str) -> tuple[bool, tuple[str, ...]]:
         """Return True if a target is cut off at 0, and the constraints that fix its LR means.
@@ -89,7 +97,7 @@ class Physics:
             return bounded, ()
         if not bounded:
             return False, (kind,)
-        made = self.state.flow is not None
+        made = self.state.flow is not None and not self.of_guess
         drawn = made or is_amount(distribution_of(self.state, self.options, name))
         if kind == "additive":
             return drawn, ("multiplicative",) if drawn else ("additive", "multiplicative")

@@ -189,8 +189,7 @@ def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
         if flow is not None and flow.from_mean:
             guess = ensemble.draws.run(None)
         assert guess is not None
-        state = dataclasses.replace(ensemble.physics.state, mean_ratios={})
-        return (dataclasses.replace(ensemble.physics, state=state).fields(guess),)
+        return (ensemble.physics.guesses.fields(guess),)
     if request.realizations is not None:
         return (ensemble.realizations(request.realizations, request.seed),)
     if request.spread:
