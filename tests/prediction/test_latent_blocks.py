@@ -1,13 +1,10 @@
 """Members from latent fields through `fit` and `predict`: chunks, tiles, parts, globe."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import xarray as xr
 
 import xr_dl4ds as xd
-from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.prediction.latent_blocks import temperatures
 
 OPTIONS = {"scale": 4, "loss": "crps", "epochs": 1, "n_filters": 4, "n_blocks": 1, "verbose": False}
@@ -156,9 +153,7 @@ def test_explanation_is_that_of_the_member_without_noise(model):
 
 
 def test_temperatures_by_season():
-    latent = LatentFields(lengths=(1.0,), correlation=((1.0,),))
-    by_season = {"pr": {"all": 1.1, "DJF": 2.0}}
-    scaled = dataclasses.replace(latent, temperature=by_season)
+    scaled = {"pr": {"all": 1.1, "DJF": 2.0}}
     time = xr.date_range("2001-01-15", periods=4, freq="91D", calendar="noleap", use_cftime=True)
     output = xr.DataArray(np.zeros((4, 1, 1, 1)), {"time": time}, ["time", "y", "x", "channel"])
     found = temperatures(scaled, ("tas", "pr"), output)
