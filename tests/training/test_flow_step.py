@@ -92,7 +92,9 @@ def test_validation_is_the_crps_of_two_members(solver):
     inputs = {"lr": tf.zeros((3, 4, 5, 1))}
     target, weight = tf.ones((3, 4, 5, 1)), tf.ones((3, 4, 5, 1))
     found = float(step.test_step((inputs, target, weight))["loss"])
-    noise = tf.random.stateless_normal((6, 4, 5, 1), seed=[3 + 2**30, 0])
+    fold = tf.random.experimental.stateless_fold_in
+    keys = [fold(tf.constant([3 + 2**30, 0]), place) for place in range(6)]
+    noise = tf.stack([tf.random.stateless_normal((4, 5, 1), seed=key) for key in keys])
     members = tf.stack([noise[::2] + 0.5, noise[1::2] + 0.5])  # moved by a constant speed
     assert found == pytest.approx(float(crps(target, members, weight)), rel=1e-5)
 

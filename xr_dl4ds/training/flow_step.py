@@ -15,7 +15,7 @@ from xr_dl4ds.networks.flow import FLOW_TIME, NOISY, TRUTH
 from xr_dl4ds.networks.losses.probabilistic_losses import crps
 from xr_dl4ds.networks.solvers import integrated
 from xr_dl4ds.networks.tensors import Tensor
-from xr_dl4ds.training.step import Step
+from xr_dl4ds.training.step import VALIDATION, Step
 from xr_dl4ds.training.workers import ALONE, Workers
 
 #: Members and steps of the validation.
@@ -101,10 +101,9 @@ class FlowStep(Step):
     def test_step(self, data: Any) -> dict[str, Any]:
         """Compute the CRPS of a few members of one batch, in scaled units."""
         inputs, target, weight = data
-        key, n = self._noise_key(training=False), tf.shape(target)[0]
+        n = tf.shape(target)[0]
         repeated = {name: tf.repeat(x, MEMBERS, axis=0) for name, x in inputs.items()}
-        shape = tf.concat([[MEMBERS * n], tf.shape(target)[1:]], axis=0)
-        noise = tf.random.stateless_normal(shape, key)
+        noise = self._held_noise(target)
 
         def velocity(path: Tensor, at: float) -> Tensor:
             return self._still(repeated, path, tf.fill([MEMBERS * n, 1], at))
@@ -132,16 +131,30 @@ class FlowStep(Step):
         """
         step = tf.cast(self.optimizer.iterations, tf.int32)
         key = tf.stack([tf.constant(self.noise_seed, tf.int32), step])
-        n = tf.shape(residual)[0]
-        places = tf.range(n) * self.workers.size + self.workers.rank
-        noise = tf.map_fn(
-            lambda place: tf.random.stateless_normal(tf.shape(residual)[1:], _folded(key, place)),
-            places,
-            fn_output_signature=tf.TensorSpec(residual.shape[1:], tf.float32),
-        )
+        places = tf.range(tf.shape(residual)[0]) * self.workers.size + self.workers.rank
+        noise = _noise(key, places, residual)
         shift = tf.random.stateless_uniform([], seed=_folded(key, -1))
         times = tf.math.floormod(shift + GOLDEN * tf.cast(places, tf.float32), 1.0)
         return noise, times[:, None]
+
+    def _held_noise(self, target: Tensor) -> Tensor:
+        """Return the noise of the members of a validation batch, those of a sample in a row.
+
+        It belongs to the number of a sample, whatever the batches of the workers are.
+        """
+        number = tf.cast(self.batch_number.result(), tf.int32) + self.first_held
+        first = number * self.held_size * MEMBERS
+        places = first + tf.range(MEMBERS * tf.shape(target)[0])
+        return _noise(tf.constant([self.noise_seed + VALIDATION, 0], tf.int32), places, target)
+
+
+def _noise(key: Tensor, places: Tensor, like: Tensor) -> Tensor:
+    """Return standard normal fields of the shape of some samples, each by its place."""
+    return tf.map_fn(
+        lambda place: tf.random.stateless_normal(tf.shape(like)[1:], _folded(key, place)),
+        places,
+        fn_output_signature=tf.TensorSpec(like.shape[1:], tf.float32),
+    )
 
 
 def _folded(key: Tensor, place: Tensor | int) -> Tensor:

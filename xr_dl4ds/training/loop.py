@@ -191,7 +191,9 @@ def train(
     step.join()
     if done < training.epochs and not (keeper is not None and keeper.stops):
         held_out = None if validation is None else _whole_fields(validation, sampling, workers)
-        step.first_held = workers.rank * (0 if held_out is None else len(held_out))
+        if held_out is not None:
+            step.first_held = workers.rank * len(held_out)
+            step.held_size = held_out.batch_size
         shows = training.verbose and workers.rank == 0
         progress = Progress(training.epochs, done=done, shows=shows)
         with contextlib.closing(progress), _reading(batches, held_out):

@@ -43,6 +43,8 @@ class Step(keras.Model):
     ----------
     first_held : int
         Number of this worker's first validation batch among the batches of all workers.
+    held_size : int
+        Number of samples in a validation batch of this worker.
     average : WeightAverage, optional
         The average of the generator's weights, which is validated in their place.
     """
@@ -66,6 +68,7 @@ class Step(keras.Model):
         self.workers = workers
         self.compression = training.gradient_compression
         self.first_held = 0
+        self.held_size = 1
         self.average: WeightAverage | None = None
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.batch_number = keras.metrics.Sum(name="batch_number")
