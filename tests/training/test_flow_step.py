@@ -133,3 +133,16 @@ def test_half_precision_trains(precision):
     history = flow(network, task, toy(), toy(4, seed=2), precision=precision).history
     assert np.isfinite(history.to_array()).all()
     assert max(abs(w).max() for w in network.get_weights()) < 100
+
+
+def test_noise_of_validation_belongs_to_the_sample():
+    step = step_of(resting())
+    whole = step._held_noise(tf.zeros((4, 2, 3, 1))).numpy()
+    assert whole.shape == (8, 2, 3, 1)  # two members of each
+    step.held_size = 2
+    parts = [step._held_noise(tf.zeros((2, 2, 3, 1))).numpy()]
+    step.batch_number.update_state(1)
+    parts.append(step._held_noise(tf.zeros((2, 2, 3, 1))).numpy())
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+    step.first_held = 5
+    assert not np.array_equal(step._held_noise(tf.zeros((2, 2, 3, 1))).numpy(), parts[1])
