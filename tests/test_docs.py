@@ -66,11 +66,14 @@ def test_the_examples_of_scores_run(capsys, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_example_of_ensembles_runs(capsys):
-    (example,) = re.findall(
-        r"```python\n(.*?)```", (DOCS / "ensembles.md").read_text("utf-8"), re.S
-    )
+    page = (DOCS / "ensembles.md").read_text("utf-8")
+    example, of_flow = re.findall(r"```python\n(.*?)```", page, re.S)
     names: dict = {}
     exec(compile(example, "ensembles.md", "exec"), names)
+    flow = dict(names)
+    exec(compile(of_flow, "ensembles.md", "exec"), flow)
+    assert flow["members"].sizes["realization"] == 3
+    assert flow["around"].mean is flow["mean"]
     assert names["members"].sizes["realization"] == 10
     sixteen = names["lr"].downscale.predict(names["model"], realizations=16).t2m
     xr.testing.assert_allclose(names["mean"].t2m, sixteen.mean("realization"), rtol=1e-5)
