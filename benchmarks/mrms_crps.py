@@ -52,7 +52,7 @@ RUNS: dict[str, dict[str, object]] = {
     "crps": {"loss": "crps"},
     "crps, noise inside": {"loss": "crps", "noise": "inside", "constraint": "multiplicative"},
     "bernoulli_gamma_nll": {"loss": "bernoulli_gamma_nll"},
-    "flow matching": {"training": xd.FlowMatching(), "epochs": 60, "batch_size": 16},
+    "flow matching": {"training": xd.FlowMatching(), "epochs": 60},
 }
 
 #: The columns of the table, and how their numbers are written.
