@@ -437,7 +437,5 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         options=options,
         state=state,
         provenance=config["provenance"],
-        mean=load(storage.mean_of(path))
-        if state.flow is not None and state.flow.from_mean
-        else None,
+        mean=load(storage.mean_of(path)) if state.from_mean else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.training_options import Loss, Training
@@ -65,6 +66,8 @@ class FlowMatching(Training):
     60
     """
 
+    usual_schedule: ClassVar[str] = "cosine"
+
     steps: int = 3
     solver: str = "midpoint"
     learning_rate: float | tuple[float, float] | None = None
@@ -100,14 +103,6 @@ class FlowMatching(Training):
     def network_defaults(self) -> tuple[str, int]:
         """Backbone and number of filters if the options give none."""
         return choices.FLOW_BACKBONE, choices.FLOW_FILTERS
-
-    @property
-    def rate_schedule(self) -> str:
-        """`schedule`, or the schedule that "auto" stands for."""
-        usual = super().rate_schedule
-        if self.schedule == "auto" and usual == "constant" and self.optimizer != "sgd":
-            return "cosine"
-        return usual
 
     def rates_of(self, epoch: int) -> tuple[float, ...]:
         """Return the learning rate in an epoch, counted from 0, before warm-up and cosine."""

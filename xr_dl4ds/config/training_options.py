@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from xr_dl4ds.config import choices
 from xr_dl4ds.config.loss_choice import Loss as Loss
@@ -18,6 +18,9 @@ Rate = float | Sequence[float]
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
     """Options that all kinds of training share; their classes document them."""
+
+    #: What the schedule "auto" is for a single rate, unless the optimizer is "sgd".
+    usual_schedule: ClassVar[str] = "constant"
 
     epochs: int = 60
     optimizer: str = "adam"
@@ -87,7 +90,9 @@ class Training:
         """`schedule`, or the schedule that "auto" stands for."""
         if self.schedule != "auto":
             return self.schedule
-        return "constant" if self.lr_decay_after is None else "step"
+        if self.lr_decay_after is not None:
+            return "step"
+        return "constant" if self.optimizer == "sgd" else self.usual_schedule
 
     @property
     def warmup_epochs(self) -> float:
@@ -365,6 +370,8 @@ class Supervised(Training):
     20
     """
 
+    usual_schedule: ClassVar[str] = "cosine"
+
     epochs: int = 30
     loss: Loss = "auto"
     learning_rate: Rate | None = None
@@ -417,14 +424,6 @@ class Supervised(Training):
     def rates_of(self, epoch: int) -> tuple[float, ...]:
         """Return the learning rate in an epoch, counted from 0, before warm-up and cosine."""
         return (self._at(self._rate, epoch),)
-
-    @property
-    def rate_schedule(self) -> str:
-        """`schedule`, or the schedule that "auto" stands for."""
-        usual = super().rate_schedule
-        if self.schedule == "auto" and usual == "constant" and self.optimizer != "sgd":
-            return "cosine"
-        return usual
 
     @property
     def _rate(self) -> Rate:

@@ -215,6 +215,11 @@ class State:
         missing = inner(varying[[target]], self.pairing.context)[target].isnull()
         return to_hr_cells(missing, self.pairing.scale)
 
+    @property
+    def from_mean(self) -> bool:
+        """True if members of flow matching begin at the prediction of a supervised model."""
+        return self.flow is not None and self.flow.from_mean
+
     def ratios(self, *, of_guess: bool) -> Mapping[str, float]:
         """Return the factors of amounts in predictions, or in first guesses."""
         if not of_guess:

@@ -145,8 +145,7 @@ def saliency(
 def _in_units(task: Task, name: str, sums: Attribution) -> xr.Dataset:
     """Return means over time steps in units of the target."""
     state, steps = task.state, max(sums.steps, 1)
-    of_guess = state.flow is not None and state.flow.from_mean
-    ratio = state.ratios(of_guess=of_guess).get(name, 1.0)
+    ratio = state.ratios(of_guess=state.from_mean).get(name, 1.0)
     factor, offset = (ratio * state.scaler.of(name, key) for key in ("factor", "offset"))
     lost = sums.end - sums.start - sums.signed.sum()
     dims = (Y, X, "predictor")

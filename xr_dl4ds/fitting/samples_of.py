@@ -37,7 +37,7 @@ def network_input_of(
     chosen = _some(part, window or 1, steps, cells)
     lr = part.lr.isel({TIME: chosen})
     guess = None if part.guess is None else part.guess.isel({TIME: chosen})
-    of_mean = model.state.flow is not None and model.state.flow.from_mean
+    of_mean = model.state.from_mean
     windows = None if window is None else windows_ending([slice(0, lr.sizes[TIME])], window)
     given = NetworkInput(
         lr=lr,

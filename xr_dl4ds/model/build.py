@@ -115,7 +115,7 @@ def _ports(state: State, options: Options) -> Ports:
             _amounts_of_members(state, kinds),
         ),
         static_curves=_curves(sampling, features.static, len(features.static)),
-        guessed=state.first_guess is not None or (flow is not None and flow.from_mean),
+        guessed=state.first_guess is not None or state.from_mean,
         n_noise=options.n_noise,
         distributions=kinds,
         corrections=state.corrections,

@@ -85,7 +85,7 @@ class MemberSources:
             latent=state.latent,
             names=features.targets,
             passes=1 if options.flow is None else 2 * options.flow.steps,
-            from_mean=state.flow is not None and state.flow.from_mean,
+            from_mean=state.from_mean,
         )
 
     @property
@@ -106,7 +106,7 @@ class MemberSources:
 
 def _without_mean(state: State) -> bool:
     """Return True for flow matching from a first guess, which has no deterministic prediction."""
-    return state.flow is not None and not state.flow.from_mean
+    return state.flow is not None and not state.from_mean
 
 
 def check(

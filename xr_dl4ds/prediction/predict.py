@@ -184,9 +184,8 @@ def _regular(out: xr.Dataset, placed: Layout) -> xr.Dataset:
 def _asked(ensemble: Ensemble, request: Request) -> tuple[xr.Dataset, ...]:
     """Return the guess, the members, the prediction, or the prediction and its spread."""
     guess = ensemble.draws.network_input.guess
-    flow = ensemble.physics.state.flow
     if request.first_guess_only:
-        if flow is not None and flow.from_mean:
+        if ensemble.physics.state.from_mean:
             guess = ensemble.draws.run(None)
         assert guess is not None
         return (ensemble.physics.guesses.fields(guess),)
