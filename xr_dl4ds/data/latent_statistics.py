@@ -6,24 +6,18 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 
-import dask
 import numpy as np
-import xarray as xr
 
 from xr_dl4ds.config import Options
 from xr_dl4ds.config.distribution_channels import is_latent, is_latent_amount
 from xr_dl4ds.config.latent_constants import LONGEST
-from xr_dl4ds.data.channels import CHANNEL
-from xr_dl4ds.data.guess_choice import guess_of
 from xr_dl4ds.data.latent_fields import LatentFields
 from xr_dl4ds.data.prepare import Prepared
+from xr_dl4ds.data.residual_samples import truth_and_guess
 from xr_dl4ds.grid.grid import Grid
-from xr_dl4ds.grid.names import TIME, X, Y
 
 logger = logging.getLogger(__name__)
 
-#: Most training steps, evenly spread, and most HR cells of all steps and targets together.
-STEPS, CELLS = 128, 2**23
 #: Limits of a length in HR cells; the upper limit is also half of the smaller edge of the domain.
 SHORTEST = 0.5
 #: ``(1 + u) exp(-u)`` is 1/2 at this u: the half-decay distance of the Matern-3/2 correlation.
@@ -61,29 +55,16 @@ def _residuals(
 
     It is NaN where masked. Amounts are compared by their cube roots, except for the second result.
     """
-    part, state = prepared.train, prepared.state
-    n = part.target.sizes[TIME]
-    most = max(1, min(n, STEPS, CELLS // (part.target.size // n)))
-    at = np.unique(np.linspace(0, n - 1, most).astype(int))
-    guess = part.guess
-    if guess is None:
-        guess = guess_of(state, part.lr.isel({TIME: at}), options.sampling.interpolation)
-    else:
-        guess = guess.isel({TIME: at})
-    truth, start = dask.compute(part.target.isel({TIME: at}), guess)
-    zeros = state.offsets_from_zero(options.network.output_activation)
+    truth, start = truth_and_guess(prepared, options)
+    zeros = prepared.state.offsets_from_zero(options.network.output_activation)
     found, sizes = [], []
     for i, amount in zip(targets, amounts, strict=True):
-        both = [_plain(x, i) for x in (truth, start)]
+        both = [x[..., i] for x in (truth, start)]
         sizes.append(float(np.nanmean(np.abs(both[0] - both[1]))))
         if amount:
             both = [np.cbrt(np.maximum(x + zeros[i], 0)) for x in both]
         found.append(both[0] - both[1])
     return found, tuple(sizes)
-
-
-def _plain(x: xr.DataArray, channel: int) -> np.ndarray:
-    return x.isel({CHANNEL: channel}).transpose(TIME, Y, X).to_numpy().astype("f8")
 
 
 def aspect_of(grid: Grid) -> float:
